@@ -1,0 +1,67 @@
+import { fromHex, toHex } from './bytes.ts'
+
+/** 8 bytes from hardware, as 16 lower-case hexadecimal digits. */
+export type NodeId = string & { readonly brand: 'NodeId' }
+
+/** One life of a node: node id and a nonce, as `<16 hex digits>.<8 hex digits>`. Shared PROTOCOL name: member id. */
+export type MemberId = string & { readonly brand: 'MemberId' }
+
+/** Names one operation of one member. `seq` counts 1, 2, 3 … without gaps. */
+export interface OperationId {
+  readonly member: MemberId
+  readonly seq: number
+}
+
+const NODE_ID = /^[0-9a-f]{16}$/
+const MEMBER_ID = /^[0-9a-f]{16}\.[0-9a-f]{8}$/
+
+export function isNodeId(text: unknown): text is NodeId {
+  return typeof text === 'string' && NODE_ID.test(text)
+}
+
+export function isMemberId(text: unknown): text is MemberId {
+  return typeof text === 'string' && MEMBER_ID.test(text)
+}
+
+/** @param nonce drawn at random when the node became a draft; 0 for a member of the genesis */
+export function memberIdOf(node: NodeId, nonce: number): MemberId {
+  return `${node}.${nonce.toString(16).padStart(8, '0')}` as MemberId
+}
+
+export function nodeOf(member: MemberId): NodeId {
+  return member.slice(0, 16) as NodeId
+}
+
+export function nonceOf(member: MemberId): number {
+  return Number.parseInt(member.slice(17), 16)
+}
+
+/** 12 bytes: node id, then nonce, big-endian. */
+export function memberIdToBytes(member: MemberId): Uint8Array {
+  return fromHex(member.slice(0, 16) + member.slice(17))
+}
+
+/** @param bytes exactly 12 */
+export function memberIdFromBytes(bytes: Uint8Array): MemberId {
+  const hex = toHex(bytes)
+  return `${hex.slice(0, 16)}.${hex.slice(16)}` as MemberId
+}
+
+/** `<member id>:<seq>`, for people, for JSON and as a key. */
+export function formatOperationId(id: OperationId): string {
+  return `${id.member}:${id.seq}`
+}
+
+/** The inverse of {@link formatOperationId}; null for any other text. */
+export function parseOperationId(text: string): OperationId | null {
+  const at = text.indexOf(':')
+  const member = text.slice(0, at)
+  const seq = text.slice(at + 1)
+  if (at < 0 || !isMemberId(member) || !/^[1-9][0-9]{0,14}$/.test(seq)) return null
+  return { member, seq: Number(seq) }
+}
+
+export function sameOperationId(left: OperationId | null, right: OperationId | null): boolean {
+  if (left === null || right === null) return left === right
+  return left.seq === right.seq && left.member === right.member
+}

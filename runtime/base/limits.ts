@@ -1,0 +1,122 @@
+/**
+ * Every bound of the product, with its unit and the reason for its size. Reaching one is a defined, visible answer.
+ * Relations between them are asserted at the end of this file.
+ */
+import { assert } from './errors.ts'
+
+// --- what one operation may hold -------------------------------------------------------------------------------
+
+/** UTF-8 bytes of a path. Longer names do not fit a technician's screen, and one frame of RS-485 must hold a few. */
+export const PATH_BYTES_MAX = 256
+/** Segments of a path. Deeper trees are not seen in device state; NATS and the JSON mirror stop near here too. */
+export const PATH_SEGMENTS_MAX = 16
+/** CBOR bytes of one value. A set-point, a table, a small schedule; anything larger is a file and belongs elsewhere. */
+export const VALUE_BYTES_MAX: number = 16 * 1024
+/** Nesting of one value. */
+export const VALUE_DEPTH_MAX = 16
+/** Writes in one operation: one transaction over a machine's points. */
+export const WRITES_PER_OPERATION_MAX = 64
+/** Guards in one operation. */
+export const GUARDS_PER_OPERATION_MAX = 64
+/** CBOR bytes of one operation. */
+export const OPERATION_BYTES_MAX: number = 48 * 1024
+/** CBOR bytes that a value may have after `append`; a longer list refuses the operation. */
+export const APPENDED_BYTES_MAX: number = VALUE_BYTES_MAX
+
+// --- what travels ---------------------------------------------------------------------------------------------
+
+/** Bytes of one frame on any link. Every broker that was measured carries it; AWS stops at 128 KiB. */
+export const FRAME_BYTES_MAX: number = 64 * 1024
+/** Nesting of a frame: the envelope, the batch, the message, the operation, the write, and then a value. */
+export const FRAME_DEPTH_MAX: number = VALUE_DEPTH_MAX + 8
+/** Operations in one batch: one signature, one replay. */
+export const OPERATIONS_PER_BATCH_MAX = 256
+/** Bytes of operations after which a batch is closed, so that a frame always holds it. */
+export const BATCH_BYTES_TARGET: number = 8 * 1024
+/** Batches that answer one request; the asker asks again, so a slow line is never blocked by one answer. */
+export const BATCHES_PER_ANSWER_MAX = 32
+/** Bytes of batches that answer one request. */
+export const ANSWER_BYTES_MAX: number = 256 * 1024
+
+// --- what a node keeps ----------------------------------------------------------------------------------------
+
+/** Members of one fleet. A version vector of this size is about 100 KiB in memory and is sent as differences. */
+export const MEMBERS_MAX = 2048
+/** Messages in the waiting list and the deferred queue together. What falls out is asked for again. */
+export const WAITING_MESSAGES_MAX = 4096
+/** Bytes of batches that wait; the same rule. */
+export const WAITING_BYTES_MAX: number = 8 * 1024 * 1024
+/** Operations in the journal at which the operator is warned: some member has not been heard for long. */
+export const JOURNAL_OPERATIONS_WARNING = 200_000
+/** Operations in the journal at which local operations are refused, so that a Pi with 512 MiB survives. */
+export const JOURNAL_OPERATIONS_MAX = 400_000
+/** Paths in the device-state object. */
+export const PATHS_MAX = 100_000
+/** Conflicts that are kept for people; the oldest goes first and the number that went is shown. */
+export const CONFLICTS_MAX = 1000
+/** Watches of one gateway. */
+export const WATCHES_MAX = 256
+/** Digests of past floors that are kept to find a divergence. */
+export const FLOOR_DIGESTS_MAX = 64
+
+// --- clock-free timers, milliseconds on the monotonic clock -----------------------------------------------------
+
+/** Shortest interval between two announcements of one member (Imin of RFC 6206). */
+export const ANNOUNCE_INTERVAL_MIN_MS = 1000
+/** Longest interval between two announcements while nothing changes (Imax). */
+export const ANNOUNCE_INTERVAL_MAX_MS = 32_000
+/** First delay before a gap is asked for: out-of-order delivery usually closes it sooner. */
+export const REQUEST_DELAY_MS = 50
+/** Longest delay between two requests for the same gap. */
+export const REQUEST_DELAY_MAX_MS = 30_000
+/** Delay within which those who could answer a request wait for another's answer. */
+export const ANSWER_DELAY_MAX_MS = 200
+
+// --- storage --------------------------------------------------------------------------------------------------
+
+/** Bytes of one journal segment: zero-filled once, then recycled. */
+export const SEGMENT_BYTES: number = 1024 * 1024
+/** Bytes to which a batch is padded: one page of the card and of ext4. */
+export const STORAGE_PAGE_BYTES = 4096
+/** Bytes of one stored record. */
+export const RECORD_BYTES_MAX: number = FRAME_BYTES_MAX
+/** Bytes of one stored batch; it must fit a segment with its header. */
+export const STORED_BATCH_BYTES_MAX = 512 * 1024
+/** Journal bytes after which a snapshot is cut, or twice the snapshot if that is more. */
+export const SNAPSHOT_JOURNAL_BYTES: number = 8 * 1024 * 1024
+/** Window in which telemetry is gathered into one commit. */
+export const BATCHED_COMMIT_WINDOW_MS = 1000
+
+// --- links and control ----------------------------------------------------------------------------------------
+
+/** Frames handed to a link and not yet written out by it. */
+export const LINK_QUEUE_FRAMES_MAX = 1024
+/** Bytes of the same. */
+export const LINK_QUEUE_BYTES_MAX: number = 4 * 1024 * 1024
+/** MQTT publishes with QoS 1 that wait for an acknowledgement; brokers drop silently above their own limit. */
+export const MQTT_INFLIGHT_MAX = 64
+/** Time that a CONNECT may take: RabbitMQ 3.10 never answers MQTT 5. */
+export const MQTT_CONNECT_TIMEOUT_MS = 5000
+/** First pause before a link connects again; doubled with jitter. */
+export const RECONNECT_DELAY_MIN_MS = 250
+/** Longest pause before a link connects again. */
+export const RECONNECT_DELAY_MAX_MS = 30_000
+/** MQTT keep-alive. */
+export const MQTT_KEEPALIVE_S = 15
+/** Bytes of one request line on the control socket. */
+export const CONTROL_LINE_BYTES_MAX: number = 256 * 1024
+/** Connections to the control socket at one time. */
+export const CONTROL_CONNECTIONS_MAX = 32
+/** Bytes that a watcher may lag behind before its connection is closed. */
+export const CONTROL_BACKLOG_BYTES_MAX: number = 4 * 1024 * 1024
+/** Time that a daemon may take to answer a command. */
+export const CONTROL_TIMEOUT_MS = 10_000
+
+assert(OPERATION_BYTES_MAX < FRAME_BYTES_MAX - 1024, 'a frame holds any single operation')
+assert(
+  BATCH_BYTES_TARGET + OPERATION_BYTES_MAX < FRAME_BYTES_MAX - 512,
+  'a batch that has reached its target still fits a frame',
+)
+assert(VALUE_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX, 'an operation holds any single write')
+assert(STORED_BATCH_BYTES_MAX + STORAGE_PAGE_BYTES <= SEGMENT_BYTES, 'a segment holds any stored batch')
+assert(JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX, 'the warning comes before the refusal')

@@ -1,0 +1,62 @@
+import type { NodeId } from '../base/ids.ts'
+
+/**
+ * The port that every kind of link implements: it moves whole frames and says when it can.
+ * A link may lose, duplicate and reorder frames; it never damages or splits one. It knows nothing of their content.
+ */
+export interface Link {
+  /** Stable for the life of the link, for people: `mqtt`, `serial:usb-0403`. */
+  readonly name: string
+  /** On a broadcast link one frame reaches every peer; on a point-to-point link there is one peer. */
+  readonly reach: 'broadcast' | 'point-to-point'
+  /** Starts to connect and keeps trying until `close`. Events come only after this call has returned. Call it once, or again after `close`. */
+  open(events: LinkEvents): void
+  /**
+   * Hands one frame over. False when the link is down or its bounded buffer is full: the frame is dropped and counted,
+   * and `events.writable` follows when there is room again. Never throws.
+   */
+  send(frame: Uint8Array, channel: Channel): boolean
+  /** Says goodbye, drops what is buffered, releases timers and sockets. Never rejects. */
+  close(): Promise<void>
+  status(): LinkStatus
+}
+
+/** What a frame is for; a link may map it to a topic or to a priority. Control goes before bulk where a link has to choose. */
+export type Channel =
+  | { readonly kind: 'operations' }
+  | { readonly kind: 'announcements' }
+  | { readonly kind: 'requests' }
+  | { readonly kind: 'direct'; readonly to: NodeId }
+
+/** What a link tells its owner. Handlers must not throw. */
+export interface LinkEvents {
+  /** Connected and subscribed: what is sent from now on reaches whoever is there. */
+  up(): void
+  /** @param cause one clear line: what failed, where, what to do */
+  down(cause: string): void
+  /** A whole frame of at most FRAME_BYTES_MAX. Larger ones are dropped by the link and counted. */
+  frame(bytes: Uint8Array): void
+  /** The link learned that a node came or went. A hint for people, never the truth. */
+  presence(node: NodeId, online: boolean): void
+  /** There is room again after `send` returned false. */
+  writable(): void
+}
+
+export interface LinkStatus {
+  readonly state: 'closed' | 'connecting' | 'up'
+  /** Why it is not up, or null. */
+  readonly cause: string | null
+  /** Where it is connected to, for people: a URL or a device, without secrets. */
+  readonly peer: string
+  readonly counters: LinkCounters
+}
+
+export interface LinkCounters {
+  framesSent: number
+  framesReceived: number
+  bytesSent: number
+  bytesReceived: number
+  /** Frames that were dropped here, by reason. */
+  dropped: Record<string, number>
+  reconnects: number
+}

@@ -1,0 +1,55 @@
+/**
+ * The port behind which a node's records survive a power cut. A record is an opaque byte string; the replica writes its
+ * meaning. Records have a sequence number 1, 2, 3 … given in the order of `commit`.
+ */
+export interface Store {
+  /**
+   * Takes the lock of the data directory, recovers, and returns what had survived. Call once.
+   * @throws FleetstepError `data-directory-*`, `storage-failed`
+   */
+  open(): Promise<Recovered>
+  /**
+   * Writes `records` as one atomic batch and resolves with the sequence number of the last once they are on the medium.
+   * One batch is in flight at a time; the caller waits (group commit is the caller's).
+   * @throws FleetstepError `disk-full` (nothing of the batch was kept; the store goes on and may be tried again),
+   *   `storage-failed` (the medium failed; the store is closed)
+   */
+  commit(records: readonly Uint8Array[]): Promise<number>
+  /**
+   * Replaces the snapshot by `bytes`, which stands for all records up to and including `through`, and then frees what is
+   * older. Resolves once it is on the medium. Does not stop `commit` calls that are made meanwhile.
+   */
+  snapshot(bytes: Uint8Array, through: number): Promise<void>
+  info(): StoreInfo
+  /** Finishes what is in flight and releases the lock. */
+  close(): Promise<void>
+}
+
+/** What a data directory belongs to. Another one is refused. */
+export interface StoreOwner {
+  /** 8 bytes as hex, of the fleet and its genesis. */
+  readonly fleet: string
+  readonly node: string
+}
+
+export interface Recovered {
+  /** The newest whole snapshot, or null. */
+  readonly snapshot: { readonly bytes: Uint8Array; readonly through: number } | null
+  /** The records after the snapshot, in order, without gaps. */
+  readonly records: readonly Uint8Array[]
+  /** Sequence number of the last record, 0 if there has never been one. */
+  readonly last: number
+  /** One clear line for each thing that was not as it should be (a torn tail, a damaged snapshot set aside). */
+  readonly findings: readonly string[]
+}
+
+export interface StoreInfo {
+  readonly directory: string
+  readonly formatVersion: number
+  readonly lastSequence: number
+  readonly snapshotThrough: number
+  readonly segments: number
+  readonly diskBytes: number
+  readonly bytesWritten: number
+  readonly commits: number
+}
