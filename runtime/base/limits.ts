@@ -65,8 +65,12 @@ export const FLOOR_DIGESTS_MAX = 64
 export const ANNOUNCE_INTERVAL_MIN_MS = 1000
 /** Longest interval between two announcements while nothing changes (Imax). */
 export const ANNOUNCE_INTERVAL_MAX_MS = 32_000
+/** Members up to which these intervals hold; in larger fleets they grow in proportion, so that idle traffic per node stays flat. */
+export const ANNOUNCE_INTERVAL_MEMBERS = 16
 /** First delay before a gap is asked for: out-of-order delivery usually closes it sooner. */
 export const REQUEST_DELAY_MS = 50
+/** First delay before the same gap is asked for again; doubled each time. */
+export const REQUEST_RETRY_MS = 500
 /** Longest delay between two requests for the same gap. */
 export const REQUEST_DELAY_MAX_MS = 30_000
 /** Delay within which those who could answer a request wait for another's answer. */
@@ -80,12 +84,59 @@ export const SEGMENT_BYTES: number = 1024 * 1024
 export const STORAGE_PAGE_BYTES = 4096
 /** Bytes of one stored record. */
 export const RECORD_BYTES_MAX: number = FRAME_BYTES_MAX
-/** Bytes of one stored batch; it must fit a segment with its header. */
-export const STORED_BATCH_BYTES_MAX = 512 * 1024
+/** Bytes that the store adds to each record: its length and its checksum. */
+export const STORED_RECORD_HEADER_BYTES = 8
+/** Bytes of one stored batch, its records with their headers; it must fit a segment with the headers of its pages. */
+export const STORED_BATCH_BYTES_MAX: number = 512 * 1024
+/** Bytes of one snapshot: PATHS_MAX paths at an ordinary size, and what a Pi with 512 MiB can hold while it reads one. */
+export const SNAPSHOT_BYTES_MAX: number = 128 * 1024 * 1024
+/** Bytes of a snapshot that are summed and written in one step, so that the loop is free again after a few milliseconds. */
+export const SNAPSHOT_STEP_BYTES: number = 256 * 1024
+/** Damaged files that are kept as evidence; the oldest goes first. */
+export const EVIDENCE_FILES_MAX = 8
 /** Journal bytes after which a snapshot is cut, or twice the snapshot if that is more. */
 export const SNAPSHOT_JOURNAL_BYTES: number = 8 * 1024 * 1024
 /** Window in which telemetry is gathered into one commit. */
 export const BATCHED_COMMIT_WINDOW_MS = 1000
+
+// --- devices: identity, profiles, readings ----------------------------------------------------------------------
+
+/** UTF-8 bytes of an operator's node name or instance label: one line on a screen and on a sticker. */
+export const IDENTITY_TEXT_BYTES_MAX = 64
+/** Bytes that are read of one file that may name the hardware; /proc/cpuinfo of a large machine stays below. */
+export const IDENTITY_FILE_BYTES_MAX: number = 1024 * 1024
+/** Network interfaces that are looked at for a permanent address; a host of many containers shows thousands. */
+export const IDENTITY_INTERFACES_MAX = 4096
+/** Bytes of one device profile: some 500 resources, parsed in well under a second on a Pi. */
+export const PROFILE_BYTES_MAX: number = 256 * 1024
+/** Nesting of a profile's YAML, counted with the value of an attribute; the parser behind it is recursive. */
+export const PROFILE_DEPTH_MAX: number = VALUE_DEPTH_MAX + 8
+/** Resources of one profile. */
+export const PROFILE_RESOURCES_MAX = 512
+/** Commands of one profile. */
+export const PROFILE_COMMANDS_MAX = 256
+/** Entries of any other list or map of a profile: labels, tags, attributes, operations of a command. */
+export const PROFILE_ENTRIES_MAX = 64
+/** Characters of a name in a profile; a path joins a few of them. */
+export const PROFILE_NAME_LENGTH_MAX = 64
+/** Characters of a description, and of any other text in a profile. */
+export const PROFILE_TEXT_LENGTH_MAX = 1024
+/** Problems that are reported of one profile; people correct the first ones first. */
+export const PROFILE_PROBLEMS_MAX = 20
+/** Values in one enumeration. */
+export const ENUM_VALUES_MAX = 64
+/** Characters of a pattern. */
+export const PATTERN_LENGTH_MAX = 256
+/** Characters of a text that a pattern is tried on: it bounds what a backtracking matcher can cost. */
+export const PATTERN_TEXT_LENGTH_MAX = 256
+/** Shortest interval between two readings of one resource. */
+export const READING_INTERVAL_MIN_MS = 100
+/** Longest interval between two readings of one resource: a day, and below what a timer can count. */
+export const READING_INTERVAL_MAX_MS = 86_400_000
+/** Interval of a resource whose profile names none. */
+export const READING_INTERVAL_DEFAULT_MS = 10_000
+/** Directory entries that are looked at for a temperature sensor. */
+export const THERMAL_ZONES_MAX = 64
 
 // --- links and control ----------------------------------------------------------------------------------------
 
@@ -95,6 +146,8 @@ export const LINK_QUEUE_FRAMES_MAX = 1024
 export const LINK_QUEUE_BYTES_MAX: number = 4 * 1024 * 1024
 /** MQTT publishes with QoS 1 that wait for an acknowledgement; brokers drop silently above their own limit. */
 export const MQTT_INFLIGHT_MAX = 64
+/** Bytes of the same: a slow phone line, 300 kbit/s, carries them in one keep-alive. */
+export const MQTT_INFLIGHT_BYTES_MAX: number = 512 * 1024
 /** Time that a CONNECT may take: RabbitMQ 3.10 never answers MQTT 5. */
 export const MQTT_CONNECT_TIMEOUT_MS = 5000
 /** First pause before a link connects again; doubled with jitter. */
@@ -103,6 +156,22 @@ export const RECONNECT_DELAY_MIN_MS = 250
 export const RECONNECT_DELAY_MAX_MS = 30_000
 /** MQTT keep-alive. */
 export const MQTT_KEEPALIVE_S = 15
+/** Places of a link's queue that only announcements and requests may take, so that bulk never silences them. */
+export const LINK_QUEUE_FRAMES_RESERVED = 64
+/** Time that a link must have been up before the next pause starts from the shortest again: a denied node must not spin. */
+export const RECONNECT_STABLE_MS = 10_000
+/** Time for saying goodbye to the broker; whoever waits for the end of the daemon waits no longer. */
+export const MQTT_GOODBYE_TIMEOUT_MS = 1000
+/** MQTT 5 expiry of announcements and requests: an older one has been replaced by several newer ones. */
+export const MQTT_MESSAGE_EXPIRY_S = 60
+/** Connections to the embedded broker: every member, and some room for people's tools. */
+export const BROKER_CONNECTIONS_MAX: number = MEMBERS_MAX + 128
+/** Deliveries that the embedded broker works on at once; one slow subscriber must not hold up a large fleet. */
+export const BROKER_CONCURRENCY: number = BROKER_CONNECTIONS_MAX
+/** Time that a subscriber of the embedded broker may refuse to read before it is disconnected; it catches up later. */
+export const BROKER_DRAIN_TIMEOUT_MS = 10_000
+/** Bytes of retained topics and payloads that the embedded broker keeps in memory. */
+export const BROKER_RETAINED_BYTES_MAX: number = 16 * 1024 * 1024
 /** Bytes of one request line on the control socket. */
 export const CONTROL_LINE_BYTES_MAX: number = 256 * 1024
 /** Connections to the control socket at one time. */
@@ -117,6 +186,9 @@ assert(
   BATCH_BYTES_TARGET + OPERATION_BYTES_MAX < FRAME_BYTES_MAX - 512,
   'a batch that has reached its target still fits a frame',
 )
+assert(FRAME_BYTES_MAX < MQTT_INFLIGHT_BYTES_MAX, 'the window of MQTT holds several of the largest frames')
+assert(LINK_QUEUE_FRAMES_RESERVED < LINK_QUEUE_FRAMES_MAX / 2, 'the reserve leaves most of the queue to operations')
 assert(VALUE_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX, 'an operation holds any single write')
 assert(STORED_BATCH_BYTES_MAX + STORAGE_PAGE_BYTES <= SEGMENT_BYTES, 'a segment holds any stored batch')
+assert(RECORD_BYTES_MAX + STORED_RECORD_HEADER_BYTES <= STORED_BATCH_BYTES_MAX, 'a batch holds any single record')
 assert(JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX, 'the warning comes before the refusal')

@@ -1,0 +1,96 @@
+// cbor-x: the fastest maintained CBOR library in JavaScript that encodes on a Pi without a native part; MIT.
+import { Encoder } from 'cbor-x/encode'
+import { scanCbor } from './cbor-scan.ts'
+import { FleetstepError } from './errors.ts'
+
+/** What this product exchanges and stores: RFC 8949 without tags, indefinite lengths and non-text keys. */
+export type CborData =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly CborData[]
+  | { readonly [key: string]: CborData }
+
+/**
+ * Plain RFC 8949 CBOR of `data`: definite lengths, no tags, whole numbers as integers of the smallest form.
+ * The caller has checked `data`: finite numbers, bigints of at most 64 bits.
+ */
+export function encodeCbor(data: CborData): Uint8Array {
+  return codec.encode(withWideIntegers(data))
+}
+
+/**
+ * @param depthMax levels of nesting that are accepted
+ * @returns data whose byte strings are views of `bytes`; integers outside ±2^53 are bigints
+ * @throws FleetstepError `message-invalid` for anything that is not exactly one item of {@link CborData}
+ */
+export function decodeCbor(bytes: Uint8Array, depthMax: number): CborData {
+  const scan = scanCbor(bytes, depthMax)
+  if (scan.problem !== null) throw new FleetstepError('message-invalid', `not plain CBOR: ${scan.problem}`)
+  let decoded: unknown
+  try {
+    decoded = codec.decode(bytes)
+  } catch (cause) {
+    throw new FleetstepError('message-invalid', `not plain CBOR: ${String(cause)}`, { cause })
+  }
+  // The scan has let through exactly the items of CborData, so the library can have made nothing else.
+  return scan.hasWideIntegers ? narrowIntegers(decoded as CborData) : (decoded as CborData)
+}
+
+// Records and private tags would make the bytes unreadable for other decoders.
+const codec = new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false, mapsAsObjects: true })
+
+/** The library writes whole numbers beyond 32 bits as doubles, and as integers only when they are bigints. */
+function withWideIntegers(data: CborData): CborData {
+  switch (typeof data) {
+    case 'number':
+      return Number.isSafeInteger(data) && (data > 0xffff_ffff || data < -0x8000_0000) ? BigInt(data) : data
+    case 'bigint':
+      return data <= 0xffff_ffffn && data >= -0x8000_0000n ? Number(data) : data
+    case 'object':
+      break
+    default:
+      return data
+  }
+  if (data === null || data instanceof Uint8Array) return data
+  return mapChildren(data, withWideIntegers)
+}
+
+/** The inverse: a 64-bit integer that a number holds exactly becomes a number. */
+function narrowIntegers(data: CborData): CborData {
+  if (typeof data === 'bigint') {
+    return data <= Number.MAX_SAFE_INTEGER && data >= Number.MIN_SAFE_INTEGER ? Number(data) : data
+  }
+  if (typeof data !== 'object' || data === null || data instanceof Uint8Array) return data
+  return mapChildren(data, narrowIntegers)
+}
+
+/** A copy of `data` only if `change` changed something in it. */
+function mapChildren(
+  data: readonly CborData[] | { readonly [key: string]: CborData },
+  change: (child: CborData) => CborData,
+): CborData {
+  if (isArray(data)) {
+    let copy: CborData[] | null = null
+    for (let index = 0; index < data.length; index++) {
+      const child = data[index] as CborData
+      const changed = change(child)
+      if (changed !== child) (copy ??= [...data])[index] = changed
+    }
+    return copy ?? data
+  }
+  let copy: { [key: string]: CborData } | null = null
+  for (const key in data) {
+    const child = data[key] as CborData
+    const changed = change(child)
+    if (changed !== child) (copy ??= { ...data })[key] = changed
+  }
+  return copy ?? data
+}
+
+function isArray(data: CborData): data is readonly CborData[] {
+  return Array.isArray(data)
+}

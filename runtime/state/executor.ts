@@ -1,0 +1,161 @@
+import { sameOperationId } from '../base/ids.ts'
+import { APPENDED_BYTES_MAX } from '../base/limits.ts'
+import { unreachable } from '../base/errors.ts'
+import { type Cell, EMPTY_CELL } from './cell.ts'
+import { guardHolds } from './guard.ts'
+import type { Operation, Outcome, Positioned, Write } from './operation.ts'
+import type { Path } from './path.ts'
+import { comparePriority } from './priority.ts'
+import { isList, type Value, valueBytes } from './value.ts'
+
+/** What became of one operation on the cells that it met. */
+export interface Execution {
+  readonly outcome: Outcome
+  /** Aligned with `operation.paths`: each cell afterwards. The very cells that were given, unless it was applied. */
+  readonly after: readonly Cell[]
+  /** Writes that had to yield, empty for most. */
+  readonly clashes: readonly Clash[]
+  /** Why it was refused or is void, for people. */
+  readonly reason: string | null
+}
+
+/** Two changes of one point of which neither issuer had seen the other. */
+export interface Clash {
+  readonly path: Path
+  readonly winner: Positioned
+  readonly winnerValue: Value | undefined
+  readonly loser: Positioned
+  readonly loserValue: Value | undefined
+}
+
+/**
+ * Executes one operation: a pure function of the operation and the cells of its paths (PROTOCOL section 3).
+ * @param before aligned with `operation.paths`
+ */
+export function execute(operation: Operation, before: readonly Cell[]): Execution {
+  for (const guard of operation.guards) {
+    if (!guardHolds(guard, cellOf(operation, before, guard.path).value)) {
+      return unchanged('refused', before, `the guard ${guard.path} ${guard.comparison} does not hold`)
+    }
+  }
+  const scratch = [...before]
+  const clashes: Clash[] = []
+  for (const write of operation.writes) {
+    const index = operation.paths.indexOf(write.path)
+    const step = executeWrite(operation, write, scratch[index] ?? EMPTY_CELL)
+    switch (step.kind) {
+      case 'refused':
+        return unchanged('refused', before, step.reason)
+      case 'superseded':
+        return { outcome: 'superseded', after: before, clashes: [step.clash], reason: null }
+      case 'written':
+        scratch[index] = step.cell
+        if (step.clash !== null) clashes.push(step.clash)
+        break
+      default:
+        unreachable(step)
+    }
+  }
+  return { outcome: 'applied', after: scratch, clashes: clashes.length === 0 ? NO_CLASHES : clashes, reason: null }
+}
+
+/** The result of an operation whose issuer was no member at its place. */
+export function executeVoid(before: readonly Cell[], reason: string): Execution {
+  return unchanged('void', before, reason)
+}
+
+const NO_CLASHES: readonly Clash[] = []
+
+type Step =
+  | { readonly kind: 'written'; readonly cell: Cell; readonly clash: Clash | null }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'superseded'; readonly clash: Clash }
+
+function executeWrite(operation: Operation, write: Write, cell: Cell): Step {
+  if (write.kind === 'add' || write.kind === 'append') return accumulate(write, cell)
+  const result = overwritten(write, cell.value)
+  if (result.kind === 'refused') return result
+  const standing = cell.writer
+  if (standing === null || isSeen(standing, operation, write)) {
+    return { kind: 'written', cell: { value: result.value, writer: operation }, clash: null }
+  }
+  if (comparePriority(standing.priority, operation.priority) > 0) {
+    const clash = clashOf(write.path, standing, cell.value, operation, result.value)
+    return { kind: 'superseded', clash }
+  }
+  const clash = clashOf(write.path, operation, result.value, standing, cell.value)
+  return { kind: 'written', cell: { value: result.value, writer: operation }, clash }
+}
+
+/** Whether the issuer of `operation` had seen the writer that stands on the point. */
+function isSeen(standing: Positioned, operation: Operation, write: Write): boolean {
+  if (standing.id.member === operation.id.member) return standing.id.seq <= operation.id.seq
+  return standing.stage <= operation.floor || sameOperationId(standing.id, write.replaces)
+}
+
+type Overwrite = { readonly kind: 'value'; readonly value: Value | undefined } | (Step & { readonly kind: 'refused' })
+
+function overwritten(write: Write, value: Value | undefined): Overwrite {
+  switch (write.kind) {
+    case 'set':
+      return { kind: 'value', value: write.argument }
+    case 'delete':
+      return { kind: 'value', value: undefined }
+    case 'toggle':
+      if (value === undefined || typeof value === 'boolean') return { kind: 'value', value: value !== true }
+      return { kind: 'refused', reason: `toggle needs a boolean at ${write.path}` }
+    default:
+      return unreachable(write.kind as never)
+  }
+}
+
+function accumulate(write: Write, cell: Cell): Step {
+  const sum = write.kind === 'add' ? added(cell.value ?? 0, write.argument) : appended(cell.value ?? [], write.argument)
+  if (sum === null) return { kind: 'refused', reason: `${write.kind} does not fit the value at ${write.path}` }
+  return { kind: 'written', cell: { value: sum, writer: cell.writer }, clash: null }
+}
+
+/** Whole numbers stay exact: beyond ±2^53 they become bigints, beyond 64 bits the operation is refused. */
+function added(value: Value, amount: Value): Value | null {
+  if (typeof value === 'number' && typeof amount === 'number') {
+    const sum = value + amount
+    if (Number.isSafeInteger(sum) || !Number.isInteger(value) || !Number.isInteger(amount)) {
+      return Number.isFinite(sum) ? sum : null
+    }
+  }
+  if (!isWhole(value) || !isWhole(amount)) return null
+  return narrowed(BigInt(value) + BigInt(amount))
+}
+
+function narrowed(sum: bigint): Value | null {
+  if (sum <= Number.MAX_SAFE_INTEGER && sum >= Number.MIN_SAFE_INTEGER) return Number(sum)
+  return sum >= -(2n ** 63n) && sum < 2n ** 64n ? sum : null
+}
+
+function isWhole(value: Value): value is number | bigint {
+  return typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))
+}
+
+function appended(value: Value, item: Value): Value | null {
+  if (!isList(value)) return null
+  const longer = [...value, item]
+  return valueBytes(longer) > APPENDED_BYTES_MAX ? null : longer
+}
+
+function cellOf(operation: Operation, cells: readonly Cell[], path: Path): Cell {
+  return cells[operation.paths.indexOf(path)] ?? EMPTY_CELL
+}
+
+function unchanged(outcome: Outcome, before: readonly Cell[], reason: string): Execution {
+  return { outcome, after: before, clashes: NO_CLASHES, reason }
+}
+
+function clashOf(
+  path: Path,
+  winner: Positioned,
+  winnerValue: Value | undefined,
+  loser: Positioned,
+  loserValue: Value | undefined,
+): Clash {
+  return { path, winner, winnerValue, loser, loserValue }
+}

@@ -1,0 +1,89 @@
+import type { MemberId, OperationId } from '../base/ids.ts'
+import type { Path } from './path.ts'
+import type { Priority } from './priority.ts'
+import type { Value } from './value.ts'
+
+export const WRITE_KINDS = ['set', 'delete', 'toggle', 'add', 'append'] as const
+export type WriteKind = (typeof WRITE_KINDS)[number]
+
+export const COMPARISONS = ['==', '!=', '<', '<=', '>', '>=', 'exists'] as const
+export type Comparison = (typeof COMPARISONS)[number]
+
+/** One change of one point. `argument` is null for `delete` and `toggle`. */
+export interface Write {
+  readonly path: Path
+  readonly kind: WriteKind
+  readonly argument: Value
+  /**
+   * The last writer of the path that the issuer had seen (a tombstone counts), or null if there was none.
+   * Always null for `add` and `append`, which never yield.
+   */
+  readonly replaces: OperationId | null
+}
+
+/** A condition on the state right before the operation. With `exists` the value is a boolean. */
+export interface Guard {
+  readonly path: Path
+  readonly comparison: Comparison
+  readonly value: Value
+}
+
+/** What is executed, all of its writes or none (PROTOCOL section 2). */
+export interface Operation {
+  readonly id: OperationId
+  /** Logical position: one more than the stage of the operation that its issuer had executed last. */
+  readonly stage: number
+  /** The issuer's floor when it issued: what was settled for it, it had seen. */
+  readonly floor: number
+  readonly priority: Priority
+  readonly writes: readonly Write[]
+  readonly guards: readonly Guard[]
+  /** Every path that a write or a guard names, once. */
+  readonly paths: readonly Path[]
+}
+
+/** What an issuer asks for; the replica adds identity, stage and what each write replaces. */
+export interface OperationRequest {
+  readonly writes: readonly Omit<Write, 'replaces'>[]
+  readonly guards: readonly Guard[]
+}
+
+/**
+ * - `applied`: all its writes are in the state.
+ * - `superseded`: a write of higher priority, which its issuer had not seen, stands on one of its points.
+ * - `refused`: a guard was false or a write did not fit the value that it met.
+ * - `void`: its issuer was no member at that place.
+ */
+export type Outcome = 'applied' | 'superseded' | 'refused' | 'void'
+
+export function pathsOf(
+  writes: readonly { readonly path: Path }[],
+  guards: readonly { readonly path: Path }[],
+): Path[] {
+  const first = writes[0]
+  if (writes.length === 1 && guards.length === 0 && first !== undefined) return [first.path]
+  return [...new Set([...writes, ...guards].map((part) => part.path))]
+}
+
+/**
+ * Canonical order: stage ascending, priority descending, nonce ascending, seq ascending. The one order on which all
+ * replicas converge. Negative if `left` comes first.
+ */
+export function compareCanonically(left: Positioned, right: Positioned): number {
+  if (left.stage !== right.stage) return left.stage - right.stage
+  if (left.id.member === right.id.member) return left.id.seq - right.id.seq
+  if (left.priority.tier !== right.priority.tier) return right.priority.tier - left.priority.tier
+  if (left.priority.node !== right.priority.node) return left.priority.node > right.priority.node ? -1 : 1
+  return compareText(left.id.member, right.id.member)
+}
+
+/** What the canonical order looks at. */
+export interface Positioned {
+  readonly id: OperationId
+  readonly stage: number
+  readonly priority: Priority
+}
+
+function compareText(left: MemberId, right: MemberId): number {
+  return left < right ? -1 : 1
+}

@@ -1,0 +1,54 @@
+import { PATH_BYTES_MAX, PATH_SEGMENTS_MAX } from '../base/limits.ts'
+
+/** Names one point of the device-state object: segments joined by `/`, as in `line1/pump3/speed`. */
+export type Path = string & { readonly brand: 'Path' }
+
+/** A path in which `*` stands for any one segment, and a last `**` for all that is below. */
+export type PathPattern = string
+
+/** Null for a valid path, else one clear reason. */
+export function pathProblem(text: unknown): string | null {
+  if (typeof text !== 'string') return 'a path is text such as line1/pump3/speed'
+  if (text.length === 0) return 'a path is not empty'
+  // A UTF-16 unit takes at most three bytes, so short texts need no count.
+  if (text.length * 3 > PATH_BYTES_MAX && Buffer.byteLength(text) > PATH_BYTES_MAX) {
+    return `a path has at most ${PATH_BYTES_MAX} bytes`
+  }
+  if (FORBIDDEN.test(text)) return 'a path has no control characters, no * and no lone surrogates'
+  return segmentsProblem(text)
+}
+
+export function isPath(text: unknown): text is Path {
+  return pathProblem(text) === null
+}
+
+/**
+ * True if `path` is matched by `pattern`: a name stands for itself, one asterisk for any one segment, and two asterisks
+ * at the end for everything below, the point above included.
+ */
+export function matchesPattern(path: string, pattern: PathPattern): boolean {
+  if (pattern === path || pattern === '**') return true
+  const names = path.split('/')
+  const wanted = pattern.split('/')
+  for (const [index, want] of wanted.entries()) {
+    if (want === '**' && index === wanted.length - 1) return names.length >= index
+    if (want !== '*' && want !== names[index]) return false
+    if (index >= names.length) return false
+  }
+  return wanted.length === names.length
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const FORBIDDEN = /[\u0000-\u001f\u007f*]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
+
+function segmentsProblem(text: string): string | null {
+  let segments = 1
+  let start = 0
+  for (let at = text.indexOf('/'); at >= 0; at = text.indexOf('/', start)) {
+    if (at === start) return 'a path has no empty segment'
+    segments += 1
+    start = at + 1
+  }
+  if (start === text.length) return 'a path does not end with /'
+  return segments > PATH_SEGMENTS_MAX ? `a path has at most ${PATH_SEGMENTS_MAX} segments` : null
+}

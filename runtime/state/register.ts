@@ -1,0 +1,108 @@
+import { assert } from '../base/errors.ts'
+import { type Cell, EMPTY_CELL } from './cell.ts'
+import type { Execution } from './executor.ts'
+import { compareCanonically, type Operation } from './operation.ts'
+import type { Path } from './path.ts'
+
+/** One operation in the journal with what became of it. */
+export interface Entry {
+  readonly operation: Operation
+  /** Null between its arrival and its first execution. */
+  execution: Execution | null
+  /** True while it stands in the waiting queue. */
+  queued: boolean
+}
+
+/**
+ * One point of the device-state object: the settled cell, and the chain of the journal's entries that write or guard it,
+ * in canonical order. The chain is what makes undo cost only what it affects: from an entry it leads to the next one that
+ * could notice a difference.
+ */
+export class Register {
+  readonly path: Path
+  #settled: Cell
+  readonly #chain: Entry[] = []
+
+  constructor(path: Path, settled: Cell = EMPTY_CELL) {
+    this.path = path
+    this.#settled = settled
+  }
+
+  /** The cell after everything that was executed. */
+  get cell(): Cell {
+    const last = this.#chain.at(-1)
+    return last === undefined ? this.#settled : this.#after(last)
+  }
+
+  /** The cell at the floor. */
+  get settled(): Cell {
+    return this.#settled
+  }
+
+  get length(): number {
+    return this.#chain.length
+  }
+
+  insert(entry: Entry): void {
+    const last = this.#chain.at(-1)
+    if (last === undefined || compareCanonically(last.operation, entry.operation) < 0) this.#chain.push(entry)
+    else this.#chain.splice(this.#position(entry), 0, entry)
+  }
+
+  /** @returns the entry that followed it, which may now meet another cell */
+  remove(entry: Entry): Entry | undefined {
+    const position = this.#positionOf(entry)
+    this.#chain.splice(position, 1)
+    return this.#chain[position]
+  }
+
+  /** The cell that `entry` meets. All entries before it in the chain are executed. */
+  before(entry: Entry): Cell {
+    const previous = this.#chain[this.#positionOf(entry) - 1]
+    return previous === undefined ? this.#settled : this.#after(previous)
+  }
+
+  next(entry: Entry): Entry | undefined {
+    return this.#chain[this.#positionOf(entry) + 1]
+  }
+
+  /** Settles the entries up to `stage`: the last one's cell becomes the settled cell and they leave the chain. */
+  fold(stage: number): void {
+    let count = 0
+    while (count < this.#chain.length && (this.#chain[count] as Entry).operation.stage <= stage) count += 1
+    const last = this.#chain[count - 1]
+    if (last === undefined) return
+    this.#settled = this.#after(last)
+    this.#chain.splice(0, count)
+  }
+
+  /** Forgets a settled tombstone; the membership rules say when nobody can need it any more. */
+  forget(): void {
+    assert(this.#chain.length === 0, 'a point with a journal is not forgotten')
+    this.#settled = EMPTY_CELL
+  }
+
+  #after(entry: Entry): Cell {
+    assert(entry.execution !== null, 'entries are executed in canonical order')
+    return entry.execution.after[entry.operation.paths.indexOf(this.path)] as Cell
+  }
+
+  #positionOf(entry: Entry): number {
+    if (this.#chain.at(-1) === entry) return this.#chain.length - 1
+    const position = this.#position(entry)
+    assert(this.#chain[position] === entry, 'the entry stands in the chains of its paths')
+    return position
+  }
+
+  /** Where `entry` stands or belongs: the first position whose entry is not before it. */
+  #position(entry: Entry): number {
+    let low = 0
+    let high = this.#chain.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (compareCanonically((this.#chain[middle] as Entry).operation, entry.operation) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

@@ -1,0 +1,102 @@
+import { equalBytes } from '../base/bytes.ts'
+import { VALUE_BYTES_MAX, VALUE_DEPTH_MAX } from '../base/limits.ts'
+
+/** What a point holds. Whole numbers outside ±2^53 are bigints of at most 64 bits. */
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly Value[]
+  | { readonly [key: string]: Value }
+
+/** Null for a valid value within the limits, else one clear reason. */
+export function valueProblem(value: unknown): string | null {
+  const measured = measure(value, 1)
+  if (typeof measured === 'string') return measured
+  return measured > VALUE_BYTES_MAX ? `a value has at most ${VALUE_BYTES_MAX} bytes; this one has ${measured}` : null
+}
+
+export function isValue(value: unknown): value is Value {
+  return valueProblem(value) === null
+}
+
+/** Equal in type and content. The order of an object's keys does not matter. */
+export function equalValues(left: Value | undefined, right: Value | undefined): boolean {
+  if (left === right) return true
+  if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false
+  if (left instanceof Uint8Array || right instanceof Uint8Array) {
+    return left instanceof Uint8Array && right instanceof Uint8Array && equalBytes(left, right)
+  }
+  if (isList(left) || isList(right)) return isList(left) && isList(right) && equalLists(left, right)
+  const keys = Object.keys(left)
+  if (keys.length !== Object.keys(right).length) return false
+  return keys.every((key) => Object.hasOwn(right, key) && equalValues(left[key], right[key]))
+}
+
+/** Bytes of `value` in CBOR, an upper bound by at most 8 bytes for each number. */
+export function valueBytes(value: Value): number {
+  const measured = measure(value, 1)
+  return typeof measured === 'number' ? measured : Number.POSITIVE_INFINITY
+}
+
+export function isList(value: unknown): value is readonly Value[] {
+  return Array.isArray(value)
+}
+
+const HEAD_BYTES = 5
+const INT64_MIN = -(2n ** 63n)
+const UINT64_MAX = 2n ** 64n - 1n
+
+/** Bytes, or the reason why `value` is none. */
+function measure(value: unknown, depth: number): number | string {
+  switch (typeof value) {
+    case 'boolean':
+      return 1
+    case 'number':
+      return Number.isFinite(value) ? 9 : 'a number is finite'
+    case 'bigint':
+      return value >= INT64_MIN && value <= UINT64_MAX ? 9 : 'a whole number has at most 64 bits'
+    case 'string':
+      return value.isWellFormed() ? HEAD_BYTES + Buffer.byteLength(value) : 'a text has no lone surrogates'
+    case 'object':
+      break
+    default:
+      return `a value is not of type ${typeof value}`
+  }
+  if (value === null) return 1
+  if (value instanceof Uint8Array) return HEAD_BYTES + value.length
+  if (depth > VALUE_DEPTH_MAX) return `a value is nested at most ${VALUE_DEPTH_MAX} levels`
+  return isList(value) ? measureAll(value, depth) : measureObject(value, depth)
+}
+
+function measureObject(value: object, depth: number): number | string {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return 'an object is a plain one'
+  let total = HEAD_BYTES
+  for (const [key, child] of Object.entries(value)) {
+    if (key === '__proto__' || !key.isWellFormed()) return 'a key is well-formed text and not __proto__'
+    const measured = measure(child, depth + 1)
+    if (typeof measured === 'string') return measured
+    total += HEAD_BYTES + Buffer.byteLength(key) + measured
+    if (total > VALUE_BYTES_MAX) return total
+  }
+  return total
+}
+
+function measureAll(values: readonly unknown[], depth: number): number | string {
+  let total = HEAD_BYTES
+  for (const child of values) {
+    const measured = measure(child, depth + 1)
+    if (typeof measured === 'string') return measured
+    total += measured
+    if (total > VALUE_BYTES_MAX) return total
+  }
+  return total
+}
+
+function equalLists(left: readonly Value[], right: readonly Value[]): boolean {
+  return left.length === right.length && left.every((value, index) => equalValues(value, right[index]))
+}

@@ -1,0 +1,325 @@
+import type { Monotonic } from '../base/clock.ts'
+import { type Digest } from '../base/digest.ts'
+import type { MemberId } from '../base/ids.ts'
+import {
+  ANNOUNCE_INTERVAL_MAX_MS,
+  ANNOUNCE_INTERVAL_MEMBERS,
+  ANNOUNCE_INTERVAL_MIN_MS,
+  ANSWER_BYTES_MAX,
+  ANSWER_DELAY_MAX_MS,
+  BATCHES_PER_ANSWER_MAX,
+  REQUEST_DELAY_MAX_MS,
+  REQUEST_DELAY_MS,
+  REQUEST_RETRY_MS,
+} from '../base/limits.ts'
+import { fraction, type Random } from '../base/random.ts'
+import { compareCanonically } from '../state/operation.ts'
+import type { History } from './history.ts'
+import { type Announcement, type Batch, firstOf, type Gap, lastOf, type Message, type Request } from './message.ts'
+import { encodeFrame } from './message-codec.ts'
+import type { Destination, Output } from './output.ts'
+import type { OwnVector, Peer, Peers } from './peers.ts'
+import { sortedEntries } from './version-vector.ts'
+
+/** What an announcement states besides the version vector. */
+export interface OwnStatement {
+  readonly start: number
+  readonly stage: number
+}
+
+export interface AntiEntropyOptions {
+  readonly self: MemberId
+  readonly fleet: Digest
+  readonly history: History
+  readonly peers: Peers
+  readonly random: Random
+  /** What is on the disk now, or null while nothing may be announced. */
+  readonly statement: () => OwnStatement | null
+  readonly ownVector: () => OwnVector
+  /** Whether operations of our own may be sent yet (PROTOCOL section 5, hear before you speak). */
+  readonly maySpeak: () => boolean
+}
+
+/**
+ * Finds what is missing and gets exactly that, over every link, whatever was lost (PROTOCOL section 8).
+ *
+ * Every member announces its version vector, or the digest of it where that is expected to suffice, at intervals that
+ * double while nothing changes (RFC 6206). Who finds that others hold more asks for the gaps; on a broadcast link one
+ * request and one answer serve all who miss the same. An answer is bounded and the asker asks again from where it is, so
+ * that a transfer resumes after any interruption. There is one decision function, `tick`; all else notes facts.
+ */
+export class AntiEntropy {
+  readonly #options: AntiEntropyOptions
+  readonly #links = new Set<string>()
+  /** The highest seq of each member that anybody is known to hold. */
+  readonly #heights = new Map<MemberId, number>()
+  readonly #answers = new Map<string, PendingAnswer>()
+  #announcements = 0
+  #announceAt: Monotonic | null = null
+  #intervalMs = ANNOUNCE_INTERVAL_MIN_MS
+  #isFullWanted = true
+  #requestAt: Monotonic | null = null
+  #attempts = 0
+
+  constructor(options: AntiEntropyOptions) {
+    this.#options = options
+  }
+
+  get links(): ReadonlySet<string> {
+    return this.#links
+  }
+
+  /** The earliest time at which `tick` has something to do, or null. */
+  wakeAt(): Monotonic | null {
+    const times = [this.#announceAt, this.#requestAt, ...[...this.#answers.values()].map((answer) => answer.at)]
+    return times.reduce<Monotonic | null>(
+      (first, at) => (at === null || (first !== null && first <= at) ? first : at),
+      null,
+    )
+  }
+
+  noteLinkUp(link: string, now: Monotonic): void {
+    this.#links.add(link)
+    this.#announceFullBy(now)
+  }
+
+  noteLinkDown(link: string): void {
+    this.#links.delete(link)
+    this.#answers.delete(link)
+  }
+
+  /** Something that others want to know has changed on our disk. */
+  noteStored(now: Monotonic): void {
+    this.#intervalMs = this.#intervalMinMs()
+    this.#announceBy(now + this.#intervalMs * fraction(this.#options.random))
+  }
+
+  /** @param peer what another member has just stated */
+  noteAnnouncement(peer: Peer, now: Monotonic): void {
+    const own = this.#options.ownVector()
+    if (peer.announcement.vectorDigest === own.digest) return
+    for (const entry of peer.vector.values()) this.#raiseHeight(entry.member, entry.seq)
+    const isFull = peer.announcement.vector !== null
+    if (!isFull || this.#isAheadOf(peer))
+      this.#announceFullBy(now + ANSWER_DELAY_MAX_MS * fraction(this.#options.random))
+    this.#requestBy(now + REQUEST_DELAY_MS * (1 + fraction(this.#options.random)))
+  }
+
+  /** A batch has come: it may close a gap of ours, and nobody need answer with it again. */
+  noteBatch(batch: Batch, link: string, now: Monotonic): void {
+    const { seq } = lastOf(batch).current.id
+    this.#raiseHeight(batch.origin, seq)
+    this.#answers.get(link)?.skip(batch.origin, seq)
+    if (this.#gaps().length === 0) {
+      this.#requestAt = null
+      this.#attempts = 0
+    } else if (this.#options.history.log(batch.origin).held.seq >= seq) {
+      // There is progress, so an answer is on its way: ask again only when it has stalled.
+      this.#attempts = 0
+      this.#requestAt = now + REQUEST_DELAY_MS * (1 + fraction(this.#options.random))
+    } else {
+      this.#requestBy(now + REQUEST_DELAY_MS * (1 + fraction(this.#options.random)))
+    }
+  }
+
+  noteRequest(request: Request, link: string, now: Monotonic): void {
+    const { self, random } = this.#options
+    if (request.to === self || request.to === null) {
+      const delayMs = request.to === null ? ANSWER_DELAY_MAX_MS * fraction(random) : 0
+      const answer = this.#answers.get(link) ?? new PendingAnswer(now + delayMs)
+      answer.include(request.gaps, now + delayMs)
+      this.#answers.set(link, answer)
+    }
+    // Somebody else asks for what we miss: the answer is heard by all.
+    const asked = new Map(request.gaps.map((gap) => [gap.member, gap]))
+    const isCovered = this.#gaps().every((gap) => (asked.get(gap.member)?.after ?? Infinity) <= gap.after)
+    if (this.#requestAt !== null && isCovered) {
+      this.#requestAt = Math.max(this.#requestAt, now + REQUEST_RETRY_MS * (1 + fraction(random)))
+    }
+  }
+
+  /** Does all that is due. */
+  tick(now: Monotonic): Output[] {
+    const outputs: Output[] = []
+    if (this.#announceAt !== null && this.#announceAt <= now) outputs.push(...this.#announce(now))
+    if (this.#requestAt !== null && this.#requestAt <= now) outputs.push(...this.#request(now))
+    for (const [link, answer] of this.#answers) {
+      if (answer.at > now) continue
+      this.#answers.delete(link)
+      outputs.push(...this.#answer(answer, link))
+    }
+    return outputs
+  }
+
+  #announce(now: Monotonic): Output[] {
+    const statement = this.#options.statement()
+    if (statement === null || this.#links.size === 0) {
+      this.#announceAt = null
+      return []
+    }
+    this.#announcements += 1
+    const announcement = this.#statementOf(statement)
+    this.#isFullWanted = false
+    this.#announceAt = now + this.#intervalMs * (1 - fraction(this.#options.random) / 2)
+    this.#intervalMs = Math.min(
+      2 * this.#intervalMs,
+      (ANNOUNCE_INTERVAL_MAX_MS / ANNOUNCE_INTERVAL_MIN_MS) * this.#intervalMinMs(),
+    )
+    return [this.#send({ kind: 'announcement', announcement }, { channel: 'announcements', links: 'all' })]
+  }
+
+  #statementOf(statement: OwnStatement): Announcement {
+    const { self, history, ownVector } = this.#options
+    const own = ownVector()
+    return {
+      member: self,
+      start: statement.start,
+      number: this.#announcements,
+      epoch: 0,
+      stage: statement.stage,
+      ownSeq: history.log(self).stored.seq,
+      floor: history.floor,
+      floorDigest: history.floorDigest,
+      vectorDigest: own.digest,
+      vector: this.#isFullWanted ? sortedEntries(own.vector) : null,
+    }
+  }
+
+  #request(now: Monotonic): Output[] {
+    const gaps = this.#gaps()
+    if (gaps.length === 0 || this.#links.size === 0) {
+      this.#requestAt = null
+      this.#attempts = 0
+      return []
+    }
+    const delayMs = Math.min(REQUEST_RETRY_MS * 2 ** this.#attempts, REQUEST_DELAY_MAX_MS)
+    const askOriginators = this.#attempts % 2 === 0
+    this.#attempts += 1
+    this.#requestAt = now + delayMs * (1 + fraction(this.#options.random))
+    return askOriginators ? this.#askOriginators(gaps) : [this.#ask(null, gaps, 'all')]
+  }
+
+  /** Asks each member for its own operations where it has been heard, and whoever can for the rest. */
+  #askOriginators(gaps: readonly Gap[]): Output[] {
+    const outputs: Output[] = []
+    const orphaned: Gap[] = []
+    for (const gap of gaps) {
+      const peer = this.#options.peers.get(gap.member)
+      if (peer === undefined || !this.#links.has(peer.link)) orphaned.push(gap)
+      else outputs.push(this.#ask(gap.member, [gap], { only: peer.link }))
+    }
+    if (orphaned.length > 0) outputs.push(this.#ask(null, orphaned, 'all'))
+    return outputs
+  }
+
+  #ask(to: MemberId | null, gaps: readonly Gap[], links: Destination['links']): Output {
+    return this.#send(
+      { kind: 'request', request: { from: this.#options.self, to, gaps } },
+      { channel: 'requests', links },
+    )
+  }
+
+  #answer(answer: PendingAnswer, link: string): Output[] {
+    const { history, self, maySpeak } = this.#options
+    const batches: Batch[] = []
+    for (const gap of answer.gaps()) {
+      const isOwn = gap.member === self
+      if (isOwn && !maySpeak()) continue
+      const through = isOwn ? Math.min(gap.through, history.log(self).stored.seq) : gap.through
+      batches.push(...history.log(gap.member).between(gap.after, through).slice(0, BATCHES_PER_ANSWER_MAX))
+    }
+    batches.sort((left, right) => compareCanonically(firstOf(left).current, firstOf(right).current))
+    const outputs: Output[] = []
+    let bytes = 0
+    for (const batch of batches.slice(0, BATCHES_PER_ANSWER_MAX)) {
+      bytes += batch.payload.length
+      if (bytes > ANSWER_BYTES_MAX && outputs.length > 0) break
+      outputs.push(this.#send({ kind: 'batch', batch }, { channel: 'operations', links: { only: link } }))
+    }
+    return outputs
+  }
+
+  #gaps(): Gap[] {
+    const { history } = this.#options
+    const through = new Map(this.#heights)
+    for (const gap of history.waitingList.missing((member) => history.log(member).held.seq)) {
+      through.set(gap.member, Math.max(gap.through, through.get(gap.member) ?? 0))
+    }
+    const gaps: Gap[] = []
+    for (const [member, seq] of through) {
+      const after = history.log(member).held.seq
+      if (seq > after) gaps.push({ member, after, through: seq })
+      else this.#heights.delete(member)
+    }
+    return gaps
+  }
+
+  #raiseHeight(member: MemberId, seq: number): void {
+    const { history, self } = this.#options
+    if (member === self || history.membership.get(member) === undefined) return
+    if (seq > Math.max(this.#heights.get(member) ?? 0, this.#options.history.log(member).held.seq))
+      this.#heights.set(member, seq)
+  }
+
+  #isAheadOf(peer: Peer): boolean {
+    for (const log of this.#options.history.logs())
+      if (log.stored.seq > (peer.vector.get(log.member)?.seq ?? 0)) return true
+    return false
+  }
+
+  #announceFullBy(at: Monotonic): void {
+    this.#isFullWanted = true
+    this.#intervalMs = this.#intervalMinMs()
+    this.#announceBy(at)
+  }
+
+  #announceBy(at: Monotonic): void {
+    this.#announceAt = this.#announceAt === null ? at : Math.min(this.#announceAt, at)
+  }
+
+  #requestBy(at: Monotonic): void {
+    this.#requestAt ??= at
+  }
+
+  /** Grows with the fleet, so that what a node receives in idle times does not. */
+  #intervalMinMs(): number {
+    return ANNOUNCE_INTERVAL_MIN_MS * Math.max(1, this.#options.history.membership.size / ANNOUNCE_INTERVAL_MEMBERS)
+  }
+
+  #send(message: Message, to: Destination): Output {
+    return { kind: 'send', frame: encodeFrame(this.#options.fleet, message), to }
+  }
+}
+
+/** The gaps that others on one link have asked for, merged until the answer is due. */
+class PendingAnswer {
+  #at: Monotonic
+  readonly #gaps = new Map<MemberId, Gap>()
+
+  constructor(at: Monotonic) {
+    this.#at = at
+  }
+
+  get at(): Monotonic {
+    return this.#at
+  }
+
+  gaps(): readonly Gap[] {
+    return [...this.#gaps.values()].filter((gap) => gap.through > gap.after)
+  }
+
+  include(gaps: readonly Gap[], at: Monotonic): void {
+    this.#at = Math.min(this.#at, at)
+    for (const gap of gaps) {
+      const known = this.#gaps.get(gap.member) ?? gap
+      const after = Math.min(known.after, gap.after)
+      this.#gaps.set(gap.member, { member: gap.member, after, through: Math.max(known.through, gap.through) })
+    }
+  }
+
+  /** Somebody else has sent it. */
+  skip(member: MemberId, seq: number): void {
+    const gap = this.#gaps.get(member)
+    if (gap !== undefined && seq > gap.after) this.#gaps.set(member, { ...gap, after: seq })
+  }
+}

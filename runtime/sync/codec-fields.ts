@@ -1,0 +1,46 @@
+import type { CborData } from '../base/cbor.ts'
+import { EMPTY_DIGEST, type Digest } from '../base/digest.ts'
+import { fromHex, toHex } from '../base/bytes.ts'
+import { FleetstepError } from '../base/errors.ts'
+import { type MemberId, memberIdFromBytes } from '../base/ids.ts'
+
+/** Checked reading of decoded CBOR. Each throws FleetstepError `message-invalid` that names the field. */
+
+export function invalid(field: string, problem: string): FleetstepError {
+  return new FleetstepError('message-invalid', `${field} ${problem}`)
+}
+
+export function listOf(data: CborData | undefined, field: string, lengthMax: number): readonly CborData[] {
+  if (!Array.isArray(data)) throw invalid(field, 'is not a list')
+  if (data.length > lengthMax) throw invalid(field, `has more than ${lengthMax} entries`)
+  return data
+}
+
+export function tupleOf(data: CborData | undefined, field: string, length: number): readonly CborData[] {
+  if (!Array.isArray(data) || data.length !== length) throw invalid(field, `is not a list of ${length}`)
+  return data
+}
+
+/** A whole number in [0, 2^53). */
+export function uintOf(data: CborData | undefined, field: string, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (typeof data !== 'number' || !Number.isSafeInteger(data) || data < 0) throw invalid(field, 'is not a whole number')
+  if (data > max) throw invalid(field, `is more than ${max}`)
+  return data
+}
+
+export function bytesOf(data: CborData | undefined, field: string, length: number): Uint8Array {
+  if (!(data instanceof Uint8Array) || data.length !== length) throw invalid(field, `is not ${length} bytes`)
+  return data
+}
+
+export function digestFrom(data: CborData | undefined, field: string): Digest {
+  return toHex(bytesOf(data, field, EMPTY_DIGEST.length / 2)) as Digest
+}
+
+export function digestBytes(digest: Digest): Uint8Array {
+  return fromHex(digest)
+}
+
+export function memberFrom(data: CborData | undefined, field: string): MemberId {
+  return memberIdFromBytes(bytesOf(data, field, 12))
+}

@@ -1,0 +1,97 @@
+import { formatOperationId, type OperationId } from '../base/ids.ts'
+import { CONFLICTS_MAX } from '../base/limits.ts'
+import type { Clash, Execution } from '../state/executor.ts'
+import type { Path } from '../state/path.ts'
+import type { Entry } from '../state/register.ts'
+import type { Value } from '../state/value.ts'
+
+/** A change that had to yield, shown to people: two changes of one point of which neither issuer had seen the other. */
+export interface Conflict {
+  /** `<operation id of the loser>@<path>`. */
+  readonly id: string
+  readonly path: Path
+  readonly winner: ConflictSide
+  readonly loser: ConflictSide
+}
+
+/** `value` is undefined for a deletion. */
+export interface ConflictSide {
+  readonly operation: OperationId
+  readonly stage: number
+  readonly value: Value | undefined
+}
+
+/** The conflicts of the journal and those that are settled, oldest first. The same on every replica but for the bound. */
+export class ConflictList {
+  readonly #conflicts = new Map<string, Conflict>()
+  readonly #resolved = new Set<string>()
+  #forgotten = 0
+
+  /** How many had to go because the list was full. */
+  get forgotten(): number {
+    return this.#forgotten
+  }
+
+  get(id: string): Conflict | undefined {
+    return this.#conflicts.get(id)
+  }
+
+  list(): readonly Conflict[] {
+    return [...this.#conflicts.values()]
+  }
+
+  /** Ids that a person has dealt with: they do not come back when their operations execute again. */
+  resolved(): readonly string[] {
+    return [...this.#resolved]
+  }
+
+  restore(conflicts: readonly Conflict[], forgotten: number, resolved: readonly string[]): void {
+    for (const conflict of conflicts) this.#conflicts.set(conflict.id, conflict)
+    for (const id of resolved) this.#resolved.add(id)
+    this.#forgotten = forgotten
+  }
+
+  resolve(id: string): void {
+    this.#conflicts.delete(id)
+    this.#resolved.add(id)
+    for (const oldest of this.#resolved) {
+      if (this.#resolved.size <= CONFLICTS_MAX) return
+      this.#resolved.delete(oldest)
+    }
+  }
+
+  /** Follows an execution: the clashes that it had before go, those that it has now come. @returns the new ones */
+  follow(entry: Entry, previous: Execution | null): Conflict[] {
+    for (const clash of previous?.clashes ?? []) this.#conflicts.delete(idOf(clash))
+    const came = (entry.execution?.clashes ?? []).map(conflictOf).filter(({ id }) => !this.#resolved.has(id))
+    for (const conflict of came) this.#conflicts.set(conflict.id, conflict)
+    this.#shrink()
+    return came
+  }
+
+  /** The clashes of an entry that left the journal. */
+  leave(entry: Entry): void {
+    for (const clash of entry.execution?.clashes ?? []) this.#conflicts.delete(idOf(clash))
+  }
+
+  #shrink(): void {
+    for (const id of this.#conflicts.keys()) {
+      if (this.#conflicts.size <= CONFLICTS_MAX) return
+      this.#conflicts.delete(id)
+      this.#forgotten += 1
+    }
+  }
+}
+
+function conflictOf(clash: Clash): Conflict {
+  return {
+    id: idOf(clash),
+    path: clash.path,
+    winner: { operation: clash.winner.id, stage: clash.winner.stage, value: clash.winnerValue },
+    loser: { operation: clash.loser.id, stage: clash.loser.stage, value: clash.loserValue },
+  }
+}
+
+function idOf(clash: Clash): string {
+  return `${formatOperationId(clash.loser.id)}@${clash.path}`
+}

@@ -1,0 +1,85 @@
+import type { OperationId } from '../base/ids.ts'
+import { compareCanonically, type Operation } from '../state/operation.ts'
+import type { Journal } from './journal.ts'
+import type { MemberLog } from './member-log.ts'
+import type { Membership } from './membership.ts'
+import { type Batch, firstOf, lastOf, type Previous } from './message.ts'
+
+/** What is held, as the comparison needs it. */
+export interface Holdings {
+  readonly membership: Membership
+  readonly journal: Journal
+  log(member: Batch['origin']): MemberLog
+}
+
+/**
+ * The comparison of a received batch with what is held (PROTOCOL section 4).
+ * - `known`: held already.
+ * - `wait`: we are at an earlier stage; `missing` is the first operation that it needs.
+ * - `late`: at or below the floor and not held, which no honest member of the epoch can send.
+ * - `used-twice`: the same seqs with another content: two lives of one member id.
+ * - `refused`: it contradicts itself or what is held.
+ * - `ready`: it can take its place now.
+ */
+export type Verdict =
+  | { readonly kind: 'known' }
+  | { readonly kind: 'wait'; readonly missing: OperationId }
+  | { readonly kind: 'late' }
+  | { readonly kind: 'used-twice' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'ready' }
+
+export function judge(batch: Batch, holdings: Holdings): Verdict {
+  const member = holdings.membership.get(batch.origin)
+  const first = firstOf(batch).current
+  const last = lastOf(batch).current
+  if (member === undefined) return { kind: 'wait', missing: { member: batch.origin, seq: 0 } }
+  if (member.priority.tier !== first.priority.tier)
+    return { kind: 'refused', reason: 'priority is not the one of its member' }
+  const log = holdings.log(batch.origin)
+  const { seq } = log.held
+  if (last.id.seq <= seq) return isSameLife(batch, log) ? { kind: 'known' } : { kind: 'used-twice' }
+  if (first.stage <= holdings.journal.floor) return { kind: 'late' }
+  if (first.id.seq > seq + 1) return { kind: 'wait', missing: { member: batch.origin, seq: first.id.seq - 1 } }
+  if (first.id.seq !== seq + 1 || batch.link !== log.held.digest) return { kind: 'used-twice' }
+  return judgePrevious(batch, holdings)
+}
+
+/** Where the integration of an operation puts it. */
+export type Place = 'append' | 'behind' | 'insert'
+
+/**
+ * - `append`: behind everything, at a new highest stage (the fast path).
+ * - `behind`: the journal entry of the last stage has higher priority: it executes right behind it.
+ * - `insert`: the journal entry at its place has lower priority: that one and all after it are undone.
+ */
+export function placeOf(operation: Operation, journal: Journal): Place {
+  const last = journal.last?.operation
+  if (last === undefined || last.stage < operation.stage) return 'append'
+  return compareCanonically(last, operation) < 0 ? 'behind' : 'insert'
+}
+
+function isSameLife(batch: Batch, log: MemberLog): boolean {
+  const digest = log.digestAt(lastOf(batch).current.id.seq)
+  return digest === null || digest === batch.digest
+}
+
+function judgePrevious(batch: Batch, holdings: Holdings): Verdict {
+  for (const { previous } of batch.messages) {
+    if (previous.id === null || previous.stage <= holdings.journal.floor) continue
+    if (previous.id.member === batch.origin && previous.id.seq >= firstOf(batch).current.id.seq) {
+      if (!standsInBatch(previous, batch))
+        return { kind: 'refused', reason: 'previous names another stage than its own batch' }
+      continue
+    }
+    const log = holdings.log(previous.id.member)
+    if (previous.id.seq > log.held.seq) return { kind: 'wait', missing: previous.id }
+    const held = log.messageAt(previous.id.seq)
+    if (held !== null && held.current.stage !== previous.stage) return { kind: 'used-twice' }
+  }
+  return { kind: 'ready' }
+}
+
+function standsInBatch(previous: Previous, batch: Batch): boolean {
+  return batch.messages.some(({ current }) => current.id.seq === previous.id?.seq && current.stage === previous.stage)
+}

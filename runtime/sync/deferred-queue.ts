@@ -1,0 +1,42 @@
+import { compareCanonically } from '../state/operation.ts'
+import { type Batch, firstOf } from './message.ts'
+
+/** A batch that cannot be executed yet, and why. */
+export interface Waiting {
+  readonly batch: Batch
+  /** What it waits for: an operation that is not held. */
+  readonly missing: { readonly member: Batch['origin']; readonly seq: number }
+}
+
+/**
+ * The batches that claim one stage behind one previous operation, in canonical order. The best claim keeps the place in
+ * the waiting list; the beaten ones stand in the deferred queue and execute after it. None is dropped, and none waits for
+ * a better claim that does not become ready: each is released by what it waits for itself.
+ */
+export class DeferredQueue {
+  readonly #claims: Waiting[] = []
+
+  get best(): Waiting | undefined {
+    return this.#claims[0]
+  }
+
+  get beaten(): readonly Waiting[] {
+    return this.#claims.slice(1)
+  }
+
+  /** @returns true if `waiting` took the place in the waiting list, false if it was deferred */
+  add(waiting: Waiting): boolean {
+    let position = this.#claims.length
+    while (position > 0 && isBefore(waiting, this.#claims[position - 1] as Waiting)) position -= 1
+    this.#claims.splice(position, 0, waiting)
+    return position === 0
+  }
+
+  remove(waiting: Waiting): void {
+    this.#claims.splice(this.#claims.indexOf(waiting), 1)
+  }
+}
+
+export function isBefore(left: Waiting, right: Waiting): boolean {
+  return compareCanonically(firstOf(left.batch).current, firstOf(right.batch).current) < 0
+}

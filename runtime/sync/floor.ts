@@ -1,0 +1,94 @@
+import type { MemberId } from '../base/ids.ts'
+import type { Announcement } from './message.ts'
+import type { History } from './history.ts'
+import type { MemberLog } from './member-log.ts'
+import type { Peers } from './peers.ts'
+import type { VersionVector } from './version-vector.ts'
+
+/** What keeps the floor where it is, for people: who has to be heard first. */
+export interface FloorHold {
+  readonly member: MemberId
+  readonly reason: 'not heard yet' | 'we lack operations of it' | 'it lacks operations that we hold' | 'its stage'
+}
+
+export interface FloorView {
+  /** The highest stage that the floor may advance to. */
+  readonly stage: number
+  /** Why not further, or null if the own disk is the bound. */
+  readonly hold: FloorHold | null
+}
+
+/**
+ * How far the floor may advance (PROTOCOL section 7): to s iff for every participant its newest announcement states a
+ * stage of at least s, we have executed its operations up to its own seq with an equal chain digest, and it covers every
+ * operation at or below s that we hold. Then nobody can order anything at or below s any more.
+ * @param storedStage the highest stage of what is on our own disk
+ * @param firstUnsealedStage stage of our first operation that nobody else can hold yet, or null
+ */
+export function possibleFloor(
+  history: History,
+  peers: Peers,
+  self: MemberId,
+  storedStage: number,
+  firstUnsealedStage: number | null,
+): FloorView {
+  let view: FloorView = { stage: storedStage, hold: null }
+  for (const member of history.membership.list()) {
+    if (member.id === self) continue
+    const peer = peers.get(member.id)
+    const bound = peer === undefined ? NOT_HEARD : boundOf(peer.announcement, peer.vector, history, firstUnsealedStage)
+    if (bound.stage < view.stage) view = { stage: bound.stage, hold: { member: member.id, reason: bound.reason } }
+  }
+  return view.stage > history.floor ? view : { ...view, stage: history.floor }
+}
+
+/** True if every participant has announced a floor of at least `stage`, and nothing in the journal was issued below it. */
+export function isTombstoneUnneeded(stage: number, history: History, peers: Peers, self: MemberId): boolean {
+  for (const member of history.membership.list()) {
+    if (member.id !== self && (peers.get(member.id)?.announcement.floor ?? -1) < stage) return false
+  }
+  for (const entry of history.journal.entries()) if (entry.operation.floor < stage) return false
+  return true
+}
+
+interface Bound {
+  readonly stage: number
+  readonly reason: FloorHold['reason']
+}
+
+const NOT_HEARD: Bound = { stage: 0, reason: 'not heard yet' }
+
+function boundOf(
+  announcement: Announcement,
+  vector: VersionVector,
+  history: History,
+  firstUnsealed: number | null,
+): Bound {
+  const log = history.log(announcement.member)
+  if (log.held.seq < announcement.ownSeq || !isSameChain(log, vector))
+    return { stage: 0, reason: 'we lack operations of it' }
+  const uncovered = firstUncoveredStage(history, vector, firstUnsealed)
+  if (uncovered !== null && uncovered <= announcement.stage) {
+    return { stage: uncovered - 1, reason: 'it lacks operations that we hold' }
+  }
+  return { stage: announcement.stage, reason: 'its stage' }
+}
+
+function isSameChain(log: MemberLog, vector: VersionVector): boolean {
+  const stated = vector.get(log.member)
+  if (stated === undefined) return true
+  const digest = log.digestAt(stated.seq)
+  return digest === null || digest === stated.digest
+}
+
+/** The lowest stage of an operation that we hold and the vector does not cover. Stages grow along a log. */
+function firstUncoveredStage(history: History, vector: VersionVector, firstUnsealed: number | null): number | null {
+  let lowest = firstUnsealed
+  for (const log of history.logs()) {
+    const covered = vector.get(log.member)?.seq ?? 0
+    if (covered >= log.held.seq) continue
+    const stage = log.messageAt(covered + 1)?.current.stage
+    if (stage !== undefined && (lowest === null || stage < lowest)) lowest = stage
+  }
+  return lowest
+}

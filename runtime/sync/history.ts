@@ -1,0 +1,217 @@
+import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
+import { formatOperationId, type MemberId } from '../base/ids.ts'
+import { FLOOR_DIGESTS_MAX } from '../base/limits.ts'
+import { compareCanonically, type Operation } from '../state/operation.ts'
+import type { Entry } from '../state/register.ts'
+import { type Conflict, ConflictList } from './conflict.ts'
+import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
+import { Journal } from './journal.ts'
+import { type Effects, LocalState } from './local-state.ts'
+import { MemberLog } from './member-log.ts'
+import type { Membership } from './membership.ts'
+import { type Batch, firstOf, lastOf, type Previous } from './message.ts'
+import type { Snapshot } from './snapshot.ts'
+import { type VersionEntry, type VersionVector, versionVector } from './version-vector.ts'
+import { WaitingList } from './waiting-list.ts'
+
+/** What became of one received batch, and of those that had waited for it. */
+export interface Reception {
+  readonly verdict: Verdict
+  /** `full`: the waiting list had no room. Null unless the verdict is `wait`. */
+  readonly waits: 'waiting' | 'deferred' | 'full' | null
+  /** In the order in which they were executed. */
+  readonly integrations: readonly Integration[]
+}
+
+export interface Integration {
+  /** Null for an operation of our own that is not in a batch yet. */
+  readonly batch: Batch | null
+  readonly place: Place
+  readonly entries: readonly Entry[]
+  readonly effects: Effects
+  readonly conflicts: readonly Conflict[]
+}
+
+/**
+ * Everything that a node holds: the journal with its state, the log of each member, and what waits. It takes operations in
+ * any order and comes to the same order, outcomes and state for the same operations.
+ */
+export class History implements Holdings {
+  readonly membership: Membership
+  readonly journal: Journal
+  readonly local: LocalState
+  readonly conflicts: ConflictList = new ConflictList()
+  readonly waitingList: WaitingList = new WaitingList()
+  /** Digest over (operation id, outcome) of all that was folded, and the last ones by floor. */
+  readonly floorDigests: Map<number, Digest> = new Map()
+  readonly #logs = new Map<MemberId, MemberLog>()
+  #floorDigest: Digest = EMPTY_DIGEST
+  #highWater: Previous = { id: null, stage: 0 }
+
+  constructor(membership: Membership, floor: number, floorDigest: Digest) {
+    this.membership = membership
+    this.journal = new Journal(floor)
+    this.#floorDigest = floorDigest
+    this.floorDigests.set(floor, floorDigest)
+    this.local = new LocalState((operation) => this.#voidReason(operation))
+  }
+
+  get floor(): number {
+    return this.journal.floor
+  }
+
+  get floorDigest(): Digest {
+    return this.#floorDigest
+  }
+
+  /** The last operation in canonical order that was ever executed here, also if it was cut since. */
+  get highWater(): Previous {
+    return this.#highWater
+  }
+
+  /** The log of a member; of anybody else an empty one that is not kept, so that hostile ids cost no memory. */
+  log(member: MemberId): MemberLog {
+    const known = this.#logs.get(member)
+    if (known !== undefined) return known
+    const log = new MemberLog(member)
+    if (this.membership.get(member) !== undefined) this.#logs.set(member, log)
+    return log
+  }
+
+  *logs(): Generator<MemberLog> {
+    yield* this.#logs.values()
+  }
+
+  /** What is on the disk. */
+  storedVector(): VersionVector {
+    return versionVector([...this.#logs.values()].map((log) => log.stored))
+  }
+
+  /** Takes back a log and the high-water mark of a snapshot. Only before the first batch. */
+  restoreLog(settled: VersionEntry): void {
+    this.#logs.set(settled.member, new MemberLog(settled.member, settled))
+  }
+
+  restoreHighWater(highWater: Previous): void {
+    this.#highWater = highWater
+  }
+
+  /** Executes an operation of our own at once, before it stands in a batch. */
+  execute(operation: Operation): Integration {
+    return this.#integrate([operation], null)
+  }
+
+  /** Puts a batch of operations that are executed already into the log: our own, now sealed. */
+  seal(batch: Batch): void {
+    this.log(batch.origin).extend(batch)
+  }
+
+  /** Takes a batch, or keeps it until it can, and then whatever waited for it. */
+  receive(batch: Batch): Reception {
+    const verdict = judge(batch, this)
+    if (verdict.kind === 'ready') return { verdict, waits: null, integrations: this.#integrateAll(batch) }
+    if (verdict.kind !== 'wait') return { verdict, waits: null, integrations: [] }
+    if (this.waitingList.has(batch)) return { verdict: { kind: 'known' }, waits: null, integrations: [] }
+    return { verdict, waits: this.waitingList.add(batch, verdict.missing), integrations: [] }
+  }
+
+  /** Takes back a batch of the own disk, which was ready when it was stored; parts below the floor are in the snapshot. */
+  restore(batch: Batch): Integration[] {
+    const log = this.log(batch.origin)
+    if (lastOf(batch).current.id.seq <= log.held.seq) return []
+    return this.#integrateAll(batch)
+  }
+
+  /** Moves the floor: what lies at or below it is settled and leaves the journal. */
+  fold(stage: number): Entry[] {
+    const entries = this.journal.fold(stage)
+    this.local.fold(entries, stage)
+    let at = 0
+    while (at < entries.length) at = this.#rollDigest(entries, at)
+    this.floorDigests.set(stage, this.#floorDigest)
+    for (const old of this.floorDigests.keys()) {
+      if (this.floorDigests.size <= FLOOR_DIGESTS_MAX) break
+      this.floorDigests.delete(old)
+    }
+    for (const log of this.#logs.values()) log.fold(stage)
+    return entries
+  }
+
+  /** All that is held, for the disk. Only while every batch that is held is on the disk too. */
+  snapshot(member: MemberId, start: number): Snapshot {
+    const logs = [...this.#logs.values()]
+    return {
+      member,
+      start,
+      floor: this.floor,
+      floorDigests: this.floorDigests,
+      highWater: this.#highWater,
+      cells: [...this.local.settledCells()],
+      logs: logs.map((log) => log.settled),
+      conflicts: this.conflicts.list(),
+      conflictsForgotten: this.conflicts.forgotten,
+      conflictsResolved: this.conflicts.resolved(),
+      batches: logs.flatMap((log) => log.batches).sort(byFirst),
+    }
+  }
+
+  /** One digest for each stage, so that it does not depend on how far the floor moved at a time. @returns the next index */
+  #rollDigest(entries: readonly Entry[], from: number): number {
+    const stage = entries[from]?.operation.stage
+    let text = ''
+    let at = from
+    for (; entries[at]?.operation.stage === stage; at++) {
+      const entry = entries[at] as Entry
+      text += `${formatOperationId(entry.operation.id)}=${entry.execution?.outcome};`
+    }
+    this.#floorDigest = digestOf(this.#floorDigest, text)
+    return at
+  }
+
+  /** Integrates a ready batch, then in canonical order each waiting one that has become ready. */
+  #integrateAll(batch: Batch): Integration[] {
+    const integrations: Integration[] = []
+    let ready = [batch]
+    for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
+      if (next !== batch && !this.#isReadyOrWaits(next)) continue
+      const operations = next.messages.map((message) => message.current).filter(({ stage }) => stage > this.floor)
+      this.log(next.origin).extend(next)
+      if (operations.length > 0) integrations.push(this.#integrate(operations, next))
+      const released = this.waitingList.release(next.origin, this.log(next.origin).held.seq)
+      if (released.length > 0) ready = [...ready, ...released].sort(byFirst)
+    }
+    return integrations
+  }
+
+  /** Judges a released batch again; if something else is missing, it waits for that. */
+  #isReadyOrWaits(batch: Batch): boolean {
+    const verdict = judge(batch, this)
+    if (verdict.kind === 'wait') this.waitingList.add(batch, verdict.missing)
+    return verdict.kind === 'ready'
+  }
+
+  #integrate(operations: readonly Operation[], batch: Batch | null): Integration {
+    const place = placeOf(operations[0] as Operation, this.journal)
+    const entries = operations.map((operation): Entry => ({ operation, execution: null, queued: false }))
+    for (const entry of entries) this.journal.insert(entry)
+    const effects = this.local.add(entries)
+    const conflicts: Conflict[] = []
+    for (const [entry, previous] of effects.executed) conflicts.push(...this.conflicts.follow(entry, previous))
+    this.#raiseHighWater()
+    return { batch, place, entries, effects, conflicts }
+  }
+
+  #raiseHighWater(): void {
+    const last = this.journal.last?.operation
+    if (last !== undefined && last.stage >= this.#highWater.stage) this.#highWater = { id: last.id, stage: last.stage }
+  }
+
+  #voidReason(operation: Operation): string | null {
+    const member = this.membership.get(operation.id.member)
+    return member !== undefined && member.since < operation.stage ? null : 'its issuer was no member at this place'
+  }
+}
+
+function byFirst(left: Batch, right: Batch): number {
+  return compareCanonically(firstOf(left).current, firstOf(right).current)
+}

@@ -1,0 +1,138 @@
+import type { Monotonic } from '../base/clock.ts'
+import type { Digest } from '../base/digest.ts'
+import { formatOperationId, type MemberId } from '../base/ids.ts'
+import type { Outcome } from '../state/operation.ts'
+import type { FloorHold } from './floor.ts'
+import type { History } from './history.ts'
+import { firstOf, lastOf } from './message.ts'
+import type { Peers } from './peers.ts'
+import { sortedEntries, type VersionEntry } from './version-vector.ts'
+import type { Waiting } from './waiting-list.ts'
+
+/** Everything that a person may want to know of a replica, as plain data. */
+export interface Inspection {
+  readonly self: MemberId
+  readonly status: 'member' | 'draft'
+  readonly draftReason: string | null
+  /** The last operation in canonical order that was executed here. */
+  readonly last: { readonly operation: string | null; readonly stage: number }
+  readonly floor: number
+  readonly floorDigest: Digest
+  readonly floorHold: FloorHold | null
+  /** The journal in canonical order. */
+  readonly journal: () => readonly JournalLine[]
+  readonly journalLength: number
+  readonly waitingList: readonly WaitingLine[]
+  readonly deferredQueue: readonly WaitingLine[]
+  /** Always 0 between two inputs: what was undone has executed again. */
+  readonly waitingQueueLength: number
+  /** Operations that were undone and executed again since the start. */
+  readonly reexecutions: number
+  readonly outboxLength: number
+  readonly members: readonly MemberLine[]
+  readonly vector: readonly VersionEntry[]
+  readonly conflicts: number
+  readonly conflictsForgotten: number
+  readonly paths: number
+  readonly dropped: Readonly<Record<string, number>>
+  readonly links: readonly string[]
+}
+
+export interface JournalLine {
+  readonly operation: string
+  readonly stage: number
+  readonly outcome: Outcome | null
+}
+
+export interface WaitingLine {
+  readonly operations: readonly string[]
+  readonly stage: number
+  /** The operation that it waits for. */
+  readonly waitsFor: string
+}
+
+export interface MemberLine {
+  readonly member: MemberId
+  readonly tier: number
+  readonly isSelf: boolean
+  /** Null if it has not been heard since our start. */
+  readonly heardAgoMs: number | null
+  readonly stage: number | null
+  readonly floor: number | null
+  /** Operations of it that we hold. */
+  readonly heldSeq: number
+}
+
+export interface InspectionSources {
+  readonly self: MemberId
+  readonly status: 'member' | 'draft'
+  readonly draftReason: string | null
+  readonly history: History
+  readonly peers: Peers
+  readonly floorHold: FloorHold | null
+  readonly outboxLength: number
+  readonly dropped: Readonly<Record<string, number>>
+  readonly links: readonly string[]
+  readonly now: Monotonic
+}
+
+export function inspect(sources: InspectionSources): Inspection {
+  const { history, self } = sources
+  const { highWater } = history
+  return {
+    self,
+    status: sources.status,
+    draftReason: sources.draftReason,
+    last: { operation: highWater.id === null ? null : formatOperationId(highWater.id), stage: highWater.stage },
+    floor: history.floor,
+    floorDigest: history.floorDigest,
+    floorHold: sources.floorHold,
+    journal: () => journalLines(history),
+    journalLength: history.journal.length,
+    waitingList: history.waitingList.waiting().map(waitingLine),
+    deferredQueue: history.waitingList.deferred().map(waitingLine),
+    waitingQueueLength: history.local.waitingQueueLength,
+    reexecutions: history.local.reexecutions,
+    outboxLength: sources.outboxLength,
+    members: memberLines(sources),
+    vector: sortedEntries(history.storedVector()),
+    conflicts: history.conflicts.list().length,
+    conflictsForgotten: history.conflicts.forgotten,
+    paths: history.local.size,
+    dropped: sources.dropped,
+    links: sources.links,
+  }
+}
+
+function journalLines(history: History): JournalLine[] {
+  return [...history.journal.entries()].map(({ operation, execution }) => ({
+    operation: formatOperationId(operation.id),
+    stage: operation.stage,
+    outcome: execution?.outcome ?? null,
+  }))
+}
+
+function waitingLine({ batch, missing }: Waiting): WaitingLine {
+  return {
+    operations: batch.messages.map((message) => formatOperationId(message.current.id)),
+    stage: firstOf(batch).current.stage,
+    waitsFor: formatOperationId(
+      missing.seq > 0 ? missing : { member: missing.member, seq: lastOf(batch).current.id.seq },
+    ),
+  }
+}
+
+function memberLines({ history, peers, self, now }: InspectionSources): MemberLine[] {
+  return history.membership.list().map((member) => {
+    const peer = peers.get(member.id)
+    return {
+      member: member.id,
+      tier: member.priority.tier,
+      isSelf: member.id === self,
+      heardAgoMs: peer === undefined ? null : now - peer.heardAt,
+      stage: peer?.announcement.stage ?? null,
+      floor: peer?.announcement.floor ?? null,
+      heldSeq: history.log(member.id).held.seq,
+    }
+  })
+}

@@ -1,0 +1,76 @@
+import { FleetstepError } from '../base/errors.ts'
+import type { OperationId } from '../base/ids.ts'
+import { GUARDS_PER_OPERATION_MAX, OPERATION_BYTES_MAX, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
+import type { Cell } from '../state/cell.ts'
+import { COMPARISONS, type Guard, type OperationRequest, pathsOf, type Write } from '../state/operation.ts'
+import { type Path, pathProblem } from '../state/path.ts'
+import { valueBytes, valueProblem } from '../state/value.ts'
+import { writeProblem } from './operation-codec.ts'
+
+/** A checked operation that only lacks its identity and its stage. */
+export interface CheckedOperation {
+  readonly writes: readonly Write[]
+  readonly guards: readonly Guard[]
+  readonly paths: readonly Path[]
+  /** Upper bound of its size in a batch. */
+  readonly bytes: number
+}
+
+/**
+ * Checks a request whole before anything is changed, and notes for each write whose value it replaces.
+ * @throws FleetstepError `operation-invalid`
+ */
+export function checkOperation(request: OperationRequest, cellAt: (path: Path) => Cell): CheckedOperation {
+  if (request.writes.length === 0) throw notValid('it has no write')
+  if (request.writes.length > WRITES_PER_OPERATION_MAX)
+    throw notValid(`it has more than ${WRITES_PER_OPERATION_MAX} writes`)
+  if (request.guards.length > GUARDS_PER_OPERATION_MAX)
+    throw notValid(`it has more than ${GUARDS_PER_OPERATION_MAX} guards`)
+  const writes = request.writes.map((write) => checkWrite(write, cellAt))
+  for (const guard of request.guards) checkGuard(guard)
+  const bytes = OPERATION_OVERHEAD_BYTES + sizeOf(writes) + sizeOf(request.guards)
+  if (bytes > OPERATION_BYTES_MAX)
+    throw notValid(`it has ${bytes} bytes; at most ${OPERATION_BYTES_MAX} are carried at once`)
+  return { writes, guards: request.guards, paths: pathsOf(writes, request.guards), bytes }
+}
+
+/** Ids, stages, floor, priority and the heads of the lists; the members' ids of a batch are counted with each operation. */
+const OPERATION_OVERHEAD_BYTES = 80
+/** Head, kind, and the id of the replaced operation with its member. */
+const WRITE_OVERHEAD_BYTES = 32
+
+function checkWrite(write: Omit<Write, 'replaces'>, cellAt: (path: Path) => Cell): Write {
+  const problem = pathProblem(write.path) ?? valueProblem(write.argument)
+  if (problem !== null) throw notValid(`${write.path}: ${problem}`)
+  const checked = { ...write, replaces: replacedBy(write, cellAt) }
+  const misfit = writeProblem(checked)
+  if (misfit !== null) throw notValid(`${write.path}: ${write.kind} ${misfit}`)
+  return checked
+}
+
+function replacedBy(write: Omit<Write, 'replaces'>, cellAt: (path: Path) => Cell): OperationId | null {
+  if (write.kind === 'add' || write.kind === 'append') return null
+  return cellAt(write.path).writer?.id ?? null
+}
+
+function checkGuard(guard: Guard): void {
+  const problem = pathProblem(guard.path) ?? valueProblem(guard.value)
+  if (problem !== null) throw notValid(`guard of ${guard.path}: ${problem}`)
+  if (!COMPARISONS.includes(guard.comparison))
+    throw notValid(`guard of ${guard.path}: ${guard.comparison} is no comparison`)
+  if (guard.comparison === 'exists' && typeof guard.value !== 'boolean')
+    throw notValid(`guard of ${guard.path}: exists takes true or false`)
+}
+
+function sizeOf(parts: readonly (Write | Guard)[]): number {
+  let bytes = 0
+  for (const part of parts) {
+    bytes +=
+      WRITE_OVERHEAD_BYTES + Buffer.byteLength(part.path) + valueBytes('value' in part ? part.value : part.argument)
+  }
+  return bytes
+}
+
+function notValid(problem: string): FleetstepError {
+  return new FleetstepError('operation-invalid', `the operation is not valid: ${problem}`)
+}

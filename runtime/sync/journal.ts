@@ -1,0 +1,85 @@
+import { assert } from '../base/errors.ts'
+import { compareCanonically, type Operation } from '../state/operation.ts'
+import type { Entry } from '../state/register.ts'
+
+/**
+ * The journal: every operation above the floor in canonical order, found by its stage. Several operations may claim one
+ * stage; they stand by priority. Taking a place costs what stands at that stage, whatever the journal holds.
+ */
+export class Journal {
+  /** `#stages[i]` holds the entries of stage `#floor + 1 + i`. */
+  readonly #stages: (Entry[] | undefined)[] = []
+  #floor: number
+  #length = 0
+
+  constructor(floor: number) {
+    this.#floor = floor
+  }
+
+  get floor(): number {
+    return this.#floor
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** The last entry in canonical order. */
+  get last(): Entry | undefined {
+    return this.#stages.at(-1)?.at(-1)
+  }
+
+  /** The entries of one stage, by priority. */
+  at(stage: number): readonly Entry[] {
+    return this.#stages[stage - this.#floor - 1] ?? []
+  }
+
+  insert(entry: Entry): void {
+    const { stage } = entry.operation
+    assert(stage > this.#floor, 'nothing enters the journal at or below the floor')
+    const index = stage - this.#floor - 1
+    while (this.#stages.length <= index) this.#stages.push(undefined)
+    const entries = (this.#stages[index] ??= [])
+    let position = entries.length
+    while (position > 0 && compareCanonically((entries[position - 1] as Entry).operation, entry.operation) > 0)
+      position -= 1
+    entries.splice(position, 0, entry)
+    this.#length += 1
+  }
+
+  remove(entry: Entry): void {
+    const entries = this.#stages[entry.operation.stage - this.#floor - 1] ?? []
+    const position = entries.indexOf(entry)
+    assert(position >= 0, 'only what stands in the journal is removed')
+    entries.splice(position, 1)
+    this.#length -= 1
+    this.#trim()
+  }
+
+  /** Moves the floor and returns the entries at or below it in canonical order; they leave the journal. */
+  fold(stage: number): Entry[] {
+    assert(stage >= this.#floor, 'the floor never goes back')
+    const folded = this.#stages.splice(0, stage - this.#floor).flatMap((entries) => entries ?? [])
+    this.#floor = stage
+    this.#length -= folded.length
+    return folded
+  }
+
+  /** All entries in canonical order, from `stage` on. */
+  *entries(stage: number = this.#floor + 1): Generator<Entry> {
+    for (let index = Math.max(0, stage - this.#floor - 1); index < this.#stages.length; index++) {
+      yield* this.#stages[index] ?? []
+    }
+  }
+
+  /** The entries behind the place of `operation`: those that its integration undoes. */
+  *after(operation: Operation): Generator<Entry> {
+    for (const entry of this.entries(operation.stage)) {
+      if (compareCanonically(entry.operation, operation) > 0) yield entry
+    }
+  }
+
+  #trim(): void {
+    while (this.#stages.length > 0 && (this.#stages.at(-1)?.length ?? 0) === 0) this.#stages.pop()
+  }
+}

@@ -1,0 +1,171 @@
+import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
+import { execute, executeVoid, type Execution } from '../state/executor.ts'
+import type { Operation } from '../state/operation.ts'
+import { type Path } from '../state/path.ts'
+import { type Entry, Register } from '../state/register.ts'
+import type { Value } from '../state/value.ts'
+import { WaitingQueue } from './waiting-queue.ts'
+
+/** What an integration did to the state. */
+export interface Effects {
+  /** Points whose cell differs from before, with the cell that they had. */
+  readonly changed: ReadonlyMap<Path, Cell>
+  /** Entries that were executed for the first time or came to another result, with the result that they had. */
+  readonly executed: ReadonlyMap<Entry, Execution | null>
+}
+
+/**
+ * The local state module: the device-state object, as the result of executing the journal's operations in canonical order
+ * on the settled cells.
+ *
+ * Undo and redo never walk the journal. An entry that is added or removed leads along the chains of its points to the next
+ * entries that meet another cell than before; those wait in the waiting queue, execute again in canonical order, and lead
+ * on only where their own result differs. The result is that of executing everything again (PROTOCOL section 3).
+ */
+export class LocalState {
+  readonly #registers = new Map<Path, Register>()
+  readonly #queue = new WaitingQueue()
+  #reexecutions = 0
+  /** The reason why an operation is void at its place, or null. */
+  readonly #voidReason: (operation: Operation) => string | null
+
+  constructor(voidReason: (operation: Operation) => string | null) {
+    this.#voidReason = voidReason
+  }
+
+  get(path: Path): Value | undefined {
+    return this.#registers.get(path)?.cell.value
+  }
+
+  has(path: Path): boolean {
+    return this.#registers.has(path)
+  }
+
+  cell(path: Path): Cell {
+    return this.#registers.get(path)?.cell ?? EMPTY_CELL
+  }
+
+  /** The cell at the floor: no member can change what it says any more. */
+  settledCell(path: Path): Cell {
+    return this.#registers.get(path)?.settled ?? EMPTY_CELL
+  }
+
+  /** Points that have ever been named and are not forgotten, tombstones included. */
+  get size(): number {
+    return this.#registers.size
+  }
+
+  /** 0 between two inputs. */
+  get waitingQueueLength(): number {
+    return this.#queue.length
+  }
+
+  /** How often an entry was executed again because another one took a place before it. */
+  get reexecutions(): number {
+    return this.#reexecutions
+  }
+
+  *registers(): Generator<Register> {
+    yield* this.#registers.values()
+  }
+
+  /** Every point that anything is settled of. */
+  *settledCells(): Generator<readonly [Path, Cell]> {
+    for (const { path, settled } of this.#registers.values()) if (!sameCell(settled, EMPTY_CELL)) yield [path, settled]
+  }
+
+  /** Puts back a cell of a snapshot. Only before the first operation. */
+  restore(path: Path, cell: Cell): void {
+    this.#registers.set(path, new Register(path, cell))
+  }
+
+  /** Executes new entries and whatever they affect. They stand in the journal already. */
+  add(entries: readonly Entry[]): Effects {
+    const before = new Map<Path, Cell>()
+    for (const entry of entries) {
+      for (const path of entry.operation.paths) {
+        const register = this.#register(path)
+        if (!before.has(path)) before.set(path, register.cell)
+        register.insert(entry)
+      }
+      this.#queue.add(entry)
+    }
+    return this.#run(before)
+  }
+
+  /** Takes back entries that have left the journal, and executes again whatever that affects. */
+  remove(entries: readonly Entry[]): Effects {
+    const before = new Map<Path, Cell>()
+    for (const entry of entries) {
+      for (const path of entry.operation.paths) {
+        const register = this.#register(path)
+        if (!before.has(path)) before.set(path, register.cell)
+        const next = register.remove(entry)
+        if (next !== undefined) this.#queue.add(next)
+      }
+    }
+    return this.#run(before)
+  }
+
+  /** Settles the entries, which are all of the journal up to `stage`. */
+  fold(entries: readonly Entry[], stage: number): void {
+    for (const entry of entries) {
+      for (const path of entry.operation.paths) this.#register(path).fold(stage)
+    }
+  }
+
+  /** Forgets a point that is settled as a tombstone or was never written. */
+  forget(path: Path): void {
+    const register = this.#registers.get(path)
+    if (register !== undefined && register.length === 0 && register.cell.value === undefined)
+      this.#registers.delete(path)
+  }
+
+  #run(before: Map<Path, Cell>): Effects {
+    const executed = new Map<Entry, Execution | null>()
+    for (let entry = this.#queue.take(); entry !== undefined; entry = this.#queue.take()) {
+      this.#execute(entry, before, executed)
+    }
+    for (const [path, cell] of before) if (sameCell(cell, this.cell(path))) before.delete(path)
+    return { changed: before, executed }
+  }
+
+  #execute(entry: Entry, before: Map<Path, Cell>, executed: Map<Entry, Execution | null>): void {
+    const { operation } = entry
+    const registers = operation.paths.map((path) => this.#register(path))
+    const met = registers.map((register) => register.before(entry))
+    // No entry of a chain that is met for the first time has executed again yet: its end is what watchers know.
+    for (const register of registers) if (!before.has(register.path)) before.set(register.path, register.cell)
+    const previous = entry.execution
+    if (previous !== null) this.#reexecutions += 1
+    const reason = this.#voidReason(operation)
+    const execution = reason === null ? execute(operation, met) : executeVoid(met, reason)
+    entry.execution = execution
+    if (previous === null || !sameExecution(previous, execution)) executed.set(entry, previous)
+    const known = previous === null ? met : previous.after
+    for (const [index, register] of registers.entries()) {
+      if (sameCell(known[index] as Cell, execution.after[index] as Cell)) continue
+      const next = register.next(entry)
+      if (next !== undefined) this.#queue.add(next)
+    }
+  }
+
+  #register(path: Path): Register {
+    let register = this.#registers.get(path)
+    if (register === undefined) {
+      register = new Register(path)
+      this.#registers.set(path, register)
+    }
+    return register
+  }
+}
+
+function sameExecution(left: Execution, right: Execution): boolean {
+  return (
+    left.outcome === right.outcome &&
+    left.clashes.length === right.clashes.length &&
+    left.clashes.every(
+      (clash, index) => clash.winner === right.clashes[index]?.winner && clash.loser === right.clashes[index]?.loser,
+    )
+  )
+}

@@ -1,0 +1,96 @@
+import { EMPTY_DIGEST, type Digest } from '../base/digest.ts'
+import { assert } from '../base/errors.ts'
+import type { MemberId } from '../base/ids.ts'
+import { type Batch, firstOf, lastOf, type SyncMessage } from './message.ts'
+import type { VersionEntry } from './version-vector.ts'
+
+/** What is held of one member without a gap: a chain of its batches, of which those above the floor are kept. */
+export class MemberLog {
+  readonly member: MemberId
+  #held: VersionEntry
+  #stored: VersionEntry
+  #batches: Batch[] = []
+
+  constructor(member: MemberId, settled: VersionEntry = { member, seq: 0, digest: EMPTY_DIGEST }) {
+    this.member = member
+    this.#held = settled
+    this.#stored = settled
+  }
+
+  /** Highest seq that is held, and the chain digest up to it. */
+  get held(): VersionEntry {
+    return this.#held
+  }
+
+  /** The same of what is on the disk: only this may be announced. */
+  get stored(): VersionEntry {
+    return this.#stored
+  }
+
+  /** How far the log is folded: the end of the last batch that is not kept any more. */
+  get settled(): VersionEntry {
+    const first = this.#batches[0]
+    if (first === undefined) return this.#held
+    return { member: this.member, seq: firstOf(first).current.id.seq - 1, digest: first.link }
+  }
+
+  get batches(): readonly Batch[] {
+    return this.#batches
+  }
+
+  extend(batch: Batch): void {
+    assert(firstOf(batch).current.id.seq === this.#held.seq + 1, 'a log has no gap')
+    assert(batch.link === this.#held.digest, 'a log is a chain')
+    this.#batches.push(batch)
+    this.#held = { member: this.member, seq: lastOf(batch).current.id.seq, digest: batch.digest }
+  }
+
+  markStored(entry: VersionEntry): void {
+    if (entry.seq > this.#stored.seq) this.#stored = entry
+  }
+
+  /** The message of `seq`, or null if it is not held or folded. */
+  messageAt(seq: number): SyncMessage | null {
+    const batch = this.#batches[this.#indexOf(seq)]
+    return batch?.messages[seq - firstOf(batch).current.id.seq] ?? null
+  }
+
+  /** The chain digest up to `seq`, or null if that is no end of a kept batch. */
+  digestAt(seq: number): Digest | null {
+    if (seq === this.#held.seq) return this.#held.digest
+    const batch = this.#batches[this.#indexOf(seq)]
+    if (batch !== undefined && lastOf(batch).current.id.seq === seq) return batch.digest
+    return this.#batches[this.#indexOf(seq + 1)]?.link ?? null
+  }
+
+  /** The kept batches with operations behind `after` up to `through`. */
+  between(after: number, through: number): readonly Batch[] {
+    const start = this.#indexOf(after + 1)
+    const batches: Batch[] = []
+    for (let index = start; index < this.#batches.length; index++) {
+      const batch = this.#batches[index] as Batch
+      if (firstOf(batch).current.id.seq > through) break
+      batches.push(batch)
+    }
+    return batches
+  }
+
+  /** Lets go of the batches that lie at or below `stage` as a whole. */
+  fold(stage: number): void {
+    const kept = this.#batches.findIndex((batch) => lastOf(batch).current.stage > stage)
+    this.#batches.splice(0, kept < 0 ? this.#batches.length : kept)
+  }
+
+  /** Index of the first kept batch that ends at or behind `seq`. */
+  #indexOf(seq: number): number {
+    let low = 0
+    let high = this.#batches.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (lastOf(this.#batches[middle] as Batch).current.id.seq < seq) low = middle + 1
+      else high = middle
+    }
+    const batch = this.#batches[low]
+    return batch !== undefined && firstOf(batch).current.id.seq <= seq ? low : this.#batches.length
+  }
+}

@@ -1,0 +1,131 @@
+import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
+import type { Digest } from '../base/digest.ts'
+import { FleetstepError, unreachable } from '../base/errors.ts'
+import { memberIdToBytes } from '../base/ids.ts'
+import { FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBERS_MAX } from '../base/limits.ts'
+import { openBatch } from './batch-codec.ts'
+import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import type { Announcement, Gap, Message, Request } from './message.ts'
+import type { VersionEntry } from './version-vector.ts'
+
+export const PROTOCOL_VERSION = 1
+
+const KIND_BATCH = 0
+const KIND_ANNOUNCEMENT = 1
+const KIND_REQUEST = 2
+
+/** frame = [version, fleet, kind, body], see `sync.cddl`. Plain CBOR, decodable by anybody. */
+export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
+  return encodeCbor([PROTOCOL_VERSION, digestBytes(fleet), ...kindAndBody(message)])
+}
+
+/**
+ * Checks the whole frame before anything is returned.
+ * @throws FleetstepError `message-invalid`; the message says which field, and names another version or fleet as such
+ */
+export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
+  if (frame.length > FRAME_BYTES_MAX) throw invalid('frame', `has more than ${FRAME_BYTES_MAX} bytes`)
+  const [version, sender, kind, body] = tupleOf(decodeCbor(frame, FRAME_DEPTH_MAX), 'frame', 4)
+  if (version !== PROTOCOL_VERSION)
+    throw invalid('version', `is not ${PROTOCOL_VERSION}: a node here runs another release`)
+  if (digestFrom(sender, 'fleet') !== fleet) throw invalid('fleet', 'is another one, or this one with other founders')
+  switch (kind) {
+    case KIND_BATCH:
+      if (!(body instanceof Uint8Array)) throw invalid('batch', 'is not bytes')
+      return { kind: 'batch', batch: openBatch(new Uint8Array(body)) }
+    case KIND_ANNOUNCEMENT:
+      return { kind: 'announcement', announcement: decodeAnnouncement(body) }
+    case KIND_REQUEST:
+      return { kind: 'request', request: decodeRequest(body) }
+    default:
+      throw invalid('kind', 'is not known to this version')
+  }
+}
+
+/** The part of the message of an error that names the field: what dropped frames are counted by. */
+export function dropReason(error: unknown): string {
+  if (!(error instanceof FleetstepError)) throw error
+  return error.message
+}
+
+function kindAndBody(message: Message): readonly [number, CborData] {
+  switch (message.kind) {
+    case 'batch':
+      return [KIND_BATCH, message.batch.payload]
+    case 'announcement':
+      return [KIND_ANNOUNCEMENT, encodeAnnouncement(message.announcement)]
+    case 'request':
+      return [KIND_REQUEST, encodeRequest(message.request)]
+    default:
+      return unreachable(message)
+  }
+}
+
+function encodeAnnouncement(announcement: Announcement): CborData {
+  return [
+    memberIdToBytes(announcement.member),
+    announcement.start,
+    announcement.number,
+    announcement.epoch,
+    announcement.stage,
+    announcement.ownSeq,
+    announcement.floor,
+    digestBytes(announcement.floorDigest),
+    digestBytes(announcement.vectorDigest),
+    announcement.vector?.map(encodeVersionEntry) ?? null,
+  ]
+}
+
+function decodeAnnouncement(data: CborData | undefined): Announcement {
+  const [member, start, number, epoch, stage, ownSeq, floor, floorDigest, vectorDigest, vector] = tupleOf(
+    data,
+    'announcement',
+    10,
+  )
+  const entries = vector === null ? null : listOf(vector, 'vector', MEMBERS_MAX).map(decodeVersionEntry)
+  return {
+    member: memberFrom(member, 'member'),
+    start: uintOf(start, 'start'),
+    number: uintOf(number, 'number'),
+    epoch: uintOf(epoch, 'epoch'),
+    stage: uintOf(stage, 'stage'),
+    ownSeq: uintOf(ownSeq, 'own seq'),
+    floor: uintOf(floor, 'floor'),
+    floorDigest: digestFrom(floorDigest, 'digest of the floor'),
+    vectorDigest: digestFrom(vectorDigest, 'digest of the vector'),
+    vector: entries,
+  }
+}
+
+function encodeVersionEntry(entry: VersionEntry): CborData {
+  return [memberIdToBytes(entry.member), entry.seq, digestBytes(entry.digest)]
+}
+
+function decodeVersionEntry(data: CborData): VersionEntry {
+  const [member, seq, digest] = tupleOf(data, 'entry of the vector', 3)
+  return { member: memberFrom(member, 'member'), seq: uintOf(seq, 'seq'), digest: digestFrom(digest, 'chain digest') }
+}
+
+function encodeRequest(request: Request): CborData {
+  return [
+    memberIdToBytes(request.from),
+    request.to === null ? null : memberIdToBytes(request.to),
+    request.gaps.map((gap) => [memberIdToBytes(gap.member), gap.after, gap.through]),
+  ]
+}
+
+function decodeRequest(data: CborData | undefined): Request {
+  const [from, to, gaps] = tupleOf(data, 'request', 3)
+  return {
+    from: memberFrom(from, 'asker'),
+    to: to === null ? null : memberFrom(to, 'answerer'),
+    gaps: listOf(gaps, 'gaps', MEMBERS_MAX).map(decodeGap),
+  }
+}
+
+function decodeGap(data: CborData): Gap {
+  const [member, after, through] = tupleOf(data, 'gap', 3)
+  const gap = { member: memberFrom(member, 'member'), after: uintOf(after, 'gap'), through: uintOf(through, 'gap') }
+  if (gap.through <= gap.after) throw invalid('gap', 'is empty')
+  return gap
+}

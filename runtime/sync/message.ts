@@ -1,0 +1,79 @@
+import type { Digest } from '../base/digest.ts'
+import type { MemberId, OperationId } from '../base/ids.ts'
+import type { Operation } from '../state/operation.ts'
+import type { VersionEntry } from './version-vector.ts'
+
+/**
+ * The synchronization message: the operation with its execution stage, the previous operation with its stage and its
+ * originator, and the unique priority of the sender (which stands in `current.priority`). PROTOCOL section 2.
+ */
+export interface SyncMessage {
+  readonly current: Operation
+  readonly previous: Previous
+}
+
+/** The last operation in canonical order that the issuer had executed when it issued; its member is the originator. */
+export interface Previous {
+  /** Null stands for the genesis, at stage 0. */
+  readonly id: OperationId | null
+  readonly stage: number
+}
+
+/** Messages of one origin, without gaps: the unit that is committed, sent, relayed byte for byte, and integrated whole. */
+export interface Batch {
+  readonly origin: MemberId
+  /** Chain digest of all that the origin issued before. */
+  readonly link: Digest
+  /** Chain digest of all that the origin issued up to here: the digest of `payload`, which holds `link`. */
+  readonly digest: Digest
+  readonly messages: readonly SyncMessage[]
+  readonly payload: Uint8Array
+}
+
+/** What a member says of itself, by interval and when asked (PROTOCOL section 7). It states only what is on its disk. */
+export interface Announcement {
+  readonly member: MemberId
+  /** How often the member has started, then how often it has announced since: the order of announcements. */
+  readonly start: number
+  readonly number: number
+  readonly epoch: number
+  /** Highest stage that the member holds: it will never issue at or below it. */
+  readonly stage: number
+  readonly ownSeq: number
+  readonly floor: number
+  /** Digest of the snapshot at `floor`. */
+  readonly floorDigest: Digest
+  /** Digest of the whole version vector. */
+  readonly vectorDigest: Digest
+  /** The version vector, or null where the digest is expected to suffice. */
+  readonly vector: readonly VersionEntry[] | null
+}
+
+/** Asks for exactly what is missing. */
+export interface Request {
+  readonly from: MemberId
+  /** Who shall answer, or null for whoever can. */
+  readonly to: MemberId | null
+  readonly gaps: readonly Gap[]
+}
+
+/** The operations of `member` behind `after` up to and including `through`. */
+export interface Gap {
+  readonly member: MemberId
+  readonly after: number
+  readonly through: number
+}
+
+export type Message =
+  | { readonly kind: 'batch'; readonly batch: Batch }
+  | { readonly kind: 'announcement'; readonly announcement: Announcement }
+  | { readonly kind: 'request'; readonly request: Request }
+
+/** The first and the last message of a batch; a batch is never empty. */
+export function firstOf(batch: Batch): SyncMessage {
+  return batch.messages[0] as SyncMessage
+}
+
+export function lastOf(batch: Batch): SyncMessage {
+  return batch.messages.at(-1) as SyncMessage
+}

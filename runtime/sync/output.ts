@@ -1,0 +1,53 @@
+import type { MemberId, OperationId } from '../base/ids.ts'
+import type { Outcome } from '../state/operation.ts'
+import type { Path } from '../state/path.ts'
+import type { Value } from '../state/value.ts'
+import type { Conflict } from './conflict.ts'
+import type { Place } from './consistency.ts'
+
+/** What the replica wants done, as data, in this order. The pump gives each to its port. */
+export type Output =
+  | { readonly kind: 'store'; readonly record: Uint8Array; readonly number: number }
+  | { readonly kind: 'snapshot'; readonly bytes: Uint8Array; readonly through: number }
+  | { readonly kind: 'send'; readonly frame: Uint8Array; readonly to: Destination }
+  | { readonly kind: 'change'; readonly change: Change }
+  | {
+      readonly kind: 'integrated'
+      readonly operations: readonly OperationId[]
+      readonly place: Place
+      readonly own: boolean
+    }
+  | {
+      readonly kind: 'outcome'
+      readonly operation: OperationId
+      readonly outcome: Outcome
+      readonly before: Outcome | null
+    }
+  | { readonly kind: 'conflict'; readonly conflict: Conflict }
+  | { readonly kind: 'durable'; readonly through: OperationId }
+  | { readonly kind: 'settled'; readonly floor: number; readonly changes: readonly Change[] }
+  | { readonly kind: 'alarm'; readonly alarm: Alarm }
+
+/** Where a frame goes: what it is for, and by which links. */
+export interface Destination {
+  readonly channel: 'operations' | 'announcements' | 'requests'
+  /** One link; all; or all but the one that brought it. */
+  readonly links: { readonly only: string } | { readonly except: string } | 'all'
+}
+
+/** A point has another value than before. Undefined is an absent point. */
+export interface Change {
+  readonly path: Path
+  readonly before: Value | undefined
+  readonly after: Value | undefined
+  /** True if it cannot change without a new operation. */
+  readonly settled: boolean
+}
+
+/** What people must know. Each has a stable name. */
+export type Alarm =
+  | { readonly name: 'late-operation'; readonly member: MemberId; readonly seq: number }
+  | { readonly name: 'identity-used-twice'; readonly member: MemberId; readonly seq: number }
+  | { readonly name: 'regressed'; readonly reason: string }
+  | { readonly name: 'divergence'; readonly member: MemberId; readonly floor: number }
+  | { readonly name: 'journal-long'; readonly operations: number; readonly waitingFor: MemberId | null }

@@ -1,0 +1,496 @@
+import type { Monotonic } from '../base/clock.ts'
+import type { Digest } from '../base/digest.ts'
+import { assert, FleetstepError, unreachable } from '../base/errors.ts'
+import { type MemberId, type OperationId } from '../base/ids.ts'
+import {
+  JOURNAL_OPERATIONS_MAX,
+  JOURNAL_OPERATIONS_WARNING,
+  PATHS_MAX,
+  SNAPSHOT_JOURNAL_BYTES,
+} from '../base/limits.ts'
+import type { Random } from '../base/random.ts'
+import type { Execution } from '../state/executor.ts'
+import type { Operation, OperationRequest } from '../state/operation.ts'
+import type { Path } from '../state/path.ts'
+import type { Priority } from '../state/priority.ts'
+import { equalValues } from '../state/value.ts'
+import { AntiEntropy } from './anti-entropy.ts'
+import type { Conflict } from './conflict.ts'
+import { DropCounter } from './drop-counter.ts'
+import { type FloorView, possibleFloor } from './floor.ts'
+import type { History, Integration, Reception } from './history.ts'
+import { type Inspection, inspect } from './inspection.ts'
+import { checkOperation } from './issue.ts'
+import type { Genesis } from './membership.ts'
+import { fleetIdOf } from './membership.ts'
+import { type Announcement, type Batch, lastOf } from './message.ts'
+import { decodeFrame, dropReason, encodeFrame } from './message-codec.ts'
+import { Outbox } from './outbox.ts'
+import type { Alarm, Change, Output } from './output.ts'
+import { type OwnVector, Peers } from './peers.ts'
+import { encodeRecord, type StoredRecord } from './records.ts'
+import { type Recovered, recoverHistory } from './recovery.ts'
+import { encodeSnapshot } from './snapshot.ts'
+import { StoredMark } from './stored-mark.ts'
+import { Tombstones } from './tombstones.ts'
+import { vectorDigest } from './version-vector.ts'
+
+export interface ReplicaOptions {
+  /** The member that this node is. */
+  readonly self: MemberId
+  readonly genesis: Genesis
+  readonly random: Random
+  /** What the store gave back. */
+  readonly recovered: Recovered
+}
+
+/** What happens to a replica from outside, besides time and local operations. */
+export type Input =
+  | { readonly kind: 'link-up'; readonly link: string }
+  | { readonly kind: 'link-down'; readonly link: string }
+  | { readonly kind: 'frame'; readonly link: string; readonly bytes: Uint8Array }
+  /** Everything up to this record is on the disk. */
+  | { readonly kind: 'stored'; readonly through: number }
+  /** A person has dealt with a conflict. */
+  | { readonly kind: 'resolve'; readonly conflict: string }
+
+/** What became of a local operation at once. It can change until the operation is settled. */
+export interface Issued {
+  readonly id: OperationId
+  readonly stage: number
+  readonly execution: Execution
+  readonly outputs: readonly Output[]
+}
+
+/**
+ * One member's replica of the device-state object: the only mutating entrance of the core, and pure. `issue`, `receive` and
+ * `tick` take what happened and the time, and return everything that is to be done about it, as data. All outputs of one
+ * call are carried out, in order, before the next call.
+ *
+ * Invariants: nothing of our own is sent before it is on the disk; an announcement states only what is on the disk; the
+ * stages of our own operations only grow.
+ */
+export class Replica {
+  readonly self: MemberId
+  readonly fleet: Digest
+  readonly #history: History
+  readonly #peers = new Peers()
+  readonly #outbox = new Outbox()
+  readonly #antiEntropy: AntiEntropy
+  readonly #dropped = new DropCounter()
+  readonly #tombstones: Tombstones
+  readonly #mark: StoredMark
+  readonly #raised = new Set<string>()
+  readonly #priority: Priority
+  readonly #start: number
+  #hasStarted = false
+  #hasHeard: boolean
+  #draftReason: string | null = null
+  #nextSeq: number
+  #journalBytes = 0
+  #snapshotBytes: number
+  #ownVector: OwnVector | null = null
+  #floorView: FloorView
+
+  /** @throws FleetstepError `data-directory-damaged`, `config-invalid` */
+  constructor(options: ReplicaOptions) {
+    this.self = options.self
+    this.fleet = fleetIdOf(options.genesis)
+    const recovery = recoverHistory(options.self, options.genesis, options.recovered)
+    this.#history = recovery.history
+    const member = this.#history.membership.get(options.self)
+    if (member === undefined) {
+      throw new FleetstepError(
+        'config-invalid',
+        `node ${options.self} is not among the fleet's members: add it to fleet.members in every gateway's config`,
+      )
+    }
+    this.#priority = member.priority
+    this.#start = recovery.start + 1
+    this.#snapshotBytes = options.recovered.snapshot?.length ?? 0
+    this.#mark = new StoredMark(options.recovered.last, recovery.storedStage)
+    this.#tombstones = new Tombstones(this.#history)
+    this.#nextSeq = this.#history.log(this.self).held.seq + 1
+    this.#hasHeard = this.#history.membership.size === 1
+    this.#floorView = { stage: this.#history.floor, hold: null }
+    this.#antiEntropy = new AntiEntropy({
+      self: this.self,
+      fleet: this.fleet,
+      history: this.#history,
+      peers: this.#peers,
+      random: options.random,
+      statement: () => (this.#canAnnounce() ? { start: this.#start, stage: this.#mark.stage } : null),
+      ownVector: () => this.#storedVector(),
+      maySpeak: () => this.#maySpeak(),
+    })
+  }
+
+  /** The earliest time at which `tick` has something to do, or null. */
+  wakeAt(now: Monotonic): Monotonic | null {
+    if (!this.#hasStarted) return now
+    const antiEntropyAt = this.#antiEntropy.wakeAt()
+    const sealAt = this.#outbox.sealAt
+    if (antiEntropyAt === null || sealAt === null) return antiEntropyAt ?? sealAt
+    return Math.min(antiEntropyAt, sealAt)
+  }
+
+  /**
+   * Executes a local operation at once.
+   * @param commitWithinMs how long it may wait for others before it is committed and sent; 0 for at once
+   * @throws FleetstepError `operation-invalid`, `operation-refused`, `limit-reached`; nothing has changed then
+   */
+  issue(request: OperationRequest, commitWithinMs: number, now: Monotonic): Issued {
+    this.#assertMayIssue()
+    const checked = checkOperation(request, (path) => this.#history.local.cell(path))
+    this.#assertRoomFor(checked.paths)
+    const previous = this.#history.highWater
+    const operation: Operation = {
+      id: { member: this.self, seq: this.#nextSeq },
+      stage: previous.stage + 1,
+      floor: this.#history.floor,
+      priority: this.#priority,
+      writes: checked.writes,
+      guards: checked.guards,
+      paths: checked.paths,
+    }
+    this.#nextSeq += 1
+    const integration = this.#history.execute(operation)
+    this.#outbox.add({ current: operation, previous }, checked.bytes, now + commitWithinMs)
+    const outputs = [...this.#describe(integration), ...this.tick(now)]
+    const execution = integration.entries[0]?.execution
+    assert(execution, 'a local operation is executed at once')
+    return { id: operation.id, stage: operation.stage, execution, outputs }
+  }
+
+  receive(input: Input, now: Monotonic): Output[] {
+    switch (input.kind) {
+      case 'link-up':
+        this.#antiEntropy.noteLinkUp(input.link, now)
+        return this.tick(now)
+      case 'link-down':
+        this.#antiEntropy.noteLinkDown(input.link)
+        return []
+      case 'frame':
+        return [...this.#receiveFrame(input.bytes, input.link, now), ...this.tick(now)]
+      case 'stored':
+        return [...this.#noteStored(input.through, now), ...this.tick(now)]
+      case 'resolve':
+        this.#history.conflicts.resolve(input.conflict)
+        return [this.#store({ kind: 'resolved', conflict: input.conflict }, null)]
+      default:
+        return unreachable(input)
+    }
+  }
+
+  /** Does everything that time does. */
+  tick(now: Monotonic): Output[] {
+    const outputs: Output[] = []
+    if (!this.#hasStarted) {
+      this.#hasStarted = true
+      outputs.push(this.#store({ kind: 'start', member: this.self, start: this.#start }, null))
+    }
+    const { sealAt } = this.#outbox
+    if (sealAt !== null && sealAt <= now) outputs.push(...this.#seal())
+    outputs.push(...this.#antiEntropy.tick(now))
+    return outputs
+  }
+
+  get(path: Path): ReturnType<History['local']['get']> {
+    return this.#history.local.get(path)
+  }
+
+  /** Every point with a value, in no order. */
+  *entries(): Generator<readonly [Path, NonNullable<ReturnType<History['local']['get']>> | null]> {
+    for (const register of this.#history.local.registers()) {
+      const { value } = register.cell
+      if (value !== undefined) yield [register.path, value]
+    }
+  }
+
+  /** The value that no member can change without a new operation, or undefined. */
+  settled(path: Path): ReturnType<History['local']['get']> {
+    return this.#history.local.settledCell(path).value
+  }
+
+  conflicts(): readonly Conflict[] {
+    return this.#history.conflicts.list()
+  }
+
+  inspect(now: Monotonic): Inspection {
+    return inspect({
+      self: this.self,
+      status: this.#draftReason === null ? 'member' : 'draft',
+      draftReason: this.#draftReason,
+      history: this.#history,
+      peers: this.#peers,
+      floorHold: this.#floorView.hold,
+      outboxLength: this.#outbox.length,
+      dropped: this.#dropped.toJSON(),
+      links: [...this.#antiEntropy.links],
+      now,
+    })
+  }
+
+  #receiveFrame(bytes: Uint8Array, link: string, now: Monotonic): Output[] {
+    let message
+    try {
+      message = decodeFrame(this.fleet, bytes)
+    } catch (error) {
+      this.#dropped.add(dropReason(error))
+      return []
+    }
+    switch (message.kind) {
+      case 'batch':
+        return this.#receiveBatch(message.batch, link, now)
+      case 'announcement':
+        return this.#receiveAnnouncement(message.announcement, bytes, link, now)
+      case 'request':
+        if (message.request.from !== this.self) this.#antiEntropy.noteRequest(message.request, link, now)
+        return []
+      default:
+        return unreachable(message)
+    }
+  }
+
+  #receiveBatch(batch: Batch, link: string, now: Monotonic): Output[] {
+    const last = lastOf(batch).current.id
+    if (batch.origin === this.self && last.seq > this.#history.log(this.self).held.seq) {
+      return this.#becomeDraft(`the fleet holds operation ${last.seq} of this node, which this node does not know`)
+    }
+    if (this.#draftReason !== null) {
+      this.#dropped.add('this node is a draft')
+      return []
+    }
+    const reception = this.#history.receive(batch)
+    const outputs = this.#describeVerdict(batch, reception)
+    for (const integration of reception.integrations) {
+      outputs.push(...this.#keep(integration), ...this.#relay(integration, link), ...this.#describe(integration))
+    }
+    this.#antiEntropy.noteBatch(batch, link, now)
+    return outputs
+  }
+
+  #receiveAnnouncement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): Output[] {
+    if (announcement.member === this.self) return []
+    if (this.#history.membership.get(announcement.member) === undefined) {
+      this.#dropped.add('announcement of a node that is no member')
+      return []
+    }
+    const peer = this.#peers.note(announcement, this.#storedVector(), link, now)
+    if (peer === null) return []
+    const own = peer.vector.get(this.self)
+    const log = this.#history.log(this.self)
+    const outputs: Output[] = []
+    if (own !== undefined && own.seq > log.held.seq) {
+      outputs.push(
+        ...this.#becomeDraft(`the fleet holds ${own.seq} operations of this node, which knows only ${log.held.seq}`),
+      )
+    } else if (own !== undefined && (log.digestAt(own.seq) ?? own.digest) !== own.digest) {
+      outputs.push(...this.#becomeDraft('the fleet holds other operations of this node than this node itself'))
+    }
+    if (!this.#hasHeard) this.#antiEntropy.noteStored(now)
+    this.#hasHeard = true
+    this.#antiEntropy.noteAnnouncement(peer, now)
+    if (this.#antiEntropy.links.size > 1) {
+      outputs.push({ kind: 'send', frame, to: { channel: 'announcements', links: { except: link } } })
+    }
+    outputs.push(...this.#checkDivergence(announcement), ...this.#advanceFloor())
+    return outputs
+  }
+
+  #noteStored(through: number, now: Monotonic): Output[] {
+    const outputs: Output[] = []
+    for (const batch of this.#mark.advance(through)) {
+      this.#history
+        .log(batch.origin)
+        .markStored({ member: batch.origin, seq: lastOf(batch).current.id.seq, digest: batch.digest })
+      if (batch.origin !== this.self) continue
+      this.#outbox.noteStored()
+      outputs.push({ kind: 'durable', through: lastOf(batch).current.id })
+      if (this.#maySpeak()) outputs.push(this.#send(batch, 'all'))
+    }
+    this.#ownVector = null
+    this.#antiEntropy.noteStored(now)
+    return [...outputs, ...this.#advanceFloor(), ...this.#snapshotIfDue()]
+  }
+
+  #seal(): Output[] {
+    const batches = this.#outbox.seal(this.self, this.#history.log(this.self).held.digest)
+    return batches.map((batch) => {
+      this.#history.seal(batch)
+      return this.#store({ kind: 'batch', batch }, batch)
+    })
+  }
+
+  #store(record: StoredRecord, batch: Batch | null): Output {
+    const bytes = encodeRecord(record)
+    this.#journalBytes += bytes.length
+    return { kind: 'store', record: bytes, number: this.#mark.expect(batch) }
+  }
+
+  /** Received operations are stored in the order of their integration. */
+  #keep(integration: Integration): Output[] {
+    return integration.batch === null
+      ? []
+      : [this.#store({ kind: 'batch', batch: integration.batch }, integration.batch)]
+  }
+
+  /** A node with several links carries for those who have only one. */
+  #relay(integration: Integration, link: string): Output[] {
+    if (integration.batch === null || this.#antiEntropy.links.size < 2) return []
+    return [this.#send(integration.batch, { except: link })]
+  }
+
+  #send(batch: Batch, links: { readonly except: string } | 'all'): Output {
+    return {
+      kind: 'send',
+      frame: encodeFrame(this.fleet, { kind: 'batch', batch }),
+      to: { channel: 'operations', links },
+    }
+  }
+
+  #describe(integration: Integration): Output[] {
+    const { effects, entries } = integration
+    const outputs: Output[] = [
+      {
+        kind: 'integrated',
+        operations: entries.map((entry) => entry.operation.id),
+        place: integration.place,
+        own: integration.batch === null,
+      },
+    ]
+    for (const [path, before] of effects.changed) {
+      const after = this.#history.local.get(path)
+      if (!equalValues(before.value, after)) {
+        outputs.push({ kind: 'change', change: { path, before: before.value, after, settled: false } })
+      }
+    }
+    for (const [entry, previous] of effects.executed) {
+      const outcome = entry.execution?.outcome
+      if (outcome === undefined || outcome === previous?.outcome) continue
+      outputs.push({ kind: 'outcome', operation: entry.operation.id, outcome, before: previous?.outcome ?? null })
+    }
+    for (const conflict of integration.conflicts) outputs.push({ kind: 'conflict', conflict })
+    return [...outputs, ...this.#warnOfJournal()]
+  }
+
+  #describeVerdict(batch: Batch, reception: Reception): Output[] {
+    const { verdict } = reception
+    const { member, seq } = lastOf(batch).current.id
+    switch (verdict.kind) {
+      case 'late':
+        return this.#alarm({ name: 'late-operation', member, seq })
+      case 'used-twice':
+        return this.#alarm({ name: 'identity-used-twice', member, seq })
+      case 'refused':
+        this.#dropped.add(verdict.reason)
+        return []
+      case 'wait':
+        if (reception.waits === 'full') this.#dropped.add('the waiting list is full')
+        return []
+      case 'known':
+      case 'ready':
+        return []
+      default:
+        return unreachable(verdict)
+    }
+  }
+
+  #advanceFloor(): Output[] {
+    const view = possibleFloor(this.#history, this.#peers, this.self, this.#ownBound(), this.#outbox.firstStage)
+    this.#floorView = view
+    if (view.stage <= this.#history.floor) return []
+    const before = new Map<Path, Change['before']>()
+    for (const entry of this.#history.journal.entries()) {
+      if (entry.operation.stage > view.stage) break
+      for (const path of entry.operation.paths) before.set(path, this.#history.local.settledCell(path).value)
+    }
+    this.#history.fold(view.stage)
+    const changes: Change[] = []
+    for (const [path, value] of before) {
+      const after = this.#history.local.settledCell(path).value
+      if (!equalValues(value, after)) changes.push({ path, before: value, after, settled: true })
+    }
+    this.#tombstones.follow(before.keys(), this.#peers, this.self)
+    return [{ kind: 'settled', floor: view.stage, changes }]
+  }
+
+  /** A draft issues nothing under its old member id any more, so its own disk does not hold the floor. */
+  #ownBound(): number {
+    return this.#draftReason === null ? this.#mark.stage : Number.MAX_SAFE_INTEGER
+  }
+
+  #checkDivergence(announcement: Announcement): Output[] {
+    const digest = this.#history.floorDigests.get(announcement.floor)
+    if (digest === undefined || digest === announcement.floorDigest) return []
+    return this.#alarm({ name: 'divergence', member: announcement.member, floor: announcement.floor })
+  }
+
+  #snapshotIfDue(): Output[] {
+    if (!this.#mark.isComplete || this.#journalBytes < Math.max(SNAPSHOT_JOURNAL_BYTES, 2 * this.#snapshotBytes))
+      return []
+    const bytes = encodeSnapshot(this.#history.snapshot(this.self, this.#start))
+    this.#snapshotBytes = bytes.length
+    this.#journalBytes = 0
+    return [{ kind: 'snapshot', bytes, through: this.#mark.through }]
+  }
+
+  #becomeDraft(reason: string): Output[] {
+    if (this.#draftReason !== null) return []
+    this.#draftReason = reason
+    this.#history.waitingList.clear()
+    return this.#alarm({ name: 'regressed', reason })
+  }
+
+  #warnOfJournal(): Output[] {
+    const { length } = this.#history.journal
+    if (length < JOURNAL_OPERATIONS_WARNING) return []
+    return this.#alarm({ name: 'journal-long', operations: length, waitingFor: this.#floorView.hold?.member ?? null })
+  }
+
+  /** Each alarm is raised once for each member, however often its cause is met. */
+  #alarm(alarm: Alarm): Output[] {
+    const key = `${alarm.name} ${'member' in alarm ? alarm.member : ''}`
+    if (this.#raised.has(key)) return []
+    this.#raised.add(key)
+    return [{ kind: 'alarm', alarm }]
+  }
+
+  #assertMayIssue(): void {
+    if (this.#draftReason !== null) {
+      throw new FleetstepError('operation-refused', `this node may not issue operations: ${this.#draftReason}`)
+    }
+    if (this.#history.journal.length >= JOURNAL_OPERATIONS_MAX) {
+      const member = this.#floorView.hold?.member ?? 'its own disk'
+      throw new FleetstepError(
+        'limit-reached',
+        `the journal is full with ${JOURNAL_OPERATIONS_MAX} operations: it waits for ${member}`,
+      )
+    }
+  }
+
+  #assertRoomFor(paths: readonly Path[]): void {
+    const { local } = this.#history
+    if (local.size + paths.length <= PATHS_MAX || paths.every((path) => local.has(path))) return
+    throw new FleetstepError(
+      'limit-reached',
+      `the state is full with ${PATHS_MAX} points: remove some that are not used`,
+    )
+  }
+
+  #canAnnounce(): boolean {
+    return this.#mark.hasStarted && this.#draftReason === null
+  }
+
+  #maySpeak(): boolean {
+    return this.#hasHeard && this.#draftReason === null
+  }
+
+  #storedVector(): OwnVector {
+    if (this.#ownVector === null) {
+      const vector = this.#history.storedVector()
+      this.#ownVector = { vector, digest: vectorDigest(vector) }
+    }
+    return this.#ownVector
+  }
+}

@@ -1,0 +1,167 @@
+import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
+import type { Digest } from '../base/digest.ts'
+import { FleetstepError } from '../base/errors.ts'
+import { type MemberId, memberIdToBytes, type OperationId } from '../base/ids.ts'
+import { CONFLICTS_MAX, FLOOR_DIGESTS_MAX, FRAME_DEPTH_MAX, MEMBERS_MAX, PATHS_MAX } from '../base/limits.ts'
+import type { Cell } from '../state/cell.ts'
+import type { Positioned } from '../state/operation.ts'
+import { isPath, type Path } from '../state/path.ts'
+import { priorityOf } from '../state/priority.ts'
+import { isValue, type Value } from '../state/value.ts'
+import { openBatch } from './batch-codec.ts'
+import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import type { Conflict, ConflictSide } from './conflict.ts'
+import type { Batch, Previous } from './message.ts'
+import type { VersionEntry } from './version-vector.ts'
+
+/** All that a node needs to go on: the settled state at the floor, and the batches above it. */
+export interface Snapshot {
+  readonly member: MemberId
+  readonly start: number
+  readonly floor: number
+  readonly floorDigests: ReadonlyMap<number, Digest>
+  readonly highWater: Previous
+  readonly cells: readonly (readonly [Path, Cell])[]
+  /** How far each log is folded. */
+  readonly logs: readonly VersionEntry[]
+  readonly conflicts: readonly Conflict[]
+  readonly conflictsForgotten: number
+  readonly conflictsResolved: readonly string[]
+  readonly batches: readonly Batch[]
+}
+
+const SNAPSHOT_VERSION = 1
+
+export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
+  return encodeCbor([
+    SNAPSHOT_VERSION,
+    memberIdToBytes(snapshot.member),
+    snapshot.start,
+    snapshot.floor,
+    [...snapshot.floorDigests].map(([floor, digest]) => [floor, digestBytes(digest)]),
+    [encodeId(snapshot.highWater.id), snapshot.highWater.stage],
+    snapshot.cells.map(([path, cell]) => [path, ...encodeValue(cell.value), encodeWriter(cell.writer)]),
+    snapshot.logs.map((log) => [memberIdToBytes(log.member), log.seq, digestBytes(log.digest)]),
+    snapshot.conflicts.map((conflict) => [
+      conflict.path,
+      encodeSide(conflict.winner),
+      encodeSide(conflict.loser),
+      conflict.id,
+    ]),
+    snapshot.conflictsForgotten,
+    [...snapshot.conflictsResolved],
+    snapshot.batches.map((batch) => batch.payload),
+  ])
+}
+
+/** @throws FleetstepError `data-directory-damaged` or `data-directory-newer` */
+export function decodeSnapshot(bytes: Uint8Array): Snapshot {
+  try {
+    return snapshotFrom(decodeCbor(bytes, FRAME_DEPTH_MAX))
+  } catch (cause) {
+    if (!(cause instanceof FleetstepError)) throw cause
+    if (cause.code === 'data-directory-newer') throw cause
+    throw new FleetstepError('data-directory-damaged', `the snapshot cannot be read: ${cause.message}`, { cause })
+  }
+}
+
+function snapshotFrom(data: CborData): Snapshot {
+  if (!Array.isArray(data)) throw invalid('snapshot', 'is not a list')
+  if (data[0] !== SNAPSHOT_VERSION) {
+    throw new FleetstepError(
+      'data-directory-newer',
+      `the snapshot has format ${String(data[0])}: install the release that wrote it`,
+    )
+  }
+  const fields = tupleOf(data, 'snapshot', 12)
+  const [, member, start, floor, digests, highWater, cells, logs, conflicts, forgotten, resolved, batches] = fields
+  const [highWaterId, highWaterStage] = tupleOf(highWater, 'high-water mark', 2)
+  return {
+    member: memberFrom(member, 'member'),
+    start: uintOf(start, 'start'),
+    floor: uintOf(floor, 'floor'),
+    floorDigests: new Map(listOf(digests, 'digests', FLOOR_DIGESTS_MAX).map(decodeFloorDigest)),
+    highWater: { id: decodeId(highWaterId), stage: uintOf(highWaterStage, 'stage') },
+    cells: listOf(cells, 'cells', 2 * PATHS_MAX).map(decodeCell),
+    logs: listOf(logs, 'logs', MEMBERS_MAX).map(decodeLog),
+    conflicts: listOf(conflicts, 'conflicts', CONFLICTS_MAX).map(decodeConflict),
+    conflictsForgotten: uintOf(forgotten, 'conflicts forgotten'),
+    conflictsResolved: listOf(resolved, 'conflicts resolved', CONFLICTS_MAX).map(textOf),
+    batches: listOf(batches, 'batches', Number.MAX_SAFE_INTEGER).map(decodeBatch),
+  }
+}
+
+function encodeValue(value: Value | undefined): readonly [boolean, Value] {
+  return value === undefined ? [false, null] : [true, value]
+}
+
+function decodeValue(isPresent: CborData | undefined, value: CborData | undefined): Value | undefined {
+  if (isPresent !== true) return undefined
+  if (!isValue(value)) throw invalid('value', 'is not valid')
+  return value instanceof Uint8Array ? new Uint8Array(value) : value
+}
+
+function encodeWriter(writer: Positioned | null): CborData {
+  return writer === null ? null : [encodeId(writer.id), writer.stage, writer.priority.tier]
+}
+
+function decodeWriter(data: CborData | undefined): Positioned | null {
+  if (data === null) return null
+  const [id, stage, tier] = tupleOf(data, 'writer', 3)
+  const operation = decodeId(id)
+  if (operation === null) throw invalid('writer', 'has no id')
+  return { id: operation, stage: uintOf(stage, 'stage'), priority: priorityOf(operation.member, uintOf(tier, 'tier')) }
+}
+
+function decodeCell(data: CborData): readonly [Path, Cell] {
+  const [path, isPresent, value, writer] = tupleOf(data, 'cell', 4)
+  if (!isPath(path)) throw invalid('path', 'is not valid')
+  return [path, { value: decodeValue(isPresent, value), writer: decodeWriter(writer) }]
+}
+
+function encodeId(id: OperationId | null): CborData {
+  return id === null ? null : [memberIdToBytes(id.member), id.seq]
+}
+
+function decodeId(data: CborData | undefined): OperationId | null {
+  if (data === null) return null
+  const [member, seq] = tupleOf(data, 'operation id', 2)
+  return { member: memberFrom(member, 'member'), seq: uintOf(seq, 'seq') }
+}
+
+function decodeLog(data: CborData): VersionEntry {
+  const [member, seq, digest] = tupleOf(data, 'log', 3)
+  return { member: memberFrom(member, 'member'), seq: uintOf(seq, 'seq'), digest: digestFrom(digest, 'chain digest') }
+}
+
+function decodeFloorDigest(data: CborData): [number, Digest] {
+  const [floor, digest] = tupleOf(data, 'digest of a floor', 2)
+  return [uintOf(floor, 'floor'), digestFrom(digest, 'digest')]
+}
+
+function encodeSide(side: ConflictSide): CborData {
+  return [encodeId(side.operation), side.stage, ...encodeValue(side.value)]
+}
+
+function decodeSide(data: CborData | undefined): ConflictSide {
+  const [id, stage, isPresent, value] = tupleOf(data, 'side of a conflict', 4)
+  const operation = decodeId(id)
+  if (operation === null) throw invalid('side of a conflict', 'has no operation')
+  return { operation, stage: uintOf(stage, 'stage'), value: decodeValue(isPresent, value) }
+}
+
+function decodeConflict(data: CborData): Conflict {
+  const [path, winner, loser, id] = tupleOf(data, 'conflict', 4)
+  if (!isPath(path)) throw invalid('path', 'is not valid')
+  return { id: textOf(id ?? null), path, winner: decodeSide(winner), loser: decodeSide(loser) }
+}
+
+function textOf(data: CborData): string {
+  if (typeof data !== 'string') throw invalid('text', 'is none')
+  return data
+}
+
+function decodeBatch(data: CborData): Batch {
+  if (!(data instanceof Uint8Array)) throw invalid('batch', 'is not bytes')
+  return openBatch(new Uint8Array(data))
+}
