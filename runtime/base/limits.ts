@@ -96,6 +96,8 @@ export const SNAPSHOT_STEP_BYTES: number = 256 * 1024
 export const EVIDENCE_FILES_MAX = 8
 /** Journal bytes after which a snapshot is cut, or twice the snapshot if that is more. */
 export const SNAPSHOT_JOURNAL_BYTES: number = 8 * 1024 * 1024
+/** Pause before a commit is tried again after the disk was full. */
+export const DISK_RETRY_MS = 2000
 /** Window in which telemetry is gathered into one commit. */
 export const BATCHED_COMMIT_WINDOW_MS = 1000
 
@@ -107,7 +109,7 @@ export const IDENTITY_TEXT_BYTES_MAX = 64
 export const IDENTITY_FILE_BYTES_MAX: number = 1024 * 1024
 /** Network interfaces that are looked at for a permanent address; a host of many containers shows thousands. */
 export const IDENTITY_INTERFACES_MAX = 4096
-/** Bytes of one device profile: some 500 resources, parsed in well under a second on a Pi. */
+/** Bytes of one device profile: some 500 resources. Parsing takes a desktop half a second, and a Pi some seconds. */
 export const PROFILE_BYTES_MAX: number = 256 * 1024
 /** Nesting of a profile's YAML, counted with the value of an attribute; the parser behind it is recursive. */
 export const PROFILE_DEPTH_MAX: number = VALUE_DEPTH_MAX + 8

@@ -60,10 +60,19 @@ export class ConflictList {
     }
   }
 
-  /** Follows an execution: the clashes that it had before go, those that it has now come. @returns the new ones */
-  follow(entry: Entry, previous: Execution | null): Conflict[] {
-    for (const clash of previous?.clashes ?? []) this.#conflicts.delete(idOf(clash))
-    const came = (entry.execution?.clashes ?? []).map(conflictOf).filter(({ id }) => !this.#resolved.has(id))
+  /**
+   * Follows executions: the clashes that they had before go, those that they have now come. All go before any comes, since
+   * a write may yield to another operation than before.
+   * @param executed each entry with the result that it had before
+   * @returns the new ones
+   */
+  follow(executed: ReadonlyMap<Entry, Execution | null>): Conflict[] {
+    for (const previous of executed.values()) {
+      for (const clash of previous?.clashes ?? []) this.#conflicts.delete(idOf(clash))
+    }
+    const came = [...executed.keys()]
+      .flatMap((entry) => (entry.execution?.clashes ?? []).map(conflictOf))
+      .filter(({ id }) => !this.#resolved.has(id))
     for (const conflict of came) this.#conflicts.set(conflict.id, conflict)
     this.#shrink()
     return came

@@ -195,8 +195,7 @@ export class History implements Holdings {
     const entries = operations.map((operation): Entry => ({ operation, execution: null, queued: false }))
     for (const entry of entries) this.journal.insert(entry)
     const effects = this.local.add(entries)
-    const conflicts: Conflict[] = []
-    for (const [entry, previous] of effects.executed) conflicts.push(...this.conflicts.follow(entry, previous))
+    const conflicts = this.conflicts.follow(effects.executed)
     this.#raiseHighWater()
     return { batch, place, entries, effects, conflicts }
   }

@@ -1,9 +1,9 @@
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
-import { execute, executeVoid, type Execution } from '../state/executor.ts'
+import { type Clash, execute, executeVoid, type Execution } from '../state/executor.ts'
 import type { Operation } from '../state/operation.ts'
 import { type Path } from '../state/path.ts'
 import { type Entry, Register } from '../state/register.ts'
-import type { Value } from '../state/value.ts'
+import { equalValues, type Value } from '../state/value.ts'
 import { WaitingQueue } from './waiting-queue.ts'
 
 /** What an integration did to the state. */
@@ -142,9 +142,9 @@ export class LocalState {
     const execution = reason === null ? execute(operation, met) : executeVoid(met, reason)
     entry.execution = execution
     if (previous === null || !sameExecution(previous, execution)) executed.set(entry, previous)
-    const known = previous === null ? met : previous.after
     for (const [index, register] of registers.entries()) {
-      if (sameCell(known[index] as Cell, execution.after[index] as Cell)) continue
+      // Behind a new entry the next one looks again in any case: it has met what stood before, and that may have changed too.
+      if (previous !== null && sameCell(previous.after[index] as Cell, execution.after[index] as Cell)) continue
       const next = register.next(entry)
       if (next !== undefined) this.#queue.add(next)
     }
@@ -164,8 +164,16 @@ function sameExecution(left: Execution, right: Execution): boolean {
   return (
     left.outcome === right.outcome &&
     left.clashes.length === right.clashes.length &&
-    left.clashes.every(
-      (clash, index) => clash.winner === right.clashes[index]?.winner && clash.loser === right.clashes[index]?.loser,
-    )
+    left.clashes.every((clash, index) => sameClash(clash, right.clashes[index] as Clash))
+  )
+}
+
+/** The values count too: an `add` that came in between changes what yields, and not who. */
+function sameClash(left: Clash, right: Clash): boolean {
+  return (
+    left.winner === right.winner &&
+    left.loser === right.loser &&
+    equalValues(left.winnerValue, right.winnerValue) &&
+    equalValues(left.loserValue, right.loserValue)
   )
 }

@@ -13,7 +13,7 @@ import type { Execution } from '../state/executor.ts'
 import type { Operation, OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import type { Priority } from '../state/priority.ts'
-import { equalValues } from '../state/value.ts'
+import { equalValues, type Value } from '../state/value.ts'
 import { AntiEntropy } from './anti-entropy.ts'
 import type { Conflict } from './conflict.ts'
 import { DropCounter } from './drop-counter.ts'
@@ -125,6 +125,16 @@ export class Replica {
     })
   }
 
+  /** How often this member has started, this time included. */
+  get start(): number {
+    return this.#start
+  }
+
+  /** The last of our own operations that is on the disk. */
+  get durableSeq(): number {
+    return this.#history.log(this.self).stored.seq
+  }
+
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(now: Monotonic): Monotonic | null {
     if (!this.#hasStarted) return now
@@ -195,12 +205,17 @@ export class Replica {
     return outputs
   }
 
-  get(path: Path): ReturnType<History['local']['get']> {
+  /** Seals what waits for its commit window, before an orderly end. */
+  flush(now: Monotonic): Output[] {
+    return [...this.tick(now), ...this.#seal()]
+  }
+
+  get(path: Path): Value | undefined {
     return this.#history.local.get(path)
   }
 
   /** Every point with a value, in no order. */
-  *entries(): Generator<readonly [Path, NonNullable<ReturnType<History['local']['get']>> | null]> {
+  *entries(): Generator<[Path, Value]> {
     for (const register of this.#history.local.registers()) {
       const { value } = register.cell
       if (value !== undefined) yield [register.path, value]
@@ -208,7 +223,7 @@ export class Replica {
   }
 
   /** The value that no member can change without a new operation, or undefined. */
-  settled(path: Path): ReturnType<History['local']['get']> {
+  settled(path: Path): Value | undefined {
     return this.#history.local.settledCell(path).value
   }
 

@@ -1,0 +1,164 @@
+import { FleetstepError } from '../base/errors.ts'
+import { formatOperationId } from '../base/ids.ts'
+import { COMPARISONS, type Comparison } from '../state/operation.ts'
+import type { Change } from '../sync/output.ts'
+import type { Conflict, ConflictSide } from '../sync/conflict.ts'
+import { isRecord, valueFromJson, valueToJson } from './control-protocol.ts'
+import type { ControlHandler } from './control-server.ts'
+import { describeAlarm, type Gateway } from './gateway.ts'
+import type { Receipt } from './receipt.ts'
+import type { Transaction } from './state-access.ts'
+
+type Params = Readonly<Record<string, unknown>>
+type Method = (gateway: Gateway, params: Params, stream: Parameters<ControlHandler>[2]) => unknown
+
+/** What a daemon answers; the table in `runtime/gateway/README.md` describes each. */
+export function controlHandler(gateway: Gateway): ControlHandler {
+  return (method, params, stream) => {
+    const answer = METHODS.get(method)
+    if (answer === undefined) throw new FleetstepError('request-invalid', `there is no method ${method}`)
+    return answer(gateway, params, stream)
+  }
+}
+
+const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
+  ['status', (gateway) => statusOf(gateway)],
+  ['state.get', (gateway, params) => getState(gateway, params)],
+  [
+    'state.set',
+    async (gateway, params) =>
+      await answerDurable(gateway.state.set(textOf(params, 'path'), valueFromJson(params['value']))),
+  ],
+  ['state.delete', async (gateway, params) => await answerDurable(gateway.state.delete(textOf(params, 'path')))],
+  [
+    'state.patch',
+    async (gateway, params) =>
+      await answerDurable(gateway.state.transaction((change) => describePatch(change, params))),
+  ],
+  ['state.watch', watchState],
+  ['journal.list', (gateway) => gateway.inspect().journal()],
+  ['conflict.list', (gateway) => gateway.conflicts.list().map(conflictToJson)],
+  ['conflict.reapply', async (gateway, params) => await answerDurable(gateway.conflicts.reapply(textOf(params, 'id')))],
+  ['conflict.dismiss', (gateway, params) => gateway.conflicts.dismiss(textOf(params, 'id'))],
+  ['link.list', (gateway) => gateway.links()],
+  ['link.open', (gateway, params) => gateway.openLink(textOf(params, 'name'))],
+  ['link.close', async (gateway, params) => await gateway.closeLink(textOf(params, 'name'))],
+])
+
+function statusOf(gateway: Gateway): unknown {
+  const inspection = gateway.inspect()
+  return {
+    ...inspection,
+    journal: undefined,
+    node: gateway.node,
+    device: gateway.device,
+    fleet: gateway.fleet,
+    links: gateway.links(),
+    online: gateway.online(),
+    alarms: gateway.alarms().map((alarm) => ({ ...alarm, message: describeAlarm(alarm) })),
+  }
+}
+
+function getState(gateway: Gateway, params: Params): unknown {
+  const path = params['path'] === undefined ? '' : textOf(params, 'path')
+  const entries = gateway.state.entries(path)
+  if (path !== '' && entries.length === 0) {
+    throw new FleetstepError('path-unknown', `there is nothing at ${path}: fleetstep state get lists all points`)
+  }
+  return Object.fromEntries(entries.map(([name, value]) => [name, valueToJson(value)]))
+}
+
+/** Answers when the change is on the disk: what a command has confirmed survives the power cut. */
+async function answerDurable(receipt: Receipt): Promise<unknown> {
+  await receipt.durable
+  if (receipt.outcome !== 'applied') {
+    throw new FleetstepError(
+      'operation-refused',
+      `the change was ${receipt.outcome}: ${receipt.reason ?? 'a change of higher priority stands'}`,
+    )
+  }
+  return {
+    operation: formatOperationId(receipt.id),
+    stage: receipt.stage,
+    outcome: receipt.outcome,
+    settled: receipt.isSettled,
+  }
+}
+
+/** {"set": {path: value}, "delete": [path], "toggle": [path], "add": {path: number}, "append": {path: item}, "expect": [[path, comparison, value]]} */
+function describePatch(change: Transaction, params: Params): void {
+  for (const [path, value] of fieldsOf(params, 'set')) change.set(path, valueFromJson(value))
+  for (const path of listOf(params, 'delete')) change.delete(asText(path, 'delete'))
+  for (const path of listOf(params, 'toggle')) change.toggle(asText(path, 'toggle'))
+  for (const [path, amount] of fieldsOf(params, 'add')) change.add(path, asNumber(valueFromJson(amount)))
+  for (const [path, item] of fieldsOf(params, 'append')) change.append(path, valueFromJson(item))
+  for (const guard of listOf(params, 'expect')) {
+    if (!Array.isArray(guard) || guard.length !== 3)
+      throw new FleetstepError('request-invalid', 'expect holds [path, comparison, value]')
+    change.expect(asText(guard[0], 'expect'), valueFromJson(guard[2]), asComparison(guard[1]))
+  }
+}
+
+function watchState(gateway: Gateway, params: Params, stream: Parameters<ControlHandler>[2]): unknown {
+  const pattern = params['pattern'] === undefined ? '**' : textOf(params, 'pattern')
+  const view = params['view'] === 'settled' ? 'settled' : 'tentative'
+  const stop = gateway.state.watch(pattern, (change) => stream.emit(changeToJson(change)), view)
+  stream.onEnd(stop)
+  return { pattern, view }
+}
+
+function changeToJson(change: Change): unknown {
+  return {
+    path: change.path,
+    before: valueToJson(change.before),
+    after: valueToJson(change.after),
+    settled: change.settled,
+  }
+}
+
+function conflictToJson(conflict: Conflict): unknown {
+  return {
+    id: conflict.id,
+    path: conflict.path,
+    winner: sideToJson(conflict.winner),
+    loser: sideToJson(conflict.loser),
+  }
+}
+
+function sideToJson(side: ConflictSide): unknown {
+  return { operation: formatOperationId(side.operation), stage: side.stage, value: valueToJson(side.value) }
+}
+
+function textOf(params: Params, name: string): string {
+  return asText(params[name], name)
+}
+
+function asText(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw new FleetstepError('request-invalid', `${name} is a text`)
+  return value
+}
+
+function asNumber(value: unknown): number | bigint {
+  if (typeof value !== 'number' && typeof value !== 'bigint')
+    throw new FleetstepError('request-invalid', 'add takes a number')
+  return value
+}
+
+function asComparison(value: unknown): Comparison {
+  const comparison = COMPARISONS.find((known) => known === value)
+  if (comparison === undefined)
+    throw new FleetstepError('request-invalid', `a comparison is one of ${COMPARISONS.join(' ')}`)
+  return comparison
+}
+
+function fieldsOf(params: Params, name: string): [string, unknown][] {
+  const fields = params[name] ?? {}
+  if (!isRecord(fields)) throw new FleetstepError('request-invalid', `${name} is an object of paths`)
+  return Object.entries(fields)
+}
+
+function listOf(params: Params, name: string): readonly unknown[] {
+  const list = params[name] ?? []
+  if (!Array.isArray(list)) throw new FleetstepError('request-invalid', `${name} is a list`)
+  return list
+}

@@ -1,0 +1,71 @@
+import { FleetstepError } from '../base/errors.ts'
+import { isValue, type Value } from '../state/value.ts'
+
+/**
+ * The control protocol between a daemon and its users on the same machine: lines of JSON over a Unix socket.
+ *
+ * request:  {"id": 1, "method": "state.set", "params": {"path": "a/b", "value": 1}}
+ * answer:   {"id": 1, "result": …} or {"id": 1, "error": {"code": "path-unknown", "message": "…"}}
+ * event:    {"id": 1, "event": …}, any number, after the answer of a `…watch` request, until the connection ends
+ *
+ * Values that JSON lacks are objects with one key: {"$bytes": "<base64>"} and {"$int": "<decimal digits>"}.
+ */
+export interface ControlRequest {
+  readonly id: number
+  readonly method: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+
+export type ControlAnswer =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly event: unknown }
+  | { readonly id: number | null; readonly error: { readonly code: string; readonly message: string } }
+
+/** @throws FleetstepError `request-invalid` */
+export function parseRequest(line: string): ControlRequest {
+  let request: unknown
+  try {
+    request = JSON.parse(line)
+  } catch (cause) {
+    throw new FleetstepError('request-invalid', 'a request is one line of JSON', { cause })
+  }
+  if (!isRecord(request) || typeof request['id'] !== 'number' || typeof request['method'] !== 'string') {
+    throw new FleetstepError('request-invalid', 'a request has a number id and a text method')
+  }
+  const params = request['params'] ?? {}
+  if (!isRecord(params)) throw new FleetstepError('request-invalid', 'params are an object')
+  return { id: request['id'], method: request['method'], params }
+}
+
+/** The JSON form of a value; an absent one is undefined. */
+export function valueToJson(value: Value | undefined): unknown {
+  if (typeof value === 'bigint') return { $int: value.toString() }
+  if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') }
+  if (Array.isArray(value)) return value.map((item: Value) => valueToJson(item))
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, valueToJson(item as Value)]))
+  }
+  return value
+}
+
+/** The inverse of {@link valueToJson}. @throws FleetstepError `request-invalid` */
+export function valueFromJson(json: unknown): Value {
+  const value = fromJson(json)
+  if (!isValue(value)) throw new FleetstepError('request-invalid', 'the value is not one that the state can hold')
+  return value
+}
+
+export function isRecord(data: unknown): data is Readonly<Record<string, unknown>> {
+  return typeof data === 'object' && data !== null && !Array.isArray(data)
+}
+
+function fromJson(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(fromJson)
+  if (!isRecord(json)) return json
+  const keys = Object.keys(json)
+  if (keys.length === 1 && typeof json['$int'] === 'string' && /^-?[0-9]{1,20}$/.test(json['$int']))
+    return BigInt(json['$int'])
+  if (keys.length === 1 && typeof json['$bytes'] === 'string')
+    return new Uint8Array(Buffer.from(json['$bytes'], 'base64'))
+  return Object.fromEntries(keys.map((key) => [key, fromJson(json[key])]))
+}

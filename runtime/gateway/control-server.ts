@@ -1,0 +1,154 @@
+import { chmodSync, mkdirSync, unlinkSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { dirname } from 'node:path'
+import { FleetstepError } from '../base/errors.ts'
+import { CONTROL_BACKLOG_BYTES_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_LINE_BYTES_MAX } from '../base/limits.ts'
+import type { Logger } from '../base/logger.ts'
+import { type ControlAnswer, parseRequest } from './control-protocol.ts'
+
+/** Answers a request. `emit` sends events after the answer; `onEnd` is called when the connection is gone. */
+export type ControlHandler = (
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  stream: { readonly emit: (event: unknown) => void; readonly onEnd: (callback: () => void) => void },
+) => unknown
+
+export interface ControlServer {
+  readonly path: string
+  close(): Promise<void>
+}
+
+/**
+ * Listens on a Unix socket that only the daemon's user may use.
+ * @throws FleetstepError `daemon-running` if another daemon answers there, `config-invalid` if the path cannot be used
+ */
+export async function startControlServer(
+  path: string,
+  handler: ControlHandler,
+  logger: Logger,
+): Promise<ControlServer> {
+  const directory = dirname(path)
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if (await isAnswered(path)) {
+    throw new FleetstepError(
+      'daemon-running',
+      `another gateway answers on ${path}: end it, or give this one another device name`,
+    )
+  }
+  removeStale(path)
+  const connections = new Set<Socket>()
+  const server = createServer((socket) => {
+    if (connections.size >= CONTROL_CONNECTIONS_MAX) {
+      socket.end(
+        lineOf(
+          failure(null, new FleetstepError('limit-reached', `${CONTROL_CONNECTIONS_MAX} connections are open already`)),
+        ),
+      )
+      return
+    }
+    connections.add(socket)
+    socket.on('close', () => connections.delete(socket))
+    serve(socket, handler, logger)
+  })
+  await listen(server, path)
+  chmodSync(path, 0o600)
+  return {
+    path,
+    close: async () => {
+      for (const socket of connections) socket.destroy()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
+function serve(socket: Socket, handler: ControlHandler, logger: Logger): void {
+  let pending = ''
+  socket.setEncoding('utf8')
+  socket.on('error', () => socket.destroy())
+  socket.on('data', (text: string) => {
+    pending += text
+    for (let end = pending.indexOf('\n'); end >= 0; end = pending.indexOf('\n')) {
+      const line = pending.slice(0, end)
+      pending = pending.slice(end + 1)
+      if (line.trim() !== '') void answer(socket, line, handler, logger)
+    }
+    if (pending.length > CONTROL_LINE_BYTES_MAX) {
+      socket.end(
+        lineOf(
+          failure(null, new FleetstepError('request-invalid', `a request has at most ${CONTROL_LINE_BYTES_MAX} bytes`)),
+        ),
+      )
+    }
+  })
+}
+
+async function answer(socket: Socket, line: string, handler: ControlHandler, logger: Logger): Promise<void> {
+  let id: number | null = null
+  const send = (message: ControlAnswer): void => {
+    if (!socket.writable) return
+    socket.write(lineOf(message))
+    // A watcher that does not read is let go; it can come back and read the state.
+    if (socket.writableLength > CONTROL_BACKLOG_BYTES_MAX) socket.destroy()
+  }
+  try {
+    const request = parseRequest(line)
+    id = request.id
+    const { id: number, method, params } = request
+    const stream = {
+      emit: (event: unknown) => send({ id: number, event }),
+      onEnd: (callback: () => void) => void socket.once('close', callback),
+    }
+    send({ id: number, result: (await handler(method, params, stream)) ?? null })
+  } catch (error) {
+    if (!(error instanceof FleetstepError)) logger.error(`control: ${String(error)}`, { error })
+    send(failure(id, error))
+  }
+}
+
+function failure(id: number | null, error: unknown): ControlAnswer {
+  const code = error instanceof FleetstepError ? error.code : 'internal'
+  return { id, error: { code, message: error instanceof Error ? error.message : String(error) } }
+}
+
+function lineOf(message: ControlAnswer): string {
+  return `${JSON.stringify(message)}\n`
+}
+
+/** A socket file without a listener is what a killed daemon leaves behind. */
+async function isAnswered(path: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const probe = connect(path)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
+}
+
+function removeStale(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
+      throw new FleetstepError('config-invalid', `cannot use the control socket ${path}: ${String(error)}`, {
+        cause: error,
+      })
+    }
+  }
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(
+        new FleetstepError(
+          'config-invalid',
+          `cannot listen on the control socket ${path}: ${cause.message}; set controlSocket in the config to a short path that you may write`,
+          { cause },
+        ),
+      )
+    })
+    server.listen(path, resolve)
+  })
+}

@@ -1,0 +1,167 @@
+import { readFileSync } from 'node:fs'
+import { FleetstepError } from '../base/errors.ts'
+import type { NodeId } from '../base/ids.ts'
+import type { Logger } from '../base/logger.ts'
+import type { LoadedProfile } from '../device/profiles/document.ts'
+import { loadProfile } from '../device/profiles/load.ts'
+import { SystemDriver } from '../device/system/system-driver.ts'
+import { openSystemSource } from '../device/system/system-source.ts'
+import type { TlsFiles } from '../links/mqtt/servers.ts'
+import { JournalStore } from '../storage/journal-store.ts'
+import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts'
+import { fleetIdOf, type Genesis } from '../sync/membership.ts'
+import type { GatewayConfig, MqttConfig } from './config.ts'
+import { controlHandler } from './control-methods.ts'
+import { controlPath } from './control-path.ts'
+import { startControlServer } from './control-server.ts'
+import { type Gateway, type LinkFactory, openGateway } from './gateway.ts'
+import { establishIdentity } from './identity-file.ts'
+import { shippedProfile } from './shipped-profiles.ts'
+import { systemClock } from './system-clock.ts'
+import { systemRandom } from './system-random.ts'
+
+export interface Daemon {
+  readonly gateway: Gateway
+  readonly controlSocket: string
+  /** The port of the embedded broker, or null. */
+  readonly brokerPort: number | null
+  close(): Promise<void>
+}
+
+export interface DaemonOptions {
+  readonly config: GatewayConfig
+  /** Name given by the operator, for several nodes on one machine. */
+  readonly nodeName: string | null
+  readonly logger: Logger
+  readonly onFatal: (error: unknown) => void
+}
+
+/** Ends a part that was started. */
+type Closer = () => void | Promise<void>
+
+/** Puts one gateway together as its config says and starts it. What was started is ended again if a later part fails. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const closers: Closer[] = []
+  const close = async (): Promise<void> => {
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer()
+  }
+  try {
+    return await assemble(options, closers, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon['close']): Promise<Daemon> {
+  const { config, logger } = options
+  const node = identify(options)
+  const device = config.device ?? node
+  const profile = config.profile === null ? null : readProfile(config.profile, logger)
+  const brokerPort = await startBroker(config, logger, closers)
+  const fleet = genesisOf(config, node)
+  const gateway = await openGateway({
+    fleet,
+    node,
+    device,
+    profile: profile?.profile,
+    storage: new JournalStore({
+      fileSystem: nodeFileSystem,
+      processes: nodeProcessTable,
+      directory: config.dataDirectory,
+      owner: { fleet: fleetIdOf(fleet), node },
+    }),
+    links: await linkFactories(config.links),
+    logger,
+    onFatal: options.onFatal,
+  })
+  closers.push(() => gateway.close())
+  if (profile !== null) startReadings(gateway, profile, logger, closers)
+  const control = await startControlServer(config.controlSocket ?? controlPath(device), controlHandler(gateway), logger)
+  closers.push(() => control.close())
+  return { gateway, controlSocket: control.path, brokerPort, close }
+}
+
+function identify({ config, nodeName, logger }: DaemonOptions): NodeId {
+  const { dataDirectory, label } = config
+  return establishIdentity({ dataDirectory, override: nodeName, label, random: systemRandom, logger })
+}
+
+function readProfile(name: string, logger: Logger): LoadedProfile {
+  const loaded = loadProfile(shippedProfile(name))
+  for (const warning of loaded.warnings)
+    logger.warn(`profile ${name}:${warning.line}:${warning.column}: ${warning.message}`)
+  return loaded
+}
+
+/** A broker of its own for fleets that have none; loaded only where it is wanted. */
+async function startBroker(config: GatewayConfig, logger: Logger, closers: Closer[]): Promise<number | null> {
+  if (config.broker === null) return null
+  const { startEmbeddedBroker } = await import('../links/mqtt/embedded-broker.ts')
+  const broker = await startEmbeddedBroker({ ...config.broker, logger })
+  closers.push(() => broker.close())
+  return broker.port
+}
+
+/** A config without members is a fleet of one. */
+function genesisOf(config: GatewayConfig, node: NodeId): Genesis {
+  return { name: config.fleet.name, founders: config.fleet.members ?? [{ node, tier: 0 }] }
+}
+
+async function linkFactories(links: readonly MqttConfig[]): Promise<LinkFactory[]> {
+  if (links.length === 0) return []
+  const { mqttLink } = await import('../links/mqtt/mqtt-link.ts')
+  return links.map((link) => {
+    const password =
+      link.passwordFile === null ? undefined : readSecretFile(link.passwordFile).toString('utf8').trimEnd()
+    const tls = tlsOf(link)
+    return (context) =>
+      mqttLink({
+        ...context,
+        name: link.name,
+        servers: link.servers,
+        username: link.username ?? undefined,
+        password,
+        tls,
+      })
+  })
+}
+
+function tlsOf(link: MqttConfig): TlsFiles {
+  return {
+    ca: link.caFile === null ? undefined : readSecretFile(link.caFile),
+    cert: link.certificateFile === null ? undefined : readSecretFile(link.certificateFile),
+    key: link.keyFile === null ? undefined : readSecretFile(link.keyFile),
+  }
+}
+
+function readSecretFile(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (cause) {
+    throw new FleetstepError('config-invalid', `cannot read ${file}, which the config names: ${String(cause)}`, {
+      cause,
+    })
+  }
+}
+
+function startReadings(gateway: Gateway, { profile }: LoadedProfile, logger: Logger, closers: Closer[]): void {
+  const report = (resource: string, value: number): void => {
+    try {
+      gateway.state.report(`${gateway.device}/${resource}`, value)
+    } catch (error) {
+      // A full disk or journal: the reading is lost, and the next one is tried.
+      if (!(error instanceof FleetstepError)) throw error
+      logger.debug(`reading of ${resource} was not taken: ${error.message}`)
+    }
+  }
+  const driver = new SystemDriver({
+    profile,
+    source: openSystemSource(),
+    clock: systemClock,
+    logger,
+    onReading: report,
+  })
+  driver.start()
+  closers.push(() => driver.stop())
+}

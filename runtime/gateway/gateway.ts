@@ -1,0 +1,248 @@
+import type { Clock } from '../base/clock.ts'
+import { FleetstepError, unreachable } from '../base/errors.ts'
+import { memberIdOf, type NodeId } from '../base/ids.ts'
+import { type Logger, silentLogger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
+import type { DeviceProfile } from '../device/profiles/profile.ts'
+import type { Link, LinkStatus } from '../links/link.ts'
+import type { Store } from '../storage/store.ts'
+import type { Inspection } from '../sync/inspection.ts'
+import { fleetIdOf, type Genesis } from '../sync/membership.ts'
+import type { Alarm, Output } from '../sync/output.ts'
+import { Replica } from '../sync/replica.ts'
+import { ConflictAccess } from './conflict-access.ts'
+import { ProfileCheck } from './profile-check.ts'
+import { Pump } from './pump.ts'
+import { Receipts } from './receipt.ts'
+import { StateAccess } from './state-access.ts'
+import { systemClock } from './system-clock.ts'
+import { systemRandom } from './system-random.ts'
+import { Watchers } from './watchers.ts'
+
+/** What a link is made with once the node knows who it is and how often it has started. */
+export interface LinkContext {
+  /** Id of the fleet, 16 hexadecimal digits. */
+  readonly fleet: string
+  readonly node: NodeId
+  readonly startCount: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+export type LinkFactory = (context: LinkContext) => Link
+
+export interface GatewayOptions {
+  /** The fleet's name and its members; the same on every gateway. */
+  readonly fleet: Genesis
+  readonly node: NodeId
+  readonly storage: Store
+  readonly links: readonly LinkFactory[]
+  /** Checks what is set below `<device>/`. */
+  readonly profile?: DeviceProfile | undefined
+  /** Name of this gateway's device in paths; the node id unless told otherwise. */
+  readonly device?: string | undefined
+  readonly clock?: Clock | undefined
+  readonly random?: Random | undefined
+  readonly logger?: Logger | undefined
+  /** The store has failed for good; the process should end and be started again. */
+  readonly onFatal?: ((error: unknown) => void) | undefined
+}
+
+/** One link as people see it. */
+export interface LinkReport extends LinkStatus {
+  readonly name: string
+  readonly isOpen: boolean
+}
+
+/** One gateway of a fleet: its replica with its disk and its links. */
+export interface Gateway {
+  readonly node: NodeId
+  readonly device: string
+  /** Id of the fleet, 16 hexadecimal digits. */
+  readonly fleet: string
+  readonly state: StateAccess
+  readonly conflicts: ConflictAccess
+  inspect(): Inspection
+  links(): readonly LinkReport[]
+  /** Nodes that a broker says are connected: a hint. */
+  online(): readonly NodeId[]
+  alarms(): readonly Alarm[]
+  /** Calls back for everything that happens. @returns a function that ends it */
+  observe(observer: (output: Output) => void): () => void
+  /** Opens or closes a link by name, for maintenance. @throws FleetstepError `path-unknown` */
+  openLink(name: string): void
+  closeLink(name: string): Promise<void>
+  /** Commits what is pending and lets go of links and disk. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the store, brings the replica back from it, and starts the links.
+ * @throws FleetstepError `data-directory-*`, `storage-failed`, `config-invalid`
+ */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const recovered = await options.storage.open()
+  try {
+    for (const finding of recovered.findings) (options.logger ?? silentLogger).warn(`storage: ${finding}`)
+    const replica = new Replica({
+      self: memberIdOf(options.node, 0),
+      genesis: options.fleet,
+      random: options.random ?? systemRandom,
+      recovered: { snapshot: recovered.snapshot?.bytes ?? null, records: recovered.records, last: recovered.last },
+    })
+    return new RunningGateway(options, replica)
+  } catch (error) {
+    await options.storage.close()
+    throw error
+  }
+}
+
+class RunningGateway implements Gateway {
+  readonly node: NodeId
+  readonly device: string
+  readonly fleet: string
+  readonly state: StateAccess
+  readonly conflicts: ConflictAccess
+  readonly #replica: Replica
+  readonly #pump: Pump
+  readonly #links: readonly Link[]
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #receipts: Receipts
+  readonly #watchers: Watchers
+  readonly #observers = new Set<(output: Output) => void>()
+  readonly #online = new Set<NodeId>()
+  readonly #alarms: Alarm[] = []
+
+  constructor(options: GatewayOptions, replica: Replica) {
+    this.node = options.node
+    this.device = options.device ?? options.node
+    this.fleet = fleetIdOf(options.fleet)
+    this.#replica = replica
+    this.#clock = options.clock ?? systemClock
+    this.#logger = options.logger ?? silentLogger
+    this.#receipts = new Receipts(replica.durableSeq)
+    this.#watchers = new Watchers(this.#logger)
+    this.#links = options.links.map((factory) => factory(this.#contextOf(options)))
+    this.#pump = new Pump({
+      replica,
+      store: options.storage,
+      links: this.#links,
+      clock: this.#clock,
+      logger: this.#logger,
+      onOutput: (output) => this.#note(output),
+      onPresence: (node, online) => void (online ? this.#online.add(node) : this.#online.delete(node)),
+      onFatal: options.onFatal ?? ((error) => this.#logger.error(`storage has failed: ${String(error)}`)),
+    })
+    const profile = new ProfileCheck(this.device, options.profile ?? null)
+    this.state = new StateAccess(replica, this.#pump, this.#receipts, this.#watchers, profile)
+    this.conflicts = new ConflictAccess(replica, this.#pump, this.state)
+    this.#pump.start()
+  }
+
+  inspect(): Inspection {
+    return this.#replica.inspect(this.#clock.now())
+  }
+
+  links(): readonly LinkReport[] {
+    return this.#links.map((link) => ({ name: link.name, isOpen: this.#pump.isOpen(link), ...link.status() }))
+  }
+
+  online(): readonly NodeId[] {
+    return [...this.#online]
+  }
+
+  alarms(): readonly Alarm[] {
+    return this.#alarms
+  }
+
+  observe(observer: (output: Output) => void): () => void {
+    this.#observers.add(observer)
+    return () => this.#observers.delete(observer)
+  }
+
+  openLink(name: string): void {
+    this.#pump.openLink(this.#link(name))
+  }
+
+  async closeLink(name: string): Promise<void> {
+    await this.#pump.closeLink(this.#link(name))
+  }
+
+  async close(): Promise<void> {
+    await this.#pump.close()
+    this.#receipts.close()
+  }
+
+  #note(output: Output): void {
+    switch (output.kind) {
+      case 'change':
+        this.#watchers.notify(output.change)
+        break
+      case 'outcome':
+        if (output.operation.member === this.#replica.self)
+          this.#receipts.noteOutcome(output.operation.seq, output.outcome)
+        break
+      case 'durable':
+        this.#receipts.noteDurable(output.through.seq)
+        break
+      case 'settled':
+        this.#receipts.noteSettled(output.floor)
+        for (const change of output.changes) this.#watchers.notify(change)
+        break
+      case 'alarm':
+        this.#alarms.push(output.alarm)
+        this.#logger.error(describeAlarm(output.alarm), { alarm: output.alarm })
+        break
+      case 'conflict':
+      case 'integrated':
+      case 'store':
+      case 'snapshot':
+      case 'send':
+        break
+      default:
+        unreachable(output)
+    }
+    for (const observer of this.#observers) observer(output)
+  }
+
+  #link(name: string): Link {
+    const link = this.#links.find((candidate) => candidate.name === name)
+    if (link !== undefined) return link
+    const known = this.#links.map((candidate) => candidate.name).join(', ')
+    throw new FleetstepError(
+      'path-unknown',
+      `there is no link ${name}: this gateway has ${known === '' ? 'none' : known}`,
+    )
+  }
+
+  #contextOf(options: GatewayOptions): LinkContext {
+    return {
+      fleet: this.fleet,
+      node: this.node,
+      startCount: this.#replica.start,
+      clock: this.#clock,
+      random: options.random ?? systemRandom,
+      logger: this.#logger,
+    }
+  }
+}
+
+/** What it means and what to do, in one line. */
+export function describeAlarm(alarm: Alarm): string {
+  switch (alarm.name) {
+    case 'late-operation':
+      return `operation ${alarm.seq} of ${alarm.member} came after its place was settled and was refused: that node was restored from an old backup or cloned`
+    case 'identity-used-twice':
+      return `${alarm.member} has issued two different operations ${alarm.seq}: two nodes use one identity; take one of them off the network`
+    case 'regressed':
+      return `this node stands still: ${alarm.reason}; its data directory is older than what it has said, or its card was cloned`
+    case 'divergence':
+      return `${alarm.member} has another settled state at floor ${alarm.floor}: collect the journals of both nodes and report it`
+    case 'journal-long':
+      return `the journal holds ${alarm.operations} operations because ${alarm.waitingFor ?? 'the own disk'} has not confirmed them: bring that node back or retire it`
+    default:
+      return unreachable(alarm)
+  }
+}

@@ -1,0 +1,224 @@
+import type { Clock } from '../base/clock.ts'
+import { FleetstepError, unreachable } from '../base/errors.ts'
+import { DISK_RETRY_MS, STORED_BATCH_BYTES_MAX } from '../base/limits.ts'
+import type { Logger } from '../base/logger.ts'
+import type { NodeId } from '../base/ids.ts'
+import type { Link } from '../links/link.ts'
+import type { OperationRequest } from '../state/operation.ts'
+import type { Store } from '../storage/store.ts'
+import type { Output } from '../sync/output.ts'
+import type { Input, Issued, Replica } from '../sync/replica.ts'
+
+export interface PumpOptions {
+  readonly replica: Replica
+  readonly store: Store
+  readonly links: readonly Link[]
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Gets every output that is meant for people and programs, after those before it were carried out. */
+  readonly onOutput: (output: Output) => void
+  readonly onPresence: (node: NodeId, online: boolean, link: string) => void
+  /** The store has failed for good: the daemon has to end, so that its supervisor starts it again. */
+  readonly onFatal: (error: unknown) => void
+}
+
+/**
+ * The one loop between the replica and its ports: it hands in what happens, and carries out all outputs of one input, in
+ * order, before those of the next. It decides nothing.
+ */
+export class Pump {
+  readonly #options: PumpOptions
+  readonly #outputs: Output[] = []
+  readonly #openLinks = new Set<Link>()
+  #isDraining = false
+  #isClosed = false
+  #records: { readonly record: Uint8Array; readonly number: number }[] = []
+  #commit: Promise<void> | null = null
+  #storageProblem: FleetstepError | null = null
+  #cancelWake: (() => void) | null = null
+  #wakeAt = Infinity
+
+  constructor(options: PumpOptions) {
+    this.#options = options
+  }
+
+  /** Why nothing can be stored at present, or null. */
+  get storageProblem(): FleetstepError | null {
+    return this.#storageProblem
+  }
+
+  isOpen(link: Link): boolean {
+    return this.#openLinks.has(link)
+  }
+
+  start(): void {
+    this.#take(this.#options.replica.tick(this.#now()))
+    for (const link of this.#options.links) this.openLink(link)
+  }
+
+  openLink(link: Link): void {
+    if (this.#openLinks.has(link)) return
+    this.#openLinks.add(link)
+    link.open({
+      up: () => this.#input({ kind: 'link-up', link: link.name }),
+      down: (cause) => {
+        this.#options.logger.warn(`${link.name}: ${cause}`)
+        this.#input({ kind: 'link-down', link: link.name })
+      },
+      frame: (bytes) => this.#input({ kind: 'frame', link: link.name, bytes }),
+      presence: (node, online) => this.#options.onPresence(node, online, link.name),
+      // What was dropped for lack of room is found again by version vector.
+      writable: () => undefined,
+    })
+  }
+
+  async closeLink(link: Link): Promise<void> {
+    if (!this.#openLinks.delete(link)) return
+    this.#input({ kind: 'link-down', link: link.name })
+    await link.close()
+  }
+
+  /** @throws FleetstepError as {@link Replica.issue}, or `disk-full` while nothing can be stored */
+  issue(request: OperationRequest, commitWithinMs: number): Issued {
+    if (this.#storageProblem !== null) throw this.#storageProblem
+    const issued = this.#options.replica.issue(request, commitWithinMs, this.#now())
+    this.#take(issued.outputs)
+    return issued
+  }
+
+  resolve(conflict: string): void {
+    this.#input({ kind: 'resolve', conflict })
+  }
+
+  /** Commits what is pending, closes the links and the store. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#take(this.#options.replica.flush(this.#now()))
+    while (this.#commit !== null && this.#storageProblem === null) await this.#commit
+    this.#isClosed = true
+    this.#cancelWake?.()
+    await Promise.all([...this.#openLinks].map((link) => link.close()))
+    await this.#options.store.close()
+  }
+
+  #input(input: Input): void {
+    if (this.#isClosed) return
+    this.#take(this.#options.replica.receive(input, this.#now()))
+  }
+
+  /** A port may hand in the next input while the outputs of one are carried out: those come after. */
+  #take(outputs: readonly Output[]): void {
+    for (const output of outputs) this.#outputs.push(output)
+    if (this.#isDraining) return
+    this.#isDraining = true
+    try {
+      for (let output = this.#outputs.shift(); output !== undefined; output = this.#outputs.shift())
+        this.#carryOut(output)
+    } finally {
+      this.#isDraining = false
+    }
+    this.#commitNext()
+    this.#scheduleWake()
+  }
+
+  #carryOut(output: Output): void {
+    switch (output.kind) {
+      case 'store':
+        this.#records.push(output)
+        return
+      case 'snapshot':
+        this.#snapshot(output.bytes, output.through)
+        return
+      case 'send':
+        for (const link of this.#openLinks) {
+          const { links, channel } = output.to
+          const isMeant = links === 'all' || ('only' in links ? links.only === link.name : links.except !== link.name)
+          if (isMeant) link.send(output.frame, { kind: channel })
+        }
+        return
+      case 'change':
+      case 'integrated':
+      case 'outcome':
+      case 'conflict':
+      case 'durable':
+      case 'settled':
+      case 'alarm':
+        this.#options.onOutput(output)
+        return
+      default:
+        unreachable(output)
+    }
+  }
+
+  /** One commit at a time; what comes meanwhile goes into the next. */
+  #commitNext(): void {
+    if (this.#commit !== null || this.#records.length === 0 || this.#isClosed) return
+    const portion = this.#nextPortion()
+    this.#commit = this.#commitRecords(portion).finally(() => {
+      this.#commit = null
+      this.#commitNext()
+    })
+  }
+
+  async #commitRecords(portion: readonly { readonly record: Uint8Array; readonly number: number }[]): Promise<void> {
+    try {
+      const through = await this.#options.store.commit(portion.map(({ record }) => record))
+      if (this.#storageProblem !== null) this.#options.logger.info('storage: writing works again')
+      this.#storageProblem = null
+      this.#records = this.#records.slice(portion.length)
+      this.#input({ kind: 'stored', through })
+    } catch (error) {
+      await this.#noteStorageProblem(error)
+    }
+  }
+
+  async #noteStorageProblem(error: unknown): Promise<void> {
+    if (!(error instanceof FleetstepError) || error.code !== 'disk-full') {
+      this.#isClosed = true
+      this.#options.onFatal(error)
+      return
+    }
+    if (this.#storageProblem === null) this.#options.logger.error(error.message)
+    this.#storageProblem = error
+    const { clock } = this.#options
+    await new Promise<void>((resolve) => clock.schedule(clock.now() + DISK_RETRY_MS, resolve))
+  }
+
+  #nextPortion(): { readonly record: Uint8Array; readonly number: number }[] {
+    let bytes = 0
+    let count = 0
+    for (const { record } of this.#records) {
+      bytes += record.length + RECORD_OVERHEAD_BYTES
+      if (count > 0 && bytes > STORED_BATCH_BYTES_MAX) break
+      count += 1
+    }
+    return this.#records.slice(0, count)
+  }
+
+  #snapshot(bytes: Uint8Array, through: number): void {
+    this.#options.store.snapshot(bytes, through).catch((error: unknown) => {
+      // The journal still holds everything; the next snapshot is tried when it has grown again.
+      this.#options.logger.error(`the snapshot was not written: ${String(error)}`)
+    })
+  }
+
+  #scheduleWake(): void {
+    const at = this.#options.replica.wakeAt(this.#now()) ?? Infinity
+    if (at === this.#wakeAt || this.#isClosed) return
+    this.#cancelWake?.()
+    this.#cancelWake = null
+    this.#wakeAt = at
+    if (at === Infinity) return
+    this.#cancelWake = this.#options.clock.schedule(at, () => {
+      this.#wakeAt = Infinity
+      this.#take(this.#options.replica.tick(this.#now()))
+    })
+  }
+
+  #now(): number {
+    return this.#options.clock.now()
+  }
+}
+
+/** Upper bound of what the store adds to a record. */
+const RECORD_OVERHEAD_BYTES = 64

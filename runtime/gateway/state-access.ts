@@ -1,0 +1,147 @@
+import { FleetstepError } from '../base/errors.ts'
+import { BATCHED_COMMIT_WINDOW_MS } from '../base/limits.ts'
+import type { Guard, OperationRequest, WriteKind } from '../state/operation.ts'
+import { type Path, type PathPattern, pathProblem } from '../state/path.ts'
+import type { Value } from '../state/value.ts'
+import type { Replica } from '../sync/replica.ts'
+import type { ProfileCheck } from './profile-check.ts'
+import type { Pump } from './pump.ts'
+import type { Receipt, Receipts } from './receipt.ts'
+import type { View, WatchCallback, Watchers } from './watchers.ts'
+
+type PlainWrite = OperationRequest['writes'][number]
+
+/** How a change is made durable. */
+export interface ChangeOptions {
+  /** `always`: committed and sent at once. `batched`: within a second, together with others, to spare the card. */
+  readonly persist?: 'always' | 'batched'
+}
+
+/**
+ * The device-state object as the user holds it. Every change is checked, executed at once and given a receipt.
+ * Each method that changes something throws FleetstepError: `operation-invalid` (it breaks a limit or its type),
+ * `operation-refused` (the profile or this node's role forbids it), `path-unknown` (the profile has no such point),
+ * `limit-reached`, `disk-full`. Nothing has changed then.
+ */
+export class StateAccess {
+  readonly #replica: Replica
+  readonly #pump: Pump
+  readonly #receipts: Receipts
+  readonly #watchers: Watchers
+  readonly #profile: ProfileCheck
+
+  constructor(replica: Replica, pump: Pump, receipts: Receipts, watchers: Watchers, profile: ProfileCheck) {
+    this.#replica = replica
+    this.#pump = pump
+    this.#receipts = receipts
+    this.#watchers = watchers
+    this.#profile = profile
+  }
+
+  /** The value as executed here, or undefined. */
+  get(path: string): Value | undefined {
+    return this.#replica.get(path as Path)
+  }
+
+  /** The value that no member can change without a new operation, or undefined. */
+  settled(path: string): Value | undefined {
+    return this.#replica.settled(path as Path)
+  }
+
+  /** Every point at or below `prefix` that has a value, by path. All of them without a prefix. */
+  entries(prefix: string = ''): [Path, Value][] {
+    const below = `${prefix}/`
+    const isWanted = (path: string): boolean => prefix === '' || path === prefix || path.startsWith(below)
+    return [...this.#replica.entries()]
+      .filter(([path]) => isWanted(path))
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+  }
+
+  set(path: string, value: Value, options: ChangeOptions = {}): Receipt {
+    return this.transaction((change) => change.set(path, value), options)
+  }
+
+  delete(path: string, options: ChangeOptions = {}): Receipt {
+    return this.transaction((change) => change.delete(path), options)
+  }
+
+  toggle(path: string, options: ChangeOptions = {}): Receipt {
+    return this.transaction((change) => change.toggle(path), options)
+  }
+
+  add(path: string, amount: number | bigint, options: ChangeOptions = {}): Receipt {
+    return this.transaction((change) => change.add(path, amount), options)
+  }
+
+  append(path: string, item: Value, options: ChangeOptions = {}): Receipt {
+    return this.transaction((change) => change.append(path, item), options)
+  }
+
+  /** Several changes as one operation: all of them or none, here and on every replica, under the guards it names. */
+  transaction(describe: (change: Transaction) => void, options: ChangeOptions = {}): Receipt {
+    const change = new Transaction()
+    describe(change)
+    for (const write of change.writes) this.#profile.assertMaySet(write)
+    return this.#issue(change, options)
+  }
+
+  /** A reading that a driver took: it may write what people may only read. Telemetry is gathered unless told otherwise. */
+  report(path: string, value: Value, options: ChangeOptions = { persist: 'batched' }): Receipt {
+    const change = new Transaction()
+    change.set(path, value)
+    for (const write of change.writes) this.#profile.assertIsReading(write)
+    return this.#issue(change, options)
+  }
+
+  /** @returns a function that ends the watch */
+  watch(pattern: PathPattern, callback: WatchCallback, view: View = 'tentative'): () => void {
+    return this.#watchers.add(pattern, view, callback)
+  }
+
+  #issue(change: Transaction, options: ChangeOptions): Receipt {
+    const persist = options.persist ?? this.#profile.persistOf(change.writes)
+    const issued = this.#pump.issue(change, persist === 'batched' ? BATCHED_COMMIT_WINDOW_MS : 0)
+    return this.#receipts.add(issued)
+  }
+}
+
+/** Collects the changes and guards of one operation. */
+export class Transaction implements OperationRequest {
+  readonly writes: PlainWrite[] = []
+  readonly guards: Guard[] = []
+
+  set(path: string, value: Value): void {
+    this.#write(path, 'set', value)
+  }
+
+  delete(path: string): void {
+    this.#write(path, 'delete', null)
+  }
+
+  toggle(path: string): void {
+    this.#write(path, 'toggle', null)
+  }
+
+  add(path: string, amount: number | bigint): void {
+    this.#write(path, 'add', amount)
+  }
+
+  append(path: string, item: Value): void {
+    this.#write(path, 'append', item)
+  }
+
+  /** The operation is refused wherever `path` does not compare so at that moment; `==` unless told otherwise. */
+  expect(path: string, value: Value, comparison: Guard['comparison'] = '=='): void {
+    this.guards.push({ path: checkedPath(path), comparison, value })
+  }
+
+  #write(path: string, kind: WriteKind, argument: Value): void {
+    this.writes.push({ path: checkedPath(path), kind, argument })
+  }
+}
+
+function checkedPath(path: string): Path {
+  const problem = pathProblem(path)
+  if (problem !== null) throw new FleetstepError('operation-invalid', `${JSON.stringify(path)} is no path: ${problem}`)
+  return path as Path
+}

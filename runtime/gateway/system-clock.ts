@@ -1,0 +1,14 @@
+import type { Clock, Monotonic } from '../base/clock.ts'
+
+/** Longest delay that Node's timers take; a longer one is reached in steps. */
+const TIMER_DELAY_MAX_MS = 2 ** 31 - 1
+
+/** The machine's monotonic clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  schedule(at: Monotonic, callback: () => void): () => void {
+    const delayMs = Math.min(Math.max(0, at - performance.now()), TIMER_DELAY_MAX_MS)
+    const timer = setTimeout(callback, Math.ceil(delayMs))
+    return () => clearTimeout(timer)
+  },
+}

@@ -1,0 +1,47 @@
+import { FleetstepError } from '../base/errors.ts'
+import { WATCHES_MAX } from '../base/limits.ts'
+import type { Logger } from '../base/logger.ts'
+import { matchesPattern, type PathPattern } from '../state/path.ts'
+import type { Change } from '../sync/output.ts'
+
+export type WatchCallback = (change: Change) => void
+
+/** `tentative`: each change when it is executed here. `settled`: each change that nothing can undo any more. */
+export type View = 'tentative' | 'settled'
+
+interface Watch {
+  readonly pattern: PathPattern
+  readonly view: View
+  readonly callback: WatchCallback
+}
+
+/** Who wants to know of changes. A callback that throws harms nobody else. */
+export class Watchers {
+  readonly #watches = new Set<Watch>()
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  /** @returns a function that ends the watch. @throws FleetstepError `limit-reached` */
+  add(pattern: PathPattern, view: View, callback: WatchCallback): () => void {
+    if (this.#watches.size >= WATCHES_MAX) {
+      throw new FleetstepError('limit-reached', `there are ${WATCHES_MAX} watches already: end one that is not needed`)
+    }
+    const watch = { pattern, view, callback }
+    this.#watches.add(watch)
+    return () => this.#watches.delete(watch)
+  }
+
+  notify(change: Change): void {
+    for (const watch of this.#watches) {
+      if ((watch.view === 'settled') !== change.settled || !matchesPattern(change.path, watch.pattern)) continue
+      try {
+        watch.callback(change)
+      } catch (error) {
+        this.#logger.error(`a watch of ${watch.pattern} threw: ${String(error)}`)
+      }
+    }
+  }
+}
