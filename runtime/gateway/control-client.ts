@@ -53,12 +53,14 @@ interface PendingCall {
 function clientOn(socket: Socket, path: string): ControlClient {
   const pending = new Map<number, PendingCall>()
   let lastId = 0
-  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()))
-  readLines(socket, (line) => settle(pending, line))
-  void ended.then(() => {
-    for (const call of pending.values())
-      call.reject(new FleetstepError('daemon-unreachable', `the gateway on ${path} has ended`))
+  const ended = new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      const gone = new FleetstepError('daemon-unreachable', `the gateway on ${path} has ended`)
+      for (const call of pending.values()) call.reject(gone)
+      resolve()
+    })
   })
+  readLines(socket, (line) => settle(pending, line))
   const request = async (
     method: string,
     params: Readonly<Record<string, unknown>>,

@@ -1,5 +1,5 @@
 import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 /** Where the daemons of this user keep their control sockets: short, private, and gone after a reboot. */
 export function controlDirectory(): string {
@@ -10,4 +10,9 @@ export function controlDirectory(): string {
 /** The usual socket of the gateway with this device name. */
 export function controlPath(device: string): string {
   return join(controlDirectory(), `${device}.sock`)
+}
+
+/** The inverse of {@link controlPath}, for people. */
+export function deviceOfControlPath(path: string): string {
+  return basename(path, '.sock')
 }

@@ -43,7 +43,7 @@ export function valueToJson(value: Value | undefined): unknown {
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') }
   if (Array.isArray(value)) return value.map((item: Value) => valueToJson(item))
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, valueToJson(item as Value)]))
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, valueToJson(item)]))
   }
   return value
 }

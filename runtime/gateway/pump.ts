@@ -7,7 +7,9 @@ import type { Link } from '../links/link.ts'
 import type { OperationRequest } from '../state/operation.ts'
 import type { Store } from '../storage/store.ts'
 import type { Output } from '../sync/output.ts'
-import type { Input, Issued, Replica } from '../sync/replica.ts'
+import type { Input } from '../sync/input.ts'
+import type { Issued } from '../sync/issue.ts'
+import type { Replica } from '../sync/replica.ts'
 
 export interface PumpOptions {
   readonly replica: Replica

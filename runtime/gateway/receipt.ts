@@ -1,7 +1,7 @@
 import { FleetstepError } from '../base/errors.ts'
 import type { OperationId } from '../base/ids.ts'
 import type { Outcome } from '../state/operation.ts'
-import type { Issued } from '../sync/replica.ts'
+import type { Issued } from '../sync/issue.ts'
 
 /** What the issuer of a change holds. The change is executed already, offline or not. */
 export interface Receipt {
@@ -136,11 +136,7 @@ interface PromiseWithResolver<T> {
 
 /** `Promise.withResolvers` came with Node 22. */
 function promiseWithResolver<T>(): PromiseWithResolver<T> {
-  let resolve: (value: T) => void = () => undefined
-  let reject: (error: FleetstepError) => void = () => undefined
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve
-    reject = onReject
-  })
-  return { promise, resolve, reject }
+  const parts: Partial<PromiseWithResolver<T>> = {}
+  const promise = new Promise<T>((resolve, reject) => Object.assign(parts, { resolve, reject }))
+  return Object.assign(parts as PromiseWithResolver<T>, { promise })
 }

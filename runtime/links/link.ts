@@ -12,11 +12,13 @@ export interface Link {
   /** Starts to connect and keeps trying until `close`. Events come only after this call has returned. Call it once, or again after `close`. */
   open(events: LinkEvents): void
   /**
-   * Hands one frame over. False when the link is down or its bounded buffer is full: the frame is dropped and counted,
-   * and `events.writable` follows when there is room again. Never throws.
+   * Hands one frame over; the link copies it. False means later: the link is down or its bounded buffer is full, the
+   * frame is dropped and counted, and `events.writable` follows when there is room again, after `up` if it was down.
+   * A frame of more than FRAME_BYTES_MAX is dropped for good, counted as `oversize`, and true is returned, since no
+   * waiting would mend it. Never throws.
    */
   send(frame: Uint8Array, channel: Channel): boolean
-  /** Says goodbye, drops what is buffered, releases timers and sockets. Never rejects. */
+  /** Says goodbye, drops what is buffered, releases timers and sockets. No event follows the call. Bounded; never rejects. */
   close(): Promise<void>
   status(): LinkStatus
 }
@@ -28,13 +30,20 @@ export type Channel =
   | { readonly kind: 'requests' }
   | { readonly kind: 'direct'; readonly to: NodeId }
 
-/** What a link tells its owner. Handlers must not throw. */
+/**
+ * What a link tells its owner. Handlers may call `send` and `close`. They must not throw: a link that is thrown at counts
+ * `handler-failed`, logs the error, and goes on, for a broken handler must not cost the connection.
+ */
 export interface LinkEvents {
   /** Connected and subscribed: what is sent from now on reaches whoever is there. */
   up(): void
-  /** @param cause one clear line: what failed, where, what to do */
+  /**
+   * The link was up and is not any more, or the first attempt after `open` failed. Told once for each outage; the link
+   * keeps trying, and `status().cause` follows what it finds. All presence that was told is void until it is told again.
+   * @param cause one clear line: what failed, where, what to do
+   */
   down(cause: string): void
-  /** A whole frame of at most FRAME_BYTES_MAX. Larger ones are dropped by the link and counted. */
+  /** A whole frame of 1 to FRAME_BYTES_MAX bytes, which the owner may keep. Larger ones are dropped and counted. */
   frame(bytes: Uint8Array): void
   /** The link learned that a node came or went. A hint for people, never the truth. */
   presence(node: NodeId, online: boolean): void
@@ -56,7 +65,8 @@ export interface LinkCounters {
   framesReceived: number
   bytesSent: number
   bytesReceived: number
-  /** Frames that were dropped here, by reason. */
+  /** Frames that were dropped here, by reason (`DropReason` in counters.ts). */
   dropped: Record<string, number>
+  /** How often the link came up again after it had been down. */
   reconnects: number
 }

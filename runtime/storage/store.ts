@@ -5,19 +5,24 @@
 export interface Store {
   /**
    * Takes the lock of the data directory, recovers, and returns what had survived. Call once.
-   * @throws FleetstepError `data-directory-*`, `storage-failed`
+   * @throws FleetstepError `data-directory-*`, `disk-full`, `storage-failed`; nothing is held then
    */
   open(): Promise<Recovered>
   /**
    * Writes `records` as one atomic batch and resolves with the sequence number of the last once they are on the medium.
-   * One batch is in flight at a time; the caller waits (group commit is the caller's).
+   * One batch is in flight at a time; the caller waits (group commit is the caller's) and leaves the bytes as they are.
+   * At least one record, each at most RECORD_BYTES_MAX; all of them, with STORED_RECORD_HEADER_BYTES each, at most
+   * STORED_BATCH_BYTES_MAX.
    * @throws FleetstepError `disk-full` (nothing of the batch was kept; the store goes on and may be tried again),
-   *   `storage-failed` (the medium failed; the store is closed)
+   *   `storage-failed` (the medium failed; the batch is kept or not, which the next opening shows; the store takes
+   *   nothing more and waits for `close`)
    */
   commit(records: readonly Uint8Array[]): Promise<number>
   /**
    * Replaces the snapshot by `bytes`, which stands for all records up to and including `through`, and then frees what is
-   * older. Resolves once it is on the medium. Does not stop `commit` calls that are made meanwhile.
+   * older. Resolves once it is on the medium. Does not stop `commit` calls that are made meanwhile. One at a time; at most
+   * SNAPSHOT_BYTES_MAX, which the caller leaves as they are until then; `through` never goes back.
+   * @throws FleetstepError `disk-full`, `limit-reached` (the former snapshot stays; may be tried again), `storage-failed`
    */
   snapshot(bytes: Uint8Array, through: number): Promise<void>
   info(): StoreInfo
@@ -41,6 +46,8 @@ export interface Recovered {
   readonly last: number
   /** One clear line for each thing that was not as it should be (a torn tail, a damaged snapshot set aside). */
   readonly findings: readonly string[]
+  /** Records that had been acknowledged are missing after `last`: an alarm, and a reason to catch up before anything else. */
+  readonly damaged: boolean
 }
 
 export interface StoreInfo {
@@ -52,4 +59,6 @@ export interface StoreInfo {
   readonly diskBytes: number
   readonly bytesWritten: number
   readonly commits: number
+  /** The journal has reached the size at which it is cheaper to cut a snapshot. */
+  readonly snapshotDue: boolean
 }

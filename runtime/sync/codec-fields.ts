@@ -11,13 +11,13 @@ export function invalid(field: string, problem: string): FleetstepError {
 }
 
 export function listOf(data: CborData | undefined, field: string, lengthMax: number): readonly CborData[] {
-  if (!Array.isArray(data)) throw invalid(field, 'is not a list')
+  if (!isList(data)) throw invalid(field, 'is not a list')
   if (data.length > lengthMax) throw invalid(field, `has more than ${lengthMax} entries`)
   return data
 }
 
 export function tupleOf(data: CborData | undefined, field: string, length: number): readonly CborData[] {
-  if (!Array.isArray(data) || data.length !== length) throw invalid(field, `is not a list of ${length}`)
+  if (!isList(data) || data.length !== length) throw invalid(field, `is not a list of ${length}`)
   return data
 }
 
@@ -43,4 +43,8 @@ export function digestBytes(digest: Digest): Uint8Array {
 
 export function memberFrom(data: CborData | undefined, field: string): MemberId {
   return memberIdFromBytes(bytesOf(data, field, 12))
+}
+
+function isList(data: CborData | undefined): data is readonly CborData[] {
+  return Array.isArray(data)
 }

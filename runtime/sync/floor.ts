@@ -42,13 +42,14 @@ export function possibleFloor(
   return view.stage > history.floor ? view : { ...view, stage: history.floor }
 }
 
-/** True if every participant has announced a floor of at least `stage`, and nothing in the journal was issued below it. */
-export function isTombstoneUnneeded(stage: number, history: History, peers: Peers, self: MemberId): boolean {
+/** The stage up to which every participant has announced its floor, and everything in the journal was issued above. */
+export function stageSeenByAll(history: History, peers: Peers, self: MemberId): number {
+  let stage = history.floor
   for (const member of history.membership.list()) {
-    if (member.id !== self && (peers.get(member.id)?.announcement.floor ?? -1) < stage) return false
+    if (member.id !== self) stage = Math.min(stage, peers.get(member.id)?.announcement.floor ?? 0)
   }
-  for (const entry of history.journal.entries()) if (entry.operation.floor < stage) return false
-  return true
+  for (const { operation } of history.journal.entries()) stage = Math.min(stage, operation.floor)
+  return stage
 }
 
 interface Bound {

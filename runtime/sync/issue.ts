@@ -2,10 +2,12 @@ import { FleetstepError } from '../base/errors.ts'
 import type { OperationId } from '../base/ids.ts'
 import { GUARDS_PER_OPERATION_MAX, OPERATION_BYTES_MAX, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
+import type { Execution } from '../state/executor.ts'
 import { COMPARISONS, type Guard, type OperationRequest, pathsOf, type Write } from '../state/operation.ts'
 import { type Path, pathProblem } from '../state/path.ts'
 import { valueBytes, valueProblem } from '../state/value.ts'
 import { writeProblem } from './operation-codec.ts'
+import type { Output } from './output.ts'
 
 /** A checked operation that only lacks its identity and its stage. */
 export interface CheckedOperation {
@@ -14,6 +16,14 @@ export interface CheckedOperation {
   readonly paths: readonly Path[]
   /** Upper bound of its size in a batch. */
   readonly bytes: number
+}
+
+/** What became of a local operation at once. It can change until the operation is settled. */
+export interface Issued {
+  readonly id: OperationId
+  readonly stage: number
+  readonly execution: Execution
+  readonly outputs: readonly Output[]
 }
 
 /**

@@ -162,7 +162,7 @@ function ownedValue(value: Value): Value {
   if (value instanceof Uint8Array) return new Uint8Array(value)
   if (Array.isArray(value)) return value.map(ownedValue)
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, ownedValue(child as Value)]))
+    return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, ownedValue(child)]))
   }
   return value
 }

@@ -13,24 +13,28 @@ import type { Execution } from '../state/executor.ts'
 import type { Operation, OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import type { Priority } from '../state/priority.ts'
-import { equalValues, type Value } from '../state/value.ts'
+import type { Value } from '../state/value.ts'
+import { Alarms } from './alarms.ts'
 import { AntiEntropy } from './anti-entropy.ts'
 import type { Conflict } from './conflict.ts'
+import { describeIntegration } from './describe-integration.ts'
 import { DropCounter } from './drop-counter.ts'
 import { type FloorView, possibleFloor } from './floor.ts'
+import type { Input } from './input.ts'
 import type { History, Integration, Reception } from './history.ts'
 import { type Inspection, inspect } from './inspection.ts'
-import { checkOperation } from './issue.ts'
+import { checkOperation, type Issued } from './issue.ts'
 import type { Genesis } from './membership.ts'
 import { fleetIdOf } from './membership.ts'
 import { type Announcement, type Batch, lastOf } from './message.ts'
 import { decodeFrame, dropReason, encodeFrame } from './message-codec.ts'
 import { Outbox } from './outbox.ts'
-import type { Alarm, Change, Output } from './output.ts'
+import type { Output } from './output.ts'
 import { type OwnVector, Peers } from './peers.ts'
 import { encodeRecord, type StoredRecord } from './records.ts'
 import { type Recovered, recoverHistory } from './recovery.ts'
 import { encodeSnapshot } from './snapshot.ts'
+import { settle } from './settle.ts'
 import { StoredMark } from './stored-mark.ts'
 import { Tombstones } from './tombstones.ts'
 import { vectorDigest } from './version-vector.ts'
@@ -42,24 +46,6 @@ export interface ReplicaOptions {
   readonly random: Random
   /** What the store gave back. */
   readonly recovered: Recovered
-}
-
-/** What happens to a replica from outside, besides time and local operations. */
-export type Input =
-  | { readonly kind: 'link-up'; readonly link: string }
-  | { readonly kind: 'link-down'; readonly link: string }
-  | { readonly kind: 'frame'; readonly link: string; readonly bytes: Uint8Array }
-  /** Everything up to this record is on the disk. */
-  | { readonly kind: 'stored'; readonly through: number }
-  /** A person has dealt with a conflict. */
-  | { readonly kind: 'resolve'; readonly conflict: string }
-
-/** What became of a local operation at once. It can change until the operation is settled. */
-export interface Issued {
-  readonly id: OperationId
-  readonly stage: number
-  readonly execution: Execution
-  readonly outputs: readonly Output[]
 }
 
 /**
@@ -80,7 +66,7 @@ export class Replica {
   readonly #dropped = new DropCounter()
   readonly #tombstones: Tombstones
   readonly #mark: StoredMark
-  readonly #raised = new Set<string>()
+  readonly #alarms = new Alarms()
   readonly #priority: Priority
   readonly #start: number
   #hasStarted = false
@@ -365,28 +351,7 @@ export class Replica {
   }
 
   #describe(integration: Integration): Output[] {
-    const { effects, entries } = integration
-    const outputs: Output[] = [
-      {
-        kind: 'integrated',
-        operations: entries.map((entry) => entry.operation.id),
-        place: integration.place,
-        own: integration.batch === null,
-      },
-    ]
-    for (const [path, before] of effects.changed) {
-      const after = this.#history.local.get(path)
-      if (!equalValues(before.value, after)) {
-        outputs.push({ kind: 'change', change: { path, before: before.value, after, settled: false } })
-      }
-    }
-    for (const [entry, previous] of effects.executed) {
-      const outcome = entry.execution?.outcome
-      if (outcome === undefined || outcome === previous?.outcome) continue
-      outputs.push({ kind: 'outcome', operation: entry.operation.id, outcome, before: previous?.outcome ?? null })
-    }
-    for (const conflict of integration.conflicts) outputs.push({ kind: 'conflict', conflict })
-    return [...outputs, ...this.#warnOfJournal()]
+    return [...describeIntegration(integration, this.#history.local), ...this.#warnOfJournal()]
   }
 
   #describeVerdict(batch: Batch, reception: Reception): Output[] {
@@ -394,9 +359,9 @@ export class Replica {
     const { member, seq } = lastOf(batch).current.id
     switch (verdict.kind) {
       case 'late':
-        return this.#alarm({ name: 'late-operation', member, seq })
+        return this.#alarms.raise({ name: 'late-operation', member, seq })
       case 'used-twice':
-        return this.#alarm({ name: 'identity-used-twice', member, seq })
+        return this.#alarms.raise({ name: 'identity-used-twice', member, seq })
       case 'refused':
         this.#dropped.add(verdict.reason)
         return []
@@ -415,18 +380,8 @@ export class Replica {
     const view = possibleFloor(this.#history, this.#peers, this.self, this.#ownBound(), this.#outbox.firstStage)
     this.#floorView = view
     if (view.stage <= this.#history.floor) return []
-    const before = new Map<Path, Change['before']>()
-    for (const entry of this.#history.journal.entries()) {
-      if (entry.operation.stage > view.stage) break
-      for (const path of entry.operation.paths) before.set(path, this.#history.local.settledCell(path).value)
-    }
-    this.#history.fold(view.stage)
-    const changes: Change[] = []
-    for (const [path, value] of before) {
-      const after = this.#history.local.settledCell(path).value
-      if (!equalValues(value, after)) changes.push({ path, before: value, after, settled: true })
-    }
-    this.#tombstones.follow(before.keys(), this.#peers, this.self)
+    const { paths, changes } = settle(this.#history, view.stage)
+    this.#tombstones.follow(paths, this.#peers, this.self)
     return [{ kind: 'settled', floor: view.stage, changes }]
   }
 
@@ -438,7 +393,7 @@ export class Replica {
   #checkDivergence(announcement: Announcement): Output[] {
     const digest = this.#history.floorDigests.get(announcement.floor)
     if (digest === undefined || digest === announcement.floorDigest) return []
-    return this.#alarm({ name: 'divergence', member: announcement.member, floor: announcement.floor })
+    return this.#alarms.raise({ name: 'divergence', member: announcement.member, floor: announcement.floor })
   }
 
   #snapshotIfDue(): Output[] {
@@ -454,21 +409,17 @@ export class Replica {
     if (this.#draftReason !== null) return []
     this.#draftReason = reason
     this.#history.waitingList.clear()
-    return this.#alarm({ name: 'regressed', reason })
+    return this.#alarms.raise({ name: 'regressed', reason })
   }
 
   #warnOfJournal(): Output[] {
     const { length } = this.#history.journal
     if (length < JOURNAL_OPERATIONS_WARNING) return []
-    return this.#alarm({ name: 'journal-long', operations: length, waitingFor: this.#floorView.hold?.member ?? null })
-  }
-
-  /** Each alarm is raised once for each member, however often its cause is met. */
-  #alarm(alarm: Alarm): Output[] {
-    const key = `${alarm.name} ${'member' in alarm ? alarm.member : ''}`
-    if (this.#raised.has(key)) return []
-    this.#raised.add(key)
-    return [{ kind: 'alarm', alarm }]
+    return this.#alarms.raise({
+      name: 'journal-long',
+      operations: length,
+      waitingFor: this.#floorView.hold?.member ?? null,
+    })
   }
 
   #assertMayIssue(): void {

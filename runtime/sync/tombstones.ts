@@ -1,6 +1,6 @@
 import type { MemberId } from '../base/ids.ts'
 import type { Path } from '../state/path.ts'
-import { isTombstoneUnneeded } from './floor.ts'
+import { stageSeenByAll } from './floor.ts'
 import type { History } from './history.ts'
 import type { Peers } from './peers.ts'
 
@@ -15,13 +15,13 @@ export class Tombstones {
     for (const register of history.local.registers()) this.#note(register.path)
   }
 
-  /** @param settled paths whose settled cell may have changed */
-  follow(settled: Iterable<Path>, peers: Peers, self: MemberId): void {
+  /** @param settled points that the floor has just settled */
+  follow(settled: readonly Path[], peers: Peers, self: MemberId): void {
     for (const path of settled) this.#note(path)
-    const highest = Math.max(0, ...this.#stages.values())
-    if (highest === 0 || !isTombstoneUnneeded(Math.min(...this.#stages.values()), this.#history, peers, self)) return
+    if (this.#stages.size === 0) return
+    const seenByAll = stageSeenByAll(this.#history, peers, self)
     for (const [path, stage] of this.#stages) {
-      if (!isTombstoneUnneeded(stage, this.#history, peers, self)) continue
+      if (stage > seenByAll) continue
       this.#stages.delete(path)
       this.#history.local.forget(path)
     }

@@ -1,0 +1,2 @@
+import type { Command } from 'commander'
+export function configure(command: Command): void { command.action(() => undefined) }

@@ -1,0 +1,42 @@
+import type { Command } from 'commander'
+import { FleetstepError } from '../base/errors.ts'
+import { connectControl, type ControlClient, listControlSockets } from '../gateway/control-client.ts'
+import { controlPath, deviceOfControlPath } from '../gateway/control-path.ts'
+import { globalOptions, note } from './output.ts'
+
+/** Runs `use` on a connection to the gateway that the user means, and ends it. @throws FleetstepError `daemon-unreachable` */
+export async function withGateway<T>(command: Command, use: (gateway: ControlClient) => Promise<T>): Promise<T> {
+  const client = await connect(command)
+  try {
+    return await use(client)
+  } finally {
+    client.close()
+  }
+}
+
+/** The gateway that is named on the command line or in the environment, else the first of those that answer. */
+async function connect(command: Command): Promise<ControlClient> {
+  const { socket, gateway } = globalOptions(command)
+  if (socket !== undefined) return await connectControl(socket)
+  if (gateway !== undefined) return await connectControl(controlPath(gateway))
+  const fromEnvironment = process.env['FLEETSTEP_SOCKET'] ?? ''
+  return fromEnvironment === '' ? await connectFirst() : await connectControl(fromEnvironment)
+}
+
+async function connectFirst(): Promise<ControlClient> {
+  const attempts = await Promise.allSettled(listControlSockets().map(connectControl))
+  const clients = attempts.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : []))
+  const [first, ...others] = clients
+  if (first === undefined) {
+    throw new FleetstepError(
+      'daemon-unreachable',
+      'no gateway of this user runs on this machine: start one with fleetstep run --config FILE, or name its socket with --socket PATH',
+    )
+  }
+  for (const other of others) other.close()
+  if (others.length > 0) {
+    const names = clients.map(({ path }) => deviceOfControlPath(path))
+    note(`several gateways run here: ${names.join(', ')}; this is ${names[0]}; choose with --gateway NAME`)
+  }
+  return first
+}

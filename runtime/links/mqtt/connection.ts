@@ -1,0 +1,177 @@
+/**
+ * One connection to one broker, over mqtt.js: its parser, TLS and keep-alive are worth having; its queue, store, window,
+ * resubscription and reconnection are switched off, since each of them loses or reorders in silence somewhere. A client
+ * of mqtt.js lives as long as its socket here, so nothing of one connection can leak into the next.
+ */
+import { connect as connectClient, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
+import { FRAME_BYTES_MAX, MQTT_MESSAGE_EXPIRY_S } from '../../base/limits.ts'
+import { failureOf, failureOfReason, type Failure } from './failure.ts'
+import type { Outgoing } from './outbox.ts'
+import type { Server, TlsFiles } from './servers.ts'
+import type { MqttVersion } from './session.ts'
+import type { Subscription } from './topics.ts'
+
+export interface ConnectionOptions {
+  readonly server: Server
+  readonly version: MqttVersion
+  readonly clientId: string
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly tls: TlsFiles
+  readonly keepaliveS: number
+  readonly will: { readonly topic: string; readonly payload: Buffer }
+}
+
+/** Called from the event loop, never from within `openConnection`. None is called after `over`, `abandon` or `leave`. */
+export interface ConnectionEvents {
+  /** The socket, with its TLS if any, stands. */
+  reached(): void
+  /** @param receiveMaximum publishes with QoS 1 that the broker takes at once */
+  connected(receiveMaximum: number): void
+  subscribed(): void
+  message(topic: string, payload: Buffer): void
+  /** The connection has ended, for this reason. */
+  over(failure: Failure): void
+}
+
+export interface Connection {
+  subscribe(subscriptions: readonly Subscription[]): void
+  /** With QoS 1. `answered` gets the broker's failure, or null; it is not called if the connection ends before. */
+  publish(outgoing: Outgoing, answered: (failure: Failure | null) => void): void
+  /** Waits for what is in flight, sends DISCONNECT, and then calls `done`; possibly never, so the caller bounds it. */
+  leave(done: () => void): void
+  /** Drops the connection. */
+  abandon(): void
+}
+
+export function openConnection(options: ConnectionOptions, events: ConnectionEvents): Connection {
+  return new MqttJsConnection(options, events)
+}
+
+class MqttJsConnection implements Connection {
+  private readonly version: MqttVersion
+  private readonly events: ConnectionEvents
+  private readonly client: MqttClient | null
+  private ended = false
+  /** A refused publish: MQTT 3.1.1 brokers and Mosquitto hang up after it, and this is then the reason. */
+  private refusal: Failure | null = null
+
+  constructor(options: ConnectionOptions, events: ConnectionEvents) {
+    this.version = options.version
+    this.events = events
+    this.client = this.start(options)
+  }
+
+  subscribe(subscriptions: readonly Subscription[]): void {
+    const wanted = subscriptions.map(({ filter, withoutOwn }) => [filter, { qos: 0 as const, nl: withoutOwn }])
+    this.client?.subscribe(Object.fromEntries(wanted), (error, _granted, suback) => {
+      if (this.ended) return
+      const refusal = suback?.granted.find((code) => Number(code) >= REFUSED)
+      if (refusal !== undefined) this.end(failureOfReason(Number(refusal), 'subscription refused'))
+      else if (error) this.end(failureOf(error))
+      else this.events.subscribed()
+    })
+  }
+
+  publish(outgoing: Outgoing, answered: (failure: Failure | null) => void): void {
+    const { topic, payload, retain } = outgoing
+    const properties = this.version === 5 ? propertiesOf(outgoing) : {}
+    this.client?.publish(topic, payload, { qos: 1, retain, properties }, (error) => {
+      // An error without a reason code is no answer: mqtt.js flushes its callbacks before it says that the socket is gone.
+      if (this.ended || (error && !('code' in error))) return
+      this.refusal = error ? failureOf(error) : null
+      answered(this.refusal)
+    })
+  }
+
+  leave(done: () => void): void {
+    this.ended = true
+    if (this.client === null) return done()
+    this.client.end(false, {}, done)
+  }
+
+  abandon(): void {
+    this.ended = true
+    // `end` after an earlier `end` does nothing, so the socket is destroyed by hand as well.
+    this.client?.end(true)
+    this.client?.stream.destroy()
+  }
+
+  private start(options: ConnectionOptions): MqttClient | null {
+    try {
+      const client = connectClient(clientOptions(options))
+      this.listen(client, options)
+      return client
+    } catch (error) {
+      queueMicrotask(() => this.end(failureOf(error)))
+      return null
+    }
+  }
+
+  /** All listeners are attached before the socket can have said anything: mqtt.js keeps no event for late ones. */
+  private listen(client: MqttClient, options: ConnectionOptions): void {
+    client.on('connect', (packet) => {
+      if (!this.ended) this.events.connected(packet.properties?.receiveMaximum ?? RECEIVE_MAXIMUM_DEFAULT)
+    })
+    client.on('message', (topic, payload) => {
+      if (!this.ended) this.events.message(topic, payload)
+    })
+    client.on('disconnect', (packet) => this.end(failureOfReason(packet.reasonCode ?? 0, 'disconnected by the broker')))
+    client.on('error', (error) => this.end(failureOf(error)))
+    client.on('close', () => this.end(this.refusal ?? { kind: 'closed', detail: '' }))
+    client.stream.once(options.server.protocol === 'mqtts' ? 'secureConnect' : 'connect', () => {
+      if (!this.ended) this.events.reached()
+    })
+    // Small frames go out at once: Nagle's wait for an acknowledgement would cost up to 40 ms each.
+    if ('setNoDelay' in client.stream && typeof client.stream.setNoDelay === 'function') client.stream.setNoDelay(true)
+  }
+
+  private end(failure: Failure): void {
+    if (this.ended) return
+    this.abandon()
+    this.events.over(failure)
+  }
+}
+
+/** Help for tools and for the broker's queues; nothing depends on it, since 3.1.1 has none of it. */
+function propertiesOf(outgoing: Outgoing): NonNullable<IClientPublishOptions['properties']> {
+  if (outgoing.retain) return { contentType: 'text/plain' }
+  const contentType = 'application/cbor'
+  return outgoing.control ? { contentType, messageExpiryInterval: MQTT_MESSAGE_EXPIRY_S } : { contentType }
+}
+
+function clientOptions(options: ConnectionOptions): IClientOptions {
+  const { server, version, tls } = options
+  const username = options.username ?? server.username ?? ''
+  const password = options.password ?? server.password ?? ''
+  return {
+    protocol: server.protocol,
+    host: server.host,
+    port: server.port,
+    protocolVersion: version,
+    clientId: options.clientId,
+    clean: true,
+    keepalive: options.keepaliveS,
+    reconnectPeriod: 0,
+    connectTimeout: CONNECT_TIMEOUT_BEYOND_OURS_MS,
+    resubscribe: false,
+    queueQoSZero: false,
+    // NATS refuses a user that is there but empty.
+    ...(username !== '' && { username }),
+    ...(password !== '' && { password }),
+    ...(tls.ca && { ca: tls.ca }),
+    ...(tls.cert && { cert: tls.cert }),
+    ...(tls.key && { key: tls.key }),
+    ...(version === 5 && { properties: { maximumPacketSize: PACKET_BYTES_MAX } }),
+    will: { topic: options.will.topic, payload: options.will.payload, qos: 1, retain: true },
+  }
+}
+
+/** Reason codes from here on say no (MQTT 5, section 2.4; 3.1.1, section 3.9.3). */
+const REFUSED = 0x80
+/** What a broker of MQTT 5 takes that does not say (section 3.2.2.3.3), and what one of 3.1.1 is taken to take. */
+const RECEIVE_MAXIMUM_DEFAULT = 65_535
+/** Room for topic, properties and header around the largest frame; the broker keeps larger packets away from us. */
+const PACKET_BYTES_MAX: number = FRAME_BYTES_MAX + 1024
+/** The session's own deadline is shorter; mqtt.js cannot be told to have none. */
+const CONNECT_TIMEOUT_BEYOND_OURS_MS = 600_000

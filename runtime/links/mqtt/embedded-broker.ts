@@ -1,0 +1,137 @@
+/**
+ * A broker inside the gateway, so that a small fleet needs nothing installed: aedes, which speaks MQTT 3.1.1 over plain
+ * TCP. It is in a module of its own so that a gateway without a broker never loads it.
+ */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { Aedes } from 'aedes'
+import { FleetstepError } from '../../base/errors.ts'
+import {
+  BROKER_CONCURRENCY,
+  BROKER_CONNECTIONS_MAX,
+  BROKER_DRAIN_TIMEOUT_MS,
+  BROKER_RETAINED_BYTES_MAX,
+  FRAME_BYTES_MAX,
+  MQTT_CONNECT_TIMEOUT_MS,
+} from '../../base/limits.ts'
+import type { Logger } from '../../base/logger.ts'
+import { RetainedBudget } from './retained-budget.ts'
+
+export interface EmbeddedBrokerOptions {
+  /** Address to listen on; 127.0.0.1 keeps strangers out, since this broker asks nobody for a password. */
+  readonly host: string
+  /** TCP port; 0 takes a free one. */
+  readonly port: number
+  readonly logger: Logger
+}
+
+export interface EmbeddedBroker {
+  /** The port that it listens on. */
+  readonly port: number
+  /** Disconnects everybody and frees the port. Never rejects; may be called again. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a broker and resolves once it takes connections. It keeps nothing over a restart, and no sessions at all.
+ * @throws FleetstepError `port-in-use`; `config-invalid` if this machine cannot listen there
+ */
+export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
+  const { host, logger } = options
+  const aedes = await createAedes(logger)
+  const sockets = new Set<Socket>()
+  const server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    aedes.handle(socket)
+  })
+  server.maxConnections = BROKER_CONNECTIONS_MAX
+  try {
+    await listen(server, options)
+  } catch (error) {
+    await closeAedes(aedes)
+    throw explained(error, options)
+  }
+  server.on('error', (error) => logger.error(`embedded broker on ${host}: ${error.message}`))
+  const port = portOf(server)
+  logger.info(`embedded broker listens on ${host}:${port}`)
+  let closing: Promise<void> | null = null
+  return { port, close: () => (closing ??= closeAll(server, sockets, aedes)) }
+}
+
+async function createAedes(logger: Logger): Promise<Aedes> {
+  const retained = new RetainedBudget(BROKER_RETAINED_BYTES_MAX)
+  const aedes = await Aedes.createBroker({
+    concurrency: BROKER_CONCURRENCY,
+    connectTimeout: MQTT_CONNECT_TIMEOUT_MS,
+    drainTimeout: BROKER_DRAIN_TIMEOUT_MS,
+    maxClientsIdLength: CLIENT_ID_CHARACTERS_MAX,
+    // aedes keeps the queue of an absent session in memory without a bound, so every session is a clean one here. Both
+    // versions of MQTT let a broker forget a session, and whatever was missed is found by anti-entropy.
+    preConnect: (_client, packet, done) => {
+      packet.clean = true
+      done(null, true)
+    },
+    // An error closes the connection of the publisher: MQTT 3.1.1 has no other answer.
+    authorizePublish: (_client, packet, done) => {
+      const bytes = packet.payload.length
+      if (packet.topic.startsWith('$')) return done(new Error('topics that begin with $ are the broker’s'))
+      if (bytes > FRAME_BYTES_MAX)
+        return done(new Error(`message of ${bytes} bytes; at most ${FRAME_BYTES_MAX} are taken`))
+      if (packet.retain && !retained.take(packet.topic, bytes)) return done(new Error('too much is retained already'))
+      done(null)
+    },
+  })
+  aedes.on('clientError', (client, error) => logger.warn(`embedded broker: client ${client.id}: ${error.message}`))
+  aedes.on('connectionError', (_client, error) => logger.debug(`embedded broker: new connection: ${error.message}`))
+  // Without a listener an error event would end the process.
+  onError(aedes, (error) => logger.error(`embedded broker: ${String(error)}`))
+  return aedes
+}
+
+/** MQTT 3.1 wanted 23 at most; our client ids have 19, those of other tools are longer. */
+const CLIENT_ID_CHARACTERS_MAX = 64
+
+/** aedes emits `error` without saying so in its types. */
+function onError(emitter: NodeJS.EventEmitter, listener: (error: unknown) => void): void {
+  emitter.on('error', listener)
+}
+
+function listen(server: Server, { host, port }: EmbeddedBrokerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function portOf(server: Server): number {
+  const address: AddressInfo | string | null = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+function explained(error: unknown, { host, port }: EmbeddedBrokerOptions): FleetstepError {
+  const code = error instanceof Error && 'code' in error ? error.code : null
+  const where = `${host}:${port}`
+  if (code === 'EADDRINUSE') {
+    const message = `the embedded broker cannot listen on ${where}, which another program uses: stop that one, or choose another port`
+    return new FleetstepError('port-in-use', message, { cause: error })
+  }
+  const reason = error instanceof Error ? error.message : String(error)
+  const advice = code === 'EACCES' ? 'choose a port above 1023' : 'choose an address of this machine and a free port'
+  const message = `the embedded broker cannot listen on ${where} (${reason}): ${advice}`
+  return new FleetstepError('config-invalid', message, { cause: error })
+}
+
+async function closeAll(server: Server, sockets: ReadonlySet<Socket>, aedes: Aedes): Promise<void> {
+  const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
+  await closeAedes(aedes)
+  // Those that have never sent CONNECT are not known to aedes.
+  for (const socket of sockets) socket.destroy()
+  await stopped
+}
+
+function closeAedes(aedes: Aedes): Promise<void> {
+  return new Promise((resolve) => aedes.close(() => resolve()))
+}

@@ -1,0 +1,134 @@
+import { unreachable } from '../../base/errors.ts'
+import { FRAME_BYTES_MAX } from '../../base/limits.ts'
+
+/** Why a connection to a broker ended or never came about. */
+export type FailureKind =
+  | 'refused'
+  | 'name-not-found'
+  | 'unreachable'
+  | 'tls'
+  | 'tls-clock'
+  | 'not-authorised'
+  | 'protocol-version'
+  | 'identifier'
+  | 'broker-unavailable'
+  | 'taken-over'
+  | 'packet-too-large'
+  | 'timeout'
+  | 'closed'
+  | 'protocol'
+
+export interface Failure {
+  readonly kind: FailureKind
+  /** For people, one line, without secrets; empty if there is nothing to add. */
+  readonly detail: string
+}
+
+/** Sorts an error of the socket, of TLS, or of mqtt.js, whose `code` is then the reason code of the broker. */
+export function failureOf(error: unknown): Failure {
+  const detail = oneLine(error instanceof Error ? error.message : String(error))
+  const code = codeOf(error)
+  if (typeof code === 'number') return failureOfReason(code, detail)
+  if (code !== null) return { kind: kindOfErrorCode(code), detail: detail === '' ? code : detail }
+  return { kind: /timeout/i.test(detail) ? 'timeout' : 'protocol', detail }
+}
+
+/** @param reason return code of MQTT 3.1.1 (section 3.2.2.3) or reason code of MQTT 5 (section 2.4) */
+export function failureOfReason(reason: number, detail: string): Failure {
+  const named = detail === '' ? `reason code ${reason}` : detail
+  return { kind: REASONS.get(reason) ?? 'protocol', detail: named }
+}
+
+/** One line for people: what failed, where, what to do. */
+export function describeFailure(failure: Failure, where: string): string {
+  const because = failure.detail === '' ? '' : ` (${failure.detail})`
+  switch (failure.kind) {
+    case 'refused':
+      return `${where} refused the connection: start the broker there, or correct the address`
+    case 'name-not-found':
+      return `the name in ${where} was not found: check the spelling and this machine's DNS`
+    case 'unreachable':
+      return `${where} cannot be reached from this network${because}: check cable, Wi-Fi and route`
+    case 'tls':
+      return `TLS with ${where} failed${because}: check ca, cert and key, and that the port speaks TLS`
+    case 'tls-clock':
+      return `the certificate of ${where} is not valid today${because}: check this machine's clock, then renew the certificate`
+    case 'not-authorised':
+      return `${where} did not authorise this node${because}: check username, password and the broker's access list`
+    case 'protocol-version':
+      return `${where} speaks neither MQTT 5 nor 3.1.1${because}: use another broker`
+    case 'identifier':
+      return `${where} refused the client id of this node${because}: allow ids of 19 characters at the broker`
+    case 'broker-unavailable':
+      return `${where} takes no clients now${because}: look at the broker's log`
+    case 'taken-over':
+      return `${where} gave this node's place to another client with the same id: two nodes share one node id, change one`
+    case 'packet-too-large':
+      return `${where} takes no messages of ${FRAME_BYTES_MAX} bytes${because}: raise the broker's limit`
+    case 'timeout':
+      return `${where} did not answer in time${because}: check the broker and the way to it`
+    case 'closed':
+      return `${where} closed the connection${because}: look at the broker's log; if it repeats, for a second node with this id`
+    case 'protocol':
+      return `${where} did not keep to MQTT${because}: check that a broker listens on this port`
+    default:
+      return unreachable(failure.kind)
+  }
+}
+
+/** Makes any text fit one line of a log. */
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim().slice(0, 200)
+}
+
+function codeOf(error: unknown): string | number | null {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return null
+  return typeof error.code === 'string' || typeof error.code === 'number' ? error.code : null
+}
+
+const REASONS: ReadonlyMap<number, FailureKind> = new Map([
+  [1, 'protocol-version'],
+  [2, 'identifier'],
+  [3, 'broker-unavailable'],
+  [4, 'not-authorised'],
+  [5, 'not-authorised'],
+  [128, 'not-authorised'], // MQTT 3.1.1 has no other answer to a subscription that is not allowed
+  [132, 'protocol-version'],
+  [133, 'identifier'],
+  [134, 'not-authorised'],
+  [135, 'not-authorised'],
+  [136, 'broker-unavailable'],
+  [137, 'broker-unavailable'],
+  [138, 'not-authorised'],
+  [139, 'broker-unavailable'],
+  [141, 'timeout'],
+  [142, 'taken-over'],
+  [149, 'packet-too-large'],
+  [151, 'broker-unavailable'],
+  [152, 'broker-unavailable'],
+  [159, 'broker-unavailable'],
+])
+
+function kindOfErrorCode(code: string): FailureKind {
+  const known = ERROR_CODES.get(code)
+  if (known !== undefined) return known
+  return TLS_CODE.test(code) ? 'tls' : 'closed'
+}
+
+const ERROR_CODES: ReadonlyMap<string, FailureKind> = new Map([
+  ['ECONNREFUSED', 'refused'],
+  ['ENOTFOUND', 'name-not-found'],
+  ['EAI_AGAIN', 'name-not-found'],
+  ['EHOSTUNREACH', 'unreachable'],
+  ['ENETUNREACH', 'unreachable'],
+  ['EHOSTDOWN', 'unreachable'],
+  ['ENETDOWN', 'unreachable'],
+  ['EADDRNOTAVAIL', 'unreachable'],
+  ['ETIMEDOUT', 'timeout'],
+  ['CERT_NOT_YET_VALID', 'tls-clock'],
+  ['CERT_HAS_EXPIRED', 'tls-clock'],
+])
+
+/** Names that Node.js and OpenSSL give to failures of TLS. */
+const TLS_CODE =
+  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|INVALID_CA|EPROTO$)/

@@ -1,0 +1,79 @@
+import { assert } from '../../base/errors.ts'
+import {
+  LINK_QUEUE_BYTES_MAX,
+  LINK_QUEUE_FRAMES_MAX,
+  LINK_QUEUE_FRAMES_RESERVED,
+  MQTT_INFLIGHT_BYTES_MAX,
+  MQTT_INFLIGHT_MAX,
+} from '../../base/limits.ts'
+
+/** One publish that waits for its turn. */
+export interface Outgoing {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly retain: boolean
+  /** Announcements, requests and presence go before operations and direct frames. */
+  readonly control: boolean
+}
+
+/**
+ * The publishes of one connection: a bounded queue in two priorities, and the window of those that wait for the broker's
+ * acknowledgement. mqtt.js has neither: it would send everything at once, and brokers drop silently what is too much.
+ */
+export class Outbox {
+  private readonly windowFrames: number
+  private readonly control: Outgoing[] = []
+  private readonly bulk: Outgoing[] = []
+  private queuedBytes = 0
+  private inflightFrames = 0
+  private inflightBytes = 0
+
+  /** @param receiveMaximum what the broker said it takes at once (MQTT 5, section 3.2.2.3.3) */
+  constructor(receiveMaximum: number) {
+    this.windowFrames = Math.max(1, Math.min(receiveMaximum, MQTT_INFLIGHT_MAX))
+  }
+
+  hasPlaceFor(bytes: number, control: boolean): boolean {
+    const framesMax = control ? LINK_QUEUE_FRAMES_MAX : LINK_QUEUE_FRAMES_MAX - LINK_QUEUE_FRAMES_RESERVED
+    return this.queuedFrames < framesMax && this.queuedBytes + bytes <= LINK_QUEUE_BYTES_MAX
+  }
+
+  add(outgoing: Outgoing): void {
+    assert(this.hasPlaceFor(outgoing.payload.length, outgoing.control), 'a publish is queued only where it has a place')
+    const queue = outgoing.control ? this.control : this.bulk
+    queue.push(outgoing)
+    this.queuedBytes += outgoing.payload.length
+  }
+
+  /** The next one to publish, which is in flight from now on; null while the window is full or nothing waits. */
+  next(): Outgoing | null {
+    const queue = this.control.length > 0 ? this.control : this.bulk
+    const outgoing = queue[0]
+    if (outgoing === undefined || !this.windowTakes(outgoing.payload.length)) return null
+    queue.shift()
+    this.queuedBytes -= outgoing.payload.length
+    this.inflightFrames += 1
+    this.inflightBytes += outgoing.payload.length
+    return outgoing
+  }
+
+  /** The broker has answered `outgoing`. */
+  settle(outgoing: Outgoing): void {
+    this.inflightFrames -= 1
+    this.inflightBytes -= outgoing.payload.length
+    assert(this.inflightFrames >= 0 && this.inflightBytes >= 0, 'a publish is settled once')
+  }
+
+  /** True when half of the queue is free: a sender that was refused then gets more in than one frame. */
+  get hasRoom(): boolean {
+    return this.queuedFrames <= LINK_QUEUE_FRAMES_MAX / 2 && this.queuedBytes <= LINK_QUEUE_BYTES_MAX / 2
+  }
+
+  get queuedFrames(): number {
+    return this.control.length + this.bulk.length
+  }
+
+  private windowTakes(bytes: number): boolean {
+    return this.inflightFrames < this.windowFrames && this.inflightBytes + bytes <= MQTT_INFLIGHT_BYTES_MAX
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The topics of a fleet are a contract: other tools subscribe to them, and access lists of brokers are written for them.
+ *
+ * | topic                            | payload                         | retained | who publishes |
+ * | -------------------------------- | ------------------------------- | -------- | ------------- |
+ * | `fleet/<group>/op/<node>`        | frame of operations             | no       | `<node>`      |
+ * | `fleet/<group>/b/<node>`         | frame of an announcement        | no       | `<node>`      |
+ * | `fleet/<group>/w/<node>`         | frame of a request              | no       | `<node>`      |
+ * | `fleet/<group>/in/<dst>/<src>`   | frame for `<dst>` alone         | no       | `<src>`       |
+ * | `fleet/<group>/n/<node>/st`      | `online <start>`, `offline <start>` | yes  | `<node>`      |
+ *
+ * `<group>` is the fleet's id, nodes are node ids. The author always stands in the topic, so that a broker can let a node
+ * publish only as itself. Only letters, digits, `_` and `-` are used, and four slashes at most: NATS, RabbitMQ and AWS IoT
+ * rewrite, refuse or lose messages with more.
+ */
+import { FleetstepError, unreachable } from '../../base/errors.ts'
+import { isNodeId, type NodeId } from '../../base/ids.ts'
+import type { Channel } from '../link.ts'
+
+export interface Topics {
+  /** Where this node's presence is retained, and its last will goes. */
+  readonly presence: string
+  /** What this node subscribes to, all with QoS 0. */
+  readonly subscriptions: readonly Subscription[]
+  /** Where this node publishes a frame of `channel`. */
+  of(channel: Channel): string
+  /** What a received topic means; null for one that is not in the contract or not for this node. */
+  parse(topic: string): ReceivedTopic | null
+}
+
+export interface Subscription {
+  readonly filter: string
+  /** True where MQTT 5 may leave out this node's own messages. Its own presence must come back: a stale will hides there. */
+  readonly withoutOwn: boolean
+}
+
+export type ReceivedTopic =
+  | { readonly kind: 'frame'; readonly from: NodeId }
+  | { readonly kind: 'presence'; readonly node: NodeId }
+
+/**
+ * @param group the fleet's id, 16 hexadecimal digits; any name of 1 to 64 letters, digits, `_` and `-` is taken
+ * @throws FleetstepError `config-invalid`
+ */
+export function topicsOf(group: string, node: NodeId): Topics {
+  if (!GROUP.test(group)) {
+    throw new FleetstepError(
+      'config-invalid',
+      `fleet id ${JSON.stringify(group.slice(0, 80))} cannot be part of an MQTT topic: use 1 to 64 letters, digits, "_" or "-"`,
+    )
+  }
+  const root = `fleet/${group}/`
+  return {
+    presence: `${root}n/${node}/st`,
+    subscriptions: [
+      { filter: `${root}op/+`, withoutOwn: true },
+      { filter: `${root}b/+`, withoutOwn: true },
+      { filter: `${root}w/+`, withoutOwn: true },
+      { filter: `${root}in/${node}/+`, withoutOwn: true },
+      { filter: `${root}n/+/st`, withoutOwn: false },
+    ],
+    of: (channel) => root + suffixOf(channel, node),
+    parse: (topic) => (topic.startsWith(root) ? parseSuffix(topic.slice(root.length), node) : null),
+  }
+}
+
+const GROUP = /^[A-Za-z0-9_-]{1,64}$/
+
+function suffixOf(channel: Channel, node: NodeId): string {
+  switch (channel.kind) {
+    case 'operations':
+      return `op/${node}`
+    case 'announcements':
+      return `b/${node}`
+    case 'requests':
+      return `w/${node}`
+    case 'direct':
+      return `in/${channel.to}/${node}`
+    default:
+      return unreachable(channel)
+  }
+}
+
+function parseSuffix(suffix: string, self: NodeId): ReceivedTopic | null {
+  const [kind, first, second, ...rest] = suffix.split('/')
+  if (rest.length > 0) return null
+  switch (kind) {
+    case 'op':
+    case 'b':
+    case 'w':
+      return isNodeId(first) && second === undefined ? { kind: 'frame', from: first } : null
+    case 'in':
+      return first === self && isNodeId(second) ? { kind: 'frame', from: second } : null
+    case 'n':
+      return isNodeId(first) && second === 'st' ? { kind: 'presence', node: first } : null
+    default:
+      return null
+  }
+}

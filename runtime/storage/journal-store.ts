@@ -1,0 +1,212 @@
+import { AssertionError, FleetstepError, assert } from '../base/errors.ts'
+import { SEGMENT_BYTES, SNAPSHOT_JOURNAL_BYTES, STORAGE_PAGE_BYTES } from '../base/limits.ts'
+import { assertBatchBounds } from './batch.ts'
+import { lockDirectory } from './directory-lock.ts'
+import type { DirectoryLock, ProcessTable } from './directory-lock.ts'
+import { Evidence } from './evidence.ts'
+import { errorCode, isFull } from './file-system.ts'
+import type { FileSystem } from './file-system.ts'
+import { Journal } from './journal.ts'
+import { claimDirectory } from './owner.ts'
+import { FORMAT_VERSION } from './page.ts'
+import { recoverJournal } from './recovery.ts'
+import { SegmentFiles } from './segment-files.ts'
+import { Snapshots } from './snapshot.ts'
+import type { Recovered, Store, StoreInfo, StoreOwner } from './store.ts'
+
+export interface JournalStoreOptions {
+  readonly fileSystem: FileSystem
+  readonly processes: ProcessTable
+  /** Made with its parents if it is not there. */
+  readonly directory: string
+  readonly owner: StoreOwner
+  /** Another size than SEGMENT_BYTES, for tests; the same for the life of the directory, whole pages. */
+  readonly segmentBytes?: number
+}
+
+/** The store of a daemon: a journal of recycled segments and two alternating snapshots in one data directory. */
+export class JournalStore implements Store {
+  readonly #options: JournalStoreOptions
+  #state: State = { kind: 'new' }
+  #commits = 0
+  #snapshotBytesWritten = 0
+  #committing: Promise<unknown> | null = null
+  #snapshotting: Promise<unknown> | null = null
+
+  constructor(options: JournalStoreOptions) {
+    const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    assert(segmentBytes % STORAGE_PAGE_BYTES === 0, 'a segment is whole pages')
+    this.#options = options
+  }
+
+  async open(): Promise<Recovered> {
+    assert(this.#state.kind === 'new', 'a store is opened once')
+    const { fileSystem, processes, directory, owner } = this.#options
+    let lock: DirectoryLock | null = null
+    try {
+      await fileSystem.makeDirectory(directory)
+      lock = await lockDirectory(fileSystem, processes, directory)
+      await claimDirectory(fileSystem, directory, owner)
+      return await this.#recover(lock)
+    } catch (error) {
+      this.#state = { kind: 'closed' }
+      await lock?.release().catch(() => undefined)
+      throw this.#explain(error, 'opening')
+    }
+  }
+
+  async commit(records: readonly Uint8Array[]): Promise<number> {
+    const { journal } = this.#parts()
+    assertBatchBounds(records)
+    assert(this.#committing === null, 'one commit is in flight at a time')
+    const work = journal.append(records)
+    this.#committing = work
+    try {
+      const last = await work
+      this.#commits += 1
+      return last
+    } catch (error) {
+      throw this.#fail(error)
+    } finally {
+      this.#committing = null
+    }
+  }
+
+  async snapshot(bytes: Uint8Array, through: number): Promise<void> {
+    const { journal, snapshots } = this.#parts()
+    assert(through <= journal.last, 'a snapshot stands for committed records alone')
+    assert(this.#snapshotting === null, 'one snapshot is written at a time')
+    const bytesBefore = journal.bytes
+    const work = snapshots.write(bytes, through)
+    this.#snapshotting = work
+    try {
+      this.#snapshotBytesWritten += await work
+      journal.restartCount(journal.bytes - bytesBefore)
+      journal.free(snapshots.coveredByBoth)
+    } catch (error) {
+      throw this.#fail(error)
+    } finally {
+      this.#snapshotting = null
+    }
+  }
+
+  info(): StoreInfo {
+    assert(this.#state.kind === 'open' || this.#state.kind === 'failed', 'the store is open')
+    const { journal, snapshots } = this.#state.parts
+    return {
+      directory: this.#options.directory,
+      formatVersion: FORMAT_VERSION,
+      lastSequence: journal.last,
+      snapshotThrough: snapshots.through,
+      segments: journal.segments,
+      diskBytes: journal.segments * this.#segmentBytes + snapshots.diskBytes,
+      bytesWritten: journal.bytesWritten + this.#snapshotBytesWritten,
+      commits: this.#commits,
+      snapshotDue: journal.bytes >= Math.max(SNAPSHOT_JOURNAL_BYTES, 2 * snapshots.newestBytes),
+    }
+  }
+
+  async close(): Promise<void> {
+    const state = this.#state
+    if (state.kind === 'new' || state.kind === 'closed') return
+    this.#state = { kind: 'closed' }
+    await Promise.allSettled([this.#committing, this.#snapshotting])
+    // Everything acknowledged is on the medium already, so a failure to close a file means nothing.
+    await state.parts.journal.close().catch(() => undefined)
+    await state.parts.lock.release()
+  }
+
+  get #segmentBytes(): number {
+    return this.#options.segmentBytes ?? SEGMENT_BYTES
+  }
+
+  async #recover(lock: DirectoryLock): Promise<Recovered> {
+    const { fileSystem, directory } = this.#options
+    await removeDrafts(fileSystem, directory)
+    const evidence = new Evidence(fileSystem, directory)
+    const snapshots = new Snapshots(fileSystem, directory)
+    const { snapshot, findings } = await snapshots.load(evidence)
+    const files = new SegmentFiles(fileSystem, directory, this.#segmentBytes)
+    const recovered = await recoverJournal(files, evidence, snapshot?.through ?? 0)
+    // A killed process may have left names that are seen and yet not on the medium; from here on they are relied upon.
+    await fileSystem.syncDirectory(directory)
+    const journal = new Journal(files, recovered)
+    journal.free(snapshots.coveredByBoth)
+    const late = await beginIfRoom(journal)
+    this.#state = { kind: 'open', parts: { journal, snapshots, lock } }
+    return {
+      snapshot,
+      records: recovered.records,
+      last: recovered.last,
+      findings: [...findings, ...recovered.findings, ...late],
+      damaged: recovered.damaged,
+    }
+  }
+
+  #parts(): Parts {
+    if (this.#state.kind === 'failed') throw this.#state.error
+    assert(this.#state.kind === 'open', 'the store is open')
+    return this.#state.parts
+  }
+
+  /** What the caller gets. All but a full disk, a limit or a broken invariant ends the writing. */
+  #fail(cause: unknown): unknown {
+    if (cause instanceof AssertionError) return cause
+    const error = this.#explain(cause, 'writing')
+    if (error.code === 'storage-failed' && this.#state.kind === 'open') {
+      this.#state = { kind: 'failed', parts: this.#state.parts, error }
+    }
+    return error
+  }
+
+  #explain(error: unknown, doing: 'opening' | 'writing'): FleetstepError {
+    if (error instanceof FleetstepError) return error
+    if (error instanceof AssertionError) throw error
+    const { directory } = this.#options
+    const reason = error instanceof Error ? error.message : String(error)
+    if (isFull(error)) {
+      return new FleetstepError('disk-full', `${directory}: the disk is full; free some space, it goes on by itself`, {
+        cause: error,
+      })
+    }
+    if (doing === 'opening' && UNWRITABLE.includes(errorCode(error))) {
+      const message = `${directory} cannot be used as data directory (${reason}); name one that this user may write to`
+      return new FleetstepError('data-directory-unwritable', message, { cause: error })
+    }
+    const message = `${directory}: the medium failed while ${doing} (${reason}); what was acknowledged is kept; check the medium, then start again`
+    return new FleetstepError('storage-failed', message, { cause: error })
+  }
+}
+
+type State =
+  | { readonly kind: 'new' }
+  | { readonly kind: 'open'; readonly parts: Parts }
+  | { readonly kind: 'failed'; readonly parts: Parts; readonly error: FleetstepError }
+  | { readonly kind: 'closed' }
+
+interface Parts {
+  readonly journal: Journal
+  readonly snapshots: Snapshots
+  readonly lock: DirectoryLock
+}
+
+const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG']
+
+/** What an interrupted step left behind: it had no name yet, so nothing relied on it. */
+async function removeDrafts(fileSystem: FileSystem, directory: string): Promise<void> {
+  for (const name of await fileSystem.list(directory)) {
+    if (/^(journal|snapshot|format|damaged)\.new$/.test(name)) await fileSystem.remove(`${directory}/${name}`)
+  }
+}
+
+/** A full disk does not keep a gateway from starting with what it has. */
+async function beginIfRoom(journal: Journal): Promise<readonly string[]> {
+  try {
+    await journal.begin()
+    return []
+  } catch (error) {
+    if (!(error instanceof FleetstepError) || error.code !== 'disk-full') throw error
+    await journal.sync()
+    return [error.message]
+  }
+}

@@ -1,0 +1,110 @@
+import { FleetstepError, assert } from '../base/errors.ts'
+import { SNAPSHOT_JOURNAL_BYTES, STORED_RECORD_HEADER_BYTES } from '../base/limits.ts'
+import { assertBatchBounds } from './batch.ts'
+import type { Recovered, Store, StoreInfo } from './store.ts'
+
+/** Stands for the disk: it outlives the stores that are opened on it. For tests and simulations. */
+export class MemoryMedium {
+  snapshot: Recovered['snapshot'] = null
+  records: Uint8Array[] = []
+  last = 0
+  holder: MemoryStore | null = null
+
+  /** The process is gone: its lock falls, and what it had acknowledged stays. The old store must not be used again. */
+  cutPower(): void {
+    this.holder = null
+  }
+}
+
+/** Keeps records in memory under the same rules as the real store. What is committed is on the medium at once. */
+export class MemoryStore implements Store {
+  readonly #medium: MemoryMedium
+  #opened = false
+  #committing = false
+  #commits = 0
+  #bytesWritten = 0
+
+  constructor(medium: MemoryMedium = new MemoryMedium()) {
+    this.#medium = medium
+  }
+
+  open(): Promise<Recovered> {
+    return settle(() => {
+      assert(!this.#opened, 'a store is opened once')
+      if (this.#medium.holder !== null) {
+        throw new FleetstepError('data-directory-locked', 'the memory is in use by another store; close that one first')
+      }
+      this.#opened = true
+      this.#medium.holder = this
+      const { snapshot, records, last } = this.#medium
+      return { snapshot, records: records.slice(), last, findings: [], damaged: false }
+    })
+  }
+
+  commit(records: readonly Uint8Array[]): Promise<number> {
+    return settle(() => {
+      this.#assertOpen()
+      assertBatchBounds(records)
+      assert(!this.#committing, 'one commit is in flight at a time')
+      this.#committing = true
+      const copies = records.map((record) => record.slice())
+      this.#medium.records.push(...copies)
+      this.#medium.last += copies.length
+      this.#commits += 1
+      this.#bytesWritten += sizeOf(copies)
+      return this.#medium.last
+    }).finally(() => {
+      this.#committing = false
+    })
+  }
+
+  snapshot(bytes: Uint8Array, through: number): Promise<void> {
+    return settle(() => {
+      this.#assertOpen()
+      const before = this.#medium.snapshot?.through ?? 0
+      assert(through <= this.#medium.last, 'a snapshot stands for committed records alone')
+      assert(through >= before, 'a snapshot is not older than the one before it')
+      this.#medium.records = this.#medium.records.slice(through - before)
+      this.#medium.snapshot = { bytes: bytes.slice(), through }
+      this.#bytesWritten += bytes.length
+    })
+  }
+
+  info(): StoreInfo {
+    this.#assertOpen()
+    const { snapshot, records, last } = this.#medium
+    const journalBytes = sizeOf(records)
+    const snapshotBytes = snapshot?.bytes.length ?? 0
+    return {
+      directory: 'memory',
+      formatVersion: 1,
+      lastSequence: last,
+      snapshotThrough: snapshot?.through ?? 0,
+      segments: 0,
+      diskBytes: journalBytes + snapshotBytes,
+      bytesWritten: this.#bytesWritten,
+      commits: this.#commits,
+      snapshotDue: journalBytes >= Math.max(SNAPSHOT_JOURNAL_BYTES, 2 * snapshotBytes),
+    }
+  }
+
+  close(): Promise<void> {
+    if (this.#medium.holder === this) this.#medium.holder = null
+    return Promise.resolve()
+  }
+
+  #assertOpen(): void {
+    assert(this.#medium.holder === this, 'the store is open')
+  }
+}
+
+function sizeOf(records: readonly Uint8Array[]): number {
+  return records.reduce((sum, record) => sum + STORED_RECORD_HEADER_BYTES + record.length, 0)
+}
+
+/** Runs at once; what it throws becomes a rejection. */
+function settle<T>(work: () => T): Promise<T> {
+  return new Promise((resolve) => {
+    resolve(work())
+  })
+}

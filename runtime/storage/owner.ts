@@ -1,0 +1,91 @@
+import { FleetstepError } from '../base/errors.ts'
+import { errorCode, readFully, withFile, writeFully } from './file-system.ts'
+import type { FileSystem } from './file-system.ts'
+import { FORMAT_VERSION } from './page.ts'
+import type { StoreOwner } from './store.ts'
+
+/**
+ * Checks that the data directory belongs to this node and fleet and has a format that is known, or marks an empty one.
+ * The mark is the file `format.json`: `{"format":1,"fleet":"…","node":"…"}`.
+ * @throws FleetstepError `data-directory-foreign`, `data-directory-newer`, `data-directory-damaged`
+ */
+export async function claimDirectory(fileSystem: FileSystem, directory: string, owner: StoreOwner): Promise<void> {
+  const names = await fileSystem.list(directory)
+  if (!names.includes(NAME)) {
+    if (names.some((name) => /^(journal|snapshot)-/.test(name))) throw damaged(directory, 'is missing')
+    await writeMark(fileSystem, directory, owner)
+    return
+  }
+  const text = await readMark(fileSystem, directory)
+  checkMark(parseMark(text, directory), directory, owner)
+}
+
+interface Mark {
+  readonly format: number
+  readonly fleet: unknown
+  readonly node: unknown
+}
+
+const NAME = 'format.json'
+const MARK_BYTES_MAX = 4096
+
+function checkMark(mark: Mark, directory: string, owner: StoreOwner): void {
+  if (mark.format > FORMAT_VERSION) {
+    throw new FleetstepError(
+      'data-directory-newer',
+      `${directory} has format ${mark.format}, this version of fleetstep knows ${FORMAT_VERSION}; install the newer version again, or use another data directory`,
+    )
+  }
+  if (typeof mark.fleet !== 'string' || typeof mark.node !== 'string') throw damaged(directory, 'cannot be read')
+  if (mark.fleet === owner.fleet && mark.node === owner.node) return
+  const what = mark.fleet === owner.fleet ? `node ${mark.node}` : `fleet ${mark.fleet} (node ${mark.node})`
+  throw new FleetstepError(
+    'data-directory-foreign',
+    `${directory} belongs to ${what}, not to node ${owner.node} of fleet ${owner.fleet}; use the directory of this node, or an empty one`,
+  )
+}
+
+function parseMark(text: string, directory: string): Mark {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw damaged(directory, 'cannot be read')
+  }
+  if (typeof value !== 'object' || value === null || !('format' in value && 'fleet' in value && 'node' in value)) {
+    throw damaged(directory, 'cannot be read')
+  }
+  const { format, fleet, node } = value
+  if (typeof format !== 'number' || !Number.isInteger(format) || format < 1) throw damaged(directory, 'cannot be read')
+  return { format, fleet, node }
+}
+
+async function readMark(fileSystem: FileSystem, directory: string): Promise<string> {
+  try {
+    const read = await withFile(fileSystem, `${directory}/${NAME}`, 'read', (file) =>
+      readFully(file, MARK_BYTES_MAX, 0),
+    )
+    return new TextDecoder().decode(read)
+  } catch (error) {
+    if (errorCode(error) !== 'EIO') throw error
+    throw damaged(directory, 'cannot be read')
+  }
+}
+
+async function writeMark(fileSystem: FileSystem, directory: string, owner: StoreOwner): Promise<void> {
+  const mark = { format: FORMAT_VERSION, fleet: owner.fleet, node: owner.node }
+  const draft = `${directory}/format.new`
+  await withFile(fileSystem, draft, 'create', async (file) => {
+    await writeFully(file, new TextEncoder().encode(`${JSON.stringify(mark)}\n`), 0)
+    await file.sync()
+  })
+  await fileSystem.rename(draft, `${directory}/${NAME}`)
+  await fileSystem.syncDirectory(directory)
+}
+
+function damaged(directory: string, what: string): FleetstepError {
+  return new FleetstepError(
+    'data-directory-damaged',
+    `${directory}/${NAME} ${what}, so it is not known whose data this is; restore the file, or move the directory away and let the node join again`,
+  )
+}

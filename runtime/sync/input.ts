@@ -1,0 +1,9 @@
+/** What happens to a replica from outside, besides time and local operations. */
+export type Input =
+  | { readonly kind: 'link-up'; readonly link: string }
+  | { readonly kind: 'link-down'; readonly link: string }
+  | { readonly kind: 'frame'; readonly link: string; readonly bytes: Uint8Array }
+  /** Everything up to this record is on the disk. */
+  | { readonly kind: 'stored'; readonly through: number }
+  /** A person has dealt with a conflict. */
+  | { readonly kind: 'resolve'; readonly conflict: string }

@@ -1,0 +1,63 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { fail, inProject, projectRoot } from './project.mjs'
+
+/**
+ * Bundles TypeScript into one module under .cache and returns its path. Packages stay outside; traces point at the
+ * sources; `import.meta.url` stays the address of the source file, so that a test finds what lies beside it.
+ * Call `ensureInstalled` first.
+ * @param {{ name: string, files: readonly string[] }} bundle `name` of the result; `files` in the project are imported in
+ *   this order. With one file, its exports are the module's.
+ */
+export async function bundle({ name, files }) {
+  for (const file of files) if (!existsSync(inProject(file))) fail(`${file} is not there.`)
+  const { build } = await import('esbuild')
+  const folder = inProject('.cache', 'bundles')
+  const outfile = join(folder, `${name}.mjs`)
+  rmSync(outfile, { force: true })
+  const [only] = files
+  const contents =
+    files.length === 1 ? `export * from ${quote(only)}` : files.map((file) => `import ${quote(file)}`).join('\n')
+  const bundled = build({
+    stdin: { contents, resolveDir: projectRoot, sourcefile: `${name}.mjs`, loader: 'js' },
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+    // The package says `sideEffects: false`, which is true of the library and not of tests.
+    ignoreAnnotations: true,
+    sourcemap: true,
+    sourcesContent: false,
+    keepNames: true,
+    logLevel: 'error',
+    plugins: [ownAddresses],
+  })
+  await bundled.catch(() => fail(`${name} could not be bundled: the first error is above.`))
+  return outfile
+}
+
+/** Bundles one file and imports it. */
+export async function bundleAndImport(/** @type {{ name: string, file: string }} */ { name, file }) {
+  process.setSourceMapsEnabled(true)
+  return import(pathToFileURL(await bundle({ name, files: [file] })).href)
+}
+
+function quote(/** @type {string | undefined} */ file) {
+  return JSON.stringify(`./${file}`)
+}
+
+/** @type {import('esbuild').Plugin} */
+const ownAddresses = {
+  name: 'own-addresses',
+  setup(build) {
+    build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+      const source = readFileSync(path, 'utf8')
+      if (!source.includes('import.meta.url')) return null
+      const contents = source.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
+      return { contents, loader: 'ts', resolveDir: dirname(path) }
+    })
+  },
+}

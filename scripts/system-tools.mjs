@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { runCommand } from './project.mjs'
+
+/** What tests use beyond npm. A test that needs one says so by naming its command. */
+const systemTools = [
+  { command: 'mosquitto', debianPackage: 'mosquitto', purpose: 'the MQTT link against a broker of its own kind' },
+]
+
+/** Debian puts daemons where only root's PATH looks. */
+const daemonFolders = ['/usr/local/sbin', '/usr/sbin']
+
+/** The PATH under which tests find these tools. */
+export function pathWithTools() {
+  return [process.env['PATH'] ?? '', ...daemonFolders].join(delimiter)
+}
+
+/**
+ * Installs what is missing, with apt, where that needs no question answered.
+ * @param {(command: string) => boolean} isNeeded
+ * @returns {Promise<string[]>} one clear line for each tool that could not be had
+ */
+export async function ensureSystemTools(isNeeded) {
+  const missing = systemTools.filter(({ command }) => isNeeded(command) && !isThere(command))
+  if (missing.length === 0) return []
+  const packages = missing.map(({ debianPackage }) => debianPackage)
+  const obstacle = await install(packages)
+  return missing
+    .filter(({ command }) => !isThere(command))
+    .map(
+      ({ command, purpose }) =>
+        `Not tested: ${purpose}. ${command} is missing: ${obstacle ?? 'the package has no such command'}.`,
+    )
+}
+
+function isThere(/** @type {string} */ command) {
+  return pathWithTools()
+    .split(delimiter)
+    .some((folder) => folder !== '' && existsSync(join(folder, command)))
+}
+
+/** @returns {Promise<string | null>} why it was not installed, or null */
+async function install(/** @type {string[]} */ packages) {
+  const wish = `install ${packages.join(' ')} and try again`
+  if (!isThere('apt-get')) return `there is no apt-get here; ${wish}`
+  const asRoot = process.getuid?.() === 0
+  if (!asRoot && !(await runCommand('sudo', ['-n', 'true'])).ok) return `sudo asks for a password; ${wish}`
+  console.log(`Installing ${packages.join(', ')} with apt-get, for the tests.`)
+  const [command, ...args] = [...(asRoot ? [] : ['sudo', '-n']), 'sh', '-c', aptScript, 'sh', ...packages]
+  const { ok, output } = await runCommand(command ?? 'sh', args)
+  return ok ? null : `apt-get failed (${output.trim().split('\n').at(-1)}); ${wish}`
+}
+
+/** The tests start their own brokers, so the packages' services are kept from starting (policy-rc.d, exit 101). */
+const aptScript = `
+set -e
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\\nexit 101\\n' > "$policy"
+  chmod 755 "$policy"
+fi
+apt-get install -y -qq --no-install-recommends "$@" 2>/dev/null && exit 0
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "$@"
+`
