@@ -1,7 +1,7 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { assert, FleetstepError, unreachable } from '../base/errors.ts'
-import { type MemberId, type OperationId } from '../base/ids.ts'
+import type { MemberId } from '../base/ids.ts'
 import {
   JOURNAL_OPERATIONS_MAX,
   JOURNAL_OPERATIONS_WARNING,
@@ -9,7 +9,6 @@ import {
   SNAPSHOT_JOURNAL_BYTES,
 } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
-import type { Execution } from '../state/executor.ts'
 import type { Operation, OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import type { Priority } from '../state/priority.ts'

@@ -5,7 +5,9 @@ import type { Path } from '../../runtime/state/path.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import type { Output } from '../../runtime/sync/output.ts'
-import { type Input, type Issued, Replica } from '../../runtime/sync/replica.ts'
+import type { Input } from '../../runtime/sync/input.ts'
+import type { Issued } from '../../runtime/sync/issue.ts'
+import { Replica } from '../../runtime/sync/replica.ts'
 
 /** What may happen to a frame on its way; each a probability in [0, 1]. */
 export interface Faults {
