@@ -7,14 +7,6 @@ import type { File } from './file-system.ts'
 import type { LiveSegment, RecoveredJournal } from './recovery.ts'
 import type { SegmentFiles } from './segment-files.ts'
 
-/** A batch may be on the medium in part. Only recovery can tell, so nothing more is written. */
-export class JournalBroken extends Error {
-  constructor(cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause })
-    this.name = 'JournalBroken'
-  }
-}
-
 /**
  * The journal after recovery: a batch is one write and one flush into a segment that has its full size already.
  * Segments are used in turn and never truncated; those that the snapshots cover are used again.
@@ -168,5 +160,13 @@ export class Journal {
         { cause: error },
       )
     }
+  }
+}
+
+/** A batch may be on the medium in part. Only recovery can tell, so nothing more is written. */
+class JournalBroken extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.name = 'JournalBroken'
   }
 }
