@@ -1,0 +1,107 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { until } from './clocks.ts'
+
+/** Mosquitto 2.0 as it comes: only a listener, which it would not have without being told. */
+export const MOSQUITTO_DEFAULTS: readonly string[] = ['allow_anonymous true']
+
+/** What a fleet should give it: its defaults drop messages in silence above 1000 queued and 20 in flight. */
+export const MOSQUITTO_FLEET: readonly string[] = [
+  'allow_anonymous true',
+  'persistence false',
+  'max_queued_messages 100000',
+  'max_queued_bytes 16777216',
+  'max_inflight_messages 100',
+  'queue_qos0_messages false',
+  'persistent_client_expiration 7d',
+  'message_size_limit 1048576',
+  'max_keepalive 120',
+  'set_tcp_nodelay true',
+]
+
+/** The program, or null. */
+export const MOSQUITTO: string | null =
+  ['/usr/sbin', ...(process.env['PATH'] ?? '').split(delimiter)]
+    .map((directory) => join(directory, 'mosquitto'))
+    .find((path) => existsSync(path)) ?? null
+
+/** Why tests with Mosquitto cannot run here. Where nothing may be skipped they run, and fail. */
+export const MOSQUITTO_SKIP: string | false =
+  MOSQUITTO === null && process.env['CI'] !== 'true' ? 'mosquitto is not installed: apt-get install mosquitto' : false
+
+export interface Mosquitto {
+  readonly port: number
+  readonly directory: string
+  /** All that it has logged. */
+  readonly log: () => string
+  /** SIGKILL, so that it says goodbye to nobody. */
+  kill(): Promise<void>
+  /** On the same port, without anything that it knew. */
+  restart(): Promise<void>
+  end(): Promise<void>
+}
+
+/** @param lines of the configuration, `listener` aside; `DIR` in them stands for a directory of its own */
+export async function startMosquitto(
+  lines: readonly string[],
+  prepare: (directory: string) => Promise<void> = async () => {},
+): Promise<Mosquitto> {
+  if (MOSQUITTO === null) throw new Error('mosquitto is not installed: apt-get install mosquitto')
+  const program = MOSQUITTO
+  const directory = await mkdtemp(join(tmpdir(), 'fleetstep-mosquitto-'))
+  await prepare(directory)
+  const port = await freePort()
+  const config = join(directory, 'mosquitto.conf')
+  const head = ['user root', 'log_dest stderr', 'log_type all', `listener ${port} 127.0.0.1`]
+  await writeFile(config, [...head, ...lines, ''].join('\n').replaceAll('DIR', directory))
+  let log = ''
+  let child: ChildProcess | null = null
+  const start = async (): Promise<void> => {
+    const started = spawn(program, ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let own = ''
+    started.stderr?.on('data', (chunk) => {
+      own += String(chunk)
+      log += String(chunk)
+    })
+    child = started
+    await until(() => / running$/m.test(own) || started.exitCode !== null, 'mosquitto runs')
+    if (started.exitCode !== null) throw new Error(`mosquitto ended at once: ${own}`)
+  }
+  const kill = async (): Promise<void> => {
+    const killed = child
+    child = null
+    if (killed === null) return
+    const ended = new Promise((resolve) => killed.once('exit', resolve))
+    killed.kill('SIGKILL')
+    await ended
+  }
+  await start()
+  return {
+    port,
+    directory,
+    log: () => log,
+    kill,
+    restart: start,
+    async end() {
+      await kill()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A TCP port on loopback that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen({ host: '127.0.0.1', port: 0 }, () => {
+      const address = server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : 0
+      server.close(() => resolve(port))
+    })
+  })
+}

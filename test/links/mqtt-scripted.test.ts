@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { describe, test } from 'node:test'
+import type { Link } from '../../runtime/links/link.ts'
+import type { MqttTiming } from '../../runtime/links/mqtt/options.ts'
+import { until } from './clocks.ts'
+import { ALICE, patterned } from './link-acceptance.ts'
+import { testLink } from './mqtt-fixture.ts'
+import { ACCEPTED, startScriptedBroker, SUBSCRIBED, type Script } from './scripted-broker.ts'
+import { Witness } from './witness.ts'
+
+describe('an MQTT link with a broker that misbehaves', { timeout: 30_000 }, () => {
+  test('is not up before SUBACK, and a missing SUBACK is a timeout', async () => {
+    await withScript({ suback: null }, { connectTimeoutMs: 300 }, async ({ witness }) => {
+      await until(() => witness.causes.length === 1, 'alice is down')
+      assert.match(witness.causes[0] ?? '', /did not answer in time \(no SUBACK\)/)
+      assert.equal(witness.ups, 0)
+    })
+  })
+
+  test('says so when a subscription is not allowed', async () => {
+    await withScript({ suback: [0, 0, 0, 0x87, 0] }, {}, async ({ witness }) => {
+      await until(() => witness.causes.length === 1, 'alice is down')
+      assert.match(witness.causes[0] ?? '', /did not authorise this node \(subscription refused\)/)
+      assert.equal(witness.ups, 0)
+    })
+  })
+
+  test('keeps no more publishes in flight than the broker takes', async () => {
+    const receiveMaximum3 = [0x20, 6, 0, 0, 3, 0x21, 0, 3]
+    const messages = 41 // 40 frames and the presence
+    const unanswered: (readonly [number, number])[] = []
+    let most = 0
+    let received = 0
+    // It answers one only when three are waiting, so a smaller window would stand still, and a larger one would show.
+    const publish = (socket: Socket, packetId: readonly [number, number]): void => {
+      unanswered.push(packetId)
+      received += 1
+      most = Math.max(most, unanswered.length)
+      if (unanswered.length < 3) return
+      setImmediate(() => socket.write(Buffer.from([0x40, 2, ...(unanswered.shift() ?? [])])))
+    }
+    await withScript({ connack: receiveMaximum3, publish }, {}, async ({ witness, link }) => {
+      await until(() => witness.ups === 1, 'alice is up')
+      for (let index = 1; index < messages; index += 1) link.send(patterned(index, 20), { kind: 'operations' })
+      await until(() => received === messages, 'all has been published')
+      assert.equal(most, 3)
+    })
+  })
+
+  test('keeps no more than 64 publishes in flight when the broker names no limit', async () => {
+    let unanswered = 0
+    const publish = (): void => {
+      unanswered += 1
+    }
+    await withScript({ publish }, { keepaliveS: 1 }, async ({ witness, link }) => {
+      await until(() => witness.ups === 1, 'alice is up')
+      for (let index = 0; index < 500; index += 1) link.send(patterned(index, 20), { kind: 'operations' })
+      await until(() => witness.causes.length === 1, 'the keep-alive gives up')
+      assert.equal(unanswered, 64)
+      assert.deepEqual(link.status().counters.dropped, { 'connection-lost': 500 - 63 })
+    })
+  })
+
+  test('a broker that refuses a publish and hangs up is said to have refused', async () => {
+    const publish = (socket: Socket, packetId: readonly [number, number]): void => {
+      socket.end(Buffer.from([0x40, 3, ...packetId, 0x87]))
+    }
+    await withScript({ publish }, {}, async ({ witness, link }) => {
+      await until(() => witness.causes.length === 1, 'alice is down')
+      assert.match(witness.causes[0] ?? '', /did not authorise this node .*access list/)
+      assert.ok((link.status().counters.dropped['refused-by-broker'] ?? 0) >= 1)
+    })
+  })
+
+  test('says that two nodes share one id when the broker tells that its place was taken', async () => {
+    const publish = (socket: Socket): void => void socket.end(Buffer.from([0xe0, 2, 0x8e, 0]))
+    await withScript({ publish }, {}, async ({ witness }) => {
+      await until(() => witness.causes.length === 1, 'alice is down')
+      assert.match(witness.causes[0] ?? '', /two nodes share one node id/)
+    })
+  })
+
+  test('pauses grow while the link does not stay up', async () => {
+    const publish = (socket: Socket): void => void socket.destroy()
+    const timing = { delayMinMs: 4, delayMaxMs: 10_000, stableMs: 60_000 }
+    await withScript({ publish }, timing, async ({ witness }) => {
+      const at: number[] = []
+      const down = witness.down.bind(witness)
+      witness.down = (cause) => {
+        at.push(performance.now())
+        down(cause)
+      }
+      await until(() => at.length === 7, 'it fell seven times')
+      const last = (at[6] ?? 0) - (at[5] ?? 0)
+      assert.ok(last >= 4 * 2 ** 5 * 0.5, `the last pause was ${last} ms`)
+    })
+  })
+})
+
+async function withScript(
+  script: Partial<Script>,
+  timing: Partial<MqttTiming>,
+  body: (stage: { readonly link: Link; readonly witness: Witness }) => Promise<void>,
+): Promise<void> {
+  const broker = await startScriptedBroker({ connack: ACCEPTED, suback: SUBSCRIBED, publish: () => {}, ...script })
+  const link = testLink(ALICE, broker.port, { timing: { goodbyeTimeoutMs: 50, ...timing } })
+  const witness = new Witness()
+  try {
+    link.open(witness)
+    await body({ link, witness })
+  } finally {
+    await link.close()
+    await broker.end()
+  }
+}

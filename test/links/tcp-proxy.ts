@@ -1,0 +1,67 @@
+import { connect, createServer, type Socket } from 'node:net'
+
+/** A way to a broker that a test can break. */
+export interface TcpProxy {
+  readonly port: number
+  /** Connections stay, and nothing passes any more, as behind a router that lost its table. */
+  freeze(): void
+  /** All connections end without a word, and new ones are closed at once. */
+  sever(): void
+  /** New connections pass again. */
+  mend(): void
+  end(): Promise<void>
+}
+
+/** @param admit sees the first bytes of a client; when it says false, that client is never answered */
+export async function startTcpProxy(to: number, admit: (first: Buffer) => boolean = () => true): Promise<TcpProxy> {
+  const sockets = new Set<Socket>()
+  let severed = false
+  let frozen = false
+  const track = (socket: Socket): void => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => sockets.delete(socket))
+  }
+  const server = createServer((client) => {
+    track(client)
+    if (severed) {
+      client.destroy()
+      return
+    }
+    client.once('data', (first) => {
+      if (!admit(first)) return
+      const upstream = connect({ host: '127.0.0.1', port: to })
+      track(upstream)
+      upstream.write(first)
+      client.pipe(upstream).pipe(client)
+      client.once('close', () => frozen || upstream.destroy())
+      upstream.once('close', () => frozen || client.destroy())
+    })
+  })
+  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
+  const address = server.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    freeze() {
+      frozen = true
+      for (const socket of sockets) socket.unpipe().pause()
+    },
+    sever() {
+      severed = true
+      for (const socket of sockets) socket.destroy()
+    },
+    mend() {
+      severed = false
+    },
+    async end() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+  }
+}
+
+/** The protocol level in a CONNECT packet (MQTT 3.1.1 and 5, section 3.1.2.2). */
+export function protocolLevel(connectPacket: Buffer): number | undefined {
+  return connectPacket[connectPacket.indexOf('MQTT') + 4]
+}
