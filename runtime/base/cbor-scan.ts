@@ -7,14 +7,13 @@ export interface CborScan {
 
 /**
  * Walks CBOR without building anything, so that no length, nesting or extension that an attacker writes can cost memory:
- * exactly one item, lengths that the bytes can hold, at most `depthMax` levels, no tags, no indefinite lengths, text keys
- * other than `__proto__`, and of the simple values only false, true, null and the floats.
+ * exactly one item, lengths that the bytes can hold, at most `depthMax` levels, no tags, no indefinite lengths, text that
+ * is UTF-8, text keys other than `__proto__`, and of the simple values only false, true, null and the floats.
  * Source: RFC 8949 section 3 and appendix C.
  */
 export function scanCbor(bytes: Uint8Array, depthMax: number): CborScan {
   const cursor: Cursor = { bytes, at: 0, depthMax, hasWideIntegers: false }
-  const problem =
-    scanItem(cursor, 1) ?? (cursor.at === bytes.length ? null : `${bytes.length - cursor.at} bytes after the item`)
+  const problem = scanItem(cursor, 1) ?? (cursor.at === bytes.length ? null : 'bytes follow the item')
   return { problem, hasWideIntegers: cursor.hasWideIntegers }
 }
 
@@ -38,8 +37,9 @@ function scanItem(cursor: Cursor, depth: number): string | null {
       if ((initial & 31) === 27) cursor.hasWideIntegers = true
       return null
     case 2:
-    case 3:
       return skip(cursor, argument)
+    case 3:
+      return scanText(cursor, argument)
     case 4:
       return scanChildren(cursor, argument, depth, false)
     case 5:
@@ -67,7 +67,29 @@ function scanKey(cursor: Cursor): string | null {
   const length = readArgument(cursor, initial)
   if (length < 0) return 'a length is indefinite, reserved or cut off'
   if (isProtoKey(cursor, length)) return 'a key is __proto__'
-  return skip(cursor, length)
+  return scanText(cursor, length)
+}
+
+function scanText(cursor: Cursor, length: number): string | null {
+  const start = cursor.at
+  const problem = skip(cursor, length)
+  if (problem !== null) return problem
+  for (let at = start; at < cursor.at; at++) {
+    if ((cursor.bytes[at] as number) < 0x80) continue
+    return isUtf8(cursor.bytes.subarray(at, cursor.at)) ? null : 'a text is not UTF-8'
+  }
+  return null
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    utf8.decode(bytes)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const PROTO_KEY = Buffer.from('__proto__')

@@ -57,8 +57,8 @@ export function parseOperationId(text: string): OperationId | null {
   const at = text.indexOf(':')
   const member = text.slice(0, at)
   const seq = text.slice(at + 1)
-  if (at < 0 || !isMemberId(member) || !/^[1-9][0-9]{0,14}$/.test(seq)) return null
-  return { member, seq: Number(seq) }
+  if (at < 0 || !isMemberId(member) || !/^[1-9][0-9]{0,15}$/.test(seq)) return null
+  return Number.isSafeInteger(Number(seq)) ? { member, seq: Number(seq) } : null
 }
 
 export function sameOperationId(left: OperationId | null, right: OperationId | null): boolean {

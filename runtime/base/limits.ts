@@ -174,6 +174,14 @@ export const BROKER_CONCURRENCY: number = BROKER_CONNECTIONS_MAX
 export const BROKER_DRAIN_TIMEOUT_MS = 10_000
 /** Bytes of retained topics and payloads that the embedded broker keeps in memory. */
 export const BROKER_RETAINED_BYTES_MAX: number = 16 * 1024 * 1024
+/** Bytes of a config file: a fleet of MEMBERS_MAX, each on two lines. */
+export const CONFIG_BYTES_MAX: number = 256 * 1024
+/** Links of one gateway. */
+export const LINKS_MAX = 8
+/** MQTT servers that one link tries in turn. */
+export const MQTT_SERVERS_MAX = 16
+/** Bytes of the control socket's path: what BSD systems hold; Linux holds a few more. A longer one is cut off silently. */
+export const CONTROL_PATH_BYTES_MAX = 103
 /** Bytes of one request line on the control socket. */
 export const CONTROL_LINE_BYTES_MAX: number = 256 * 1024
 /** Connections to the control socket at one time. */
@@ -182,6 +190,19 @@ export const CONTROL_CONNECTIONS_MAX = 32
 export const CONTROL_BACKLOG_BYTES_MAX: number = 4 * 1024 * 1024
 /** Time that a daemon may take to answer a command. */
 export const CONTROL_TIMEOUT_MS = 10_000
+
+// --- the demo --------------------------------------------------------------------------------------------------
+
+/** Gap between two looks of the demo at a condition that it waits for: a person takes it for at once. */
+export const DEMO_POLL_INTERVAL_MS = 20
+/** Gap between two pictures of the demo's live view. */
+export const DEMO_VIEW_INTERVAL_MS = 250
+/** Pause after a step of the demo's story, for a person who reads it. */
+export const DEMO_PAUSE_MS = 2500
+/** Longest time that one step of the demo's story may take: a link that was cut off tries again within it. */
+export const DEMO_STEP_TIMEOUT_MS: number = RECONNECT_DELAY_MAX_MS
+/** Time that a process of the demo has for a clean end before it is killed. */
+export const DEMO_STOP_TIMEOUT_MS = 5000
 
 assert(OPERATION_BYTES_MAX < FRAME_BYTES_MAX - 1024, 'a frame holds any single operation')
 assert(

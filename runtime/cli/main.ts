@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' }
 import { Command, CommanderError } from 'commander'
 import { describeFailure, type Failure, failureLines, onCrash } from './failure.ts'
 import { afterHelp, beforeHelp } from './help.ts'
+import { endWithParent } from './parent.ts'
 
 /** A command's module: it gives its arguments, options and action to the command that carries its name. */
 interface CommandModule {
@@ -23,6 +24,12 @@ const STATE = 'Shared state, on a running gateway:'
 const OPERATION = 'See what it does:'
 
 const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'demo',
+    group: GATEWAY,
+    summary: 'run a fleet of three gateways on this machine, with a short story to watch',
+    load: () => import('./commands/demo.ts'),
+  },
   {
     name: 'run',
     group: GATEWAY,
@@ -91,6 +98,7 @@ async function main(words: readonly string[]): Promise<void> {
     failed(error)
     process.exit()
   })
+  endWithParent()
   // The reader of a pipe may go before the end, as head does.
   process.stdout.on('error', () => process.exit())
   try {

@@ -1,126 +1,74 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-// valibot: the smallest validator of those that were measured (2.4 MiB, 8 ms of start-up), maintained, MIT.
-import * as v from 'valibot'
-// yaml: the maintained YAML 1.2 parser whose errors name line and column; ISC.
-import { parseDocument } from 'yaml'
+// yaml: the maintained YAML 1.2 parser whose nodes know their place in the text, so that an error names line and column; ISC.
+import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
 import { FleetstepError } from '../base/errors.ts'
-import { isNodeId, type NodeId } from '../base/ids.ts'
-import { MEMBERS_MAX } from '../base/limits.ts'
-import { TIER_MAX } from '../state/priority.ts'
+import { CONFIG_BYTES_MAX } from '../base/limits.ts'
+import { type ConfigProblem, type ConfigSettings, checkSettings } from './config-schema.ts'
 
 /** What one gateway is told by its operator. All file names are absolute. */
-export interface GatewayConfig {
-  readonly fleet: {
-    readonly name: string
-    readonly members: readonly { readonly node: NodeId; readonly tier: number }[] | null
-  }
-  /** Name of this gateway's device in paths, or null for the node id. */
-  readonly device: string | null
-  /** Tells several nodes on one machine apart. */
-  readonly label: string
-  readonly dataDirectory: string
-  /** A profile file, or the name of a shipped one. */
-  readonly profile: string | null
-  readonly broker: { readonly host: string; readonly port: number } | null
-  readonly links: readonly MqttConfig[]
-  /** The control socket, or null for the usual place. */
-  readonly controlSocket: string | null
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
-}
+export type GatewayConfig = ConfigSettings
+export type MqttConfig = GatewayConfig['links'][number]
 
-export interface MqttConfig {
-  readonly kind: 'mqtt'
-  readonly name: string
-  readonly servers: readonly string[]
-  readonly username: string | null
-  /** Files, so that no secret stands in a config or on a command line. */
-  readonly passwordFile: string | null
-  readonly caFile: string | null
-  readonly certificateFile: string | null
-  readonly keyFile: string | null
-}
-
-/** Reads and checks a config file whole. @throws FleetstepError `config-invalid` with file, place and what to do */
+/** Reads and checks a config file whole. @throws FleetstepError `config-invalid` with file, line, column and what to do */
 export function loadConfig(file: string): GatewayConfig {
   return parseConfig(readConfigFile(file), file)
 }
 
 /** @param file names the place in errors; file names in the config are relative to its folder */
 export function parseConfig(text: string, file: string): GatewayConfig {
-  const document = parseDocument(text)
-  const [error] = document.errors
-  if (error !== undefined) throw invalid(file, error.message.split('\n')[0] ?? 'it is not YAML')
-  const parsed = v.safeParse(CONFIG, document.toJS({ maxAliasCount: 0 }))
-  if (!parsed.success) throw invalid(file, describeIssue(parsed.issues[0]))
-  return absolute(parsed.output, dirname(resolve(file)))
+  if (Buffer.byteLength(text) > CONFIG_BYTES_MAX) {
+    throw invalid(`${file}: has more than ${CONFIG_BYTES_MAX} bytes; name the right file`)
+  }
+  const lines = new LineCounter()
+  const { document, data } = readYaml(text, file, lines)
+  const settings = checkSettings(data)
+  if (!('problem' in settings)) return absolute(settings, dirname(resolve(file)))
+  const { line, col } = lines.linePos(offsetOf(document, settings))
+  const place = settings.path.length === 0 ? '' : `${settings.path.join('.')} `
+  throw invalid(`${file}:${line}:${col}: ${place}${settings.problem}`)
 }
 
-const NAME = v.pipe(v.string(), v.regex(/^[A-Za-z0-9._~-]{1,64}$/, 'a name has 1 to 64 of A-Z a-z 0-9 . _ ~ -'))
-const FILE = v.pipe(v.string(), v.nonEmpty('a file name is not empty'))
-const PORT = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535))
+function readYaml(text: string, file: string, lines: LineCounter): { document: Document.Parsed; data: unknown } {
+  try {
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true })
+    const [error] = document.errors
+    if (error === undefined) return { document, data: document.toJS({ maxAliasCount: ALIASES_MAX }) }
+    const { line, col } = lines.linePos(error.pos[0])
+    throw invalid(`${file}:${line}:${col}: ${error.message}`)
+  } catch (cause) {
+    if (cause instanceof FleetstepError) throw cause
+    // The library throws for an alias that unfolds without end, and for text that is nested too deep for the stack.
+    throw invalid(`${file}: cannot be read as YAML: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+  }
+}
 
-const MEMBER = v.strictObject({
-  node: v.custom<NodeId>(isNodeId, 'a node id has 16 hexadecimal digits in quotes: print it with fleetstep node id'),
-  tier: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(TIER_MAX)), 0),
-})
+/** Uses of anchors in one config; the library counts what they unfold to. */
+const ALIASES_MAX = 100
 
-const MQTT = v.strictObject({
-  kind: v.literal('mqtt'),
-  name: v.optional(NAME, 'mqtt'),
-  servers: v.pipe(
-    v.array(v.pipe(v.string(), v.regex(/^mqtts?:\/\/./, 'a server is mqtt://host:port or mqtts://host:port'))),
-    v.minLength(1),
-    v.maxLength(16),
-  ),
-  username: v.optional(v.nullable(v.string()), null),
-  passwordFile: v.optional(v.nullable(FILE), null),
-  caFile: v.optional(v.nullable(FILE), null),
-  certificateFile: v.optional(v.nullable(FILE), null),
-  keyFile: v.optional(v.nullable(FILE), null),
-})
-
-const CONFIG = v.strictObject({
-  fleet: v.strictObject({
-    name: NAME,
-    members: v.optional(v.nullable(v.pipe(v.array(MEMBER), v.minLength(1), v.maxLength(MEMBERS_MAX))), null),
-  }),
-  device: v.optional(v.nullable(NAME), null),
-  label: v.optional(v.pipe(v.string(), v.maxLength(64)), ''),
-  dataDirectory: FILE,
-  profile: v.optional(v.nullable(FILE), null),
-  broker: v.optional(
-    v.nullable(v.strictObject({ host: v.optional(v.string(), '127.0.0.1'), port: v.optional(PORT, 1883) })),
-    null,
-  ),
-  links: v.optional(v.pipe(v.array(MQTT), v.maxLength(8)), []),
-  controlSocket: v.optional(v.nullable(FILE), null),
-  logLevel: v.optional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
-})
+/** Where the text says what is wrong, or the nearest group that it would belong to. */
+function offsetOf(document: Document.Parsed, { path }: ConfigProblem): number {
+  for (let length = path.length; length > 0; length -= 1) {
+    const node = document.getIn(path.slice(0, length), true)
+    if (isNode(node) && node.range) return node.range[0]
+  }
+  return 0
+}
 
 function readConfigFile(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
     const problem = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new FleetstepError(
-      'config-invalid',
-      `cannot read the config ${file}: ${problem}; fleetstep config prints an example`,
-      { cause },
-    )
+    throw invalid(`cannot read the config ${file}: ${problem}; fleetstep config prints an example`, cause)
   }
 }
 
-function describeIssue(issue: v.BaseIssue<unknown>): string {
-  const place = v.getDotPath(issue)
-  return place === null ? issue.message : `${place}: ${issue.message}`
+function invalid(message: string, cause?: unknown): FleetstepError {
+  return new FleetstepError('config-invalid', message, { cause })
 }
 
-function invalid(file: string, problem: string): FleetstepError {
-  return new FleetstepError('config-invalid', `${file}: ${problem}`)
-}
-
-function absolute(config: v.InferOutput<typeof CONFIG>, folder: string): GatewayConfig {
+function absolute(config: ConfigSettings, folder: string): GatewayConfig {
   const at = (file: string | null): string | null => (file === null ? null : resolve(folder, file))
   return {
     ...config,

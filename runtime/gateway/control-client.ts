@@ -46,44 +46,29 @@ export async function connectControl(path: string): Promise<ControlClient> {
 
 interface PendingCall {
   readonly resolve: (result: unknown) => void
-  readonly reject: (error: FleetstepError) => void
+  readonly reject: (error: Error) => void
   readonly onEvent: ((event: unknown) => void) | null
 }
 
 function clientOn(socket: Socket, path: string): ControlClient {
-  const pending = new Map<number, PendingCall>()
-  let lastId = 0
+  const pending = new PendingCalls(path)
   const ended = new Promise<void>((resolve) => {
     socket.once('close', () => {
-      const gone = new FleetstepError('daemon-unreachable', `the gateway on ${path} has ended`)
-      for (const call of pending.values()) call.reject(gone)
+      pending.end(unreachable(`the gateway on ${path} has ended`))
       resolve()
     })
   })
-  readLines(socket, (line) => settle(pending, line))
+  readLines(socket, (line) => {
+    if (!pending.settle(line)) socket.destroy()
+  })
   const request = async (
     method: string,
     params: Readonly<Record<string, unknown>>,
     onEvent: PendingCall['onEvent'],
   ): Promise<unknown> => {
-    lastId += 1
-    const id = lastId
+    const { id, answer } = pending.add(onEvent)
     socket.write(`${JSON.stringify({ id, method, params })}\n`)
-    return await new Promise((resolve, reject) => {
-      const late = new FleetstepError(
-        'daemon-unreachable',
-        `the gateway on ${path} has not answered within ${CONTROL_TIMEOUT_MS} ms`,
-      )
-      const timer = setTimeout(() => reject(late), CONTROL_TIMEOUT_MS)
-      const done =
-        <T>(settleCall: (value: T) => void) =>
-        (value: T): void => {
-          clearTimeout(timer)
-          if (onEvent === null) pending.delete(id)
-          settleCall(value)
-        }
-      pending.set(id, { resolve: done(resolve), reject: done(reject), onEvent })
-    })
+    return await answer
   }
   return {
     path,
@@ -96,28 +81,89 @@ function clientOn(socket: Socket, path: string): ControlClient {
   }
 }
 
+/** The requests of one connection that wait for their answer, and the watches, which stay. */
+class PendingCalls {
+  readonly #path: string
+  readonly #calls = new Map<number, PendingCall>()
+  #lastId = 0
+  #problem: Error | null = null
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  add(onEvent: PendingCall['onEvent']): { id: number; answer: Promise<unknown> } {
+    this.#lastId += 1
+    const id = this.#lastId
+    const answer = new Promise((resolve, reject) => {
+      if (this.#problem !== null) return reject(this.#problem)
+      const late = unreachable(`the gateway on ${this.#path} has not answered within ${CONTROL_TIMEOUT_MS} ms`)
+      const timer = setTimeout(() => reject(late), CONTROL_TIMEOUT_MS)
+      const forget = (): void => {
+        clearTimeout(timer)
+        if (onEvent === null) this.#calls.delete(id)
+      }
+      this.#calls.set(id, {
+        resolve: (result) => (forget(), resolve(result)),
+        reject: (error) => (forget(), reject(error)),
+        onEvent,
+      })
+    })
+    return { id, answer }
+  }
+
+  /** @returns false for what no daemon says: something else listens there */
+  settle(line: string): boolean {
+    const answer = parseAnswer(line)
+    if (answer === null) return false
+    const call = this.#calls.get(Number(answer['id']))
+    if ('event' in answer) call?.onEvent?.(answer['event'])
+    // Without an id it is about the connection: the daemon turns it away.
+    else if (isRecord(answer['error']) && answer['id'] === null) this.end(errorFrom(answer['error']))
+    else if (isRecord(answer['error'])) call?.reject(errorFrom(answer['error']))
+    else call?.resolve(answer['result'])
+    return true
+  }
+
+  /** Nothing is answered any more; the first reason is the one that counts. */
+  end(problem: Error): void {
+    this.#problem ??= problem
+    for (const call of this.#calls.values()) call.reject(this.#problem)
+  }
+}
+
+function unreachable(message: string): FleetstepError {
+  return new FleetstepError('daemon-unreachable', message)
+}
+
 function readLines(socket: Socket, onLine: (line: string) => void): void {
-  let pending = ''
+  // A large answer comes in many pieces, which are joined once.
+  let pieces: string[] = []
   socket.setEncoding('utf8')
   socket.on('error', () => socket.destroy())
   socket.on('data', (text: string) => {
-    const lines = (pending + text).split('\n')
-    pending = lines.pop() ?? ''
-    for (const line of lines) onLine(line)
+    const [first = '', ...others] = text.split('\n')
+    pieces.push(first)
+    for (const next of others) {
+      onLine(pieces.join(''))
+      pieces = [next]
+    }
   })
 }
 
-function settle(pending: ReadonlyMap<number, PendingCall>, line: string): void {
-  const answer: unknown = JSON.parse(line)
-  if (!isRecord(answer)) return
-  const call = pending.get(Number(answer['id']))
-  if ('event' in answer) call?.onEvent?.(answer['event'])
-  else if (isRecord(answer['error'])) call?.reject(errorFrom(answer['error']))
-  else call?.resolve(answer['result'])
+function parseAnswer(line: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const answer: unknown = JSON.parse(line)
+    return isRecord(answer) ? answer : null
+  } catch {
+    return null
+  }
 }
 
-function errorFrom(error: Readonly<Record<string, unknown>>): FleetstepError {
+/** A code that this program does not know comes from a newer daemon. */
+function errorFrom(error: Readonly<Record<string, unknown>>): Error {
   const code = String(error['code'])
+  if (code === 'internal') return new Error(`in the gateway: ${String(error['message'])}`)
   const known = code in EXIT_CODES ? (code as ErrorCode) : 'request-invalid'
   return new FleetstepError(known, String(error['message']))
 }

@@ -5,9 +5,11 @@ import type { Change } from '../sync/output.ts'
 import type { Conflict, ConflictSide } from '../sync/conflict.ts'
 import { isRecord, valueFromJson, valueToJson } from './control-protocol.ts'
 import type { ControlHandler } from './control-server.ts'
-import { describeAlarm, type Gateway } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
+import { statusOf } from './inspection.ts'
 import type { Receipt } from './receipt.ts'
 import type { Transaction } from './state-access.ts'
+import type { View } from './watchers.ts'
 
 type Params = Readonly<Record<string, unknown>>
 type Method = (gateway: Gateway, params: Params, stream: Parameters<ControlHandler>[2]) => unknown
@@ -27,50 +29,50 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   [
     'state.set',
     async (gateway, params) =>
-      await answerDurable(gateway.state.set(textOf(params, 'path'), valueFromJson(params['value']))),
+      await answerDurable(gateway, gateway.state.set(textOf(params, 'path'), valueFromJson(params['value']))),
   ],
-  ['state.delete', async (gateway, params) => await answerDurable(gateway.state.delete(textOf(params, 'path')))],
+  [
+    'state.delete',
+    async (gateway, params) => await answerDurable(gateway, gateway.state.delete(textOf(params, 'path'))),
+  ],
   [
     'state.patch',
     async (gateway, params) =>
-      await answerDurable(gateway.state.transaction((change) => describePatch(change, params))),
+      await answerDurable(
+        gateway,
+        gateway.state.transaction((change) => describePatch(change, params)),
+      ),
   ],
   ['state.watch', watchState],
   ['journal.list', (gateway) => gateway.inspect().journal()],
   ['conflict.list', (gateway) => gateway.conflicts.list().map(conflictToJson)],
-  ['conflict.reapply', async (gateway, params) => await answerDurable(gateway.conflicts.reapply(textOf(params, 'id')))],
+  [
+    'conflict.reapply',
+    async (gateway, params) => await answerDurable(gateway, gateway.conflicts.reapply(textOf(params, 'id'))),
+  ],
   ['conflict.dismiss', (gateway, params) => gateway.conflicts.dismiss(textOf(params, 'id'))],
   ['link.list', (gateway) => gateway.links()],
   ['link.open', (gateway, params) => gateway.openLink(textOf(params, 'name'))],
   ['link.close', async (gateway, params) => await gateway.closeLink(textOf(params, 'name'))],
 ])
 
-function statusOf(gateway: Gateway): unknown {
-  const inspection = gateway.inspect()
-  return {
-    ...inspection,
-    journal: undefined,
-    node: gateway.node,
-    device: gateway.device,
-    fleet: gateway.fleet,
-    links: gateway.links(),
-    online: gateway.online(),
-    alarms: gateway.alarms().map((alarm) => ({ ...alarm, message: describeAlarm(alarm) })),
-  }
-}
-
 function getState(gateway: Gateway, params: Params): unknown {
   const path = params['path'] === undefined ? '' : textOf(params, 'path')
-  const entries = gateway.state.entries(path)
+  const view = viewOf(params['settled'] === true)
+  const entries = gateway.state.entries(path, view)
   if (path !== '' && entries.length === 0) {
-    throw new FleetstepError('path-unknown', `there is nothing at ${path}: fleetstep state get lists all points`)
+    const what = view === 'settled' ? 'nothing settled' : 'nothing'
+    throw new FleetstepError('path-unknown', `there is ${what} at ${path}: fleetstep state get lists all points`)
   }
   return Object.fromEntries(entries.map(([name, value]) => [name, valueToJson(value)]))
 }
 
-/** Answers when the change is on the disk: what a command has confirmed survives the power cut. */
-async function answerDurable(receipt: Receipt): Promise<unknown> {
-  await receipt.durable
+/**
+ * Answers when the change is on the disk: what a command has confirmed survives the power cut.
+ * @throws FleetstepError `disk-full` when it turns out that there is no room; `operation-refused`
+ */
+async function answerDurable(gateway: Gateway, receipt: Receipt): Promise<unknown> {
+  await durableOrFull(gateway, receipt)
   if (receipt.outcome !== 'applied') {
     throw new FleetstepError(
       'operation-refused',
@@ -82,6 +84,22 @@ async function answerDurable(receipt: Receipt): Promise<unknown> {
     stage: receipt.stage,
     outcome: receipt.outcome,
     settled: receipt.isSettled,
+  }
+}
+
+async function durableOrFull(gateway: Gateway, receipt: Receipt): Promise<void> {
+  let stop: () => void = () => undefined
+  const full = new Promise<never>((_resolve, reject) => {
+    stop = gateway.observeStorage((problem) => {
+      if (problem === null) return
+      const message = `${problem.message}; this change is in the state already and is stored as soon as there is room`
+      reject(new FleetstepError(problem.code, message, { cause: problem }))
+    })
+  })
+  try {
+    await Promise.race([receipt.durable, full])
+  } finally {
+    stop()
   }
 }
 
@@ -101,10 +119,14 @@ function describePatch(change: Transaction, params: Params): void {
 
 function watchState(gateway: Gateway, params: Params, stream: Parameters<ControlHandler>[2]): unknown {
   const pattern = params['pattern'] === undefined ? '**' : textOf(params, 'pattern')
-  const view = params['view'] === 'settled' ? 'settled' : 'tentative'
+  const view = viewOf(params['settled'] === true)
   const stop = gateway.state.watch(pattern, (change) => stream.emit(changeToJson(change)), view)
   stream.onEnd(stop)
   return { pattern, view }
+}
+
+function viewOf(isSettled: boolean): View {
+  return isSettled ? 'settled' : 'tentative'
 }
 
 function changeToJson(change: Change): unknown {

@@ -2,7 +2,12 @@ import { chmodSync, mkdirSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { FleetstepError } from '../base/errors.ts'
-import { CONTROL_BACKLOG_BYTES_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_LINE_BYTES_MAX } from '../base/limits.ts'
+import {
+  CONTROL_BACKLOG_BYTES_MAX,
+  CONTROL_CONNECTIONS_MAX,
+  CONTROL_LINE_BYTES_MAX,
+  CONTROL_PATH_BYTES_MAX,
+} from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
 import { type ControlAnswer, parseRequest } from './control-protocol.ts'
 
@@ -27,8 +32,10 @@ export async function startControlServer(
   handler: ControlHandler,
   logger: Logger,
 ): Promise<ControlServer> {
-  const directory = dirname(path)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if (Buffer.byteLength(path) > CONTROL_PATH_BYTES_MAX) {
+    throw unusable(path, `it has more than ${CONTROL_PATH_BYTES_MAX} bytes`)
+  }
+  makeDirectory(path)
   if (await isAnswered(path)) {
     throw new FleetstepError(
       'daemon-running',
@@ -38,12 +45,9 @@ export async function startControlServer(
   removeStale(path)
   const connections = new Set<Socket>()
   const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
     if (connections.size >= CONTROL_CONNECTIONS_MAX) {
-      socket.end(
-        lineOf(
-          failure(null, new FleetstepError('limit-reached', `${CONTROL_CONNECTIONS_MAX} connections are open already`)),
-        ),
-      )
+      endWith(socket, new FleetstepError('limit-reached', `${CONTROL_CONNECTIONS_MAX} connections are open already`))
       return
     }
     connections.add(socket)
@@ -51,6 +55,7 @@ export async function startControlServer(
     serve(socket, handler, logger)
   })
   await listen(server, path)
+  server.on('error', (error) => logger.error(`control socket ${path}: ${error.message}`))
   chmodSync(path, 0o600)
   return {
     path,
@@ -63,9 +68,10 @@ export async function startControlServer(
 
 function serve(socket: Socket, handler: ControlHandler, logger: Logger): void {
   let pending = ''
+  let isOver = false
   socket.setEncoding('utf8')
-  socket.on('error', () => socket.destroy())
   socket.on('data', (text: string) => {
+    if (isOver) return
     pending += text
     for (let end = pending.indexOf('\n'); end >= 0; end = pending.indexOf('\n')) {
       const line = pending.slice(0, end)
@@ -73,22 +79,29 @@ function serve(socket: Socket, handler: ControlHandler, logger: Logger): void {
       if (line.trim() !== '') void answer(socket, line, handler, logger)
     }
     if (pending.length > CONTROL_LINE_BYTES_MAX) {
-      socket.end(
-        lineOf(
-          failure(null, new FleetstepError('request-invalid', `a request has at most ${CONTROL_LINE_BYTES_MAX} bytes`)),
-        ),
+      isOver = true
+      pending = ''
+      endWith(
+        socket,
+        new FleetstepError('request-invalid', `a request has at most ${CONTROL_LINE_BYTES_MAX} bytes in one line`),
       )
     }
   })
+}
+
+/** Says why and hangs up; whoever goes on sending must not hold the connection open. */
+function endWith(socket: Socket, error: FleetstepError): void {
+  socket.write(lineOf(failure(null, error)))
+  socket.destroySoon()
 }
 
 async function answer(socket: Socket, line: string, handler: ControlHandler, logger: Logger): Promise<void> {
   let id: number | null = null
   const send = (message: ControlAnswer): void => {
     if (!socket.writable) return
-    socket.write(lineOf(message))
-    // A watcher that does not read is let go; it can come back and read the state.
+    // Who does not read is let go, and can come back and read the state. One answer may be larger than the backlog.
     if (socket.writableLength > CONTROL_BACKLOG_BYTES_MAX) socket.destroy()
+    else socket.write(lineOf(message))
   }
   try {
     const request = parseRequest(line)
@@ -114,6 +127,14 @@ function lineOf(message: ControlAnswer): string {
   return `${JSON.stringify(message)}\n`
 }
 
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw unusable(path, describe(cause), cause)
+  }
+}
+
 /** A socket file without a listener is what a killed daemon leaves behind. */
 async function isAnswered(path: string): Promise<boolean> {
   return await new Promise((resolve) => {
@@ -129,26 +150,31 @@ async function isAnswered(path: string): Promise<boolean> {
 function removeStale(path: string): void {
   try {
     unlinkSync(path)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
-      throw new FleetstepError('config-invalid', `cannot use the control socket ${path}: ${String(error)}`, {
-        cause: error,
-      })
-    }
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'))
+      throw unusable(path, describe(cause), cause)
   }
 }
 
 async function listen(server: Server, path: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => {
-      reject(
-        new FleetstepError(
-          'config-invalid',
-          `cannot listen on the control socket ${path}: ${cause.message}; set controlSocket in the config to a short path that you may write`,
-          { cause },
-        ),
-      )
+    const refuse = (cause: Error): void => reject(unusable(path, describe(cause), cause))
+    server.once('error', refuse)
+    server.listen(path, () => {
+      server.off('error', refuse)
+      resolve()
     })
-    server.listen(path, resolve)
   })
+}
+
+function unusable(path: string, problem: string, cause?: unknown): FleetstepError {
+  return new FleetstepError(
+    'config-invalid',
+    `cannot use the control socket ${path}: ${problem}; set controlSocket in the config to a short path that you may write`,
+    { cause },
+  )
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
 }

@@ -10,6 +10,7 @@ import type { TlsFiles } from '../links/mqtt/servers.ts'
 import { JournalStore } from '../storage/journal-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts'
 import { fleetIdOf, type Genesis } from '../sync/membership.ts'
+import { startBroker } from './broker.ts'
 import type { GatewayConfig, MqttConfig } from './config.ts'
 import { controlHandler } from './control-methods.ts'
 import { controlPath } from './control-path.ts'
@@ -58,7 +59,7 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
   const node = identify(options)
   const device = config.device ?? node
   const profile = config.profile === null ? null : readProfile(config.profile, logger)
-  const brokerPort = await startBroker(config, logger, closers)
+  const brokerPort = await startOwnBroker(config, logger, closers)
   const fleet = genesisOf(config, node)
   const gateway = await openGateway({
     fleet,
@@ -94,11 +95,9 @@ function readProfile(name: string, logger: Logger): LoadedProfile {
   return loaded
 }
 
-/** A broker of its own for fleets that have none; loaded only where it is wanted. */
-async function startBroker(config: GatewayConfig, logger: Logger, closers: Closer[]): Promise<number | null> {
+async function startOwnBroker(config: GatewayConfig, logger: Logger, closers: Closer[]): Promise<number | null> {
   if (config.broker === null) return null
-  const { startEmbeddedBroker } = await import('../links/mqtt/embedded-broker.ts')
-  const broker = await startEmbeddedBroker({ ...config.broker, logger })
+  const broker = await startBroker({ ...config.broker, logger })
   closers.push(() => broker.close())
   return broker.port
 }

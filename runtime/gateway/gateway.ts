@@ -55,6 +55,8 @@ export interface LinkReport extends LinkStatus {
   readonly isOpen: boolean
 }
 
+export type StorageObserver = (problem: FleetstepError | null) => void
+
 /** One gateway of a fleet: its replica with its disk and its links. */
 export interface Gateway {
   readonly node: NodeId
@@ -68,6 +70,10 @@ export interface Gateway {
   /** Nodes that a broker says are connected: a hint. */
   online(): readonly NodeId[]
   alarms(): readonly Alarm[]
+  /** Why changes are refused at present: the disk is full. Null while it can be written. */
+  storageProblem(): FleetstepError | null
+  /** Calls back when that changes. @returns a function that ends it */
+  observeStorage(observer: StorageObserver): () => void
   /** Calls back for everything that happens. @returns a function that ends it */
   observe(observer: (output: Output) => void): () => void
   /** Opens or closes a link by name, for maintenance. @throws FleetstepError `path-unknown` */
@@ -112,6 +118,7 @@ class RunningGateway implements Gateway {
   readonly #receipts: Receipts
   readonly #watchers: Watchers
   readonly #observers = new Set<(output: Output) => void>()
+  readonly #storageObservers = new Set<StorageObserver>()
   readonly #online = new Set<NodeId>()
   readonly #alarms: Alarm[] = []
 
@@ -133,6 +140,9 @@ class RunningGateway implements Gateway {
       logger: this.#logger,
       onOutput: (output) => this.#note(output),
       onPresence: (node, online) => void (online ? this.#online.add(node) : this.#online.delete(node)),
+      onStorageProblem: (problem) => {
+        for (const observer of [...this.#storageObservers]) observer(problem)
+      },
       onFatal: options.onFatal ?? ((error) => this.#logger.error(`storage has failed: ${String(error)}`)),
     })
     const profile = new ProfileCheck(this.device, options.profile ?? null)
@@ -155,6 +165,15 @@ class RunningGateway implements Gateway {
 
   alarms(): readonly Alarm[] {
     return this.#alarms
+  }
+
+  storageProblem(): FleetstepError | null {
+    return this.#pump.storageProblem
+  }
+
+  observeStorage(observer: StorageObserver): () => void {
+    this.#storageObservers.add(observer)
+    return () => this.#storageObservers.delete(observer)
   }
 
   observe(observer: (output: Output) => void): () => void {

@@ -20,7 +20,9 @@ export interface PumpOptions {
   /** Gets every output that is meant for people and programs, after those before it were carried out. */
   readonly onOutput: (output: Output) => void
   readonly onPresence: (node: NodeId, online: boolean, link: string) => void
-  /** The store has failed for good: the daemon has to end, so that its supervisor starts it again. */
+  /** Nothing can be stored at present, so changes are refused; null once it can again. */
+  readonly onStorageProblem: (problem: FleetstepError | null) => void
+  /** The store has failed for good, or an invariant is broken: the daemon has to end, so that its supervisor starts it again. */
   readonly onFatal: (error: unknown) => void
 }
 
@@ -104,8 +106,18 @@ export class Pump {
   }
 
   #input(input: Input): void {
+    this.#step(() => this.#options.replica.receive(input, this.#now()))
+  }
+
+  /** Nobody above a port's event can handle a broken invariant: the daemon ends, and its supervisor starts it anew. */
+  #step(step: () => readonly Output[]): void {
     if (this.#isClosed) return
-    this.#take(this.#options.replica.receive(input, this.#now()))
+    try {
+      this.#take(step())
+    } catch (error) {
+      this.#isClosed = true
+      this.#options.onFatal(error)
+    }
   }
 
   /** A port may hand in the next input while the outputs of one are carried out: those come after. */
@@ -165,8 +177,7 @@ export class Pump {
   async #commitRecords(portion: readonly { readonly record: Uint8Array; readonly number: number }[]): Promise<void> {
     try {
       const through = await this.#options.store.commit(portion.map(({ record }) => record))
-      if (this.#storageProblem !== null) this.#options.logger.info('storage: writing works again')
-      this.#storageProblem = null
+      if (this.#storageProblem !== null) this.#noteStorageRecovered()
       this.#records = this.#records.slice(portion.length)
       this.#input({ kind: 'stored', through })
     } catch (error) {
@@ -182,8 +193,15 @@ export class Pump {
     }
     if (this.#storageProblem === null) this.#options.logger.error(error.message)
     this.#storageProblem = error
+    this.#options.onStorageProblem(error)
     const { clock } = this.#options
     await new Promise<void>((resolve) => clock.schedule(clock.now() + DISK_RETRY_MS, resolve))
+  }
+
+  #noteStorageRecovered(): void {
+    this.#storageProblem = null
+    this.#options.logger.info('storage: writing works again')
+    this.#options.onStorageProblem(null)
   }
 
   #nextPortion(): { readonly record: Uint8Array; readonly number: number }[] {
@@ -213,7 +231,7 @@ export class Pump {
     if (at === Infinity) return
     this.#cancelWake = this.#options.clock.schedule(at, () => {
       this.#wakeAt = Infinity
-      this.#take(this.#options.replica.tick(this.#now()))
+      this.#step(() => this.#options.replica.tick(this.#now()))
     })
   }
 

@@ -48,11 +48,11 @@ export class StateAccess {
     return this.#replica.settled(path as Path)
   }
 
-  /** Every point at or below `prefix` that has a value, by path. All of them without a prefix. */
-  entries(prefix: string = ''): [Path, Value][] {
+  /** Every point at or below `prefix` that has a value in this view, by path. All of them without a prefix. */
+  entries(prefix: string = '', view: View = 'tentative'): [Path, Value][] {
     const below = `${prefix}/`
     const isWanted = (path: string): boolean => prefix === '' || path === prefix || path.startsWith(below)
-    return [...this.#replica.entries()]
+    return [...(view === 'settled' ? this.#replica.settledEntries() : this.#replica.entries())]
       .filter(([path]) => isWanted(path))
       .sort(([left], [right]) => (left < right ? -1 : 1))
   }

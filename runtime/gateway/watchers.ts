@@ -35,7 +35,8 @@ export class Watchers {
   }
 
   notify(change: Change): void {
-    for (const watch of this.#watches) {
+    // A copy: what a callback adds is for the changes after this one.
+    for (const watch of [...this.#watches]) {
       if ((watch.view === 'settled') !== change.settled || !matchesPattern(change.path, watch.pattern)) continue
       try {
         watch.callback(change)

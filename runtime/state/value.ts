@@ -16,7 +16,7 @@ export type Value =
 export function valueProblem(value: unknown): string | null {
   const measured = measure(value, 1)
   if (typeof measured === 'string') return measured
-  return measured > VALUE_BYTES_MAX ? `a value has at most ${VALUE_BYTES_MAX} bytes; this one has ${measured}` : null
+  return measured > VALUE_BYTES_MAX ? `a value has at most ${VALUE_BYTES_MAX} bytes` : null
 }
 
 export function isValue(value: unknown): value is Value {
@@ -34,6 +34,25 @@ export function equalValues(left: Value | undefined, right: Value | undefined): 
   const keys = Object.keys(left)
   if (keys.length !== Object.keys(right).length) return false
   return keys.every((key) => Object.hasOwn(right, key) && equalValues(left[key], right[key]))
+}
+
+/**
+ * A copy that shares nothing with `value`, in the one form that every replica has: whole numbers within ±2^53 are numbers,
+ * and there is no negative zero.
+ */
+export function ownValue(value: Value): Value {
+  if (typeof value === 'bigint') return isSafe(value) ? Number(value) : value
+  if (value === 0) return 0
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  if (isList(value)) return value.map(ownValue)
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, ownValue(child)]))
+  }
+  return value
+}
+
+function isSafe(whole: bigint): boolean {
+  return whole <= BigInt(Number.MAX_SAFE_INTEGER) && whole >= BigInt(Number.MIN_SAFE_INTEGER)
 }
 
 /** Bytes of `value` in CBOR, an upper bound by at most 8 bytes for each number. */

@@ -19,12 +19,14 @@ import { type Announcement, type Batch, firstOf, type Gap, lastOf, type Message,
 import { encodeFrame } from './message-codec.ts'
 import type { Destination, Output } from './output.ts'
 import type { OwnVector, Peer, Peers } from './peers.ts'
+import type { FloorMark } from './stored-floor.ts'
 import { sortedEntries } from './version-vector.ts'
 
 /** What an announcement states besides the version vector. */
 export interface OwnStatement {
   readonly start: number
   readonly stage: number
+  readonly floor: FloorMark
 }
 
 export interface AntiEntropyOptions {
@@ -81,6 +83,9 @@ export class AntiEntropy {
   noteLinkUp(link: string, now: Monotonic): void {
     this.#links.add(link)
     this.#announceFullBy(now)
+    this.#attempts = 0
+    // What was asked for in vain while nobody could answer may be had now.
+    if (this.#requestAt !== null) this.#requestAt = Math.min(this.#requestAt, now + REQUEST_DELAY_MS)
   }
 
   noteLinkDown(link: string): void {
@@ -127,7 +132,11 @@ export class AntiEntropy {
     if (request.to === self || request.to === null) {
       const delayMs = request.to === null ? ANSWER_DELAY_MAX_MS * fraction(random) : 0
       const answer = this.#answers.get(link) ?? new PendingAnswer(now + delayMs)
-      answer.include(request.gaps, now + delayMs)
+      const { membership } = this.#options.history
+      answer.include(
+        request.gaps.filter((gap) => membership.get(gap.member) !== undefined),
+        now + delayMs,
+      )
       this.#answers.set(link, answer)
     }
     // Somebody else asks for what we miss: the answer is heard by all.
@@ -178,8 +187,8 @@ export class AntiEntropy {
       epoch: 0,
       stage: statement.stage,
       ownSeq: history.log(self).stored.seq,
-      floor: history.floor,
-      floorDigest: history.floorDigest,
+      floor: statement.floor.stage,
+      floorDigest: statement.floor.digest,
       vectorDigest: own.digest,
       vector: this.#isFullWanted ? sortedEntries(own.vector) : null,
     }

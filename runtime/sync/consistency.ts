@@ -75,7 +75,8 @@ function judgePrevious(batch: Batch, holdings: Holdings): Verdict {
     const log = holdings.log(previous.id.member)
     if (previous.id.seq > log.held.seq) return { kind: 'wait', missing: previous.id }
     const held = log.messageAt(previous.id.seq)
-    if (held !== null && held.current.stage !== previous.stage) return { kind: 'used-twice' }
+    // What is held and not kept any more was folded, and so cannot stand above the floor as this batch says.
+    if (held === null || held.current.stage !== previous.stage) return { kind: 'used-twice' }
   }
   return { kind: 'ready' }
 }

@@ -88,8 +88,9 @@ function firstUncoveredStage(history: History, vector: VersionVector, firstUnsea
   for (const log of history.logs()) {
     const covered = vector.get(log.member)?.seq ?? 0
     if (covered >= log.held.seq) continue
-    const stage = log.messageAt(covered + 1)?.current.stage
-    if (stage !== undefined && (lowest === null || stage < lowest)) lowest = stage
+    // What is not kept any more is settled here, and so not above our floor.
+    const stage = log.messageAt(covered + 1)?.current.stage ?? history.floor
+    if (lowest === null || stage < lowest) lowest = stage
   }
   return lowest
 }

@@ -1,5 +1,5 @@
 import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
-import { formatOperationId, type MemberId } from '../base/ids.ts'
+import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
 import { FLOOR_DIGESTS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Entry } from '../state/register.ts'
@@ -137,22 +137,39 @@ export class History implements Holdings {
     return entries
   }
 
-  /** All that is held, for the disk. Only while every batch that is held is on the disk too. */
-  snapshot(member: MemberId, start: number): Snapshot {
+  /**
+   * All that is held, for the disk. Only while every batch that is held is on the disk too.
+   * @param unsealedFollow what the first operation of `member` that stands in no batch yet follows, or null if all do
+   */
+  snapshot(member: MemberId, start: number, unsealedFollow: Previous | null): Snapshot {
     const logs = [...this.#logs.values()]
+    const { seq } = this.log(member).held
+    const isSealed = (id: OperationId): boolean => id.member !== member || id.seq <= seq
     return {
       member,
       start,
       floor: this.floor,
       floorDigests: this.floorDigests,
-      highWater: this.#highWater,
+      highWater: this.#highWaterOf(isSealed, unsealedFollow),
       cells: [...this.local.settledCells()],
       logs: logs.map((log) => log.settled),
-      conflicts: this.conflicts.list(),
+      conflicts: this.conflicts
+        .list()
+        .filter(({ winner, loser }) => isSealed(winner.operation) && isSealed(loser.operation)),
       conflictsForgotten: this.conflicts.forgotten,
       conflictsResolved: this.conflicts.resolved(),
       batches: logs.flatMap((log) => log.batches).sort(byFirst),
     }
+  }
+
+  /** The high-water mark of the sealed operations: only they are on the disk, and the seqs of the others are used again. */
+  #highWaterOf(isSealed: (id: OperationId) => boolean, unsealedFollow: Previous | null): Previous {
+    if (unsealedFollow === null) return this.#highWater
+    let highest = unsealedFollow
+    for (const { operation } of this.journal.entries(unsealedFollow.stage)) {
+      if (isSealed(operation.id)) highest = { id: operation.id, stage: operation.stage }
+    }
+    return highest
   }
 
   /** One digest for each stage, so that it does not depend on how far the floor moved at a time. @returns the next index */

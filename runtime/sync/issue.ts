@@ -5,7 +5,7 @@ import type { Cell } from '../state/cell.ts'
 import type { Execution } from '../state/executor.ts'
 import { COMPARISONS, type Guard, type OperationRequest, pathsOf, type Write } from '../state/operation.ts'
 import { type Path, pathProblem } from '../state/path.ts'
-import { valueBytes, valueProblem } from '../state/value.ts'
+import { ownValue, valueBytes, valueProblem } from '../state/value.ts'
 import { writeProblem } from './operation-codec.ts'
 import type { Output } from './output.ts'
 
@@ -37,11 +37,11 @@ export function checkOperation(request: OperationRequest, cellAt: (path: Path) =
   if (request.guards.length > GUARDS_PER_OPERATION_MAX)
     throw notValid(`it has more than ${GUARDS_PER_OPERATION_MAX} guards`)
   const writes = request.writes.map((write) => checkWrite(write, cellAt))
-  for (const guard of request.guards) checkGuard(guard)
-  const bytes = OPERATION_OVERHEAD_BYTES + sizeOf(writes) + sizeOf(request.guards)
+  const guards = request.guards.map(checkGuard)
+  const bytes = OPERATION_OVERHEAD_BYTES + sizeOf(writes) + sizeOf(guards)
   if (bytes > OPERATION_BYTES_MAX)
     throw notValid(`it has ${bytes} bytes; at most ${OPERATION_BYTES_MAX} are carried at once`)
-  return { writes, guards: request.guards, paths: pathsOf(writes, request.guards), bytes }
+  return { writes, guards, paths: pathsOf(writes, guards), bytes }
 }
 
 /** Ids, stages, floor, priority and the heads of the lists; the members' ids of a batch are counted with each operation. */
@@ -52,7 +52,7 @@ const WRITE_OVERHEAD_BYTES = 32
 function checkWrite(write: Omit<Write, 'replaces'>, cellAt: (path: Path) => Cell): Write {
   const problem = pathProblem(write.path) ?? valueProblem(write.argument)
   if (problem !== null) throw notValid(`${write.path}: ${problem}`)
-  const checked = { ...write, replaces: replacedBy(write, cellAt) }
+  const checked = { ...write, argument: ownValue(write.argument), replaces: replacedBy(write, cellAt) }
   const misfit = writeProblem(checked)
   if (misfit !== null) throw notValid(`${write.path}: ${write.kind} ${misfit}`)
   return checked
@@ -63,13 +63,14 @@ function replacedBy(write: Omit<Write, 'replaces'>, cellAt: (path: Path) => Cell
   return cellAt(write.path).writer?.id ?? null
 }
 
-function checkGuard(guard: Guard): void {
+function checkGuard(guard: Guard): Guard {
   const problem = pathProblem(guard.path) ?? valueProblem(guard.value)
   if (problem !== null) throw notValid(`guard of ${guard.path}: ${problem}`)
   if (!COMPARISONS.includes(guard.comparison))
     throw notValid(`guard of ${guard.path}: ${guard.comparison} is no comparison`)
   if (guard.comparison === 'exists' && typeof guard.value !== 'boolean')
     throw notValid(`guard of ${guard.path}: exists takes true or false`)
+  return { ...guard, value: ownValue(guard.value) }
 }
 
 function sizeOf(parts: readonly (Write | Guard)[]): number {

@@ -96,21 +96,27 @@ export class LocalState {
   /** Takes back entries that have left the journal, and executes again whatever that affects. */
   remove(entries: readonly Entry[]): Effects {
     const before = new Map<Path, Cell>()
+    const affected = new Set<Entry>()
     for (const entry of entries) {
       for (const path of entry.operation.paths) {
         const register = this.#register(path)
         if (!before.has(path)) before.set(path, register.cell)
         const next = register.remove(entry)
-        if (next !== undefined) this.#queue.add(next)
+        if (next !== undefined) affected.add(next)
       }
     }
+    for (const entry of entries) affected.delete(entry)
+    for (const entry of affected) this.#queue.add(entry)
     return this.#run(before)
   }
 
   /** Settles the entries, which are all of the journal up to `stage`. */
   fold(entries: readonly Entry[], stage: number): void {
-    for (const entry of entries) {
-      for (const path of entry.operation.paths) this.#register(path).fold(stage)
+    for (const path of new Set(entries.flatMap((entry) => entry.operation.paths))) {
+      const register = this.#register(path)
+      register.fold(stage)
+      // A point that was only guarded, or that nothing was written to in the end, is as if it had never been named.
+      if (register.length === 0 && sameCell(register.settled, EMPTY_CELL)) this.#registers.delete(path)
     }
   }
 

@@ -4,7 +4,7 @@ import { GUARDS_PER_OPERATION_MAX, WRITES_PER_OPERATION_MAX } from '../base/limi
 import { COMPARISONS, type Guard, pathsOf, type Write, WRITE_KINDS } from '../state/operation.ts'
 import { type Path, pathProblem } from '../state/path.ts'
 import { priorityOf, TIER_MAX } from '../state/priority.ts'
-import { type Value, valueProblem } from '../state/value.ts'
+import { ownValue, type Value, valueProblem } from '../state/value.ts'
 import { invalid, listOf, tupleOf, uintOf } from './codec-fields.ts'
 import type { Previous, SyncMessage } from './message.ts'
 
@@ -114,7 +114,7 @@ function decodeWrite(data: CborData, table: MemberTable): Write {
     replaces: replaces === null ? null : decodeOperationId(replaces, 'replaces', table),
   }
   const problem = writeProblem(write)
-  if (problem !== null) throw invalid(`${kind} of ${write.path}`, problem)
+  if (problem !== null) throw invalid(kind, problem)
   return write
 }
 
@@ -142,6 +142,7 @@ function decodeGuard(data: CborData): Guard {
   const [path, comparisonIndex, value] = tupleOf(data, 'guard', 3)
   const comparison = COMPARISONS[uintOf(comparisonIndex, 'comparison')]
   if (comparison === undefined) throw invalid('comparison', 'is not known to this version')
+  if (comparison === 'exists' && typeof value !== 'boolean') throw invalid('exists', 'takes true or false')
   return { path: decodePath(path), comparison, value: decodeValue(value, 'value of a guard') }
 }
 
@@ -154,15 +155,6 @@ function decodePath(data: CborData | undefined): Path {
 function decodeValue(data: CborData | undefined, field: string): Value {
   const problem = valueProblem(data)
   if (problem !== null) throw invalid(field, `is not valid: ${problem}`)
-  return ownedValue(data as Value)
-}
-
-/** Byte strings are views of the frame; a value must not keep a whole frame alive or change with its buffer. */
-function ownedValue(value: Value): Value {
-  if (value instanceof Uint8Array) return new Uint8Array(value)
-  if (Array.isArray(value)) return value.map(ownedValue)
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, ownedValue(child)]))
-  }
-  return value
+  // Byte strings are views of the frame: a value must not keep a whole frame alive or change with its buffer.
+  return ownValue(data as Value)
 }

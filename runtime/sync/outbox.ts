@@ -2,8 +2,9 @@ import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
 import { BATCH_BYTES_TARGET, OPERATIONS_PER_BATCH_MAX } from '../base/limits.ts'
+import type { Operation } from '../state/operation.ts'
 import { sealBatch } from './batch-codec.ts'
-import type { Batch, SyncMessage } from './message.ts'
+import type { Batch, Previous, SyncMessage } from './message.ts'
 
 /**
  * Our own operations between their execution and their commit. What was issued while a commit was under way goes into the
@@ -23,9 +24,14 @@ export class Outbox {
     return this.#messages.length
   }
 
-  /** Stage of the first operation that nobody else can hold yet. */
-  get firstStage(): number | null {
-    return this.#messages[0]?.message.current.stage ?? null
+  /** The first operation that is in no batch yet, so that nobody else can hold it. */
+  get first(): Operation | null {
+    return this.#messages[0]?.message.current ?? null
+  }
+
+  /** What the first of them follows. */
+  get firstPrevious(): Previous | null {
+    return this.#messages[0]?.message.previous ?? null
   }
 
   /** When the next batch is due; null while there is nothing to seal or a commit is under way. */

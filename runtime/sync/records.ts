@@ -10,16 +10,19 @@ import type { Batch } from './message.ts'
  * What the replica stores between snapshots, in the order in which it happened.
  * - `start`: the daemon started for the `start`-th time; announcements are ordered by it.
  * - `batch`: operations were integrated, or issued here.
+ * - `floor`: everything at or below it is settled; the batches before this record hold all of it.
  * - `resolved`: a conflict was re-applied or dismissed by a person.
  */
 export type StoredRecord =
   | { readonly kind: 'start'; readonly member: MemberId; readonly start: number }
   | { readonly kind: 'batch'; readonly batch: Batch }
+  | { readonly kind: 'floor'; readonly floor: number }
   | { readonly kind: 'resolved'; readonly conflict: string }
 
 const KIND_START = 0
 const KIND_BATCH = 1
 const KIND_RESOLVED = 2
+const KIND_FLOOR = 3
 
 export function encodeRecord(record: StoredRecord): Uint8Array {
   switch (record.kind) {
@@ -27,6 +30,8 @@ export function encodeRecord(record: StoredRecord): Uint8Array {
       return encodeCbor([KIND_START, memberIdToBytes(record.member), record.start])
     case 'batch':
       return encodeCbor([KIND_BATCH, record.batch.payload])
+    case 'floor':
+      return encodeCbor([KIND_FLOOR, record.floor])
     case 'resolved':
       return encodeCbor([KIND_RESOLVED, record.conflict])
   }
@@ -53,6 +58,10 @@ function recordFrom(data: CborData): StoredRecord {
       const [, payload] = tupleOf(data, 'batch', 2)
       if (!(payload instanceof Uint8Array)) throw invalid('batch', 'is not bytes')
       return { kind: 'batch', batch: openBatch(new Uint8Array(payload)) }
+    }
+    case KIND_FLOOR: {
+      const [, floor] = tupleOf(data, 'floor', 2)
+      return { kind: 'floor', floor: uintOf(floor, 'floor') }
     }
     case KIND_RESOLVED: {
       const [, conflict] = tupleOf(data, 'resolved', 2)

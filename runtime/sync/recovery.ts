@@ -47,6 +47,9 @@ export function recoverHistory(self: MemberId, genesis: Genesis, recovered: Reco
       case 'batch':
         restore(record.batch)
         break
+      case 'floor':
+        if (record.floor > history.floor) history.fold(record.floor)
+        break
       case 'resolved':
         history.conflicts.resolve(record.conflict)
         break

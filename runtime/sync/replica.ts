@@ -2,19 +2,14 @@ import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { assert, FleetstepError, unreachable } from '../base/errors.ts'
 import type { MemberId } from '../base/ids.ts'
-import {
-  JOURNAL_OPERATIONS_MAX,
-  JOURNAL_OPERATIONS_WARNING,
-  PATHS_MAX,
-  SNAPSHOT_JOURNAL_BYTES,
-} from '../base/limits.ts'
+import { JOURNAL_OPERATIONS_MAX, JOURNAL_OPERATIONS_WARNING, PATHS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import type { Operation, OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import type { Priority } from '../state/priority.ts'
 import type { Value } from '../state/value.ts'
 import { Alarms } from './alarms.ts'
-import { AntiEntropy } from './anti-entropy.ts'
+import { AntiEntropy, type OwnStatement } from './anti-entropy.ts'
 import type { Conflict } from './conflict.ts'
 import { describeIntegration } from './describe-integration.ts'
 import { DropCounter } from './drop-counter.ts'
@@ -29,12 +24,13 @@ import { type Announcement, type Batch, lastOf } from './message.ts'
 import { decodeFrame, dropReason, encodeFrame } from './message-codec.ts'
 import { Outbox } from './outbox.ts'
 import type { Output } from './output.ts'
+import { announcedStage, ownStatement } from './own-statement.ts'
 import { type OwnVector, Peers } from './peers.ts'
-import { encodeRecord, type StoredRecord } from './records.ts'
+import { RecordWriter } from './record-writer.ts'
 import { type Recovered, recoverHistory } from './recovery.ts'
 import { encodeSnapshot } from './snapshot.ts'
 import { settle } from './settle.ts'
-import { StoredMark } from './stored-mark.ts'
+import type { FloorMark } from './stored-floor.ts'
 import { Tombstones } from './tombstones.ts'
 import { vectorDigest } from './version-vector.ts'
 
@@ -45,6 +41,8 @@ export interface ReplicaOptions {
   readonly random: Random
   /** What the store gave back. */
   readonly recovered: Recovered
+  /** Journal bytes after which a snapshot is cut; SNAPSHOT_JOURNAL_BYTES if absent. */
+  readonly snapshotJournalBytes?: number
 }
 
 /**
@@ -64,7 +62,7 @@ export class Replica {
   readonly #antiEntropy: AntiEntropy
   readonly #dropped = new DropCounter()
   readonly #tombstones: Tombstones
-  readonly #mark: StoredMark
+  readonly #writer: RecordWriter
   readonly #alarms = new Alarms()
   readonly #priority: Priority
   readonly #start: number
@@ -72,8 +70,6 @@ export class Replica {
   #hasHeard: boolean
   #draftReason: string | null = null
   #nextSeq: number
-  #journalBytes = 0
-  #snapshotBytes: number
   #ownVector: OwnVector | null = null
   #floorView: FloorView
 
@@ -92,8 +88,8 @@ export class Replica {
     }
     this.#priority = member.priority
     this.#start = recovery.start + 1
-    this.#snapshotBytes = options.recovered.snapshot?.length ?? 0
-    this.#mark = new StoredMark(options.recovered.last, recovery.storedStage)
+    const { recovered, snapshotJournalBytes } = options
+    this.#writer = new RecordWriter(recovered, recovery.storedStage, this.#floor, snapshotJournalBytes)
     this.#tombstones = new Tombstones(this.#history)
     this.#nextSeq = this.#history.log(this.self).held.seq + 1
     this.#hasHeard = this.#history.membership.size === 1
@@ -104,7 +100,7 @@ export class Replica {
       history: this.#history,
       peers: this.#peers,
       random: options.random,
-      statement: () => (this.#canAnnounce() ? { start: this.#start, stage: this.#mark.stage } : null),
+      statement: () => this.#statement(),
       ownVector: () => this.#storedVector(),
       maySpeak: () => this.#maySpeak(),
     })
@@ -171,7 +167,7 @@ export class Replica {
         return [...this.#noteStored(input.through, now), ...this.tick(now)]
       case 'resolve':
         this.#history.conflicts.resolve(input.conflict)
-        return [this.#store({ kind: 'resolved', conflict: input.conflict }, null)]
+        return [this.#writer.store({ kind: 'resolved', conflict: input.conflict })]
       default:
         return unreachable(input)
     }
@@ -182,7 +178,7 @@ export class Replica {
     const outputs: Output[] = []
     if (!this.#hasStarted) {
       this.#hasStarted = true
-      outputs.push(this.#store({ kind: 'start', member: this.self, start: this.#start }, null))
+      outputs.push(this.#writer.store({ kind: 'start', member: this.self, start: this.#start }))
     }
     const { sealAt } = this.#outbox
     if (sealAt !== null && sealAt <= now) outputs.push(...this.#seal())
@@ -205,6 +201,11 @@ export class Replica {
       const { value } = register.cell
       if (value !== undefined) yield [register.path, value]
     }
+  }
+
+  /** Every point with a settled value, in no order. */
+  *settledEntries(): Generator<[Path, Value]> {
+    for (const [path, { value }] of this.#history.local.settledCells()) if (value !== undefined) yield [path, value]
   }
 
   /** The value that no member can change without a new operation, or undefined. */
@@ -266,7 +267,9 @@ export class Replica {
     for (const integration of reception.integrations) {
       outputs.push(...this.#keep(integration), ...this.#relay(integration, link), ...this.#describe(integration))
     }
-    this.#antiEntropy.noteBatch(batch, link, now)
+    // What was refused must not be asked for again and again.
+    if (reception.verdict.kind !== 'refused' && reception.verdict.kind !== 'late')
+      this.#antiEntropy.noteBatch(batch, link, now)
     return outputs
   }
 
@@ -300,7 +303,7 @@ export class Replica {
 
   #noteStored(through: number, now: Monotonic): Output[] {
     const outputs: Output[] = []
-    for (const batch of this.#mark.advance(through)) {
+    for (const batch of this.#writer.advance(through)) {
       this.#history
         .log(batch.origin)
         .markStored({ member: batch.origin, seq: lastOf(batch).current.id.seq, digest: batch.digest })
@@ -316,23 +319,15 @@ export class Replica {
 
   #seal(): Output[] {
     const batches = this.#outbox.seal(this.self, this.#history.log(this.self).held.digest)
-    return batches.map((batch) => {
+    return batches.flatMap((batch) => {
       this.#history.seal(batch)
-      return this.#store({ kind: 'batch', batch }, batch)
+      return this.#writer.storeBatch(batch, this.#floor)
     })
-  }
-
-  #store(record: StoredRecord, batch: Batch | null): Output {
-    const bytes = encodeRecord(record)
-    this.#journalBytes += bytes.length
-    return { kind: 'store', record: bytes, number: this.#mark.expect(batch) }
   }
 
   /** Received operations are stored in the order of their integration. */
   #keep(integration: Integration): Output[] {
-    return integration.batch === null
-      ? []
-      : [this.#store({ kind: 'batch', batch: integration.batch }, integration.batch)]
+    return integration.batch === null ? [] : this.#writer.storeBatch(integration.batch, this.#floor)
   }
 
   /** A node with several links carries for those who have only one. */
@@ -358,8 +353,10 @@ export class Replica {
     const { member, seq } = lastOf(batch).current.id
     switch (verdict.kind) {
       case 'late':
+        this.#dropped.add('operation at or below the floor')
         return this.#alarms.raise({ name: 'late-operation', member, seq })
       case 'used-twice':
+        this.#dropped.add('operation of a second life of its member')
         return this.#alarms.raise({ name: 'identity-used-twice', member, seq })
       case 'refused':
         this.#dropped.add(verdict.reason)
@@ -376,7 +373,13 @@ export class Replica {
   }
 
   #advanceFloor(): Output[] {
-    const view = possibleFloor(this.#history, this.#peers, this.self, this.#ownBound(), this.#outbox.firstStage)
+    const view = possibleFloor(
+      this.#history,
+      this.#peers,
+      this.self,
+      this.#ownBound(),
+      this.#outbox.first?.stage ?? null,
+    )
     this.#floorView = view
     if (view.stage <= this.#history.floor) return []
     const { paths, changes } = settle(this.#history, view.stage)
@@ -386,7 +389,13 @@ export class Replica {
 
   /** A draft issues nothing under its old member id any more, so its own disk does not hold the floor. */
   #ownBound(): number {
-    return this.#draftReason === null ? this.#mark.stage : Number.MAX_SAFE_INTEGER
+    return this.#draftReason === null ? announcedStage(this.#writer, this.#firstUnstored()) : Number.MAX_SAFE_INTEGER
+  }
+
+  /** The first operation of our own that is not on the disk, sealed or not. Stages and floors grow from there. */
+  #firstUnstored(): Operation | null {
+    const log = this.#history.log(this.self)
+    return log.messageAt(log.stored.seq + 1)?.current ?? this.#outbox.first
   }
 
   #checkDivergence(announcement: Announcement): Output[] {
@@ -396,12 +405,9 @@ export class Replica {
   }
 
   #snapshotIfDue(): Output[] {
-    if (!this.#mark.isComplete || this.#journalBytes < Math.max(SNAPSHOT_JOURNAL_BYTES, 2 * this.#snapshotBytes))
-      return []
-    const bytes = encodeSnapshot(this.#history.snapshot(this.self, this.#start))
-    this.#snapshotBytes = bytes.length
-    this.#journalBytes = 0
-    return [{ kind: 'snapshot', bytes, through: this.#mark.through }]
+    if (!this.#writer.isSnapshotDue) return []
+    const snapshot = this.#history.snapshot(this.self, this.#start, this.#outbox.firstPrevious)
+    return [this.#writer.snapshot(encodeSnapshot(snapshot))]
   }
 
   #becomeDraft(reason: string): Output[] {
@@ -443,8 +449,13 @@ export class Replica {
     )
   }
 
-  #canAnnounce(): boolean {
-    return this.#mark.hasStarted && this.#draftReason === null
+  #statement(): OwnStatement | null {
+    if (this.#draftReason !== null) return null
+    return ownStatement(this.#start, this.#writer, this.#firstUnstored(), this.#history)
+  }
+
+  get #floor(): FloorMark {
+    return { stage: this.#history.floor, digest: this.#history.floorDigest }
   }
 
   #maySpeak(): boolean {

@@ -28,6 +28,11 @@ export class StoredMark {
     return this.#stage
   }
 
+  /** Number of the last record that was handed over. */
+  get expected(): number {
+    return this.#expected
+  }
+
   get isComplete(): boolean {
     return this.#through === this.#expected
   }

@@ -1,2 +1,31 @@
 import type { Command } from 'commander'
-export function configure(command: Command): void { command.action(() => undefined) }
+import { withGateway } from '../connect.ts'
+import { linksText } from '../link-text.ts'
+import { print } from '../output.ts'
+
+export function configure(command: Command): void {
+  const list = command
+    .command('list')
+    .description('print the links, what they are connected to, and why one is not')
+    .action(async () => {
+      const links = await withGateway(list, async (gateway) => await gateway.call('link.list'))
+      print(list, links, () => linksText(links))
+    })
+  for (const [verb, description] of [
+    ['open', 'let a link connect again'],
+    ['close', 'cut a link off, for maintenance; the gateway goes on and catches up when it is opened'],
+  ] as const) {
+    const change = command
+      .command(verb)
+      .argument('<name>')
+      .description(description)
+      .action(async (name: string) => {
+        await withGateway(change, async (gateway) => await gateway.call(`link.${verb}`, { name }))
+        print(
+          change,
+          { link: name, isOpen: verb === 'open' },
+          () => `${name} is ${verb === 'open' ? 'open' : 'closed'}`,
+        )
+      })
+  }
+}

@@ -1,0 +1,38 @@
+import type { Command } from 'commander'
+import { FleetstepError } from '../../base/errors.ts'
+import { isRecord } from '../../gateway/control-protocol.ts'
+import { withGateway } from '../connect.ts'
+import { print } from '../output.ts'
+import { type PatchOptions, readPatch } from '../patch.ts'
+import { readStandardInput } from '../standard-input.ts'
+import { parseValue } from '../value-argument.ts'
+
+export async function setState(command: Command, path: string, text: string): Promise<void> {
+  const { string } = command.opts<{ readonly string?: true }>()
+  await change(command, 'state.set', { path, value: string === true ? text : parseValue(text) })
+}
+
+export async function removeState(command: Command, path: string): Promise<void> {
+  await change(command, 'state.delete', { path })
+}
+
+export async function patchState(command: Command, json: string | undefined): Promise<void> {
+  await change(command, 'state.patch', readPatch(await patchText(json), command.opts<PatchOptions>()))
+}
+
+async function patchText(json: string | undefined): Promise<string | null> {
+  if (json !== '-') return json ?? null
+  if (process.stdin.isTTY) throw new FleetstepError('usage', '- reads the patch from standard input: pipe it in')
+  return await readStandardInput()
+}
+
+async function change(command: Command, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
+  const receipt = await withGateway(command, async (gateway) => await gateway.call(method, params))
+  print(command, receipt, () => receiptText(receipt))
+}
+
+export function receiptText(receipt: unknown): string {
+  if (!isRecord(receipt)) return 'done'
+  const certainty = receipt['settled'] === true ? 'settled' : 'on this disk; not settled yet'
+  return `${String(receipt['outcome'])}: operation ${String(receipt['operation'])} at stage ${String(receipt['stage'])}, ${certainty}`
+}

@@ -1,0 +1,99 @@
+import { nodeOf } from '../base/ids.ts'
+import type { GatewayStatus } from '../gateway/inspection.ts'
+import { linksText } from './link-text.ts'
+import { table } from './output.ts'
+
+/** The answer of the control method `status`, for people. */
+export function statusText(status: GatewayStatus): string {
+  return [
+    table(facts(status)),
+    `\nmembers, highest priority first\n${membersText(status)}`,
+    `\nlinks\n${linksText(status.links, '  ')}`,
+    ...droppedText(status),
+    ...alarmsText(status),
+  ].join('\n')
+}
+
+function facts(status: GatewayStatus): string[][] {
+  const { last, waitingList, deferredQueue } = status
+  return [
+    ['gateway', `${status.device}, process ${status.pid}`],
+    ['node', `${status.node}${status.status === 'draft' ? `, stands still: ${status.draftReason}` : ''}`],
+    ['fleet', status.fleet],
+    ['stage', `${last.stage}${last.operation === null ? '' : `, last operation ${last.operation}`}`],
+    ['floor', `${status.floor}, ${floorReason(status)}`],
+    ['journal', `${status.journalLength} operations not settled, ${status.outboxLength} not on the disk`],
+    [
+      'waiting',
+      `${waitingList.length} in the list, ${deferredQueue.length} deferred, ${status.waitingQueueLength} in the queue`,
+    ],
+    ...[...waitingList, ...deferredQueue]
+      .slice(0, WAITING_SHOWN)
+      .map((line) => ['', `${line.operations[0]} waits for ${line.waitsFor}`]),
+    ['executed again', `${status.reexecutions} operations since the start`],
+    ['state', `${status.paths} points, ${conflictsText(status)}`],
+    ['disk', status.storageProblem ?? 'can be written'],
+  ]
+}
+
+/** Lines of waiting operations that are shown; --json has all. */
+const WAITING_SHOWN = 5
+
+function conflictsText({ conflicts, conflictsForgotten }: GatewayStatus): string {
+  const forgotten = conflictsForgotten === 0 ? '' : ` and ${conflictsForgotten} that had to go`
+  return conflicts === 0 ? `no conflicts${forgotten}` : `${conflicts} conflicts${forgotten}: fleetstep conflict list`
+}
+
+/** Everything up to the floor is settled: nothing can be ordered before it any more. */
+function floorReason({ floor, last, floorHold, members }: GatewayStatus): string {
+  if (floor >= last.stage) return 'all that is executed here is settled'
+  if (floorHold === null) return 'waiting for the own disk'
+  const heard = heardText(members.find(({ member }) => member === floorHold.member)?.heardAgoMs ?? null)
+  return `waiting for gateway ${nodeOf(floorHold.member)}, ${heard}: ${HOLD_REASONS[floorHold.reason]}`
+}
+
+const HOLD_REASONS: Readonly<Record<NonNullable<GatewayStatus['floorHold']>['reason'], string>> = {
+  'not heard yet': 'it has not been heard since the start here',
+  'we lack operations of it': 'operations of it are missing here',
+  'it lacks operations that we hold': 'it lacks operations that are held here',
+  'its stage': 'it has not executed more',
+}
+
+function membersText({ members, online }: GatewayStatus): string {
+  const rows = members.map((line) => {
+    const node = nodeOf(line.member)
+    const heard = line.isSelf ? 'this gateway' : heardText(line.heardAgoMs)
+    const broker = line.isSelf || !online.some((other) => other === node) ? '' : 'online at the broker'
+    return [node, String(line.tier), heard, figure(line.stage), figure(line.floor), String(line.heldSeq), broker]
+  })
+  return table([['node', 'tier', 'last heard', 'stage', 'floor', 'operations held', ''], ...rows], '  ')
+}
+
+/** It says of itself at that time; a gateway does not hear itself. */
+function figure(stated: number | null): string {
+  return stated === null ? '-' : String(stated)
+}
+
+function heardText(agoMs: number | null): string {
+  if (agoMs === null) return 'not heard yet'
+  const seconds = Math.round(agoMs / 1000)
+  if (seconds < 120) return `last heard ${seconds} s ago`
+  const minutes = Math.round(seconds / 60)
+  return minutes < 120 ? `last heard ${minutes} min ago` : `last heard ${Math.round(minutes / 60)} h ago`
+}
+
+function droppedText({ dropped, links }: GatewayStatus): string[] {
+  const rows = [
+    ...Object.entries(dropped).map(([reason, count]) => [`  ${count}`, reason]),
+    ...links.flatMap((link) =>
+      Object.entries(link.counters.dropped).map(([reason, count]) => [`  ${count}`, `${link.name}: ${reason}`]),
+    ),
+  ]
+  return rows.length === 0 ? [] : [`\ndropped frames, by reason\n${table(rows)}`]
+}
+
+function alarmsText({ alarms }: GatewayStatus): string[] {
+  return alarms.length === 0
+    ? []
+    : [`\nalarms\n${alarms.map((alarm) => `  ${alarm.name}: ${alarm.message}`).join('\n')}`]
+}

@@ -1,0 +1,15 @@
+import type { Logger } from '../base/logger.ts'
+import type { EmbeddedBroker } from '../links/mqtt/embedded-broker.ts'
+
+/**
+ * A broker for fleets that have none; it is loaded only where it is wanted.
+ * @throws FleetstepError `port-in-use`, `config-invalid`
+ */
+export async function startBroker(options: {
+  readonly host: string
+  readonly port: number
+  readonly logger: Logger
+}): Promise<EmbeddedBroker> {
+  const { startEmbeddedBroker } = await import('../links/mqtt/embedded-broker.ts')
+  return await startEmbeddedBroker(options)
+}

@@ -1,0 +1,83 @@
+import { hostname } from 'node:os'
+import { FleetstepError } from '../base/errors.ts'
+import type { NodeId } from '../base/ids.ts'
+import { deriveNodeId } from '../device/identity/node-id.ts'
+import { readHardware } from '../device/identity/sources.ts'
+
+/** A config for this machine that works as it is, and the node id in it; null where the machine shows none. */
+export interface ExampleConfig {
+  readonly config: string
+  readonly node: NodeId | null
+}
+
+export function exampleConfig(): ExampleConfig {
+  const report = readHardware()
+  // A container sees the hardware of its host, so it needs a label; its host name is one that others do not have.
+  const label = report.container === null ? '' : hostname().slice(0, 63)
+  const node = attempt(() => deriveNodeId(report, label).id)
+  return { config: exampleText(node, label), node }
+}
+
+function attempt(derive: () => NodeId): NodeId | null {
+  try {
+    return derive()
+  } catch (error) {
+    if (error instanceof FleetstepError) return null
+    throw error
+  }
+}
+
+function exampleText(node: NodeId | null, label: string): string {
+  return `# One gateway of a Fleetstep fleet. Check it with: fleetstep config check FILE
+# Start it with: fleetstep run --config FILE. File names here are relative to the folder of this file.
+
+fleet:
+  name: my-fleet
+${membersText(node)}
+
+# Tells several nodes on one machine apart; a container must have one that no other on its host has.
+${label === '' ? '# label: first' : `label: ${JSON.stringify(label)}`}
+
+# Name of this gateway in paths, as in gateway-1/load. The node id if left out.
+device: gateway-1
+
+# What this gateway keeps over a restart and a power cut. It belongs to this node of this fleet alone.
+dataDirectory: fleetstep-data
+
+# What the device below this gateway has: a YAML file, or the name of a profile that comes with Fleetstep.
+profile: generic-linux
+
+# A small fleet needs no other broker: one gateway runs this one, on an address that the others reach. It asks nobody
+# for a password. Take it out where there is a broker already.
+broker:
+  host: 127.0.0.1
+  port: 1883
+
+# How it reaches the others. Several servers are tried in turn.
+links:
+  - kind: mqtt
+    servers: [mqtt://127.0.0.1:1883]
+    # username: gateway-1
+    # passwordFile: /etc/fleetstep/password
+    # caFile: /etc/fleetstep/ca.pem          # for mqtts://
+    # certificateFile: /etc/fleetstep/gateway.pem
+    # keyFile: /etc/fleetstep/gateway.key
+
+# controlSocket: /run/fleetstep/gateway-1.sock
+logLevel: info                               # debug, info, warn or error
+`
+}
+
+function membersText(node: NodeId | null): string {
+  const rules = `  # All gateways of the fleet, the same list on every one: fleetstep node id prints the id of each.
+  # Where two change one point at once, the higher tier stands; in one tier the higher node id.`
+  return node === null
+    ? `${rules}
+  # This machine shows no id of its own: start it with --node-id NAME, and see fleetstep node id --explain.
+  # members:
+  #   - { node: '0011223344556677', tier: 0 }`
+    : `${rules}
+  members:
+    - { node: '${node}', tier: 0 }           # this machine
+  #  - { node: '0011223344556677', tier: 0 }`
+}

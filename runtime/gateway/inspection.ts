@@ -1,0 +1,34 @@
+import type { NodeId } from '../base/ids.ts'
+import type { Inspection } from '../sync/inspection.ts'
+import { describeAlarm, type Gateway, type LinkReport } from './gateway.ts'
+
+/** Everything that a person or a program may want to know of a running gateway, as plain data that JSON can hold. */
+export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {
+  readonly node: NodeId
+  readonly device: string
+  /** Id of the fleet, 16 hexadecimal digits. */
+  readonly fleet: string
+  readonly links: readonly LinkReport[]
+  /** Nodes that a broker says are connected: a hint. */
+  readonly online: readonly NodeId[]
+  /** Since the start of the process, oldest first. */
+  readonly alarms: readonly { readonly name: string; readonly message: string }[]
+  /** Why changes are refused at present, or null. */
+  readonly storageProblem: string | null
+  readonly pid: number
+}
+
+export function statusOf(gateway: Gateway): GatewayStatus {
+  const { journal: _journal, ...inspection } = gateway.inspect()
+  return {
+    ...inspection,
+    node: gateway.node,
+    device: gateway.device,
+    fleet: gateway.fleet,
+    links: gateway.links(),
+    online: gateway.online(),
+    alarms: gateway.alarms().map((alarm) => ({ ...alarm, message: describeAlarm(alarm) })),
+    storageProblem: gateway.storageProblem()?.message ?? null,
+    pid: process.pid,
+  }
+}

@@ -1,0 +1,78 @@
+import { SNAPSHOT_JOURNAL_BYTES } from '../base/limits.ts'
+import type { Batch } from './message.ts'
+import type { Output } from './output.ts'
+import { encodeRecord, type StoredRecord } from './records.ts'
+import type { Recovered } from './recovery.ts'
+import { type FloorMark, StoredFloor } from './stored-floor.ts'
+import { StoredMark } from './stored-mark.ts'
+
+/** Hands records to the store, and follows what of them is on the disk and when a snapshot is cheaper than they are. */
+export class RecordWriter {
+  readonly #mark: StoredMark
+  readonly #floor: StoredFloor
+  readonly #snapshotJournalBytes: number
+  #journalBytes: number
+  #snapshotBytes: number
+
+  /** @param storedStage highest stage of what was recovered; @param floor the one that was recovered */
+  constructor(
+    recovered: Recovered,
+    storedStage: number,
+    floor: FloorMark,
+    snapshotJournalBytes: number = SNAPSHOT_JOURNAL_BYTES,
+  ) {
+    this.#mark = new StoredMark(recovered.last, storedStage)
+    this.#floor = new StoredFloor(floor)
+    this.#snapshotJournalBytes = snapshotJournalBytes
+    this.#journalBytes = recovered.records.reduce((total, record) => total + record.length, 0)
+    this.#snapshotBytes = recovered.snapshot?.length ?? 0
+  }
+
+  /** Highest stage on the disk. */
+  get stage(): number {
+    return this.#mark.stage
+  }
+
+  /** The floor on the disk. */
+  get floor(): FloorMark {
+    return this.#floor.mark
+  }
+
+  get hasStarted(): boolean {
+    return this.#mark.hasStarted
+  }
+
+  store(record: StoredRecord): Output {
+    const bytes = encodeRecord(record)
+    this.#journalBytes += bytes.length
+    const number = this.#mark.expect(record.kind === 'batch' ? record.batch : null)
+    return { kind: 'store', record: bytes, number }
+  }
+
+  /** A floor that the disk does not know yet goes before the batch: all that lies below it is in earlier records. */
+  storeBatch(batch: Batch, floor: FloorMark): Output[] {
+    const outputs: Output[] = []
+    if (this.#floor.isBehind(floor.stage)) {
+      outputs.push(this.store({ kind: 'floor', floor: floor.stage }))
+      this.#floor.expect(this.#mark.expected, floor)
+    }
+    return [...outputs, this.store({ kind: 'batch', batch })]
+  }
+
+  /** @returns the batches that are on the disk now and were not before, in order */
+  advance(through: number): Batch[] {
+    this.#floor.advance(through)
+    return this.#mark.advance(through)
+  }
+
+  /** Only while all that was handed over is on the disk. */
+  get isSnapshotDue(): boolean {
+    return this.#mark.isComplete && this.#journalBytes >= Math.max(this.#snapshotJournalBytes, 2 * this.#snapshotBytes)
+  }
+
+  snapshot(bytes: Uint8Array): Output {
+    this.#snapshotBytes = bytes.length
+    this.#journalBytes = 0
+    return { kind: 'snapshot', bytes, through: this.#mark.through }
+  }
+}

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decode as decodeWithCborg, encode as encodeWithCborg } from 'cborg'
+import fc from 'fast-check'
+import { fromHex } from '../../runtime/base/bytes.ts'
+import { type CborData, decodeCbor, encodeCbor } from '../../runtime/base/cbor.ts'
+
+const DEPTH_MAX = 8
+
+/** Names that objects have anyway, and that a careless codec confuses with its own. */
+const key = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 8 }),
+  fc.constantFrom('constructor', 'toJSON', 'length', 'toString', 'hasOwnProperty', 'then', '0', '10', ''),
+)
+
+/** Everything that is exchanged: finite numbers, whole ones in their one form, byte strings, nesting. */
+const data: fc.Arbitrary<CborData> = fc.letrec<{ data: CborData }>((tie) => ({
+  data: fc.oneof(
+    { maxDepth: 4, depthSize: 'small' },
+    fc.constant(null),
+    fc.boolean(),
+    fc.integer(),
+    fc.maxSafeInteger(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => (number === 0 ? 0 : number)),
+    fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n - 1n }),
+    fc.bigInt({ min: -(2n ** 63n), max: -(2n ** 53n) }),
+    fc.string({ unit: 'grapheme', maxLength: 40 }),
+    fc.uint8Array({ maxLength: 40 }),
+    fc.array(tie('data'), { maxLength: 6 }),
+    fc.dictionary(key, tie('data'), { maxKeys: 6, noNullPrototype: true }),
+  ),
+})).data
+
+test('what is encoded is decoded as the same data, by this decoder and by another one', () => {
+  fc.assert(
+    fc.property(data, (original) => {
+      const bytes = encodeCbor(original)
+      assert.deepEqual(mapped(decodeCbor(bytes, DEPTH_MAX), same), mapped(original, same))
+      assert.deepEqual(plain(decodeWithCborg(bytes, { allowBigInt: true })), plain(original))
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test('what another encoder writes is decoded as the same data', () => {
+  fc.assert(
+    fc.property(data, (original) => {
+      assert.deepEqual(plain(decodeCbor(encodeWithCborg(original), DEPTH_MAX)), plain(original))
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test('whole numbers are integers on the wire, of the smallest form up to 32 bits', () => {
+  const forms: [number | bigint, string][] = [
+    [0, '00'],
+    [23, '17'],
+    [24, '1818'],
+    [-1, '20'],
+    [256, '190100'],
+    [0xffff_ffff, '1affffffff'],
+    [-0x8000_0000, '3a7fffffff'],
+    [0x1_0000_0000, '1b0000000100000000'],
+    [-0x8000_0001, '3b0000000080000000'],
+    [Number.MAX_SAFE_INTEGER, '1b001fffffffffffff'],
+    [2n ** 53n, '1b0020000000000000'],
+    [2n ** 64n - 1n, '1bffffffffffffffff'],
+    [-(2n ** 63n), '3b7fffffffffffffff'],
+    [5n, '05'],
+  ]
+  for (const [whole, hex] of forms) assert.equal(Buffer.from(encodeCbor(whole)).toString('hex'), hex, `${whole}`)
+})
+
+/** Whatever is outside the subset, with the reason that is given. Source: RFC 8949, appendix A and appendix F. */
+const OUTSIDE: readonly (readonly [what: string, hex: string, reason: RegExp])[] = [
+  ['nothing', '', /ends early/],
+  ['two items', '0000', /bytes follow/],
+  ['a head that is cut off', '19ff', /cut off/],
+  ['text that is cut off', '6261', /ends early/],
+  ['a byte string of 2^63 bytes', '5b7fffffffffffffff00', /ends early/],
+  ['a list of 2^32 - 1 items', '9affffffff00', /ends early/],
+  ['a list of 2^64 - 1 items', '9bffffffffffffffff00', /ends early/],
+  ['a map of 2^32 - 1 entries', 'baffffffff6161', /ends early/],
+  ['nesting that is too deep', `${'81'.repeat(DEPTH_MAX + 1)}00`, /nested deeper/],
+  ['nesting of a million levels', '81'.repeat(1_000_000), /nested deeper/],
+  ['an indefinite byte string', '5f4100ff', /indefinite/],
+  ['an indefinite text', '7f6161ff', /indefinite/],
+  ['an indefinite list', '9f00ff', /indefinite/],
+  ['an indefinite map', 'bf616100ff', /indefinite/],
+  ['a break', 'ff', /simple value/],
+  ['a reserved head', '1c', /reserved/],
+  ['a tag: a date', 'c11a514b67b0', /tags/],
+  ['a tag: a big number', 'c249010000000000000000', /tags/],
+  ['a tag of the library: a record', 'd9dfff8361616162', /tags/],
+  ['undefined', 'f7', /simple value/],
+  ['another simple value', 'f0', /simple value/],
+  ['a simple value of two bytes', 'f8ff', /simple value/],
+  ['a key that is no text', 'a10000', /key is not text/],
+  ['a key __proto__', 'a1695f5f70726f746f5f5f00', /__proto__/],
+  ['text that is not UTF-8', '62c328', /UTF-8/],
+  ['text with half of a surrogate pair', '63eda080', /UTF-8/],
+  ['a key that is not UTF-8', 'a161ff00', /UTF-8/],
+]
+
+for (const [what, hex, reason] of OUTSIDE) {
+  test(`${what} is refused with its reason`, () => {
+    assert.throws(() => decodeCbor(fromHex(hex), DEPTH_MAX), reason)
+  })
+}
+
+test('random bytes are refused or are data that goes round', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+      const decoded = decodedOrNull(bytes)
+      if (decoded === null) return
+      assert.deepEqual(plain(decodeCbor(encodeCbor(decoded.data), DEPTH_MAX)), plain(decoded.data))
+    }),
+    { numRuns: 5000 },
+  )
+})
+
+function decodedOrNull(bytes: Uint8Array): { readonly data: CborData } | null {
+  try {
+    return { data: decodeCbor(bytes, DEPTH_MAX) }
+  } catch (error) {
+    assert.equal((error as { code?: unknown }).code, 'message-invalid')
+    return null
+  }
+}
+
+/** The decoders differ in what is a bigint; what they say must not differ. */
+function plain(value: unknown): unknown {
+  return mapped(value, (leaf) => {
+    if (typeof leaf === 'bigint') return `whole ${leaf}`
+    return typeof leaf === 'number' && Number.isInteger(leaf) ? `whole ${BigInt(leaf)}` : leaf
+  })
+}
+
+function same(leaf: unknown): unknown {
+  return leaf
+}
+
+/** A copy with each leaf changed, and byte strings of one class. */
+function mapped(value: unknown, change: (leaf: unknown) => unknown): unknown {
+  if (value instanceof Uint8Array) return { bytes: [...value] }
+  if (Array.isArray(value)) return value.map((child) => mapped(child, change))
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, child]) => [name, mapped(child, change)]))
+  }
+  return change(value)
+}

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { FleetstepError } from '../../runtime/base/errors.ts'
+import { CONFIG_BYTES_MAX } from '../../runtime/base/limits.ts'
+import { loadConfig, parseConfig } from '../../runtime/gateway/config.ts'
+import { exampleConfig } from '../../runtime/gateway/config-example.ts'
+
+const FILE = '/etc/fleetstep/gateway.yaml'
+
+describe('config', () => {
+  it('fills in what is left out', () => {
+    assert.deepEqual(parseConfig('fleet: { name: f }\ndataDirectory: d\n', FILE), {
+      fleet: { name: 'f', members: null },
+      device: null,
+      label: '',
+      dataDirectory: '/etc/fleetstep/d',
+      profile: null,
+      broker: null,
+      links: [],
+      controlSocket: null,
+      logLevel: 'info',
+    })
+  })
+
+  it('reads every setting, and file names from the folder of the file', () => {
+    const config = parseConfig(
+      `
+fleet: { name: f, members: [{ node: '0200000000000001', tier: 3 }, { node: '0200000000000002' }] }
+device: pump-1
+label: second
+dataDirectory: ../data
+profile: pump.yaml
+broker: { port: 1884 }
+controlSocket: pump.sock
+logLevel: warn
+links:
+  - { kind: mqtt, name: up, servers: ['mqtts://broker:8883'], username: u, passwordFile: p, caFile: /ca.pem }
+`,
+      FILE,
+    )
+    assert.deepEqual(config.fleet.members, [
+      { node: '0200000000000001', tier: 3 },
+      { node: '0200000000000002', tier: 0 },
+    ])
+    assert.equal(config.dataDirectory, '/etc/data')
+    assert.equal(config.profile, '/etc/fleetstep/pump.yaml')
+    assert.deepEqual(config.broker, { host: '127.0.0.1', port: 1884 })
+    assert.equal(config.controlSocket, '/etc/fleetstep/pump.sock')
+    assert.deepEqual(config.links, [
+      {
+        kind: 'mqtt',
+        name: 'up',
+        servers: ['mqtts://broker:8883'],
+        username: 'u',
+        passwordFile: '/etc/fleetstep/p',
+        caFile: '/ca.pem',
+        certificateFile: null,
+        keyFile: null,
+      },
+    ])
+  })
+
+  it('takes the name of a shipped profile as a name', () => {
+    assert.equal(parseConfig(`${LEAST}profile: generic-linux\n`, FILE).profile, 'generic-linux')
+  })
+
+  it('accepts its own example', () => {
+    const { config, node } = exampleConfig()
+    const read = parseConfig(config, FILE)
+    assert.deepEqual(read.fleet.members, node === null ? null : [{ node, tier: 0 }])
+  })
+
+  const LEAST = 'fleet: { name: f }\ndataDirectory: d\n'
+
+  const bad: Readonly<Record<string, { readonly text: string; readonly says: RegExp }>> = {
+    'is empty': { text: '', says: /:1:1: is a group of settings/ },
+    'is no YAML': { text: 'fleet: {\n  name: f\n', says: /:3:1: .*flow/i },
+    'is a list': { text: '- 1\n', says: /:1:1: fleet is missing/ },
+    'names a key twice': { text: `${LEAST}dataDirectory: e\n`, says: /:3:1: Map keys must be unique/ },
+    'has no fleet': { text: 'dataDirectory: d\n', says: /:1:1: fleet is missing/ },
+    'has an unknown setting': { text: `${LEAST}colour: red\n`, says: /:3:9: colour is no setting/ },
+    'has a fleet that is text': { text: 'fleet: f\ndataDirectory: d\n', says: /:1:8: fleet is a group of settings/ },
+    'has a fleet name with a space': {
+      text: "fleet: { name: 'a b' }\ndataDirectory: d\n",
+      says: /:1:16: fleet\.name is not right: a name has/,
+    },
+    'has a data directory that is a number': {
+      text: 'fleet: { name: f }\ndataDirectory: 5\n',
+      says: /:2:16: dataDirectory is 5, and should be text/,
+    },
+    'has a node id without quotes': {
+      text: 'fleet:\n  name: f\n  members:\n    - node: 1200000000000001\ndataDirectory: d\n',
+      says: /:4:13: fleet\.members\.0\.node is not right: a node id has 16 hexadecimal digits in lower case and in quotes/,
+    },
+    'has no member': {
+      text: 'fleet: { name: f, members: [] }\ndataDirectory: d\n',
+      says: /fleet\.members is not right: a fleet has at least one member/,
+    },
+    'has a member twice': {
+      text: "fleet: { name: f, members: [{ node: '0200000000000001' }, { node: '0200000000000001', tier: 1 }] }\ndataDirectory: d\n",
+      says: /a node is a member once/,
+    },
+    'has a link of another kind': {
+      text: `${LEAST}links:\n  - kind: pigeon\n`,
+      says: /:4:11: links\.0\.kind is "pigeon", and should be mqtt/,
+    },
+    'has a server that is no URL': {
+      text: `${LEAST}links:\n  - kind: mqtt\n    servers: ['broker:1883']\n`,
+      says: /:5:15: links\.0\.servers\.0 is not right: a server is mqtt:\/\/host:port/,
+    },
+    'has a password in a URL': {
+      text: `${LEAST}links:\n  - kind: mqtt\n    servers: ['mqtt://u:secret@broker']\n`,
+      says: /links\.0\.servers\.0 is not right/,
+    },
+    'has two links of one name': {
+      text: `${LEAST}links:\n  - { kind: mqtt, servers: ['mqtt://a'] }\n  - { kind: mqtt, servers: ['mqtt://b'] }\n`,
+      says: /:4:3: links is not right: two links have the same name/,
+    },
+    'has a port that is none': {
+      text: `${LEAST}broker: { port: 70000 }\n`,
+      says: /:3:17: broker\.port is 70000, and should be at most 65535/,
+    },
+    'has a log level that is none': {
+      text: `${LEAST}logLevel: loud\n`,
+      says: /:3:11: logLevel is "loud", and should be debug or info or warn or error/,
+    },
+    'is too large': { text: `# ${'x'.repeat(CONFIG_BYTES_MAX)}\n${LEAST}`, says: /has more than/ },
+    'is nested too deep': { text: `a: ${'['.repeat(50_000)}`, says: /gateway\.yaml/ },
+    'unfolds without end': {
+      text: `a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n${LEAST}`,
+      says: /cannot be read as YAML/,
+    },
+  }
+
+  for (const [what, { text, says }] of Object.entries(bad)) {
+    it(`says where a config ${what}`, () => {
+      assert.throws(
+        () => parseConfig(text, FILE),
+        (error) => {
+          assert.ok(error instanceof FleetstepError, String(error))
+          assert.equal(error.code, 'config-invalid')
+          assert.match(error.message, says)
+          assert.ok(error.message.startsWith(FILE), error.message)
+          assert.doesNotMatch(error.message, /secret|\n/)
+          return true
+        },
+      )
+    })
+  }
+
+  it('names the file that it cannot read', () => {
+    const file = join('/nowhere', 'gateway.yaml')
+    assert.throws(
+      () => loadConfig(file),
+      (error) =>
+        error instanceof FleetstepError &&
+        /cannot read the config \/nowhere\/gateway\.yaml: ENOENT/.test(error.message),
+    )
+  })
+})

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { FleetstepError } from '../../runtime/base/errors.ts'
+import { DISK_RETRY_MS } from '../../runtime/base/limits.ts'
+import { until } from '../links/clocks.ts'
+import { SteppedClock } from '../links/clocks.ts'
+import { open, openAlone, openPair, BERT } from './fleet.ts'
+import { FullStore } from './full-store.ts'
+
+describe('gateway', () => {
+  it('shows a change at once here, then on the other gateway', async (t) => {
+    const { anna, bert } = await openPair(t)
+    anna.state.set('lamp', true)
+    assert.equal(anna.state.get('lamp'), true)
+    await until(() => bert.state.get('lamp') === true, 'bert has the change')
+  })
+
+  it('keeps a receipt that becomes durable, then settled', async (t) => {
+    const { anna, bert } = await openPair(t)
+    const receipt = anna.state.set('lamp', true)
+    assert.equal(receipt.outcome, 'applied')
+    assert.equal(receipt.isSettled, false)
+    await receipt.durable
+    assert.equal(await receipt.settled, 'applied')
+    assert.equal(receipt.isSettled, true)
+    assert.equal(anna.state.settled('lamp'), true)
+    await until(() => bert.state.settled('lamp') === true, 'it is settled at bert too')
+    assert.deepEqual(bert.state.entries('lamp', 'settled'), [['lamp', true]])
+  })
+
+  it('settles nothing while the other gateway is not heard', async (t) => {
+    const anna = await open(t, BERT)
+    const receipt = anna.state.set('lamp', true)
+    await receipt.durable
+    assert.equal(receipt.isSettled, false)
+    assert.equal(anna.state.settled('lamp'), undefined)
+    assert.deepEqual(anna.state.entries('', 'settled'), [])
+    assert.equal(anna.inspect().floorHold?.reason, 'not heard yet')
+  })
+
+  it('tells a watch of each change, tentative and settled', async (t) => {
+    const { anna, bert } = await openPair(t)
+    const seen: string[] = []
+    bert.state.watch('lamp/*', ({ path, after }) => seen.push(`tentative ${path}=${String(after)}`))
+    bert.state.watch('lamp/*', ({ path, after }) => seen.push(`settled ${path}=${String(after)}`), 'settled')
+    anna.state.set('lamp/1', true)
+    anna.state.set('pump', 1)
+    await until(() => seen.length === 2, 'both views have seen it')
+    assert.deepEqual(seen, ['tentative lamp/1=true', 'settled lamp/1=true'])
+  })
+
+  it('takes a change that is made inside a watch, in order', async (t) => {
+    const { anna, bert } = await openPair(t)
+    const seen: string[] = []
+    bert.state.watch('**', ({ path, after }) => seen.push(`${path}=${String(after)}`))
+    anna.state.watch('button', ({ after }) => void anna.state.set('lamp', after ?? false))
+    const receipt = anna.state.set('button', true)
+    assert.equal(anna.state.get('lamp'), true)
+    assert.equal(await receipt.settled, 'applied')
+    await until(() => bert.state.get('lamp') === true, 'bert has both')
+    assert.deepEqual(seen, ['button=true', 'lamp=true'])
+  })
+
+  it('goes on when a watch throws, and does not tell a watch that has ended', async (t) => {
+    const anna = await openAlone(t)
+    const seen: unknown[] = []
+    anna.state.watch('lamp', () => {
+      throw new Error('a broken callback')
+    })
+    const stop = anna.state.watch('lamp', ({ after }) => seen.push(after))
+    anna.state.set('lamp', 1)
+    stop()
+    anna.state.set('lamp', 2)
+    assert.deepEqual(seen, [1])
+  })
+
+  it('lists the change that yielded, and makes it stand when it is applied again', async (t) => {
+    const { anna, bert, hub } = await openPair(t)
+    anna.state.set('speed', 0)
+    await until(() => bert.state.get('speed') === 0, 'both know the point')
+    hub.cut(BERT)
+    anna.state.set('speed', 10)
+    bert.state.set('speed', 20)
+    hub.heal(BERT)
+    await until(() => bert.state.get('speed') === 10, 'the higher tier stands on both')
+    await until(() => anna.conflicts.list().length === 1, 'anna lists the conflict')
+    const [conflict] = bert.conflicts.list()
+    assert.ok(conflict)
+    assert.deepEqual([conflict.path, conflict.winner.value, conflict.loser.value], ['speed', 10, 20])
+    bert.conflicts.reapply(conflict.id)
+    assert.deepEqual(bert.conflicts.list(), [])
+    await until(() => anna.state.get('speed') === 20, 'the change stands on both')
+    assert.throws(() => bert.conflicts.dismiss(conflict.id), isError('path-unknown', /there is no conflict/))
+  })
+
+  it('takes one operation whole or not at all', async (t) => {
+    const anna = await openAlone(t)
+    anna.state.set('valve', 'closed')
+    const receipt = anna.state.transaction((change) => {
+      change.expect('valve', 'open')
+      change.set('pump', true)
+    })
+    assert.equal(receipt.outcome, 'refused')
+    assert.match(receipt.reason ?? '', /guard/)
+    assert.equal(anna.state.get('pump'), undefined)
+  })
+
+  it('refuses what is no path and no value, and has changed nothing then', async (t) => {
+    const anna = await openAlone(t)
+    const before = anna.inspect().last
+    assert.throws(() => anna.state.set('a//b', 1), isError('operation-invalid', /empty segment/))
+    assert.throws(() => anna.state.set('a', Number.NaN), isError('operation-invalid', /finite/))
+    assert.deepEqual(anna.inspect().last, before)
+    assert.deepEqual(anna.state.entries(), [])
+  })
+
+  it('closes a link for maintenance, goes on alone, and catches up when it is opened again', async (t) => {
+    const { anna, bert } = await openPair(t)
+    anna.state.set('lamp', 1)
+    await until(() => bert.state.get('lamp') === 1, 'bert has the first change')
+    await bert.closeLink('memory')
+    assert.deepEqual(
+      bert.links().map(({ isOpen, state }) => [isOpen, state]),
+      [[false, 'closed']],
+    )
+    anna.state.set('lamp', 2)
+    bert.state.set('pump', 3)
+    assert.equal(bert.state.get('lamp'), 1)
+    bert.openLink('memory')
+    await until(() => bert.state.get('lamp') === 2 && anna.state.get('pump') === 3, 'both have caught up')
+    assert.throws(() => bert.openLink('serial'), isError('path-unknown', /this gateway has memory/))
+  })
+
+  it('rejects what is asked of receipts that a close leaves open', async (t) => {
+    const bert = await open(t, BERT)
+    const { settled, durable } = bert.state.set('lamp', 1)
+    await durable
+    const rejected = assert.rejects(settled, isError('storage-failed', /was closed/))
+    await bert.close()
+    await rejected
+  })
+})
+
+describe('gateway on a full disk', () => {
+  it('refuses changes, says so, keeps what it had executed, and recovers', async (t) => {
+    const clock = new SteppedClock()
+    const storage = new FullStore()
+    const anna = await openAlone(t, { storage, clock })
+    await anna.state.set('before', 1).durable
+    const problems: (string | null)[] = []
+    anna.observeStorage((problem) => problems.push(problem?.code ?? null))
+    storage.isFull = true
+    const receipt = anna.state.set('lamp', 1)
+    await until(() => anna.storageProblem() !== null, 'the disk is found full')
+    assert.throws(() => anna.state.set('pump', 1), isError('disk-full', /make room/))
+    assert.equal(anna.state.get('pump'), undefined)
+    assert.equal(anna.state.get('lamp'), 1)
+    storage.isFull = false
+    const startedAt = clock.now()
+    await until(() => {
+      if (anna.storageProblem() !== null) clock.step()
+      return anna.storageProblem() === null
+    }, 'writing works again')
+    assert.ok(clock.now() - startedAt >= DISK_RETRY_MS)
+    await receipt.durable
+    await anna.state.set('pump', 1).durable
+    assert.deepEqual(problems, ['disk-full', null])
+  })
+
+  it('ends for good when the store fails in another way', async (t) => {
+    const storage = new FullStore()
+    const fatal: unknown[] = []
+    const anna = await openAlone(t, { storage, onFatal: (error) => fatal.push(error) })
+    await anna.state.set('before', 1).durable
+    storage.commit = async () => await Promise.reject(new FleetstepError('storage-failed', 'the card is gone'))
+    anna.state.set('lamp', 1)
+    await until(() => fatal.length === 1, 'the daemon is told')
+    assert.ok(isError('storage-failed', /the card is gone/)(fatal[0]))
+  })
+})
+
+function isError(code: string, message: RegExp): (error: unknown) => boolean {
+  return (error) => error instanceof FleetstepError && error.code === code && message.test(error.message)
+}

@@ -1,0 +1,41 @@
+import { type MemberId, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
+import type { Output } from '../../runtime/sync/output.ts'
+import type { EventLog } from './event-log.ts'
+
+/** What a replica wants done, in one line each. Frames are told by what they are for. */
+export function logOutput(log: EventLog, now: number, node: string, output: Output): void {
+  const add = (event: string, stage: number | null, detail: string): void => log.add(now, node, event, stage, detail)
+  switch (output.kind) {
+    case 'store':
+      return add('store', null, `record ${output.number}, ${output.record.length} bytes`)
+    case 'snapshot':
+      return add('snapshot', null, `through record ${output.through}`)
+    case 'send':
+      return add('send', null, `${output.to.channel} ${JSON.stringify(output.to.links)}, ${output.frame.length} bytes`)
+    case 'integrated':
+      return add('integrate', null, `${output.operations.map(shortId).join(' ')} ${output.place}`)
+    case 'outcome':
+      return add('outcome', null, `${shortId(output.operation)} ${output.before ?? 'new'} -> ${output.outcome}`)
+    case 'change':
+      return add('change', null, `${output.change.path} = ${JSON.stringify(output.change.after)}`)
+    case 'conflict': {
+      const { winner, loser, path } = output.conflict
+      return add('conflict', loser.stage, `${path}: ${shortId(loser.operation)} yields to ${shortId(winner.operation)}`)
+    }
+    case 'durable':
+      return add('durable', null, shortId(output.through))
+    case 'settled':
+      return add('settled', output.floor, '')
+    case 'alarm':
+      return add('ALARM', null, JSON.stringify(output.alarm))
+  }
+}
+
+/** `b:3` for the third operation of node b. */
+export function shortId(id: { readonly member: MemberId; readonly seq: number }): string {
+  return `${shortName(nodeOf(id.member))}:${id.seq}`
+}
+
+function shortName(node: NodeId): string {
+  return String.fromCharCode(0x61 + Number.parseInt(node.slice(0, 2), 16) - 0x0a)
+}

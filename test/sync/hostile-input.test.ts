@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { decode as decodeWithCborg } from 'cborg'
+import { fromHex } from '../../runtime/base/bytes.ts'
+import { type CborData, decodeCbor } from '../../runtime/base/cbor.ts'
+import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import {
+  FRAME_BYTES_MAX,
+  FRAME_DEPTH_MAX,
+  OPERATIONS_PER_BATCH_MAX,
+  WAITING_MESSAGES_MAX,
+} from '../../runtime/base/limits.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
+import { pathsOf, type Write } from '../../runtime/state/operation.ts'
+import type { Path } from '../../runtime/state/path.ts'
+import { priorityOf } from '../../runtime/state/priority.ts'
+import { sealBatch } from '../../runtime/sync/batch-codec.ts'
+import { type Batch, type Message, type Previous, type SyncMessage } from '../../runtime/sync/message.ts'
+import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
+import type { Output } from '../../runtime/sync/output.ts'
+import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import { genesisOf, set, stateOf } from '../support/replica-network.ts'
+import { isFrame } from './frame-grammar.ts'
+import { framesLike, mutate } from './hostile-frames.ts'
+
+const FLEET = genesisOf(3)
+const SEED = Number(process.env['FLEETSTEP_SEED'] ?? 20_261)
+const ROUNDS = 10_000
+const GENESIS: Previous = { id: null, stage: 0 }
+
+describe('hostile input', () => {
+  test('random bytes change nothing, and each is counted', () => {
+    const victim = newVictim()
+    const random = seededRandom(SEED)
+    const before = pictureOf(victim)
+    for (let round = 0; round < ROUNDS; round++) {
+      const bytes = Uint8Array.from({ length: random.uint32() % 200 }, () => random.uint32() & 0xff)
+      expectDropped(victim, bytes, `round ${round}`)
+    }
+    assert.equal(pictureOf(victim), before)
+    assert.ok(dropsOf(victim) >= ROUNDS)
+    expectReadableReasons(victim)
+  })
+
+  test('damaged frames are dropped whole, or taken as the other valid frame that they then are', () => {
+    const random = seededRandom(SEED)
+    const frames = realFrames()
+    let victim = newVictim()
+    let before = pictureOf(victim)
+    let valid = 0
+    for (let round = 0; round < ROUNDS; round++) {
+      const original = frames[random.uint32() % frames.length] as Uint8Array
+      const bytes = mutate(original, frames[random.uint32() % frames.length] as Uint8Array, random)
+      const where = `round ${round} of seed ${SEED}: ${Buffer.from(bytes).toString('hex').slice(0, 400)}`
+      const message = messageIn(victim, bytes)
+      if (message === null) {
+        expectDropped(victim, bytes, where)
+        assert.equal(pictureOf(victim), before, where)
+        continue
+      }
+      valid += 1
+      expectTakenByTheRules(victim, message, bytes, where)
+      victim = newVictim()
+      before = pictureOf(victim)
+    }
+    assert.ok(valid > 50 && valid < ROUNDS / 2, `${valid} of ${ROUNDS} were valid`)
+  })
+
+  test('a frame with one wrong field is dropped; what is accepted is what the grammar allows', () => {
+    const fleet = fromHex(newVictim().replica.fleet)
+    const seen = { accepted: 0, dropped: 0 }
+    for (const original of realFrames().slice(0, 6)) {
+      const frame = decodeCbor(original, FRAME_DEPTH_MAX) as readonly CborData[]
+      const body = frame[3] as CborData
+      const batch = body instanceof Uint8Array ? decodeCbor(body, FRAME_DEPTH_MAX) : null
+      let victim = newVictim()
+      const before = pictureOf(victim)
+      for (const bytes of framesLike(frame, batch)) {
+        const where = Buffer.from(bytes).toString('hex').slice(0, 400)
+        if (bytes.length <= FRAME_BYTES_MAX && isFrame(decodeWithCborg(bytes, { allowBigInt: true }), fleet)) {
+          const message = messageIn(victim, bytes)
+          assert.ok(message, `the grammar allows it: ${where}`)
+          expectTakenByTheRules(victim, message, bytes, where)
+          victim = newVictim()
+          seen.accepted += 1
+        } else {
+          expectDropped(victim, bytes, where)
+          seen.dropped += 1
+        }
+      }
+      const rested = newVictim()
+      assert.equal(pictureOf(rested), before)
+    }
+    assert.ok(seen.accepted > 100 && seen.dropped > 3000, JSON.stringify(seen))
+  })
+
+  test('a stage out of reach takes no memory and no time', () => {
+    const victim = newVictim()
+    const [origin, first] = [founder(FLEET, 1), heldOf(victim, 1)]
+    for (const stage of [1e6, 1e9, Number.MAX_SAFE_INTEGER]) {
+      const previous = { id: { member: founder(FLEET, 0), seq: 1 }, stage: stage - 1 }
+      const batch = sealBatch(origin, first.digest, [messageAt(origin, first.seq + 1, previous)])
+      victim.giveMessage({ kind: 'batch', batch })
+      assert.ok(victim.inspect().last.stage < 100, 'it names a previous operation that has another stage')
+    }
+    assert.equal(dropsOf(victim), 3)
+  })
+
+  test('a stage out of reach is refused also behind an operation that is folded', () => {
+    const victim = newVictim()
+    foldEverything(victim)
+    assert.equal(victim.inspect().journalLength, 0)
+    const [origin, first] = [founder(FLEET, 1), heldOf(victim, 1)]
+    const previous = { id: { member: founder(FLEET, 0), seq: 1 }, stage: 50_000_000 }
+    const batch = sealBatch(origin, first.digest, [messageAt(origin, first.seq + 1, previous)])
+    victim.giveMessage({ kind: 'batch', batch })
+    assert.equal(victim.inspect().journalLength, 0)
+    assert.equal(dropsOf(victim), 1)
+  })
+
+  test('strangers fill the waiting list up to its bound, and members still get through', () => {
+    const victim = newVictim()
+    for (let index = 0; index < WAITING_MESSAGES_MAX / OPERATIONS_PER_BATCH_MAX + 4; index++) {
+      const stranger = memberIdOf('ee00000000000000' as NodeId, index)
+      const messages = Array.from({ length: OPERATIONS_PER_BATCH_MAX }, (_, at) => {
+        return messageAt(stranger, at + 1, at === 0 ? GENESIS : { id: { member: stranger, seq: at }, stage: at })
+      })
+      victim.giveMessage({ kind: 'batch', batch: sealBatch(stranger, EMPTY_DIGEST, messages) })
+    }
+    const { waitingList, deferredQueue, dropped } = victim.inspect()
+    const waiting = [...waitingList, ...deferredQueue].reduce((sum, { operations }) => sum + operations.length, 0)
+    assert.ok(waiting <= WAITING_MESSAGES_MAX && waiting > WAITING_MESSAGES_MAX - OPERATIONS_PER_BATCH_MAX)
+    assert.equal(dropped['the waiting list is full'], 5)
+    const first = heldOf(victim, 0)
+    const origin = founder(FLEET, 0)
+    const batch = sealBatch(origin, first.digest, [messageAt(origin, first.seq + 1, GENESIS)])
+    const outputs = victim.giveMessage({ kind: 'batch', batch })
+    assert.ok(outputs.some(({ kind }) => kind === 'integrated'))
+  })
+
+  test('requests for what nobody has are answered with nothing', () => {
+    const victim = newVictim()
+    const before = pictureOf(victim)
+    const gaps = Array.from({ length: 1500 }, (_, nonce) => {
+      return { member: memberIdOf('ee00000000000000' as NodeId, nonce), after: 0, through: Number.MAX_SAFE_INTEGER }
+    })
+    for (let index = 0; index < 20; index++) {
+      victim.giveMessage({ kind: 'request', request: { from: gaps[index]!.member, to: null, gaps } })
+    }
+    assert.deepEqual(victim.batchesIn(victim.wait(500)), [])
+    assert.equal(pictureOf(victim), before)
+  })
+})
+
+/** A replica of the third member that holds an operation, while others wait for one that is missing. */
+function newVictim(): DrivenReplica {
+  const victim = new DrivenReplica(FLEET, 2)
+  victim.store()
+  for (const batch of realBatches().toSpliced(1, 1)) victim.giveMessage({ kind: 'batch', batch })
+  victim.store()
+  victim.wait(40_000)
+  return victim
+}
+
+let batches: readonly Batch[] | null = null
+
+/** Batches of two members who have partly seen each other. All but the second can be integrated without it or wait. */
+function realBatches(): readonly Batch[] {
+  if (batches !== null) return batches
+  const a = new DrivenReplica(FLEET, 0)
+  const b = new DrivenReplica(FLEET, 1)
+  const issue = (by: DrivenReplica, other: DrivenReplica | null, ...[request]: Parameters<DrivenReplica['issue']>) => {
+    by.issue(request)
+    by.store()
+    if (other !== null) for (const batch of by.batchesIn(by.outputs)) other.giveMessage({ kind: 'batch', batch })
+  }
+  for (const one of [a, b]) one.store()
+  for (const [one, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    for (const announcement of one.announcementsIn(one.wait(1000)))
+      other.giveMessage({ kind: 'announcement', announcement })
+  }
+  issue(a, b, set('line1/mode', 'auto'))
+  issue(b, null, set('line1/mode', { list: [1, -2, 3.5, null], bytes: new Uint8Array([1, 2, 3]) }))
+  issue(b, a, {
+    writes: [
+      { path: 'n' as Path, kind: 'add', argument: 2n ** 60n },
+      { path: 'log' as Path, kind: 'append', argument: 'Wärme' },
+      { path: 'on' as Path, kind: 'toggle', argument: null },
+    ],
+    guards: [
+      { path: 'line1/mode' as Path, comparison: 'exists', value: true },
+      { path: 'n' as Path, comparison: '!=', value: 7 },
+    ],
+  })
+  issue(a, null, { writes: [{ path: 'line1/mode' as Path, kind: 'delete', argument: null }], guards: [] })
+  issue(a, null, set('x', 1))
+  batches = [...a.batchesIn(a.outputs).slice(0, 1), ...b.batchesIn(b.outputs), ...a.batchesIn(a.outputs).slice(1)]
+  return batches
+}
+
+/** One real frame of each kind and shape; the first six differ in their structure. */
+function realFrames(): Uint8Array[] {
+  const { fleet } = newVictim().replica
+  const [a, b] = [founder(FLEET, 0), founder(FLEET, 1)]
+  const vector = [{ member: a, seq: 1, digest: EMPTY_DIGEST }]
+  const statement = { member: a, start: 1, number: 1, epoch: 0, stage: 1, ownSeq: 1, floor: 0 }
+  const digests = { floorDigest: EMPTY_DIGEST, vectorDigest: EMPTY_DIGEST }
+  const messages: Message[] = [
+    ...realBatches()
+      .slice(0, 3)
+      .map((batch): Message => ({ kind: 'batch', batch })),
+    { kind: 'announcement', announcement: { ...statement, ...digests, vector } },
+    { kind: 'announcement', announcement: { ...statement, ...digests, vector: null } },
+    { kind: 'request', request: { from: a, to: b, gaps: [{ member: a, after: 0, through: 3 }] } },
+    ...realBatches()
+      .slice(3)
+      .map((batch): Message => ({ kind: 'batch', batch })),
+  ]
+  return messages.map((message) => new Uint8Array(encodeFrame(fleet, message)))
+}
+
+function messageIn(victim: DrivenReplica, bytes: Uint8Array): Message | null {
+  try {
+    return decodeFrame(victim.replica.fleet, bytes)
+  } catch {
+    return null
+  }
+}
+
+function expectDropped(victim: DrivenReplica, bytes: Uint8Array, where: string): void {
+  const before = dropsOf(victim)
+  assert.deepEqual(victim.giveFrame(bytes), [], where)
+  assert.equal(dropsOf(victim), before + 1, `it is counted once: ${where}`)
+}
+
+/** The outputs that a valid frame of each kind may have. Nothing is half done. */
+function expectTakenByTheRules(victim: DrivenReplica, message: Message, bytes: Uint8Array, where: string): void {
+  const dropped = dropsOf(victim)
+  const state = JSON.stringify(victim.inspect().journal())
+  const outputs = victim.giveFrame(bytes)
+  const view = victim.inspect()
+  assert.equal(view.waitingQueueLength, 0, where)
+  assert.ok(view.journalLength < 100, where)
+  const integrated = outputs.filter((output) => output.kind === 'integrated')
+  const allowed = ALLOWED[message.kind]
+  for (const { kind } of outputs) assert.ok(allowed.includes(kind), `${kind} after a ${message.kind}: ${where}`)
+  if (integrated.length === 0 && !outputs.some(({ kind }) => kind === 'settled')) {
+    assert.equal(JSON.stringify(view.journal()), state, where)
+  }
+  if (message.kind === 'batch' && integrated.length > 0) {
+    assert.deepEqual(
+      integrated[0]?.operations,
+      message.batch.messages.map(({ current }) => current.id),
+      where,
+    )
+  }
+  assert.ok(dropsOf(victim) - dropped <= 1, where)
+}
+
+const ALLOWED: Readonly<Record<Message['kind'], readonly Output['kind'][]>> = {
+  batch: ['integrated', 'store', 'change', 'outcome', 'conflict', 'alarm'],
+  announcement: ['alarm', 'settled'],
+  request: ['send'],
+}
+
+/** All that a person or a program can see of a replica, but for the counts of what was dropped and the time. */
+function pictureOf({ replica, now }: DrivenReplica): string {
+  const { dropped: _, members, journal, ...view } = replica.inspect(now)
+  const heard = members.map((member) => ({ ...member, heardAgoMs: null }))
+  const everything = {
+    ...view,
+    members: heard,
+    journal: journal(),
+    state: stateOf(replica),
+    conflicts: replica.conflicts(),
+  }
+  return JSON.stringify(everything, (_key, value: unknown) => (typeof value === 'bigint' ? `${value}` : value))
+}
+
+function dropsOf(victim: DrivenReplica): number {
+  return Object.values(victim.inspect().dropped).reduce((sum, count) => sum + count, 0)
+}
+
+function expectReadableReasons(victim: DrivenReplica): void {
+  const reasons = Object.keys(victim.inspect().dropped)
+  assert.ok(reasons.length <= 65, `${reasons.length} reasons`)
+  for (const reason of reasons) assert.match(reason, /^[a-z][ -~]{4,160}$/)
+}
+
+function heldOf(victim: DrivenReplica, index: number): { readonly seq: number; readonly digest: Batch['link'] } {
+  const held = victim.inspect().vector.find(({ member }) => member === founder(FLEET, index))
+  return held ?? { seq: 0, digest: EMPTY_DIGEST }
+}
+
+/** Lets the floor move over all that the victim holds, as the others' announcements allow. */
+function foldEverything(victim: DrivenReplica): void {
+  const view = victim.inspect()
+  for (const member of [founder(FLEET, 0), founder(FLEET, 1)]) {
+    const ownSeq = view.vector.find((entry) => entry.member === member)?.seq ?? 0
+    const position = { stage: view.last.stage, ownSeq, floor: 0, floorDigest: EMPTY_DIGEST }
+    const statement = { member, start: 1, number: 1, epoch: 0, ...position }
+    const announcement = { ...statement, vectorDigest: EMPTY_DIGEST, vector: view.vector }
+    victim.giveMessage({ kind: 'announcement', announcement })
+  }
+}
+
+function messageAt(member: MemberId, seq: number, previous: Previous): SyncMessage {
+  const node = FLEET.founders.findIndex((_, index) => founder(FLEET, index) === member)
+  const writes: Write[] = [{ path: 'y' as Path, kind: 'set', argument: seq, replaces: null }]
+  const position = {
+    stage: previous.stage + 1,
+    floor: 0,
+    priority: priorityOf(member, node < 0 ? 9 : FLEET.founders[node]!.tier),
+  }
+  return { current: { id: { member, seq }, ...position, writes, guards: [], paths: pathsOf(writes, []) }, previous }
+}

@@ -1,0 +1,173 @@
+import { digestOf, EMPTY_DIGEST, type Digest } from '../../runtime/base/digest.ts'
+import { formatOperationId, type MemberId, type OperationId } from '../../runtime/base/ids.ts'
+import type { Guard, Operation, Outcome, Write } from '../../runtime/state/operation.ts'
+import type { Value } from '../../runtime/state/value.ts'
+
+/**
+ * The slow and obvious reference of PROTOCOL section 3: all operations, sorted, executed one by one on a map. It shares no
+ * code with the executor, the journal or the local state; numbers are small ones, so plain arithmetic does.
+ */
+export interface ReferenceResult {
+  /** Operation ids in canonical order. */
+  readonly order: readonly string[]
+  readonly outcomes: ReadonlyMap<string, Outcome>
+  /** Points with a value. */
+  readonly state: ReadonlyMap<string, Value>
+  /** By id. */
+  readonly conflicts: ReadonlyMap<string, ReferenceConflict>
+  /** Rolling digest over (operation id, outcome) of everything at or below `floor` (PROTOCOL section 7). */
+  digestAt(floor: number): Digest
+}
+
+export interface ReferenceConflict {
+  readonly path: string
+  readonly winner: ReferenceSide
+  readonly loser: ReferenceSide
+}
+
+export interface ReferenceSide {
+  readonly operation: OperationId
+  readonly stage: number
+  readonly value: Value | undefined
+}
+
+/** @param isMember whether the member is one at this stage */
+export function executeAll(
+  operations: Iterable<Operation>,
+  isMember: (member: MemberId, stage: number) => boolean = () => true,
+): ReferenceResult {
+  const sorted = [...operations].sort(inCanonicalOrder)
+  const cells = new Map<string, ReferenceCell>()
+  const outcomes = new Map<string, Outcome>()
+  const conflicts = new Map<string, ReferenceConflict>()
+  for (const operation of sorted) {
+    const outcome = isMember(operation.id.member, operation.stage) ? executeOne(operation, cells, conflicts) : 'void'
+    outcomes.set(formatOperationId(operation.id), outcome)
+  }
+  const state = new Map<string, Value>()
+  for (const [path, cell] of cells) if (cell.value !== undefined) state.set(path, cell.value)
+  return {
+    order: sorted.map(({ id }) => formatOperationId(id)),
+    outcomes,
+    state,
+    conflicts,
+    digestAt: (floor) => rollingDigest(sorted, outcomes, floor),
+  }
+}
+
+/** A value or a tombstone, and W, the operation that wrote it. */
+interface ReferenceCell {
+  value: Value | undefined
+  writer: Operation | null
+}
+
+/** Stage ascending, priority descending (tier, then node id), nonce ascending, seq ascending. */
+function inCanonicalOrder(left: Operation, right: Operation): number {
+  if (left.stage !== right.stage) return left.stage < right.stage ? -1 : 1
+  if (left.priority.tier !== right.priority.tier) return left.priority.tier > right.priority.tier ? -1 : 1
+  const [leftNode = '', leftNonce = ''] = left.id.member.split('.')
+  const [rightNode = '', rightNonce = ''] = right.id.member.split('.')
+  if (leftNode !== rightNode) return leftNode > rightNode ? -1 : 1
+  if (leftNonce !== rightNonce) return leftNonce < rightNonce ? -1 : 1
+  return left.id.seq - right.id.seq
+}
+
+function executeOne(
+  operation: Operation,
+  cells: Map<string, ReferenceCell>,
+  conflicts: Map<string, ReferenceConflict>,
+): Outcome {
+  for (const guard of operation.guards) if (!holds(guard, cells.get(guard.path)?.value)) return 'refused'
+  const scratch = new Map<string, ReferenceCell>()
+  const beaten: [string, ReferenceConflict][] = []
+  for (const write of operation.writes) {
+    const cell = scratch.get(write.path) ?? cells.get(write.path) ?? { value: undefined, writer: null }
+    const written = valueOf(write, cell.value)
+    if (written === REFUSED) return 'refused'
+    if (write.kind === 'add' || write.kind === 'append') {
+      scratch.set(write.path, { value: written, writer: cell.writer })
+      continue
+    }
+    const W = cell.writer
+    if (W !== null && !isSeen(W, operation, write)) {
+      const standing = { operation: W.id, stage: W.stage, value: cell.value }
+      const coming = { operation: operation.id, stage: operation.stage, value: written }
+      if (outranks(W, operation)) {
+        conflicts.set(...conflictOf(write.path, standing, coming))
+        return 'superseded'
+      }
+      beaten.push(conflictOf(write.path, coming, standing))
+    }
+    scratch.set(write.path, { value: written, writer: operation })
+  }
+  for (const [path, cell] of scratch) cells.set(path, cell)
+  for (const [id, conflict] of beaten) conflicts.set(id, conflict)
+  return 'applied'
+}
+
+function isSeen(W: Operation, X: Operation, write: Write): boolean {
+  if (formatOperationId(W.id) === formatOperationId(X.id)) return true
+  if (write.replaces !== null && formatOperationId(W.id) === formatOperationId(write.replaces)) return true
+  if (W.id.member === X.id.member && W.id.seq < X.id.seq) return true
+  return W.stage <= X.floor
+}
+
+function outranks(left: Operation, right: Operation): boolean {
+  if (left.priority.tier !== right.priority.tier) return left.priority.tier > right.priority.tier
+  return left.priority.node > right.priority.node
+}
+
+const REFUSED = Symbol('refused')
+
+function valueOf(write: Write, value: Value | undefined): Value | undefined | typeof REFUSED {
+  switch (write.kind) {
+    case 'set':
+      return write.argument
+    case 'delete':
+      return undefined
+    case 'toggle':
+      if (value === undefined) return true
+      return typeof value === 'boolean' ? !value : REFUSED
+    case 'add': {
+      const from = value === undefined ? 0 : value
+      return typeof from === 'number' && typeof write.argument === 'number' ? from + write.argument : REFUSED
+    }
+    case 'append': {
+      const from: unknown = value === undefined ? [] : value
+      return isList(from) ? [...from, write.argument] : REFUSED
+    }
+  }
+}
+
+/** Values in guards of the tests are numbers, texts and booleans; an absent point equals nothing and has no order. */
+function holds(guard: Guard, value: Value | undefined): boolean {
+  if (guard.comparison === 'exists') return (value !== undefined) === guard.value
+  if (guard.comparison === '==') return value === guard.value
+  if (guard.comparison === '!=') return value !== guard.value
+  if (typeof value !== typeof guard.value || (typeof value !== 'number' && typeof value !== 'string')) return false
+  const other = guard.value as typeof value
+  if (guard.comparison === '<') return value < other
+  if (guard.comparison === '<=') return value <= other
+  if (guard.comparison === '>') return value > other
+  return value >= other
+}
+
+function conflictOf(path: string, winner: ReferenceSide, loser: ReferenceSide): [string, ReferenceConflict] {
+  return [`${formatOperationId(loser.operation)}@${path}`, { path, winner, loser }]
+}
+
+function rollingDigest(sorted: readonly Operation[], outcomes: ReadonlyMap<string, Outcome>, floor: number): Digest {
+  const texts = new Map<number, string>()
+  for (const { id, stage } of sorted) {
+    if (stage > floor) break
+    const name = formatOperationId(id)
+    texts.set(stage, `${texts.get(stage) ?? ''}${name}=${outcomes.get(name)};`)
+  }
+  let digest = EMPTY_DIGEST
+  for (const text of texts.values()) digest = digestOf(digest, text)
+  return digest
+}
+
+function isList(value: unknown): value is Value[] {
+  return Array.isArray(value)
+}
