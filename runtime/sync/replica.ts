@@ -15,7 +15,8 @@ import { describeIntegration } from './describe-integration.ts'
 import { DropCounter } from './drop-counter.ts'
 import { type FloorView, possibleFloor } from './floor.ts'
 import type { Input } from './input.ts'
-import type { History, Integration, Reception } from './history.ts'
+import type { Verdict } from './consistency.ts'
+import type { History, Integration } from './history.ts'
 import { type Inspection, inspect } from './inspection.ts'
 import { checkOperation, type Issued } from './issue.ts'
 import type { Genesis } from './membership.ts'
@@ -263,13 +264,15 @@ export class Replica {
       return []
     }
     const reception = this.#history.receive(batch)
-    const outputs = this.#describeVerdict(batch, reception)
+    const judged = [{ batch, verdict: reception.verdict }, ...reception.rejected]
+    const outputs = judged.flatMap((one) => this.#describeVerdict(one.batch, one.verdict))
+    if (reception.waits === 'full') this.#dropped.add('the waiting list is full')
     for (const integration of reception.integrations) {
       outputs.push(...this.#keep(integration), ...this.#relay(integration, link), ...this.#describe(integration))
     }
     // What was refused must not be asked for again and again.
     if (reception.verdict.kind !== 'refused' && reception.verdict.kind !== 'late')
-      this.#antiEntropy.noteBatch(batch, link, now)
+      this.#antiEntropy.noteBatch(batch, link, reception.verdict.kind === 'ready', now)
     return outputs
   }
 
@@ -291,8 +294,10 @@ export class Replica {
     } else if (own !== undefined && (log.digestAt(own.seq) ?? own.digest) !== own.digest) {
       outputs.push(...this.#becomeDraft('the fleet holds other operations of this node than this node itself'))
     }
-    if (!this.#hasHeard) this.#antiEntropy.noteStored(now)
-    this.#hasHeard = true
+    if (!this.#hasHeard && peer.hasStatedVector) {
+      this.#hasHeard = true
+      this.#antiEntropy.noteStored(now)
+    }
     this.#antiEntropy.noteAnnouncement(peer, now)
     if (this.#antiEntropy.links.size > 1) {
       outputs.push({ kind: 'send', frame, to: { channel: 'announcements', links: { except: link } } })
@@ -348,8 +353,7 @@ export class Replica {
     return [...describeIntegration(integration, this.#history.local), ...this.#warnOfJournal()]
   }
 
-  #describeVerdict(batch: Batch, reception: Reception): Output[] {
-    const { verdict } = reception
+  #describeVerdict(batch: Batch, verdict: Verdict): Output[] {
     const { member, seq } = lastOf(batch).current.id
     switch (verdict.kind) {
       case 'late':
@@ -362,8 +366,6 @@ export class Replica {
         this.#dropped.add(verdict.reason)
         return []
       case 'wait':
-        if (reception.waits === 'full') this.#dropped.add('the waiting list is full')
-        return []
       case 'known':
       case 'ready':
         return []
@@ -373,13 +375,8 @@ export class Replica {
   }
 
   #advanceFloor(): Output[] {
-    const view = possibleFloor(
-      this.#history,
-      this.#peers,
-      this.self,
-      this.#ownBound(),
-      this.#outbox.first?.stage ?? null,
-    )
+    const firstUnsealed = this.#outbox.first?.stage ?? null
+    const view = possibleFloor(this.#history, this.#peers, this.self, this.#ownBound(), firstUnsealed)
     this.#floorView = view
     if (view.stage <= this.#history.floor) return []
     const { paths, changes } = settle(this.#history, view.stage)
