@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { genesisOf, set } from '../../support/replica-network.ts'
 import { type Issuer, IssuingFleet } from '../../sync/reference-fleet.ts'
 
-test('an operation at or below the floor is late: it is not taken, and neither state nor log change', () => {
+test('an operation at or below the floor is late: it is not taken, and the log does not change', () => {
   const fleet = new IssuingFleet(genesisOf(2))
   const [a, b] = fleet.issuers as [Issuer, Issuer]
   for (let count = 0; count < 3; count++) a.issue(set('p', count))
