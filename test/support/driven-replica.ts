@@ -10,7 +10,7 @@ import type { Output } from '../../runtime/sync/output.ts'
 import type { Recovered } from '../../runtime/sync/recovery.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
 
-export const NOTHING_STORED: Recovered = { snapshot: null, records: [], last: 0 }
+const NOTHING_STORED: Recovered = { snapshot: null, records: [], last: 0 }
 
 /** One replica by hand: a test decides what it gets, when its disk has written, and what time it is. */
 export class DrivenReplica {
