@@ -112,12 +112,6 @@ export const MUTATIONS = [
     to: '{}',
   },
   {
-    name: 'tombstone: nothing in the journal was issued below it',
-    file: 'runtime/sync/floor.ts',
-    from: 'stage = Math.min(stage, operation.floor)',
-    to: '{}',
-  },
-  {
     name: 'sync before send',
     file: 'runtime/sync/replica.ts',
     from: 'return this.#writer.storeBatch(batch, this.#floor)\n    })',
