@@ -118,7 +118,7 @@ export class AntiEntropy {
     const { seq } = lastOf(batch).current.id
     const closesGap = isNew && (this.#heights.get(batch.origin) ?? 0) >= seq
     this.#raiseHeight(batch.origin, seq)
-    this.#answers.get(link)?.skip(batch.origin, seq)
+    this.#answers.get(link)?.skip(batch)
     if (this.#gaps().length === 0) {
       this.#requestAt = null
       this.#attempts = 0
@@ -330,9 +330,11 @@ class PendingAnswer {
     }
   }
 
-  /** Somebody else has sent it. */
-  skip(member: MemberId, seq: number): void {
-    const gap = this.#gaps.get(member)
-    if (gap !== undefined && seq > gap.after) this.#gaps.set(member, { ...gap, after: seq })
+  /** Somebody else has sent it: the gap begins behind it, unless there is more before it that is still missing. */
+  skip(batch: Batch): void {
+    const gap = this.#gaps.get(batch.origin)
+    const { seq } = lastOf(batch).current.id
+    if (gap === undefined || seq <= gap.after || firstOf(batch).current.id.seq > gap.after + 1) return
+    this.#gaps.set(batch.origin, { ...gap, after: seq })
   }
 }
