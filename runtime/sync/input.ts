@@ -7,3 +7,5 @@ export type Input =
   | { readonly kind: 'stored'; readonly through: number }
   /** A person has dealt with a conflict. */
   | { readonly kind: 'resolve'; readonly conflict: string }
+  /** The journal has reached the size at which a snapshot is cheaper. */
+  | { readonly kind: 'snapshot-due' }

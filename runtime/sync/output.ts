@@ -8,7 +8,8 @@ import type { Place } from './consistency.ts'
 /** What the replica wants done, as data, in this order. The pump gives each to its port. */
 export type Output =
   | { readonly kind: 'store'; readonly record: Uint8Array; readonly number: number }
-  | { readonly kind: 'snapshot'; readonly bytes: Uint8Array; readonly through: number }
+  /** To be gathered piece by piece, each some milliseconds of work; all of them are one snapshot. */
+  | { readonly kind: 'snapshot'; readonly pieces: Iterable<Uint8Array>; readonly through: number }
   | { readonly kind: 'send'; readonly frame: Uint8Array; readonly to: Destination }
   | { readonly kind: 'change'; readonly change: Change }
   | {

@@ -29,7 +29,6 @@ import { announcedStage, ownStatement } from './own-statement.ts'
 import { type OwnVector, Peers } from './peers.ts'
 import { RecordWriter } from './record-writer.ts'
 import { type Recovered, recoverHistory } from './recovery.ts'
-import { encodeSnapshot } from './snapshot.ts'
 import { settle } from './settle.ts'
 import type { FloorMark } from './stored-floor.ts'
 import { Tombstones } from './tombstones.ts'
@@ -42,7 +41,7 @@ export interface ReplicaOptions {
   readonly random: Random
   /** What the store gave back. */
   readonly recovered: Recovered
-  /** Journal bytes after which a snapshot is cut; SNAPSHOT_JOURNAL_BYTES if absent. */
+  /** Journal bytes after which a snapshot is cut without the input `snapshot-due`, for simulations. */
   readonly snapshotJournalBytes?: number
 }
 
@@ -166,6 +165,9 @@ export class Replica {
         return [...this.#receiveFrame(input.bytes, input.link, now), ...this.tick(now)]
       case 'stored':
         return [...this.#noteStored(input.through, now), ...this.tick(now)]
+      case 'snapshot-due':
+        this.#writer.noteSnapshotDue()
+        return this.#snapshotIfDue()
       case 'resolve':
         this.#history.conflicts.resolve(input.conflict)
         return [this.#writer.store({ kind: 'resolved', conflict: input.conflict })]
@@ -402,9 +404,7 @@ export class Replica {
   }
 
   #snapshotIfDue(): Output[] {
-    if (!this.#writer.isSnapshotDue) return []
-    const snapshot = this.#history.snapshot(this.self, this.#start, this.#outbox.firstPrevious)
-    return [this.#writer.snapshot(encodeSnapshot(snapshot))]
+    return this.#writer.snapshotIfDue(() => this.#history.snapshot(this.self, this.#start, this.#outbox.firstPrevious))
   }
 
   #becomeDraft(reason: string): Output[] {
