@@ -1,7 +1,7 @@
 /** What the writing of a store means for the card below it. */
 export interface Wear {
   readonly bytesPerDay: number
-  /** Null while nothing was written. */
+  /** Null while nothing was written, and within the first hour, in which the segments are made. */
   readonly cardLifeYears: number | null
 }
 
@@ -18,8 +18,9 @@ const CARD_WRITE_AMPLIFICATION = 4
  */
 export function estimateWear(bytesWritten: number, sinceMs: number, enduranceTb: number): Wear {
   const bytesPerDay = sinceMs <= 0 ? 0 : Math.round((bytesWritten / sinceMs) * DAY_MS)
-  if (bytesPerDay === 0) return { bytesPerDay, cardLifeYears: null }
+  if (bytesPerDay === 0 || sinceMs < MEASURED_MS_MIN) return { bytesPerDay, cardLifeYears: null }
   return { bytesPerDay, cardLifeYears: (enduranceTb * 1e12) / (bytesPerDay * CARD_WRITE_AMPLIFICATION * 365) }
 }
 
 const DAY_MS = 86_400_000
+const MEASURED_MS_MIN = 3_600_000

@@ -147,7 +147,7 @@ describe('fleetstep with a gateway', () => {
       /^gateway +pump, process \d+$/m,
       /^floor +\d+, \S+/m,
       /^ +[0-9a-f]{16} +0 +this gateway/m,
-      /^disk +can be written$/m,
+      /^disk +can be written/m,
     ])
       assert.match(status.stdout, part)
     const json = await fleetstepJson(t, place, 'status')

@@ -89,9 +89,11 @@ export class RecordedDisk implements ServedFile {
 }
 
 const SECTOR_BYTES = 512
+/** ext4 writes its superblock in place; one that is torn keeps the file system from being mounted, whatever it holds. */
+const SUPERBLOCK_BYTES = 4096
 
 function cutWrite(image: Uint8Array, at: number, bytes: Uint8Array, kind: CutKind, random: Random): void {
-  if (kind === 'dropped') {
+  if (kind === 'dropped' || at < SUPERBLOCK_BYTES) {
     if (fraction(random) < 0.5) image.set(bytes, at)
     return
   }

@@ -9,7 +9,7 @@ import {
   DISK_CHECK_MS,
   DISK_FREE_REFUSAL_BYTES,
   DISK_FREE_WARNING_BYTES,
-  PENDING_RECORDS_MAX,
+  PENDING_OPERATIONS_MAX,
 } from '../../runtime/base/limits.ts'
 import { exportDataDirectory, readDataDirectory } from '../../runtime/gateway/data-directory.ts'
 import { openGateway, type Gateway, type GatewayOptions } from '../../runtime/gateway/gateway.ts'
@@ -31,6 +31,8 @@ const PAIR: Genesis = {
   founders: [
     { node: ANNA, tier: 1 },
     { node: BERT, tier: 0 },
+    // It is never heard, so nothing is settled and everybody keeps all operations.
+    { node: '0200000000000003' as NodeId, tier: 0 },
   ],
 }
 
@@ -62,10 +64,10 @@ describe('A gateway with little room on its disk', () => {
 describe('A gateway whose disk is slow', () => {
   it('refuses local changes beyond a bound, and takes them again once the disk has caught up', async (t) => {
     const storage = new StalledStore()
+    t.after(() => storage.goOn())
     const gateway = await open(t, { storage })
     storage.isStalled = true
-    for (let turn = 0; gateway.storage().pendingRecords < PENDING_RECORDS_MAX; turn += 1)
-      gateway.state.set('lamp', turn)
+    for (let turn = 0; turn < PENDING_OPERATIONS_MAX; turn += 1) gateway.state.set(`point${turn % 512}`, turn)
     assert.throws(() => gateway.state.set('lamp', -1), { code: 'limit-reached', message: /the disk is too slow/ })
     storage.goOn()
     await until(() => gateway.storage().pendingOperations === 0, 'the disk has caught up')
@@ -93,8 +95,9 @@ describe('A gateway whose medium fails once', () => {
 })
 
 describe('A gateway whose journal is damaged', () => {
-  it('raises an alarm and has from the others what its own disk has lost', async (t) => {
+  it('raises an alarm and has from the others what its own disk has lost and they still keep', async (t) => {
     const hub = memoryHub({ clock: realClock })
+    const link = hub.link(BERT)
     const bench = new SimulatedBench(1, 1024 * 1024)
     const owner = { fleet: fleetIdOf(PAIR), node: BERT }
     const anna = await open(t, { fleet: PAIR, links: [() => hub.link(ANNA)] })
@@ -103,7 +106,7 @@ describe('A gateway whose journal is damaged', () => {
         fleet: PAIR,
         node: BERT,
         storage: bench.store({ ...OWNER, ...owner }),
-        links: [() => hub.link(BERT)],
+        links: [() => link],
         clock: realClock,
       })
     const before = await openBert()
@@ -185,6 +188,7 @@ describe('A data directory of a stopped gateway', () => {
 describe('The life of a card', () => {
   it('is its endurance over what is written a day, with the amplification of the card', () => {
     assert.deepEqual(estimateWear(0, 1000, 16), { bytesPerDay: 0, cardLifeYears: null })
+    assert.equal(estimateWear(1e9, 3_599_999, 16).cardLifeYears, null)
     // 4096 bytes a second: 354 MB a day, 1.4 GB within the card.
     const { bytesPerDay, cardLifeYears } = estimateWear(4096 * 3600, 3_600_000, 16)
     assert.equal(bytesPerDay, 353_894_400)
