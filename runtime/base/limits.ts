@@ -38,6 +38,9 @@ export const BATCHES_PER_ANSWER_MAX = 32
 /** Bytes of batches that answer one request. */
 export const ANSWER_BYTES_MAX: number = 256 * 1024
 
+/** Bytes of a public key: Ed25519, RFC 8032. */
+export const KEY_BYTES = 32
+
 // --- what a node keeps ----------------------------------------------------------------------------------------
 
 /** Members of one fleet. A version vector of this size is about 100 KiB in memory and is sent as differences. */

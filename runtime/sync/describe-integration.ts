@@ -1,3 +1,4 @@
+import { isReserved } from '../state/reserved-point.ts'
 import { equalValues } from '../state/value.ts'
 import type { Integration } from './history.ts'
 import type { LocalState } from './local-state.ts'
@@ -12,7 +13,7 @@ export function describeIntegration(integration: Integration, local: LocalState)
   ]
   for (const [path, before] of effects.changed) {
     const after = local.get(path)
-    if (equalValues(before.value, after)) continue
+    if (isReserved(path) || equalValues(before.value, after)) continue
     outputs.push({ kind: 'change', change: { path, before: before.value, after, settled: false } })
   }
   for (const [entry, previous] of effects.executed) {

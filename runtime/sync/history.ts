@@ -2,6 +2,8 @@ import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
 import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
 import { FLOOR_DIGESTS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
+import type { Cell } from '../state/cell.ts'
+import type { Path } from '../state/path.ts'
 import type { Entry } from '../state/register.ts'
 import { type Conflict, ConflictList } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
@@ -53,7 +55,7 @@ export class History implements Holdings {
     this.journal = new Journal(floor)
     this.#floorDigest = floorDigest
     this.floorDigests.set(floor, floorDigest)
-    this.local = new LocalState((operation) => this.#voidReason(operation))
+    this.local = new LocalState()
   }
 
   get floor(): number {
@@ -90,6 +92,12 @@ export class History implements Holdings {
   /** Takes back a log and the high-water mark of a snapshot. Only before the first batch. */
   restoreLog(settled: VersionEntry): void {
     this.#logs.set(settled.member, new MemberLog(settled.member, settled))
+  }
+
+  /** Takes back a settled point of a snapshot. Only before the first batch. */
+  restoreCell(path: Path, cell: Cell): void {
+    this.local.restore(path, cell)
+    this.membership.follow(path, cell)
   }
 
   restoreHighWater(highWater: Previous): void {
@@ -195,6 +203,7 @@ export class History implements Holdings {
       this.log(next.origin).extend(next)
       if (operations.length > 0) integrations.push(this.#integrate(operations, next))
       const released = this.waitingList.release(next.origin, this.log(next.origin).held.seq)
+      for (const { join } of operations) if (join !== null) released.push(...this.waitingList.release(join.member, 0))
       if (released.length > 0) ready = [...ready, ...released].sort(byFirst)
     }
     return integrations
@@ -212,19 +221,23 @@ export class History implements Holdings {
     const entries = operations.map((operation): Entry => ({ operation, execution: null, queued: false }))
     for (const entry of entries) this.journal.insert(entry)
     const effects = this.local.add(entries)
+    this.#followMembership(effects)
     const conflicts = this.conflicts.follow(effects.executed)
     this.#raiseHighWater()
     return { batch, place, entries, effects, conflicts }
   }
 
+  /** Members come and go with their points. */
+  #followMembership(effects: Effects): void {
+    for (const path of effects.changed.keys()) {
+      const member = this.membership.follow(path, this.local.cell(path))
+      if (member !== null && this.membership.get(member) === undefined) this.#logs.delete(member)
+    }
+  }
+
   #raiseHighWater(): void {
     const last = this.journal.last?.operation
     if (last !== undefined && last.stage >= this.#highWater.stage) this.#highWater = { id: last.id, stage: last.stage }
-  }
-
-  #voidReason(operation: Operation): string | null {
-    const member = this.membership.get(operation.id.member)
-    return member !== undefined && member.since < operation.stage ? null : 'its issuer was no member at this place'
   }
 }
 

@@ -63,7 +63,7 @@ function historyFrom(genesis: Genesis, snapshot: Snapshot | null): History {
   if (snapshot === null) return new History(membership, 0, EMPTY_DIGEST)
   const history = new History(membership, snapshot.floor, snapshot.floorDigests.get(snapshot.floor) ?? EMPTY_DIGEST)
   for (const [floor, digest] of snapshot.floorDigests) history.floorDigests.set(floor, digest)
-  for (const [path, cell] of snapshot.cells) history.local.restore(path, cell)
+  for (const [path, cell] of snapshot.cells) history.restoreCell(path, cell)
   for (const log of snapshot.logs) history.restoreLog(log)
   history.restoreHighWater(snapshot.highWater)
   history.conflicts.restore(snapshot.conflicts, snapshot.conflictsForgotten, snapshot.conflictsResolved)

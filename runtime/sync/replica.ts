@@ -4,9 +4,10 @@ import { assert, FleetstepError, unreachable } from '../base/errors.ts'
 import type { MemberId } from '../base/ids.ts'
 import { JOURNAL_OPERATIONS_MAX, JOURNAL_OPERATIONS_WARNING, PATHS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
-import type { Operation, OperationRequest } from '../state/operation.ts'
+import { type Operation, type OperationRequest, pathsMet } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import type { Priority } from '../state/priority.ts'
+import { isReserved } from '../state/reserved-point.ts'
 import type { Value } from '../state/value.ts'
 import { Alarms } from './alarms.ts'
 import { AntiEntropy, type OwnStatement } from './anti-entropy.ts'
@@ -142,7 +143,9 @@ export class Replica {
       priority: this.#priority,
       writes: checked.writes,
       guards: checked.guards,
-      paths: checked.paths,
+      join: null,
+      original: null,
+      paths: pathsMet(checked.paths, this.self, null, null),
     }
     this.#nextSeq += 1
     const integration = this.#history.execute(operation)
@@ -199,13 +202,14 @@ export class Replica {
   *entries(): Generator<[Path, Value]> {
     for (const register of this.#history.local.registers()) {
       const { value } = register.cell
-      if (value !== undefined) yield [register.path, value]
+      if (value !== undefined && !isReserved(register.path)) yield [register.path, value]
     }
   }
 
   /** Every point with a settled value, in no order. */
   *settledEntries(): Generator<[Path, Value]> {
-    for (const [path, { value }] of this.#history.local.settledCells()) if (value !== undefined) yield [path, value]
+    for (const [path, { value }] of this.#history.local.settledCells())
+      if (value !== undefined && !isReserved(path)) yield [path, value]
   }
 
   /** The value that no member can change without a new operation, or undefined. */

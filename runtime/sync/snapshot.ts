@@ -7,6 +7,7 @@ import type { Cell } from '../state/cell.ts'
 import type { Positioned } from '../state/operation.ts'
 import { isPath, type Path } from '../state/path.ts'
 import { priorityOf } from '../state/priority.ts'
+import { isReserved } from '../state/reserved-point.ts'
 import { isValue, type Value } from '../state/value.ts'
 import { openBatch } from './batch-codec.ts'
 import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
@@ -115,8 +116,12 @@ function decodeWriter(data: CborData | undefined): Positioned | null {
 
 function decodeCell(data: CborData): readonly [Path, Cell] {
   const [path, isPresent, value, writer] = tupleOf(data, 'cell', 4)
-  if (!isPath(path)) throw invalid('path', 'is not valid')
+  if (!isPath(path) && !isReservedText(path)) throw invalid('path', 'is not valid')
   return [path, { value: decodeValue(isPresent, value), writer: decodeWriter(writer) }]
+}
+
+function isReservedText(text: CborData | undefined): text is Path {
+  return typeof text === 'string' && isReserved(text as Path)
 }
 
 function encodeId(id: OperationId | null): CborData {

@@ -316,5 +316,6 @@ function messageAt(member: MemberId, seq: number, previous: Previous): SyncMessa
     floor: 0,
     priority: priorityOf(member, node < 0 ? 9 : FLEET.founders[node]!.tier),
   }
-  return { current: { id: { member, seq }, ...position, writes, guards: [], paths: pathsOf(writes, []) }, previous }
+  const content = { writes, guards: [], join: null, original: null, paths: pathsOf(writes, []) }
+  return { current: { id: { member, seq }, ...position, ...content }, previous }
 }
