@@ -216,6 +216,10 @@ class RunningGateway implements Gateway {
         break
       case 'conflict':
       case 'integrated':
+      case 'draft-durable':
+      case 'draft-settled':
+      case 'standing':
+      case 'removed':
       case 'store':
       case 'snapshot':
       case 'send':
@@ -259,6 +263,10 @@ export function describeAlarm(alarm: Alarm): string {
       return `this node stands still: ${alarm.reason}; its data directory is older than what it has said, or its card was cloned`
     case 'divergence':
       return `${alarm.member} has another settled state at floor ${alarm.floor}: collect the journals of both nodes and report it`
+    case 'epoch-conflict':
+      return `two different epochs have the number ${alarm.number}: two operators retired nodes at the same time; the second one is refused here; make another epoch`
+    case 'cut-below-floor':
+      return `operations of ${alarm.member} behind ${alarm.seq} were cut although they are settled here: they stay; an epoch was forced`
     case 'journal-long':
       return `the journal holds ${alarm.operations} operations because ${alarm.waitingFor ?? 'the own disk'} has not confirmed them: bring that node back or retire it`
     default:

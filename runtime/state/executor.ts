@@ -36,6 +36,15 @@ export interface Clash {
 export function execute(operation: Operation, before: readonly Cell[]): Execution {
   const voidReason = reasonForVoid(operation, before)
   if (voidReason !== null) return unchanged('void', before, voidReason)
+  const execution = executeAlone(operation, before)
+  return execution.outcome === 'applied' ? noteMembership(operation, execution) : execution
+}
+
+/**
+ * Executes what an operation does to the points of the device, without a look at who issued it: a draft has no member yet.
+ * @param before aligned with `operation.paths`
+ */
+export function executeAlone(operation: Operation, before: readonly Cell[]): Execution {
   for (const guard of operation.guards) {
     if (!guardHolds(guard, cellOf(operation, before, guard.path).value)) {
       return unchanged('refused', before, `the guard ${guard.path} ${guard.comparison} does not hold`)
@@ -59,7 +68,6 @@ export function execute(operation: Operation, before: readonly Cell[]): Executio
         unreachable(step)
     }
   }
-  noteMembership(operation, scratch)
   return { outcome: 'applied', after: scratch, clashes: clashes.length === 0 ? NO_CLASHES : clashes, reason: null }
 }
 
@@ -76,14 +84,18 @@ function reasonForVoid(operation: Operation, before: readonly Cell[]): string | 
 }
 
 /** The reserved points after `operation`. A later join of a member changes nothing. */
-function noteMembership(operation: Operation, scratch: Cell[]): void {
+function noteMembership(operation: Operation, execution: Execution): Execution {
   const { join, original } = operation
+  if (join === null && original === null) return execution
+  const after = [...execution.after]
   if (join !== null) {
     const index = operation.paths.indexOf(memberPoint(join.member))
-    if (scratch[index]?.value === undefined) scratch[index] = { value: [join.tier, join.key], writer: operation }
+    if (after[index]?.value === undefined) after[index] = { value: [join.tier, join.key], writer: operation }
   }
-  if (original === null) return
-  scratch[operation.paths.indexOf(originalPoint(original))] = { value: original.id.seq, writer: null }
+  if (original !== null) {
+    after[operation.paths.indexOf(originalPoint(original))] = { value: original.id.seq, writer: null }
+  }
+  return { ...execution, after }
 }
 
 const NO_CLASHES: readonly Clash[] = []

@@ -1,18 +1,19 @@
 import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
 import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
-import { FLOOR_DIGESTS_MAX } from '../base/limits.ts'
+import { FLOOR_DIGESTS_MAX, MEMBERS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
 import type { Entry } from '../state/register.ts'
 import { type Conflict, ConflictList } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
+import { Retirement } from './cut.ts'
 import { Journal } from './journal.ts'
 import { type Effects, LocalState } from './local-state.ts'
 import { MemberLog } from './member-log.ts'
 import type { Membership } from './membership.ts'
 import { type Batch, firstOf, lastOf, type Previous } from './message.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { HistorySnapshot } from './snapshot.ts'
 import { type VersionEntry, type VersionVector, versionVector } from './version-vector.ts'
 import { WaitingList } from './waiting-list.ts'
 
@@ -34,12 +35,22 @@ export interface Integration {
   readonly conflicts: readonly Conflict[]
 }
 
+/** Operations that have left the journal, and what that did. */
+export interface Removal {
+  readonly entries: readonly Entry[]
+  readonly effects: readonly Effects[]
+  readonly conflicts: readonly Conflict[]
+  /** What had waited and has become ready by it. */
+  readonly integrations: readonly Integration[]
+}
+
 /**
  * Everything that a node holds: the journal with its state, the log of each member, and what waits. It takes operations in
  * any order and comes to the same order, outcomes and state for the same operations.
  */
 export class History implements Holdings {
   readonly membership: Membership
+  readonly retirement: Retirement = new Retirement()
   readonly journal: Journal
   readonly local: LocalState
   readonly conflicts: ConflictList = new ConflictList()
@@ -117,6 +128,7 @@ export class History implements Holdings {
   /** Takes a batch, or keeps it until it can, and then whatever waited for it. */
   receive(batch: Batch): Reception {
     const verdict = judge(batch, this)
+    if (verdict.kind === 'cut') return { verdict, waits: null, integrations: this.#noteEvidence(batch) }
     if (verdict.kind === 'ready') return { verdict, waits: null, integrations: this.#integrateAll(batch) }
     if (verdict.kind !== 'wait') return { verdict, waits: null, integrations: [] }
     if (this.waitingList.has(batch)) return { verdict: { kind: 'known' }, waits: null, integrations: [] }
@@ -125,9 +137,42 @@ export class History implements Holdings {
 
   /** Takes back a batch of the own disk, which was ready when it was stored; parts below the floor are in the snapshot. */
   restore(batch: Batch): Integration[] {
-    const log = this.log(batch.origin)
+    const log = this.#logs.get(batch.origin) ?? this.log(batch.origin)
     if (lastOf(batch).current.id.seq <= log.held.seq) return []
     return this.#integrateAll(batch)
+  }
+
+  /**
+   * Takes back the operations of each member behind a seq. Whoever hung on a join among them, and on no other join, is
+   * cut at 0 with all that it sponsored; the joins stay as evidence.
+   */
+  truncate(bounds: Iterable<readonly [MemberId, number]>): Removal {
+    const entries: Entry[] = []
+    const effects: Effects[] = []
+    const conflicts: Conflict[] = []
+    for (let round = [...bounds]; round.length > 0;) {
+      const removed = round.flatMap(([member, seq]) => this.#takeOut(member, seq))
+      for (const entry of removed) this.conflicts.leave(entry)
+      const effect = this.local.remove(removed)
+      conflicts.push(...this.conflicts.follow(effect.executed))
+      entries.push(...removed)
+      effects.push(effect)
+      round = this.#followMembership(effect).map((member) => [member, 0])
+    }
+    for (const member of this.#logs.keys()) if (this.membership.get(member) === undefined) this.#logs.delete(member)
+    return { entries, effects, conflicts, integrations: this.reconsider() }
+  }
+
+  /** The cuts of the newest epoch are known: what lies beyond them leaves the journal. */
+  cut(cuts: VersionVector): Removal {
+    this.retirement.noteCuts(cuts)
+    return this.truncate([...this.retirement.retired].map((member) => [member, cuts.get(member)?.seq ?? 0]))
+  }
+
+  /** Judges anew all that waits: something that it waited for will never come. */
+  reconsider(): Integration[] {
+    const waiting = this.waitingList.clear().sort(byFirst)
+    return waiting.flatMap((batch) => this.receive(batch).integrations)
   }
 
   /** Moves the floor: what lies at or below it is settled and leaves the journal. */
@@ -149,13 +194,11 @@ export class History implements Holdings {
    * All that is held, for the disk. Only while every batch that is held is on the disk too.
    * @param unsealedFollow what the first operation of `member` that stands in no batch yet follows, or null if all do
    */
-  snapshot(member: MemberId, start: number, unsealedFollow: Previous | null): Snapshot {
+  snapshot(member: MemberId, unsealedFollow: Previous | null): HistorySnapshot {
     const logs = [...this.#logs.values()]
     const { seq } = this.log(member).held
     const isSealed = (id: OperationId): boolean => id.member !== member || id.seq <= seq
     return {
-      member,
-      start,
       floor: this.floor,
       floorDigests: this.floorDigests,
       highWater: this.#highWaterOf(isSealed, unsealedFollow),
@@ -167,6 +210,8 @@ export class History implements Holdings {
       conflictsForgotten: this.conflicts.forgotten,
       conflictsResolved: this.conflicts.resolved(),
       batches: logs.flatMap((log) => log.batches).sort(byFirst),
+      retirement: this.retirement.record,
+      evidence: [...this.retirement.evidence],
     }
   }
 
@@ -227,12 +272,41 @@ export class History implements Holdings {
     return { batch, place, entries, effects, conflicts }
   }
 
-  /** Members come and go with their points. */
-  #followMembership(effects: Effects): void {
+  /** Members come and go with their points. @returns those that have gone */
+  #followMembership(effects: Effects): MemberId[] {
+    const gone: MemberId[] = []
     for (const path of effects.changed.keys()) {
       const member = this.membership.follow(path, this.local.cell(path))
-      if (member !== null && this.membership.get(member) === undefined) this.#logs.delete(member)
+      if (member !== null && this.membership.get(member) === undefined) gone.push(member)
     }
+    return gone
+  }
+
+  /** Joins that were cut before they came here: what waits for their members need not wait any more. */
+  #noteEvidence(batch: Batch): Integration[] {
+    const { evidence } = this.retirement
+    const { id } = firstOf(batch).current
+    if (!this.retirement.isCut(id.member, id.seq) && !evidence.has(id.member)) return []
+    const before = evidence.size
+    for (const { current } of batch.messages) {
+      if (current.join !== null && evidence.size < MEMBERS_MAX) evidence.set(current.join.member, batch)
+    }
+    return evidence.size > before ? this.reconsider() : []
+  }
+
+  /** Takes the operations of `member` behind `seq` out of its log and the journal. */
+  #takeOut(member: MemberId, seq: number): Entry[] {
+    const entries: Entry[] = []
+    for (const batch of this.#logs.get(member)?.truncate(seq) ?? []) {
+      for (const { current } of batch.messages) {
+        if (current.join !== null) this.retirement.evidence.set(current.join.member, batch)
+        if (current.stage <= this.floor) continue
+        const entry = this.journal.entryOf(current)
+        this.journal.remove(entry)
+        entries.push(entry)
+      }
+    }
+    return entries
   }
 
   #raiseHighWater(): void {

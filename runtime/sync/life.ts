@@ -1,0 +1,24 @@
+import { type MemberId, memberIdOf, type NodeId, type OperationId } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
+import type { Genesis } from './membership.ts'
+
+/** One life of this node: its member id, and whether it takes part under it. */
+export interface Life {
+  readonly member: MemberId
+  /** Why this node is a draft and not a member; null for a member. */
+  readonly draftReason: string | null
+  /** The join that it adopted with its welcome; null for a draft and for a founder. */
+  readonly adoptedJoin: OperationId | null
+}
+
+/** The life of a node that starts with an empty disk. */
+export function firstLife(node: NodeId, genesis: Genesis, random: Random): Life {
+  if (!genesis.founders.some((founder) => founder.node === node)) return newLife(node, random, 'it has not joined yet')
+  return { member: memberIdOf(node, 0), draftReason: null, adoptedJoin: null }
+}
+
+/** The life of a node that becomes a draft: its nonce has never been used, so that nobody confuses it with a former one. */
+export function newLife(node: NodeId, random: Random, draftReason: string): Life {
+  const nonce = 1 + (random.uint32() % 0xffff_ffff)
+  return { member: memberIdOf(node, nonce), draftReason, adoptedJoin: null }
+}

@@ -1,0 +1,123 @@
+import type { Monotonic } from '../base/clock.ts'
+import type { MemberId } from '../base/ids.ts'
+import { type Announcement, type Batch, lastOf, type Request } from './message.ts'
+import type { Integration } from './history.ts'
+import type { Output } from './output.ts'
+import type { Peer } from './peers.ts'
+import type { ReplicaCore } from './replica-core.ts'
+
+/** What comes from other members: operations, announcements, requests; and the word of our own disk. */
+export class Receiving {
+  readonly #core: ReplicaCore
+
+  constructor(core: ReplicaCore) {
+    this.#core = core
+  }
+
+  batch(batch: Batch, link: string, now: Monotonic): Output[] {
+    const core = this.#core
+    const last = lastOf(batch).current.id
+    if (batch.origin === core.self && last.seq > core.history.log(core.self).held.seq) {
+      core.noteSetBack(`the fleet holds operation ${last.seq} of this node, which this node does not know`)
+      return []
+    }
+    if (core.isDraft) {
+      core.dropped.add('this node is a draft')
+      return []
+    }
+    const reception = core.history.receive(batch)
+    const outputs = core.describeVerdict(batch, reception)
+    for (const integration of reception.integrations) {
+      outputs.push(...core.keep(integration), ...this.#relay(integration, link), ...core.describe(integration))
+    }
+    // What was refused must not be asked for again and again.
+    if (reception.verdict.kind !== 'refused' && reception.verdict.kind !== 'late')
+      core.antiEntropy.noteBatch(batch, link, now)
+    return outputs
+  }
+
+  announcement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): Output[] {
+    const core = this.#core
+    const { membership, retirement } = core.history
+    const { member } = announcement
+    if (core.isDraft) this.#compareAsDraft(announcement)
+    if (membership.get(member) === undefined || retirement.isRetired(member)) {
+      core.dropped.add('announcement of a node that is no member')
+      return []
+    }
+    const peer = core.peers.note(announcement, core.storedVector(), link, now)
+    if (peer === null) return []
+    if (core.isDraft) return core.advanceFloor()
+    this.#compareWithOwn(peer)
+    core.noteHeard(member, now)
+    core.antiEntropy.noteAnnouncement(peer, now)
+    const outputs: Output[] = this.#checkDivergence(announcement)
+    if (core.antiEntropy.links.size > 1) {
+      outputs.push({ kind: 'send', frame, to: { channel: 'announcements', links: { except: link } } })
+    }
+    return [...outputs, ...core.advanceFloor()]
+  }
+
+  /** @returns the asker, if it lacks operations that are not kept here any more */
+  request(request: Request, link: string, now: Monotonic): MemberId[] {
+    const core = this.#core
+    if (request.from === core.self || core.isDraft) return []
+    core.antiEntropy.noteRequest(request, link, now)
+    const { membership, retirement } = core.history
+    if (membership.get(request.from) === undefined || retirement.isRetired(request.from)) return []
+    // The request may be old: what counts is what the asker has said that it holds.
+    const vector = core.peers.get(request.from)?.vector
+    const isLaggard = request.gaps.some(({ member, after }) => {
+      const { seq } = core.history.log(member).settled
+      return seq > after && seq > (vector?.get(member)?.seq ?? 0)
+    })
+    return isLaggard ? [request.from] : []
+  }
+
+  /** Our records up to `through` are on the disk: our operations among them may be sent now. */
+  stored(through: number, now: Monotonic): Output[] {
+    const core = this.#core
+    const outputs: Output[] = []
+    for (const batch of core.writer.advance(through)) {
+      const { id } = lastOf(batch).current
+      core.history.log(batch.origin).markStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
+      if (!core.outbox.noteStored(batch.digest)) continue
+      outputs.push({ kind: 'durable', through: id })
+      if (batch.origin === core.self && core.maySpeak()) outputs.push(core.sendBatch(batch, 'all'))
+    }
+    core.dropVector()
+    core.antiEntropy.noteStored(now)
+    return outputs
+  }
+
+  /** A node with several links carries for those who have only one. */
+  #relay(integration: Integration, link: string): Output[] {
+    if (integration.batch === null || this.#core.antiEntropy.links.size < 2) return []
+    return [this.#core.sendBatch(integration.batch, { except: link })]
+  }
+
+  /** Whoever knows more of us than we do has met us before our data directory was set back, or a clone of us. */
+  #compareWithOwn(peer: Peer): void {
+    const { self, history } = this.#core
+    const own = peer.vector.get(self)
+    const log = history.log(self)
+    if (own === undefined) return
+    if (own.seq > log.held.seq)
+      this.#core.noteSetBack(`the fleet holds ${own.seq} operations of this node, which knows only ${log.held.seq}`)
+    else if ((log.digestAt(own.seq) ?? own.digest) !== own.digest)
+      this.#core.noteSetBack('the fleet holds other operations of this node than this node itself')
+  }
+
+  /** A draft has issued nothing: if the fleet holds operations of it, its disk is older than its membership. */
+  #compareAsDraft({ vector }: Announcement): void {
+    const { self } = this.#core
+    if (vector?.some((entry) => entry.member === self && entry.seq > 0) === true)
+      this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
+  }
+
+  #checkDivergence(announcement: Announcement): Output[] {
+    const digest = this.#core.history.floorDigests.get(announcement.floor)
+    if (digest === undefined || digest === announcement.floorDigest) return []
+    return this.#core.alarms.raise({ name: 'divergence', member: announcement.member, floor: announcement.floor })
+  }
+}
