@@ -136,6 +136,10 @@ export class Joining {
       const fresh = historyFrom(options.genesis, decodeSnapshot(bytes))
       if (fresh.retirement.number < history.retirement.number) return 'it is of an older epoch'
       if (fresh.membership.get(self) === undefined || fresh.retirement.isRetired(self)) return 'we are no member in it'
+      if (offer.purpose === 'welcome' && fresh.log(self).held.seq > 0) {
+        this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
+        return 'we have been a member in it before'
+      }
       if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return 'we lack nothing below its floor'
       if (offer.purpose === 'catch-up' && fresh.retirement.digest !== history.retirement.digest)
         return 'it is of another epoch'

@@ -15,7 +15,7 @@ import type { Draft } from './draft.ts'
 import type { History, Integration, Reception, Removal } from './history.ts'
 import type { Life } from './life.ts'
 import { fleetIdOf } from './membership.ts'
-import { type Batch, lastOf, type Message } from './message.ts'
+import { type Batch, firstOf, lastOf, type Message } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import { Outbox } from './outbox.ts'
 import type { Destination, Output } from './output.ts'
@@ -194,9 +194,9 @@ export class ReplicaCore {
     })
   }
 
-  /** A draft issues nothing under its old member id any more, so its own disk does not hold the floor. */
+  /** A draft issues nothing under its old member id any more, but keeps what it has issued: that may have to come back. */
   advanceFloor(): Output[] {
-    const bound = this.isDraft ? Number.MAX_SAFE_INTEGER : announcedStage(this.writer, this.#firstUnstored())
+    const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
     return this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
   }
 
@@ -205,6 +205,15 @@ export class ReplicaCore {
     if (this.hasHeard || (this.history.membership.get(member)?.since ?? Infinity) > this.history.floor) return
     this.hasHeard = true
     this.antiEntropy.noteStored(now)
+  }
+
+  #stageBelowOwn(): number {
+    let stage = Number.MAX_SAFE_INTEGER
+    for (const { member, batches } of this.history.logs()) {
+      const [first] = nodeOf(member) === this.node ? batches : []
+      if (first !== undefined) stage = Math.min(stage, firstOf(first).current.stage - 1)
+    }
+    return stage
   }
 
   #hasSettledPeers(): boolean {

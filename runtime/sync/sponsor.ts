@@ -79,9 +79,9 @@ export class Sponsor {
 }
 
 /** Whoever sponsors must hold every operation below the current cuts: the newcomer could never get them otherwise. */
-export function maySponsor({ retirement, log }: Pick<History, 'retirement' | 'log'>): boolean {
-  const { cuts } = retirement
-  return cuts !== null && [...cuts.values()].every((cut) => log(cut.member).held.seq >= cut.seq)
+export function maySponsor(history: History): boolean {
+  const { cuts } = history.retirement
+  return cuts !== null && [...cuts.values()].every((cut) => history.log(cut.member).held.seq >= cut.seq)
 }
 
 /** Why the fleet does not take this draft in, for people; null if it may join. */
