@@ -1,8 +1,9 @@
-import { type MemberId, nodeOf } from '../base/ids.ts'
+import { nodeOf } from '../base/ids.ts'
 import { originalPoint } from '../state/reserved-point.ts'
 import type { Conflict } from './conflict.ts'
 import { type Draft, draftOf } from './draft.ts'
 import type { History } from './history.ts'
+import type { Holding } from './recovery.ts'
 import type { MemberLog } from './member-log.ts'
 import { type Batch, firstOf, type SyncMessage } from './message.ts'
 import { compareCanonically } from '../state/operation.ts'
@@ -21,13 +22,15 @@ export interface Belongings {
  * they lie beyond a cut or were never sent, and those that stand before the place of the join that counts. Whatever has come
  * back already is left out. Where the own chain differs from the fleet's, the rest goes to the conflict list.
  */
-export function belongingsOf(old: History, drafts: readonly Draft[], fresh: History, self: MemberId): Belongings {
+export function belongingsOf({ history: old, drafts, life }: Holding, fresh: History): Belongings {
+  const { member: self, trusted } = life
   const again: Draft[] = []
   const conflicts: Conflict[] = []
   for (const log of old.logs()) {
     if (nodeOf(log.member) !== nodeOf(self)) continue
     const theirs = fresh.log(log.member)
-    const common = commonSeq(log, theirs)
+    const surely = trusted?.member === log.member ? Math.min(trusted.seq, theirs.held.seq) : 0
+    const common = Math.max(commonSeq(log, theirs), surely)
     const isFork = common < Math.min(log.held.seq, theirs.held.seq)
     for (const message of messagesOf(log)) {
       const draft = draftOf(message)

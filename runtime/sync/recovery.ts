@@ -56,10 +56,10 @@ export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['pur
     for (const batch of batchesAbove(old.history)) history.receive(batch)
     return { life: old.life, history, drafts: old.drafts }
   }
-  const belongings = belongingsOf(old.history, old.drafts, history, member)
+  const belongings = belongingsOf(old, history)
   for (const conflict of [...old.history.conflicts.kept(), ...belongings.conflicts]) history.conflicts.keep(conflict)
   const adoptedJoin = history.membership.get(member)?.join ?? null
-  return { life: { member, draftReason: null, adoptedJoin }, history, drafts: belongings.drafts }
+  return { life: { member, draftReason: null, adoptedJoin, trusted: null }, history, drafts: belongings.drafts }
 }
 
 /** Everything that is held is on the disk. @returns the highest stage of it */

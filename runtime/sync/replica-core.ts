@@ -1,7 +1,7 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { unreachable } from '../base/errors.ts'
-import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
+import { type MemberId, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
 import { JOURNAL_OPERATIONS_WARNING } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
 import { type Priority, priorityOf } from '../state/priority.ts'
@@ -43,6 +43,8 @@ export class ReplicaCore {
   life: Life
   history: History
   floor: FloorKeeper
+  /** The last of our own operations that stood on the disk when we started. */
+  readonly lastAtStart: OperationId
   /** Some other settled member has been heard since our start (PROTOCOL section 5). */
   hasHeard = false
   #ownVector: OwnVector | null = null
@@ -55,6 +57,7 @@ export class ReplicaCore {
     this.start = recovery.start + 1
     this.life = recovery.life
     this.history = recovery.history
+    this.lastAtStart = { member: this.self, seq: this.history.log(this.self).held.seq }
     this.floor = new FloorKeeper(this.history, this.peers)
     const { floor, floorDigest } = this.history
     const mark = { stage: floor, digest: floorDigest }

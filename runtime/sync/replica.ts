@@ -1,7 +1,7 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { unreachable } from '../base/errors.ts'
-import type { MemberId } from '../base/ids.ts'
+import type { MemberId, OperationId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
@@ -295,12 +295,19 @@ export class Replica {
   #becomeDraft(reason: string, now: Monotonic): Output[] {
     const core = this.#core
     const outputs = core.seal()
-    core.life = newLife(core.node, core.options.random, reason)
+    core.life = newLife(core.node, core.options.random, reason, this.#trusted())
     core.history.waitingList.clear()
     outputs.push(core.writer.store({ kind: 'life', life: core.life }))
     this.#rebase(this.#issuing.drafts.list, now)
     this.#sponsoring.reset()
     return [...outputs, { kind: 'standing', member: core.self, draftReason: reason }]
+  }
+
+  /** A draft that begins another life has issued nothing in between. One that has joined since its start issued all of it then. */
+  #trusted(): OperationId {
+    const { life, self, lastAtStart } = this.#core
+    if (lastAtStart.member === self) return lastAtStart
+    return life.trusted ?? { member: self, seq: Number.MAX_SAFE_INTEGER }
   }
 
   /** Goes on with what another node has given us, together with what was ours. */

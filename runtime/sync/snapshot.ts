@@ -197,16 +197,17 @@ function decodeEvidence(data: CborData): readonly [MemberId, Batch] {
   return [memberFrom(member, 'member'), decodeBatch(batch ?? null)]
 }
 
-export function encodeLife({ member, draftReason, adoptedJoin }: Life): CborData {
-  return [memberIdToBytes(member), draftReason, encodeId(adoptedJoin)]
+export function encodeLife({ member, draftReason, adoptedJoin, trusted }: Life): CborData {
+  return [memberIdToBytes(member), draftReason, encodeId(adoptedJoin), encodeId(trusted)]
 }
 
 export function decodeLife(data: CborData | undefined): Life {
-  const [member, draftReason, adoptedJoin] = tupleOf(data, 'life', 3)
+  const [member, draftReason, adoptedJoin, trusted] = tupleOf(data, 'life', 4)
   return {
     member: memberFrom(member, 'member'),
     draftReason: draftReason === null ? null : textOf(draftReason ?? null),
     adoptedJoin: decodeId(adoptedJoin),
+    trusted: decodeId(trusted),
   }
 }
 
