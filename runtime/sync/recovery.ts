@@ -135,10 +135,10 @@ class Replay {
         history.retirement.restore(record.retirement)
         break
       case 'cuts':
-        history.cut(record.cuts)
+        history.cut(record.cuts, nodeOf(life.member))
         break
       case 'truncated':
-        history.truncate([[record.member, record.seq]])
+        history.truncate([[record.member, record.seq]], nodeOf(life.member))
         break
       case 'life':
         checkOwner(record.life.member, life.member)

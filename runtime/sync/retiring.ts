@@ -100,12 +100,12 @@ export class Retiring {
 
   /** Removes what lies beyond the cuts, as soon as they are known. */
   #settleCuts(now: Monotonic): Output[] {
-    const { history, self, writer, antiEntropy } = this.#core
+    const { history, self, node, writer, antiEntropy } = this.#core
     const { retirement } = history
     if (retirement.cuts !== null) return []
     const cuts = retirement.computeCuts(self)
     if (cuts === null) return []
-    const outputs = [writer.store({ kind: 'cuts', cuts }), ...this.#core.remove(history.cut(cuts))]
+    const outputs = [writer.store({ kind: 'cuts', cuts }), ...this.#core.remove(history.cut(cuts, node))]
     for (const member of retirement.retired) {
       const seq = cuts.get(member)?.seq ?? 0
       if (history.log(member).settled.seq > seq)
