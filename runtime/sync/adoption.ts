@@ -1,5 +1,5 @@
-import { nodeOf } from '../base/ids.ts'
-import { originalPoint } from '../state/reserved-point.ts'
+import { isFounding, nodeOf } from '../base/ids.ts'
+import { memberPoint, originalPoint } from '../state/reserved-point.ts'
 import type { Conflict } from './conflict.ts'
 import { type Draft, draftOf } from './draft.ts'
 import type { History } from './history.ts'
@@ -70,11 +70,11 @@ function hasComeBack(draft: Draft, fresh: History): boolean {
   return typeof value === 'number' && value >= draft.current.original.id.seq
 }
 
+/** It stands before the place of the join that counts, and so is void everywhere. */
 function isVoid({ current }: SyncMessage, fresh: History): boolean {
-  if (current.stage <= fresh.floor) return false
-  return fresh.journal.at(current.stage).some(({ operation, execution }) => {
-    return operation.id.member === current.id.member && execution?.outcome === 'void'
-  })
+  if (isFounding(current.id.member)) return false
+  const { writer } = fresh.local.cell(memberPoint(current.id.member))
+  return writer === null || compareCanonically(current, writer) < 0
 }
 
 function conflictsOf(draft: Draft, fresh: History): Conflict[] {

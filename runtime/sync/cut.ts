@@ -1,5 +1,6 @@
 import { type Digest, EMPTY_DIGEST } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
+import { MEMBERS_MAX } from '../base/limits.ts'
 import { type Epoch, epochDigest } from './epoch.ts'
 import type { Batch } from './message.ts'
 import type { VersionEntry, VersionVector } from './version-vector.ts'
@@ -27,6 +28,8 @@ export class Retirement {
   #digest: Digest = EMPTY_DIGEST
   /** The frozen entries of each counting member that has announced them. */
   readonly #stated = new Map<MemberId, VersionVector>()
+  /** Who has said last that it does not know the cuts. */
+  readonly #unknowing = new Set<MemberId>()
   /** Batches with joins that were cut, by the member that hung on the join: evidence for those who wait for it. */
   readonly evidence: Map<MemberId, Batch> = new Map()
 
@@ -73,6 +76,17 @@ export class Retirement {
     return this.#isStored && epoch?.counting.includes(self) === true ? [...frozen.values()] : null
   }
 
+  /** Somebody does not know the cuts yet, perhaps we ourselves: our frozen entries have to be announced. */
+  get isEntriesWanted(): boolean {
+    return this.#record.cuts === null || this.#unknowing.size > 0
+  }
+
+  /** What `member` has said of the newest epoch. */
+  noteKnowledge(member: MemberId, epoch: number, knowsCuts: boolean): void {
+    if (epoch >= this.number && knowsCuts) this.#unknowing.delete(member)
+    else if (this.#unknowing.size < MEMBERS_MAX) this.#unknowing.add(member)
+  }
+
   /** The highest seq that may be taken of a retired member; null for any other. */
   bound(member: MemberId): number | null {
     if (!this.#retired.has(member)) return null
@@ -101,6 +115,7 @@ export class Retirement {
     this.#digest = epochDigest(record.epoch)
     this.#retired = new Set(record.epoch?.retired)
     this.#stated.clear()
+    this.#unknowing.clear()
     this.#isStored = true
   }
 

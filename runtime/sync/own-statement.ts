@@ -1,6 +1,5 @@
 import type { Operation } from '../state/operation.ts'
 import type { OwnStatement } from './anti-entropy.ts'
-import { participants } from './floor.ts'
 import type { RecordWriter } from './record-writer.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import type { FloorMark } from './stored-floor.ts'
@@ -23,7 +22,7 @@ export function ownStatement(core: ReplicaCore, coming: Operation | null): OwnSt
     newestEpoch: retirement.number,
     epochDigest: retirement.digest,
     knowsCuts: retirement.cuts !== null,
-    frozen: isFrozenKnown(core) ? null : retirement.announcedEntries(self),
+    frozen: retirement.isEntriesWanted ? retirement.announcedEntries(self) : null,
   }
 }
 
@@ -38,16 +37,3 @@ function announcedFloor({ writer, history }: ReplicaCore, coming: Operation | nu
   // A commit that takes so long that even its floor is forgotten: silence until it is done.
   return digest === undefined ? null : { stage: coming.floor, digest }
 }
-
-/** Everybody has said that it knows the cuts, so that nobody needs our frozen entries any more. */
-function isFrozenKnown({ history, peers, self }: ReplicaCore): boolean {
-  const { number, cuts } = history.retirement
-  if (cuts === null) return false
-  for (const member of participants(history, self)) {
-    const { newestEpoch, knowsCuts } = peers.get(member.id)?.announcement ?? NOTHING_SAID
-    if (newestEpoch < number || !knowsCuts) return false
-  }
-  return true
-}
-
-const NOTHING_SAID = { newestEpoch: -1, knowsCuts: false }

@@ -59,6 +59,7 @@ export class Retiring {
     this.noteKnown(newestEpoch, now)
     if (newestEpoch > retirement.number) this.#core.antiEntropy.announceFullBy(now + ANSWER_DELAY_MAX_MS)
     if (newestEpoch === retirement.number && announcement.epochDigest !== retirement.digest) return null
+    retirement.noteKnowledge(member, newestEpoch, announcement.knowsCuts)
     if (frozen !== null) retirement.noteStated(member, epoch, frozen)
     return this.#settleCuts(now)
   }
