@@ -66,7 +66,8 @@ export class ReplicaCore {
       fleet: this.fleet,
       peers: this.peers,
       random: options.random,
-      statement: () => (this.isDraft ? null : ownStatement(this, this.#firstUnstored())),
+      statement: () =>
+        this.isDraft || this.reasonToBeDraft() !== null ? null : ownStatement(this, this.#firstUnstored()),
       ownVector: () => this.storedVector(),
       maySpeak: () => this.maySpeak(),
     }
@@ -86,17 +87,21 @@ export class ReplicaCore {
     this.#setBackReason ??= reason
   }
 
-  /** Why this node is to begin a new life as a draft, or null. */
+  /** Why this node is to begin a new life as a draft, or null. Until it has, it says nothing and settles nothing. */
   reasonToBeDraft(): string | null {
     const { retirement, membership } = this.history
     const { adoptedJoin, draftReason } = this.life
-    const setBackReason = this.#setBackReason
-    this.#setBackReason = null
-    if (setBackReason !== null) return setBackReason
+    if (this.#setBackReason !== null) return this.#setBackReason
     if (retirement.isRetired(this.self)) return `it was retired by epoch ${retirement.number}`
     if (draftReason !== null) return null
     if (membership.get(this.self) === undefined) return 'its join was cut'
     return adoptedJoin !== null && retirement.isCut(adoptedJoin.member, adoptedJoin.seq) ? 'its join was cut' : null
+  }
+
+  /** This node goes on as `life`. */
+  begin(life: Life): void {
+    this.life = life
+    this.#setBackReason = null
   }
 
   /** All that is held, as bytes. @param drafts those of this node, or null for a snapshot that others adopt */
@@ -114,7 +119,8 @@ export class ReplicaCore {
 
   /** Our operations may be sent: nobody can know more of us than we do (PROTOCOL section 5, hear before you speak). */
   maySpeak(): boolean {
-    return !this.isDraft && (this.hasHeard || !this.#hasSettledPeers())
+    if (this.isDraft || this.reasonToBeDraft() !== null) return false
+    return this.hasHeard || !this.#hasSettledPeers()
   }
 
   /** The version vector of what is on the disk. */
@@ -199,6 +205,7 @@ export class ReplicaCore {
 
   /** A draft issues nothing under its old member id any more, but keeps what it has issued: that may have to come back. */
   advanceFloor(): Output[] {
+    if (this.reasonToBeDraft() !== null) return []
     const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
     return this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
   }

@@ -295,7 +295,7 @@ export class Replica {
   #becomeDraft(reason: string, now: Monotonic): Output[] {
     const core = this.#core
     const outputs = core.seal()
-    core.life = newLife(core.node, core.options.random, reason, this.#trusted())
+    core.begin(newLife(core.node, core.options.random, reason, this.#trusted()))
     core.history.waitingList.clear()
     outputs.push(core.writer.store({ kind: 'life', life: core.life }))
     this.#rebase(this.#issuing.drafts.list, now)
@@ -317,7 +317,7 @@ export class Replica {
     const before = new Map(this.#visibleCells())
     const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
     const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)
-    core.life = life
+    core.begin(life)
     core.history = history
     core.floor = new FloorKeeper(history, core.peers)
     core.hasHeard = true
