@@ -1,9 +1,12 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { MemberId } from '../base/ids.ts'
-import { type Announcement, type Batch, lastOf, type Request } from './message.ts'
+import { lateOperations } from './late.ts'
+import { standingLife } from './used-twice.ts'
+import { type Announcement, type Batch, firstOf, lastOf, type Request } from './message.ts'
 import type { Integration } from './history.ts'
 import type { Output } from './output.ts'
 import type { Peer } from './peers.ts'
+import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
 
 /** What comes from other members: operations, announcements, requests; and the word of our own disk. */
@@ -25,8 +28,9 @@ export class Receiving {
       core.dropped.add('this node is a draft')
       return []
     }
+    const outputsOfFork = this.#settleFork(batch)
     const reception = core.history.receive(batch)
-    const outputs = core.describeVerdict(batch, reception)
+    const outputs = [...outputsOfFork, ...core.describeVerdict(batch, reception)]
     for (const integration of reception.integrations) {
       outputs.push(...core.keep(integration), ...this.#relay(integration, link), ...core.describe(integration))
     }
@@ -51,7 +55,7 @@ export class Receiving {
     this.#compareWithOwn(peer)
     core.noteHeard(member, now)
     core.antiEntropy.noteAnnouncement(peer, now)
-    const outputs: Output[] = this.#checkDivergence(announcement)
+    const outputs: Output[] = [...this.#removeLate(announcement), ...this.#checkDivergence(announcement)]
     if (core.antiEntropy.links.size > 1) {
       outputs.push({ kind: 'send', frame, to: { channel: 'announcements', links: { except: link } } })
     }
@@ -90,6 +94,25 @@ export class Receiving {
     return outputs
   }
 
+  /** If the batch is of another life of its member, and that one stands, what we hold of the first makes room. */
+  #settleFork(batch: Batch): Output[] {
+    const core = this.#core
+    if (batch.origin === core.self || standingLife(batch, core.history) !== 'theirs') return []
+    const { member, seq } = firstOf(batch).current.id
+    const alarm = core.alarms.raise({ name: 'identity-used-twice', member, seq })
+    return [...alarm, ...core.truncate({ member, seq: seq - 1 })]
+  }
+
+  #removeLate(announcement: Announcement): Output[] {
+    const core = this.#core
+    return lateOperations(announcement, core.history).flatMap((late) => {
+      const { member, seq } = late
+      const alarm = core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
+      if (member === core.self) core.noteSetBack('the fleet has settled what lies behind our operations without them')
+      return [...alarm, ...core.truncate(late)]
+    })
+  }
+
   /** A node with several links carries for those who have only one. */
   #relay(integration: Integration, link: string): Output[] {
     if (integration.batch === null || this.#core.antiEntropy.links.size < 2) return []
@@ -115,9 +138,14 @@ export class Receiving {
       this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
   }
 
+  /** Two nodes that have folded the same up to one floor and hold different states: a defect, or a damaged disk. */
   #checkDivergence(announcement: Announcement): Output[] {
-    const digest = this.#core.history.floorDigests.get(announcement.floor)
-    if (digest === undefined || digest === announcement.floorDigest) return []
-    return this.#core.alarms.raise({ name: 'divergence', member: announcement.member, floor: announcement.floor })
+    const { history, alarms } = this.#core
+    const { floor, floorDigest, member } = announcement
+    const digest = history.floorDigests.get(floor)
+    if (digest === undefined || digest === floorDigest) return []
+    if (isOutvoted(this.#core, floor, digest))
+      this.#core.noteSetBack(`most of the fleet has another settled state at floor ${floor}`)
+    return alarms.raise({ name: 'divergence', member, floor })
   }
 }

@@ -9,6 +9,7 @@ import { firstLife, type Life } from './life.ts'
 import { type Genesis, Membership } from './membership.ts'
 import { type Batch, lastOf } from './message.ts'
 import { decodeRecord, type SnapshotPart, type StoredRecord } from './records.ts'
+import { conflictsOfRemoved } from './settlement.ts'
 import { decodeSnapshot, type HistorySnapshot } from './snapshot.ts'
 
 /** What the store gave back. */
@@ -138,7 +139,7 @@ class Replay {
         history.cut(record.cuts, nodeOf(life.member))
         break
       case 'truncated':
-        history.truncate([[record.member, record.seq]], nodeOf(life.member))
+        this.#truncate(record.member, record.seq)
         break
       case 'life':
         checkOwner(record.life.member, life.member)
@@ -170,6 +171,14 @@ class Replay {
     const { id, stage } = lastOf(batch).current
     history.log(batch.origin).markStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
     this.#storedStage = Math.max(this.#storedStage, stage)
+  }
+
+  #truncate(member: MemberId, seq: number): void {
+    const { history, life } = this.#holding
+    const { entries } = history.truncate([[member, seq]], nodeOf(life.member))
+    for (const { operation } of entries) {
+      for (const conflict of conflictsOfRemoved(operation, history.local)) history.conflicts.keep(conflict)
+    }
   }
 
   /** A snapshot of which the last part is missing was never adopted. */

@@ -13,6 +13,7 @@ import { participants } from './floor.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import type { Draft } from './draft.ts'
 import type { History, Integration, Reception, Removal } from './history.ts'
+import type { LateOperations } from './late.ts'
 import type { Life } from './life.ts'
 import { fleetIdOf } from './membership.ts'
 import { type Batch, firstOf, lastOf, type Message } from './message.ts'
@@ -24,6 +25,7 @@ import { type OwnVector, Peers } from './peers.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { Recovery } from './recovery.ts'
 import type { ReplicaOptions } from './replica.ts'
+import { conflictsOfRemoved } from './settlement.ts'
 import { encodeSnapshot } from './snapshot.ts'
 import { vectorDigest } from './version-vector.ts'
 
@@ -85,6 +87,10 @@ export class ReplicaCore {
   /** The fleet knows more of us than we do: our data directory is older than what we have said, or somebody is our clone. */
   noteSetBack(reason: string): void {
     this.#setBackReason ??= reason
+  }
+
+  get isSetBack(): boolean {
+    return this.#setBackReason !== null
   }
 
   /** Why this node is to begin a new life as a draft, or null. Until it has, it says nothing and settles nothing. */
@@ -164,6 +170,17 @@ export class ReplicaCore {
     const outputs = describeRemoval(removal, this.history.local)
     for (const integration of removal.integrations)
       outputs.push(...this.keep(integration), ...this.describe(integration))
+    return outputs
+  }
+
+  /** Operations of a member behind a seq leave the journal; what is undone goes where people see it. */
+  truncate({ member, seq }: LateOperations): Output[] {
+    const store = this.writer.store({ kind: 'truncated', member, seq })
+    const removal = this.history.truncate([[member, seq]], this.node)
+    const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))
+    const outputs = [store, ...this.remove(removal)]
+    for (const conflict of conflicts)
+      if (this.history.conflicts.keep(conflict)) outputs.push({ kind: 'conflict', conflict })
     return outputs
   }
 

@@ -295,6 +295,7 @@ export class Replica {
   #becomeDraft(reason: string, now: Monotonic): Output[] {
     const core = this.#core
     const outputs = core.seal()
+    if (core.isSetBack) outputs.push(...core.alarms.raise({ name: 'regressed', reason }))
     core.begin(newLife(core.node, core.options.random, reason, this.#trusted()))
     core.history.waitingList.clear()
     outputs.push(core.writer.store({ kind: 'life', life: core.life }))

@@ -1,6 +1,6 @@
 import { formatOperationId, type MemberId, nodeOf, sameOperationId } from '../base/ids.ts'
 import type { Cell } from '../state/cell.ts'
-import type { Write } from '../state/operation.ts'
+import type { Operation, Write } from '../state/operation.ts'
 import { originalPoint } from '../state/reserved-point.ts'
 import { comparePriority, type Priority } from '../state/priority.ts'
 import type { Conflict } from './conflict.ts'
@@ -39,6 +39,13 @@ export function conflictOf({ current }: Draft, write: Write, { value, writer }: 
     winner: { operation: writer?.id ?? id, stage: writer?.stage ?? 0, value },
     loser: { operation: id, stage: current.stage, value: write.kind === 'delete' ? undefined : write.argument },
   }
+}
+
+/** What the writes of an operation that left the journal wanted, against what stands on their points now. */
+export function conflictsOfRemoved(operation: Operation, local: LocalState): Conflict[] {
+  const original = operation.original ?? { kind: 'operation', id: operation.id }
+  const draft: Draft = { current: { ...operation, original }, previous: { id: null, stage: 0 } }
+  return operation.writes.map((write) => conflictOf(draft, write, local.cell(write.path)))
 }
 
 function yieldsTo({ writer }: Cell, write: Write, self: MemberId, priority: Priority): boolean {

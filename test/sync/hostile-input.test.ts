@@ -254,7 +254,7 @@ function expectTakenByTheRules(victim: DrivenReplica, message: Message, bytes: U
   const integrated = outputs.filter((output) => output.kind === 'integrated')
   const allowed = ALLOWED[message.kind]
   for (const { kind } of outputs) assert.ok(allowed.includes(kind), `${kind} after a ${message.kind}: ${where}`)
-  if (integrated.length === 0 && !outputs.some(({ kind }) => kind === 'settled')) {
+  if (integrated.length === 0 && !outputs.some(({ kind }) => kind === 'settled' || kind === 'removed')) {
     assert.equal(JSON.stringify(view.journal()), state, where)
   }
   if (message.kind === 'batch' && integrated.length > 0) {
@@ -268,8 +268,8 @@ function expectTakenByTheRules(victim: DrivenReplica, message: Message, bytes: U
 }
 
 const ALLOWED: Readonly<Record<Message['kind'], readonly Output['kind'][]>> = {
-  batch: ['integrated', 'store', 'change', 'outcome', 'conflict', 'alarm'],
-  announcement: ['alarm', 'settled'],
+  batch: ['integrated', 'removed', 'store', 'change', 'outcome', 'conflict', 'alarm'],
+  announcement: ['alarm', 'settled', 'removed', 'store', 'change', 'outcome', 'conflict'],
   request: ['send'],
   epoch: [],
   'join-request': ['send'],
