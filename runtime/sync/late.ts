@@ -6,6 +6,8 @@ import type { Announcement } from './message.ts'
 export interface LateOperations {
   readonly member: MemberId
   readonly seq: number
+  /** The first of them stands before the join of its member that counts: a join was cut, and nobody was set back. */
+  readonly isVoid: boolean
 }
 
 /**
@@ -24,7 +26,9 @@ export function lateOperations(announcement: Announcement, history: History): La
     if (retirement.isRetired(log.member)) continue
     const seq = covered.get(log.member) ?? 0
     const next = seq < log.held.seq ? log.messageAt(seq + 1) : null
-    if (next !== null && next.current.stage <= floor) late.push({ member: log.member, seq })
+    if (next === null || next.current.stage > floor) continue
+    const since = history.membership.get(log.member)?.since ?? 0
+    late.push({ member: log.member, seq, isVoid: next.current.stage <= since })
   }
   return late
 }

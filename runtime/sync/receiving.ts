@@ -52,6 +52,8 @@ export class Receiving {
     const peer = core.peers.note(announcement, core.storedVector(), link, now)
     if (peer === null) return []
     if (core.isDraft) return core.advanceFloor()
+    // Our join has just been cut: what we say and hold as this member is void, and a new life begins after this.
+    if (core.reasonToBeDraft() !== null) return []
     this.#compareWithOwn(peer)
     core.noteHeard(member, now)
     core.antiEntropy.noteAnnouncement(peer, now)
@@ -107,7 +109,7 @@ export class Receiving {
     const core = this.#core
     return lateOperations(announcement, core.history).flatMap((late) => {
       const { member, seq } = late
-      const alarm = core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
+      const alarm = late.isVoid ? [] : core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
       if (member === core.self) core.noteSetBack('the fleet has settled what lies behind our operations without them')
       return [...alarm, ...core.truncate(late)]
     })

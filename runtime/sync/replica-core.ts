@@ -174,7 +174,7 @@ export class ReplicaCore {
   }
 
   /** Operations of a member behind a seq leave the journal; what is undone goes where people see it. */
-  truncate({ member, seq }: LateOperations): Output[] {
+  truncate({ member, seq }: Pick<LateOperations, 'member' | 'seq'>): Output[] {
     const store = this.writer.store({ kind: 'truncated', member, seq })
     const removal = this.history.truncate([[member, seq]], this.node)
     const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))
