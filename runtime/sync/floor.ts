@@ -123,7 +123,10 @@ function isSameChain(log: MemberLog, vector: VersionVector): boolean {
 function firstUncoveredStage(history: History, vector: VersionVector, firstUnsealed: number | null): number | null {
   let lowest = firstUnsealed
   for (const log of history.logs()) {
-    const covered = vector.get(log.member)?.seq ?? 0
+    const stated = vector.get(log.member)
+    // Who holds another life of the member does not hold what we hold.
+    const isSame = stated !== undefined && (log.digestAt(stated.seq) ?? stated.digest) === stated.digest
+    const covered = isSame ? stated.seq : Math.min(stated?.seq ?? 0, log.settled.seq)
     if (covered >= log.held.seq) continue
     // What is not kept any more is settled here, and so not above our floor.
     const stage = log.messageAt(covered + 1)?.current.stage ?? history.floor

@@ -1,5 +1,5 @@
 import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
-import { formatOperationId, type MemberId, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
+import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
 import { FLOOR_DIGESTS_MAX, MEMBERS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
@@ -145,14 +145,17 @@ export class History implements Holdings {
   /**
    * Takes back the operations of each member behind a seq. Whoever hung on a join among them, and on no other join, is
    * cut at 0 with all that it sponsored; the joins stay as evidence.
-   * @param own the node whose own operations stay nevertheless: it is a draft, and issues them again when it has joined
+   * @param isKept whose operations stay nevertheless: our own, which we issue again when we have joined anew
    */
-  truncate(bounds: Iterable<readonly [MemberId, number]>, own: NodeId | null = null): Removal {
+  truncate(
+    bounds: Iterable<readonly [MemberId, number]>,
+    isKept: (member: MemberId) => boolean = () => false,
+  ): Removal {
     const entries: Entry[] = []
     const effects: Effects[] = []
     const conflicts: Conflict[] = []
     for (let round = [...bounds]; round.length > 0;) {
-      const removed = round.flatMap(([member, seq]) => (nodeOf(member) === own ? [] : this.#takeOut(member, seq)))
+      const removed = round.flatMap(([member, seq]) => (isKept(member) ? [] : this.#takeOut(member, seq)))
       for (const entry of removed) this.conflicts.leave(entry)
       const effect = this.local.remove(removed)
       conflicts.push(...this.conflicts.follow(effect.executed))
@@ -167,11 +170,11 @@ export class History implements Holdings {
   }
 
   /** The cuts of the newest epoch are known: what lies beyond them leaves the journal. */
-  cut(cuts: VersionVector, own: NodeId | null = null): Removal {
+  cut(cuts: VersionVector, isKept: (member: MemberId) => boolean = () => false): Removal {
     this.retirement.noteCuts(cuts)
     return this.truncate(
       [...this.retirement.retired].map((member) => [member, cuts.get(member)?.seq ?? 0]),
-      own,
+      isKept,
     )
   }
 

@@ -1,4 +1,4 @@
-import { type MemberId, memberIdOf, type NodeId, type OperationId } from '../base/ids.ts'
+import { type MemberId, memberIdOf, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { Genesis } from './membership.ts'
 
@@ -27,4 +27,9 @@ export function firstLife(node: NodeId, genesis: Genesis, random: Random): Life 
 export function newLife(node: NodeId, random: Random, draftReason: string, trusted: OperationId | null): Life {
   const nonce = 1 + (random.uint32() % 0xffff_ffff)
   return { member: memberIdOf(node, nonce), draftReason, adoptedJoin: null, trusted }
+}
+
+/** Whether a node keeps operations of `member` that do not stand: its own, which come back in its next life. */
+export function keepsOwn({ member: self, draftReason }: Life, member: MemberId): boolean {
+  return draftReason === null ? member === self : nodeOf(member) === nodeOf(self)
 }

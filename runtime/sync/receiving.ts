@@ -57,7 +57,11 @@ export class Receiving {
     this.#compareWithOwn(peer)
     core.noteHeard(member, now)
     core.antiEntropy.noteAnnouncement(peer, now)
-    const outputs: Output[] = [...this.#removeLate(announcement), ...this.#checkDivergence(announcement)]
+    const outputs: Output[] = [
+      ...this.#askForForks(peer),
+      ...this.#removeLate(announcement),
+      ...this.#checkDivergence(announcement),
+    ]
     if (core.antiEntropy.links.size > 1) {
       outputs.push({ kind: 'send', frame, to: { channel: 'announcements', links: { except: link } } })
     }
@@ -103,6 +107,20 @@ export class Receiving {
     const { member, seq } = firstOf(batch).current.id
     const alarm = core.alarms.raise({ name: 'identity-used-twice', member, seq })
     return [...alarm, ...core.truncate({ member, seq: seq - 1 })]
+  }
+
+  /** Where another member holds another chain under one member id, it is asked for it: one of the two lives stands. */
+  #askForForks(peer: Peer): Output[] {
+    const { history, self } = this.#core
+    const gaps = [...peer.vector.values()].flatMap(({ member, seq, digest }) => {
+      const log = history.log(member)
+      const ours = log.digestAt(seq)
+      if (member === self || ours === null || ours === digest || log.settled.seq >= seq) return []
+      return [{ member, after: log.settled.seq, through: seq }]
+    })
+    if (gaps.length === 0) return []
+    const request: Request = { from: self, to: peer.announcement.member, gaps }
+    return [this.#core.send({ kind: 'request', request }, 'requests', { only: peer.link })]
   }
 
   #removeLate(announcement: Announcement): Output[] {

@@ -54,7 +54,7 @@ export class RecordWriter {
 
   /** What was adopted is on the disk: its highest stage, and its floor. */
   noteAdopted(stage: number, floor: FloorMark): void {
-    this.#mark.raise(stage)
+    this.#mark.rebase(stage)
     this.#floor.raise(floor)
   }
 

@@ -5,7 +5,7 @@ import type { Random } from '../base/random.ts'
 import { batchesAbove, belongingsOf } from './adoption.ts'
 import type { Draft } from './draft.ts'
 import { History } from './history.ts'
-import { firstLife, type Life } from './life.ts'
+import { firstLife, keepsOwn, type Life } from './life.ts'
 import { type Genesis, Membership } from './membership.ts'
 import { type Batch, lastOf } from './message.ts'
 import { decodeRecord, type SnapshotPart, type StoredRecord } from './records.ts'
@@ -55,6 +55,8 @@ export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['pur
   if (purpose === 'catch-up') {
     history.retirement.restore(old.history.retirement.record)
     for (const batch of batchesAbove(old.history)) history.receive(batch)
+    // What we have issued and announced so far lies at or below our own high-water mark: no stage of ours goes back.
+    if (old.history.highWater.stage > history.highWater.stage) history.restoreHighWater(old.history.highWater)
     return { life: old.life, history, drafts: old.drafts }
   }
   const belongings = belongingsOf(old, history)
@@ -63,14 +65,9 @@ export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['pur
   return { life: { member, draftReason: null, adoptedJoin, trusted: null }, history, drafts: belongings.drafts }
 }
 
-/** Everything that is held is on the disk. @returns the highest stage of it */
-export function markAllStored(history: History): number {
-  let stage = history.floor
-  for (const log of history.logs()) {
-    log.markStored(log.held)
-    for (const batch of log.batches) stage = Math.max(stage, lastOf(batch).current.stage)
-  }
-  return stage
+/** Everything that is held is on the disk. */
+export function markAllStored(history: History): void {
+  for (const log of history.logs()) log.markStored(log.held)
 }
 
 /** @throws FleetstepError `message-invalid` if the batches do not fit the rest: of another node, since our own do */
@@ -109,7 +106,8 @@ class Replay {
     this.#start = snapshot?.start ?? 0
     this.#holding = { life, history, drafts: this.#drafts }
     checkOwner(life.member, self)
-    this.#storedStage = Math.max(snapshot?.highWater.stage ?? 0, markAllStored(history))
+    markAllStored(history)
+    this.#storedStage = history.highWater.stage
   }
 
   result(): Recovery {
@@ -136,7 +134,7 @@ class Replay {
         history.retirement.restore(record.retirement)
         break
       case 'cuts':
-        history.cut(record.cuts, nodeOf(life.member))
+        history.cut(record.cuts, (member) => keepsOwn(life, member))
         break
       case 'truncated':
         this.#truncate(record.member, record.seq)
@@ -175,7 +173,7 @@ class Replay {
 
   #truncate(member: MemberId, seq: number): void {
     const { history, life } = this.#holding
-    const { entries } = history.truncate([[member, seq]], nodeOf(life.member))
+    const { entries } = history.truncate([[member, seq]], (other) => keepsOwn(life, other))
     for (const { operation } of entries) {
       for (const conflict of conflictsOfRemoved(operation, history.local)) history.conflicts.keep(conflict)
     }
@@ -189,7 +187,8 @@ class Replay {
     const whole = new Uint8Array(Buffer.concat(this.#parts))
     this.#holding = adopt({ ...this.#holding, drafts: this.#drafts }, this.#genesis, purpose, whole)
     this.#drafts = [...this.#holding.drafts]
-    this.#storedStage = Math.max(this.#storedStage, markAllStored(this.#holding.history))
+    markAllStored(this.#holding.history)
+    this.#storedStage = this.#holding.history.highWater.stage
   }
 }
 

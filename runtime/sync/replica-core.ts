@@ -14,7 +14,7 @@ import { FloorKeeper } from './floor-keeper.ts'
 import type { Draft } from './draft.ts'
 import type { History, Integration, Reception, Removal } from './history.ts'
 import type { LateOperations } from './late.ts'
-import type { Life } from './life.ts'
+import { keepsOwn, type Life } from './life.ts'
 import { fleetIdOf } from './membership.ts'
 import { type Batch, firstOf, lastOf, type Message } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
@@ -176,7 +176,7 @@ export class ReplicaCore {
   /** Operations of a member behind a seq leave the journal; what is undone goes where people see it. */
   truncate({ member, seq }: Pick<LateOperations, 'member' | 'seq'>): Output[] {
     const store = this.writer.store({ kind: 'truncated', member, seq })
-    const removal = this.history.truncate([[member, seq]], this.node)
+    const removal = this.history.truncate([[member, seq]], (other) => keepsOwn(this.life, other))
     const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))
     const outputs = [store, ...this.remove(removal)]
     for (const conflict of conflicts)

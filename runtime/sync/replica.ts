@@ -322,7 +322,8 @@ export class Replica {
     core.history = history
     core.floor = new FloorKeeper(history, core.peers)
     core.hasHeard = true
-    core.writer.noteAdopted(markAllStored(history), { stage: history.floor, digest: history.floorDigest })
+    markAllStored(history)
+    core.writer.noteAdopted(history.highWater.stage, { stage: history.floor, digest: history.floorDigest })
     this.#rebase(drafts, now)
     const settled = this.#issuing.settle()
     for (const [path] of this.#visibleCells())

@@ -2,6 +2,7 @@ import type { Monotonic } from '../base/clock.ts'
 import { ANSWER_DELAY_MAX_MS } from '../base/limits.ts'
 import { type Epoch, epochDigest, epochPayload, epochProblem } from './epoch.ts'
 import { EpochGossip } from './epoch-gossip.ts'
+import { keepsOwn } from './life.ts'
 import type { Announcement } from './message.ts'
 import type { Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -101,12 +102,15 @@ export class Retiring {
 
   /** Removes what lies beyond the cuts, as soon as they are known. */
   #settleCuts(now: Monotonic): Output[] {
-    const { history, self, node, writer, antiEntropy } = this.#core
+    const { history, self, life, writer, antiEntropy } = this.#core
     const { retirement } = history
     if (retirement.cuts !== null) return []
     const cuts = retirement.computeCuts(self)
     if (cuts === null) return []
-    const outputs = [writer.store({ kind: 'cuts', cuts }), ...this.#core.remove(history.cut(cuts, node))]
+    const outputs = [
+      writer.store({ kind: 'cuts', cuts }),
+      ...this.#core.remove(history.cut(cuts, (member) => keepsOwn(life, member))),
+    ]
     for (const member of retirement.retired) {
       const seq = cuts.get(member)?.seq ?? 0
       if (history.log(member).settled.seq > seq)

@@ -42,9 +42,9 @@ export class StoredMark {
     return this.#through >= this.#first
   }
 
-  /** What was adopted reaches up to `stage`, and is on the disk. */
-  raise(stage: number): void {
-    this.#stage = Math.max(this.#stage, stage)
+  /** What was adopted reaches up to `stage` and is on the disk; what was held before is not held any more. */
+  rebase(stage: number): void {
+    this.#stage = stage
   }
 
   /** Numbers the next record, which holds `batch` or something else. */

@@ -82,6 +82,17 @@ export class MembershipNetwork {
     return node
   }
 
+  /** A second machine with a copy of the disk, which thinks that it is the same node. */
+  clone(node: NetworkNode): NetworkNode {
+    const disk = this.backup(node)
+    const replica = this.#open(node.node, node.tier, disk)
+    const clone: NetworkNode = { ...node, name: `${node.name}2`, replica, disk, unsynced: [], isUp: true, outputs: [] }
+    this.nodes.push(clone)
+    this.#carryOut(clone, replica.tick(this.now))
+    this.receive(clone, { kind: 'link-up', link: 'air' })
+    return clone
+  }
+
   issue(node: NetworkNode, request: OperationRequest, commitWithinMs: number = 0): Issued {
     const issued = node.replica.issue(request, commitWithinMs, this.now)
     this.#carryOut(node, issued.outputs)

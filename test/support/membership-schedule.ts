@@ -137,7 +137,17 @@ function check(memory: Memory): void {
   const first = fleet.nodes[0] as NetworkNode
   for (const node of fleet.nodes) {
     const view = node.replica.inspect(fleet.now)
-    const why = `${node.name}: ${view.draftReason} ${view.refusal} ${JSON.stringify(view.floorHold)}`
+    const why = `${node.name}: ${view.draftReason} ${view.refusal} ${JSON.stringify(view.floorHold)} ${JSON.stringify(view.dropped)}`
+    if (process.env['VECTORS'] !== undefined) {
+      console.log(node.name, view.self, view.floor, JSON.stringify(view.vector.map((e) => [e.member, e.seq])))
+      console.log(JSON.stringify(view.members.map((m) => [m.member, m.since, m.isRetired, m.cut, m.heldSeq])))
+      console.log(
+        view
+          .journal()
+          .map((line) => `${line.operation}@${line.stage}=${line.outcome}`)
+          .join(' '),
+      )
+    }
     assert.equal(view.status, 'member', why)
     assert.equal(view.journalLength, 0, why)
     assert.equal(view.floorDigest, first.replica.inspect(fleet.now).floorDigest, why)

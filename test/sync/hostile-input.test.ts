@@ -269,7 +269,7 @@ function expectTakenByTheRules(victim: DrivenReplica, message: Message, bytes: U
 
 const ALLOWED: Readonly<Record<Message['kind'], readonly Output['kind'][]>> = {
   batch: ['integrated', 'removed', 'store', 'change', 'outcome', 'conflict', 'alarm'],
-  announcement: ['alarm', 'settled', 'removed', 'store', 'change', 'outcome', 'conflict'],
+  announcement: ['alarm', 'send', 'settled', 'removed', 'store', 'change', 'outcome', 'conflict'],
   request: ['send'],
   epoch: [],
   'join-request': ['send'],
