@@ -1,4 +1,4 @@
-import type { MemberId } from '../base/ids.ts'
+import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
 import { EMPTY_DIGEST } from '../base/digest.ts'
 import { type Cell, EMPTY_CELL } from '../state/cell.ts'
 import { executeAlone, type Execution } from '../state/executor.ts'
@@ -52,6 +52,11 @@ export class Drafts {
     return this.#execute(draft, local)
   }
 
+  /** Takes operations back that did not stand. They are executed here with the next refresh. */
+  takeBack(drafts: readonly Draft[]): void {
+    this.#list.push(...drafts)
+  }
+
   /** The first `count` drafts are settled. */
   remove(count: number): void {
     this.#list.splice(0, count)
@@ -87,6 +92,11 @@ export function decodeDraft(payload: Uint8Array): Draft {
 export function draftOf({ current, previous }: SyncMessage): Draft {
   const original = current.original ?? { kind: 'operation', id: current.id }
   return { current: { ...current, original }, previous }
+}
+
+/** Operations of former lives of `node` among what has left the journal: they come back as drafts. Joins do not. */
+export function draftsAmong(messages: readonly SyncMessage[], node: NodeId): Draft[] {
+  return messages.filter(({ current }) => nodeOf(current.id.member) === node && current.join === null).map(draftOf)
 }
 
 function isDraftOf(current: Draft['current'], member: MemberId): boolean {

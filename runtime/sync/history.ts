@@ -12,7 +12,7 @@ import { Journal } from './journal.ts'
 import { type Effects, LocalState } from './local-state.ts'
 import { MemberLog } from './member-log.ts'
 import type { Membership } from './membership.ts'
-import { type Batch, firstOf, lastOf, type Previous } from './message.ts'
+import { type Batch, firstOf, lastOf, type Previous, type SyncMessage } from './message.ts'
 import type { HistorySnapshot } from './snapshot.ts'
 import { type VersionEntry, type VersionVector, versionVector } from './version-vector.ts'
 import { WaitingList } from './waiting-list.ts'
@@ -38,6 +38,8 @@ export interface Integration {
 /** Operations that have left the journal, and what that did. */
 export interface Removal {
   readonly entries: readonly Entry[]
+  /** The same as they were issued. */
+  readonly messages: readonly SyncMessage[]
   readonly effects: readonly Effects[]
   readonly conflicts: readonly Conflict[]
   /** What had waited and has become ready by it. */
@@ -152,10 +154,11 @@ export class History implements Holdings {
     isKept: (member: MemberId) => boolean = () => false,
   ): Removal {
     const entries: Entry[] = []
+    const messages: SyncMessage[] = []
     const effects: Effects[] = []
     const conflicts: Conflict[] = []
     for (let round = [...bounds]; round.length > 0;) {
-      const removed = round.flatMap(([member, seq]) => (isKept(member) ? [] : this.#takeOut(member, seq)))
+      const removed = round.flatMap(([member, seq]) => (isKept(member) ? [] : this.#takeOut(member, seq, messages)))
       for (const entry of removed) this.conflicts.leave(entry)
       const effect = this.local.remove(removed)
       conflicts.push(...this.conflicts.follow(effect.executed))
@@ -166,7 +169,7 @@ export class History implements Holdings {
     for (const { member, batches } of this.#logs.values()) {
       if (batches.length === 0 && this.membership.get(member) === undefined) this.#logs.delete(member)
     }
-    return { entries, effects, conflicts, integrations: this.reconsider() }
+    return { entries, messages, effects, conflicts, integrations: this.reconsider() }
   }
 
   /** The cuts of the newest epoch are known: what lies beyond them leaves the journal. */
@@ -304,12 +307,14 @@ export class History implements Holdings {
   }
 
   /** Takes the operations of `member` behind `seq` out of its log and the journal. */
-  #takeOut(member: MemberId, seq: number): Entry[] {
+  #takeOut(member: MemberId, seq: number, messages: SyncMessage[]): Entry[] {
     const entries: Entry[] = []
     for (const batch of this.#logs.get(member)?.truncate(seq) ?? []) {
-      for (const { current } of batch.messages) {
+      for (const message of batch.messages) {
+        const { current } = message
         if (current.join !== null) this.retirement.evidence.set(current.join.member, batch)
         if (current.stage <= this.floor) continue
+        messages.push(message)
         const entry = this.journal.entryOf(current)
         this.journal.remove(entry)
         entries.push(entry)

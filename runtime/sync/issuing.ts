@@ -72,6 +72,12 @@ export class Issuing {
     return outputs
   }
 
+  /** Operations of our former lives did not stand after all. */
+  takeBack(drafts: readonly Draft[]): void {
+    this.drafts.takeBack(drafts)
+    this.drafts.refresh(this.#core.history.local)
+  }
+
   noteStored(through: number): Output[] {
     const stored = this.#unstored.filter(({ record }) => record <= through)
     this.#unstored = this.#unstored.slice(stored.length)

@@ -3,8 +3,8 @@ import { FleetstepError, unreachable } from '../base/errors.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import { batchesAbove, belongingsOf } from './adoption.ts'
-import type { Draft } from './draft.ts'
-import { History } from './history.ts'
+import { type Draft, draftsAmong } from './draft.ts'
+import { History, type Removal } from './history.ts'
 import { firstLife, keepsOwn, type Life } from './life.ts'
 import { type Genesis, Membership } from './membership.ts'
 import { type Batch, lastOf } from './message.ts'
@@ -134,7 +134,7 @@ class Replay {
         history.retirement.restore(record.retirement)
         break
       case 'cuts':
-        history.cut(record.cuts, (member) => keepsOwn(life, member))
+        this.#takeBack(history.cut(record.cuts, (member) => keepsOwn(life, member)))
         break
       case 'truncated':
         this.#truncate(record.member, record.seq)
@@ -171,9 +171,15 @@ class Replay {
     this.#storedStage = Math.max(this.#storedStage, stage)
   }
 
+  #takeBack({ messages }: Removal): void {
+    this.#drafts.push(...draftsAmong(messages, nodeOf(this.#holding.life.member)))
+  }
+
   #truncate(member: MemberId, seq: number): void {
     const { history, life } = this.#holding
-    const { entries } = history.truncate([[member, seq]], (other) => keepsOwn(life, other))
+    const removal = history.truncate([[member, seq]], (other) => keepsOwn(life, other))
+    const { entries } = removal
+    this.#takeBack(removal)
     for (const { operation } of entries) {
       for (const conflict of conflictsOfRemoved(operation, history.local)) history.conflicts.keep(conflict)
     }

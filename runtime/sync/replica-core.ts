@@ -11,7 +11,7 @@ import { describeIntegration, describeRemoval } from './describe-integration.ts'
 import { DropCounter } from './drop-counter.ts'
 import { participants } from './floor.ts'
 import { FloorKeeper } from './floor-keeper.ts'
-import type { Draft } from './draft.ts'
+import { type Draft, draftsAmong } from './draft.ts'
 import type { History, Integration, Reception, Removal } from './history.ts'
 import type { LateOperations } from './late.ts'
 import { keepsOwn, type Life } from './life.ts'
@@ -47,6 +47,8 @@ export class ReplicaCore {
   floor: FloorKeeper
   /** The last of our own operations that stood on the disk when we started. */
   readonly lastAtStart: OperationId
+  /** Operations of our former lives that have just left the journal: they are to be issued again. */
+  readonly returned: Draft[] = []
   /** Some other settled member has been heard since our start (PROTOCOL section 5). */
   hasHeard = false
   #ownVector: OwnVector | null = null
@@ -167,6 +169,7 @@ export class ReplicaCore {
   /** The record of its cause stands for what has left the journal. */
   remove(removal: Removal): Output[] {
     this.dropVector()
+    this.returned.push(...draftsAmong(removal.messages, this.node))
     const outputs = describeRemoval(removal, this.history.local)
     for (const integration of removal.integrations)
       outputs.push(...this.keep(integration), ...this.describe(integration))

@@ -287,7 +287,9 @@ export class Replica {
   /** Looks whether what has just happened makes this node a draft, and lets time do the rest. */
   #conclude(outputs: readonly Output[], now: Monotonic): Output[] {
     const reason = this.#core.reasonToBeDraft()
-    const more = reason === null ? [] : this.#becomeDraft(reason, now)
+    const returned = this.#core.returned.splice(0)
+    if (returned.length > 0) this.#issuing.takeBack(returned)
+    const more = reason === null ? this.#issuing.settle() : this.#becomeDraft(reason, now)
     return [...outputs, ...more, ...this.tick(now)]
   }
 
