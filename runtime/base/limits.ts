@@ -59,6 +59,8 @@ export const KEY_BYTES = 32
 export const MEMBERS_MAX = 2048
 /** Member ids that were ever retired in one fleet; each takes 12 bytes of an epoch and up to 30 of an announcement. */
 export const EPOCH_RETIRED_MAX = 128
+/** Ranges of originals of one member that have come back; two ends of at most 9 bytes each, so that a value holds them. */
+export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */
 export const DRAFTS_MAX = 10_000
 /** Drafts whose request to join a member remembers at one time; each asks again. */

@@ -1,6 +1,7 @@
 import { isFounding, sameOperationId } from '../base/ids.ts'
 import { APPENDED_BYTES_MAX } from '../base/limits.ts'
 import { unreachable } from '../base/errors.ts'
+import { hasComeBack, withComeBack } from './came-back.ts'
 import { type Cell, EMPTY_CELL } from './cell.ts'
 import { guardHolds } from './guard.ts'
 import type { Operation, Outcome, Positioned, Write } from './operation.ts'
@@ -80,7 +81,7 @@ function reasonForVoid(operation: Operation, before: readonly Cell[]): string | 
   }
   if (original === null) return null
   const { value } = cellOf(operation, before, originalPoint(original))
-  return typeof value === 'number' && value >= original.id.seq ? 'it has come back already' : null
+  return hasComeBack(value, original.id.seq) ? 'it has come back already' : null
 }
 
 /** The reserved points after `operation`. A later join of a member changes nothing. */
@@ -93,7 +94,8 @@ function noteMembership(operation: Operation, execution: Execution): Execution {
     if (after[index]?.value === undefined) after[index] = { value: [join.tier, join.key], writer: operation }
   }
   if (original !== null) {
-    after[operation.paths.indexOf(originalPoint(original))] = { value: original.id.seq, writer: null }
+    const index = operation.paths.indexOf(originalPoint(original))
+    after[index] = { value: withComeBack(after[index]?.value, original.id.seq), writer: null }
   }
   return { ...execution, after }
 }

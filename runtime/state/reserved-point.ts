@@ -14,7 +14,7 @@ export function memberPoint(member: MemberId): Path {
   return `${MARK}member/${member}` as Path
 }
 
-/** Holds the highest seq of this kind of original that came back under another id. */
+/** Holds which originals of this kind and member came back under another id. */
 export function originalPoint({ kind, id }: Original): Path {
   return `${MARK}${kind}/${id.member}` as Path
 }

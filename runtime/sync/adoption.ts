@@ -1,4 +1,5 @@
 import { isFounding, nodeOf } from '../base/ids.ts'
+import { hasComeBack } from '../state/came-back.ts'
 import { memberPoint, originalPoint } from '../state/reserved-point.ts'
 import type { Conflict } from './conflict.ts'
 import { type Draft, draftOf } from './draft.ts'
@@ -34,14 +35,14 @@ export function belongingsOf({ history: old, drafts, life }: Holding, fresh: His
     const isFork = common < Math.min(log.held.seq, theirs.held.seq)
     for (const message of messagesOf(log)) {
       const draft = draftOf(message)
-      if (message.current.join !== null || hasComeBack(draft, fresh)) continue
+      if (message.current.join !== null || isBack(draft, fresh)) continue
       if (message.current.id.seq <= common) {
         if (isVoid(message, fresh)) again.push(draft)
       } else if (isFork) conflicts.push(...conflictsOf(draft, fresh))
       else again.push(draft)
     }
   }
-  return { drafts: [...again, ...drafts.filter((draft) => !hasComeBack(draft, fresh))], conflicts }
+  return { drafts: [...again, ...drafts.filter((draft) => !isBack(draft, fresh))], conflicts }
 }
 
 /**
@@ -65,9 +66,8 @@ function messagesOf(log: MemberLog): readonly SyncMessage[] {
   return log.batches.flatMap((batch) => batch.messages)
 }
 
-function hasComeBack(draft: Draft, fresh: History): boolean {
-  const { value } = fresh.local.cell(originalPoint(draft.current.original))
-  return typeof value === 'number' && value >= draft.current.original.id.seq
+function isBack({ current: { original } }: Draft, fresh: History): boolean {
+  return hasComeBack(fresh.local.cell(originalPoint(original)).value, original.id.seq)
 }
 
 /** It stands before the place of the join that counts, and so is void everywhere. */

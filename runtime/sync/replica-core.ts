@@ -193,6 +193,8 @@ export class ReplicaCore {
     switch (verdict.kind) {
       case 'late':
         this.dropped.add('operation at or below the floor')
+        // Before the join that counts it would be void: an earlier join was cut, and nobody was set back.
+        if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return []
         return this.alarms.raise({ name: 'late-operation', member, seq })
       case 'used-twice':
         this.dropped.add('operation of a second life of its member')

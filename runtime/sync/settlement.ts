@@ -1,4 +1,5 @@
 import { formatOperationId, type MemberId, nodeOf, sameOperationId } from '../base/ids.ts'
+import { hasComeBack } from '../state/came-back.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Operation, Write } from '../state/operation.ts'
 import { originalPoint } from '../state/reserved-point.ts'
@@ -22,7 +23,7 @@ export type Settlement =
 export function settlementOf(draft: Draft, self: MemberId, priority: Priority, local: LocalState): Settlement {
   const { original, writes } = draft.current
   const { value } = local.cell(originalPoint(original))
-  if (typeof value === 'number' && value >= original.id.seq) return { kind: 'known' }
+  if (hasComeBack(value, original.id.seq)) return { kind: 'known' }
   for (const write of writes) {
     const cell = local.cell(write.path)
     if (yieldsTo(cell, write, self, priority)) return { kind: 'conflict', conflict: conflictOf(draft, write, cell) }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { CAME_BACK_RANGES_MAX } from '../../runtime/base/limits.ts'
+import { hasComeBack, withComeBack } from '../../runtime/state/came-back.ts'
+import type { Value } from '../../runtime/state/value.ts'
 import { Retirement } from '../../runtime/sync/cut.ts'
 import { versionVector } from '../../runtime/sync/version-vector.ts'
 import { life } from '../support/handmade.ts'
@@ -117,3 +120,17 @@ function paths(fleet: MembershipNetwork, name: string): number {
 function alarmsOf(node: NetworkNode): string[] {
   return node.outputs.flatMap((output) => (output.kind === 'alarm' ? [output.alarm.name] : []))
 }
+
+test('originals come back in any order, each once, in a value of bounded size', () => {
+  let value: Value | undefined
+  for (const seq of [3, 1, 7, 2]) value = withComeBack(value, seq)
+  assert.deepEqual(value, [1, 3, 7, 7])
+  assert.deepEqual(
+    [1, 2, 3, 4, 6, 7, 8].map((seq) => hasComeBack(value, seq)),
+    [true, true, true, false, false, true, false],
+  )
+  for (let seq = 10; seq < 5000; seq += 2) value = withComeBack(value, seq)
+  assert.equal((value as readonly Value[]).length, 2 * CAME_BACK_RANGES_MAX)
+  assert.equal(hasComeBack(value, 4998), true)
+  assert.equal(hasComeBack(value, 4997), false)
+})
