@@ -88,13 +88,13 @@ function crash(memory: Memory, node: NetworkNode): void {
 }
 
 /** One operator, who makes each epoch at a node that knows the one before. */
-function retire(memory: Memory, target: NetworkNode): void {
+function retire(memory: Memory, target: NetworkNode, isMeant: (member: string) => boolean = () => true): void {
   const at = memory.fleet.nodes.find((node) => {
     const view = node.replica.inspect(memory.fleet.now)
     return node !== target && node.isUp && view.status === 'member' && view.epoch.number === memory.epoch
   })
   const known = at?.replica.inspect(memory.fleet.now).members.filter(({ member, isRetired }) => {
-    return !isRetired && member.startsWith(target.node)
+    return !isRetired && member.startsWith(target.node) && isMeant(member)
   })
   const [member] = known ?? []
   if (at === undefined || member === undefined) return
@@ -119,10 +119,12 @@ function conclude(memory: Memory): Ending {
   return 'converged'
 }
 
-/** The operator does what the refusal says. */
+/** The operator does what the refusal says, and retires a life that its node has left: a late join may bring one back. */
 function replaceIfRefused(memory: Memory, node: NetworkNode): void {
   const { status, refusal } = node.replica.inspect(memory.fleet.now)
-  if (status === 'draft' && refusal?.includes('is a member already') === true) retire(memory, node)
+  if (status === 'draft' && refusal?.includes('is a member already') === true) return retire(memory, node)
+  const stale = (member: string): boolean => member.startsWith(node.node) && member !== node.replica.self
+  if (status === 'member') retire(memory, node, stale)
 }
 
 function isQuiet(fleet: MembershipNetwork): boolean {
