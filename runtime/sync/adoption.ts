@@ -57,7 +57,7 @@ export function batchesAbove(old: History): Batch[] {
 /** The last seq up to which both hold the same, as far as it can be told; what was folded is the same. */
 function commonSeq(ours: MemberLog, theirs: MemberLog): number {
   if (ours.digestAt(theirs.held.seq) === theirs.held.digest) return theirs.held.seq
-  const ends = ours.batches.map((batch) => firstOf(batch).current.id.seq + batch.messages.length - 1).reverse()
+  const ends = ours.batches.map((batch) => firstOf(batch).current.id.seq + batch.messages.length - 1).toReversed()
   for (const seq of ends) if (theirs.digestAt(seq) === ours.digestAt(seq)) return seq
   return Math.min(ours.settled.seq, theirs.held.seq)
 }
