@@ -39,7 +39,9 @@ export async function measureGateway() {
   const config = join(folder, 'gateway.yaml')
   writeFileSync(config, gatewayConfig(folder))
   const startedMs = performance.now()
-  const child = spawn(process.execPath, [program, 'run', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [program, 'run', '--node-id', 'budget', '--config', config], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const ended = new Promise((resolve) => child.on('close', resolve))
   try {
     const obstacle = await readyLine(child)

@@ -12,11 +12,6 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && asBuffer(left).equals(right)
 }
 
-/** Negative, zero or positive as `left` sorts before, with or after `right`, byte by byte. */
-export function compareBytes(left: Uint8Array, right: Uint8Array): number {
-  return asBuffer(left).compare(right)
-}
-
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -19,7 +19,8 @@ export type CborData =
  * The caller has checked `data`: finite numbers, bigints of at most 64 bits.
  */
 export function encodeCbor(data: CborData): Uint8Array {
-  return codec.encode(withWideIntegers(data))
+  // The library hands out views of a large buffer; a copy does not keep that alive.
+  return new Uint8Array(codec.encode(withWideIntegers(data)))
 }
 
 /**

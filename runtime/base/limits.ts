@@ -126,6 +126,22 @@ export const SNAPSHOT_STEP_BYTES: number = 256 * 1024
 export const EVIDENCE_FILES_MAX = 8
 /** Journal bytes after which a snapshot is cut, or twice the snapshot if that is more. */
 export const SNAPSHOT_JOURNAL_BYTES: number = 8 * 1024 * 1024
+/** Bytes free on the data directory's file system below which people are warned: logs fill a card within days. */
+export const DISK_FREE_WARNING_BYTES: number = 64 * 1024 * 1024
+/** Bytes free below which local changes are refused; the rest is for what was taken already, for others' and a snapshot. */
+export const DISK_FREE_REFUSAL_BYTES: number = 16 * 1024 * 1024
+/** Bytes of the data directory at which people are warned: snapshots cannot be written, or the state is very large. */
+export const STORE_BYTES_WARNING: number = 768 * 1024 * 1024
+/** Bytes of the data directory at which local changes are refused: two snapshots and twice their journal, and some room. */
+export const STORE_BYTES_MAX: number = 1024 * 1024 * 1024
+/** Time between two looks at the room on the disk. */
+export const DISK_CHECK_MS = 10_000
+/** Records that wait for a slow disk at which local changes are refused; a commit takes a few hundred at a time. */
+export const PENDING_RECORDS_MAX = 4096
+/** Bytes of the same. */
+export const PENDING_RECORD_BYTES_MAX: number = 8 * 1024 * 1024
+/** How many times as much may wait before frames of others are dropped too; they are asked for again. */
+export const PENDING_REMOTE_FACTOR = 2
 /** Pause before a commit is tried again after the disk was full. */
 export const DISK_RETRY_MS = 2000
 /** Window in which telemetry is gathered into one commit. */
@@ -247,3 +263,6 @@ assert(TRANSFER_CHUNK_BYTES + 256 < FRAME_BYTES_MAX, 'a frame holds any chunk')
 assert(STORED_BATCH_BYTES_MAX + STORAGE_PAGE_BYTES <= SEGMENT_BYTES, 'a segment holds any stored batch')
 assert(RECORD_BYTES_MAX + STORED_RECORD_HEADER_BYTES <= STORED_BATCH_BYTES_MAX, 'a batch holds any single record')
 assert(JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX, 'the warning comes before the refusal')
+assert(DISK_FREE_REFUSAL_BYTES < DISK_FREE_WARNING_BYTES, 'people are warned before anything is refused')
+assert(STORE_BYTES_WARNING < STORE_BYTES_MAX, 'people are warned before anything is refused')
+assert(RECORD_BYTES_MAX < PENDING_RECORD_BYTES_MAX, 'a single record may always wait')

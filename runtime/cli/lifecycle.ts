@@ -3,9 +3,9 @@ import { describeFailure, onCrash } from './failure.ts'
 
 type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** Readable lines on a terminal; JSON lines for whatever collects them. Each is loaded only where it is used. */
-export async function openLogger(level: LogLevel, name: string): Promise<Logger> {
-  if (process.stderr.isTTY) return (await import('./plain-logger.ts')).plainLogger(level)
+/** Readable lines for people and for the system's journal; JSON lines for programs. Each is loaded only where it is used. */
+export async function openLogger(level: LogLevel, name: string, isJson: boolean): Promise<Logger> {
+  if (!isJson) return (await import('./plain-logger.ts')).plainLogger(level)
   return (await import('../gateway/pino-logger.ts')).pinoLogger(level, name)
 }
 

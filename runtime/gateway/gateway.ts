@@ -140,9 +140,7 @@ class RunningGateway implements Gateway {
       logger: this.#logger,
       onOutput: (output) => this.#note(output),
       onPresence: (node, online) => void (online ? this.#online.add(node) : this.#online.delete(node)),
-      onStorageProblem: (problem) => {
-        for (const observer of [...this.#storageObservers]) observer(problem)
-      },
+      onStorageProblem: (problem) => this.#storageObservers.forEach((observer) => observer(problem)),
       onFatal: options.onFatal ?? ((error) => this.#logger.error(`storage has failed: ${String(error)}`)),
     })
     const profile = new ProfileCheck(this.device, options.profile ?? null)

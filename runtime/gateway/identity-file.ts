@@ -58,7 +58,11 @@ function readRecord(file: string): IdentityRecord | null {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
-    throw new FleetstepError('data-directory-unwritable', `cannot read ${file}: ${String(cause)}`, { cause })
+    throw new FleetstepError(
+      'data-directory-unwritable',
+      `cannot read ${file}: ${describe(cause)}; choose a dataDirectory that this user may use`,
+      { cause },
+    )
   }
   try {
     return parseIdentityRecord(JSON.parse(text), file)
@@ -83,6 +87,14 @@ function writeRecord(file: string, record: IdentityRecord): void {
     closeSync(descriptor)
     renameSync(beside, file)
   } catch (cause) {
-    throw new FleetstepError('data-directory-unwritable', `cannot write ${file}: ${String(cause)}`, { cause })
+    throw new FleetstepError(
+      'data-directory-unwritable',
+      `cannot write ${file}: ${describe(cause)}; choose a dataDirectory that this user may use`,
+      { cause },
+    )
   }
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
 }

@@ -40,6 +40,7 @@ export class Pump {
   #commit: Promise<void> | null = null
   #storageProblem: FleetstepError | null = null
   #cancelWake: (() => void) | null = null
+  #endPause: () => void = () => undefined
   #wakeAt = Infinity
 
   constructor(options: PumpOptions) {
@@ -101,6 +102,7 @@ export class Pump {
     while (this.#commit !== null && this.#storageProblem === null) await this.#commit
     this.#isClosed = true
     this.#cancelWake?.()
+    this.#endPause()
     await Promise.all([...this.#openLinks].map((link) => link.close()))
     await this.#options.store.close()
   }
@@ -198,8 +200,18 @@ export class Pump {
     if (this.#storageProblem === null) this.#options.logger.error(error.message)
     this.#storageProblem = error
     this.#options.onStorageProblem(error)
+    await this.#pauseBeforeRetry()
+  }
+
+  async #pauseBeforeRetry(): Promise<void> {
     const { clock } = this.#options
-    await new Promise<void>((resolve) => clock.schedule(clock.now() + DISK_RETRY_MS, resolve))
+    await new Promise<void>((resolve) => {
+      const cancel = clock.schedule(clock.now() + DISK_RETRY_MS, resolve)
+      this.#endPause = () => {
+        cancel()
+        resolve()
+      }
+    })
   }
 
   #noteStorageRecovered(): void {

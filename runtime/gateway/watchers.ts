@@ -35,8 +35,9 @@ export class Watchers {
   }
 
   notify(change: Change): void {
-    // A copy: what a callback adds is for the changes after this one.
-    for (const watch of [...this.#watches]) {
+    // What a callback adds is for the changes after this one.
+    const watches = [...this.#watches]
+    for (const watch of watches) {
       if ((watch.view === 'settled') !== change.settled || !matchesPattern(change.path, watch.pattern)) continue
       try {
         watch.callback(change)

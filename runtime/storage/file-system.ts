@@ -14,6 +14,8 @@ export interface FileSystem {
   remove(path: string): Promise<void>
   /** Resolves once the names in the directory are on the medium (fsync of the directory). */
   syncDirectory(path: string): Promise<void>
+  /** Bytes that this user may still write on the file system of the directory. */
+  freeBytes(directory: string): Promise<number>
   /** Makes a mark that carries a short text, in one step. False if that name exists, whatever it carries. */
   createMark(path: string, text: string): Promise<boolean>
   /** The text of a mark, or null if there is none. */

@@ -1,5 +1,13 @@
 import { AssertionError, FleetstepError, assert } from '../base/errors.ts'
-import { SEGMENT_BYTES, SNAPSHOT_JOURNAL_BYTES, STORAGE_PAGE_BYTES } from '../base/limits.ts'
+import {
+  DISK_FREE_REFUSAL_BYTES,
+  DISK_FREE_WARNING_BYTES,
+  SEGMENT_BYTES,
+  SNAPSHOT_JOURNAL_BYTES,
+  STORAGE_PAGE_BYTES,
+  STORE_BYTES_MAX,
+  STORE_BYTES_WARNING,
+} from '../base/limits.ts'
 import { assertBatchBounds } from './batch.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type { DirectoryLock, ProcessTable } from './directory-lock.ts'
@@ -12,7 +20,7 @@ import { FORMAT_VERSION } from './page.ts'
 import { recoverJournal } from './recovery.ts'
 import { SegmentFiles } from './segment-files.ts'
 import { Snapshots } from './snapshot.ts'
-import type { Recovered, Store, StoreInfo, StoreOwner } from './store.ts'
+import type { Recovered, SpaceLevel, Store, StoreInfo, StoreOwner } from './store.ts'
 
 export interface JournalStoreOptions {
   readonly fileSystem: FileSystem
@@ -30,6 +38,8 @@ export class JournalStore implements Store {
   #state: State = { kind: 'new' }
   #commits = 0
   #snapshotBytesWritten = 0
+  #space: SpaceLevel = 'enough'
+  #freeBytes = 0
   #committing: Promise<unknown> | null = null
   #snapshotting: Promise<unknown> | null = null
 
@@ -83,6 +93,7 @@ export class JournalStore implements Store {
       this.#snapshotBytesWritten += await work
       journal.restartCount(journal.bytes - bytesBefore)
       journal.free(snapshots.coveredByBoth)
+      await this.#keepFailedSegments(journal)
     } catch (error) {
       throw this.#fail(error)
     } finally {
@@ -99,11 +110,27 @@ export class JournalStore implements Store {
       lastSequence: journal.last,
       snapshotThrough: snapshots.through,
       segments: journal.segments,
-      diskBytes: journal.segments * this.#segmentBytes + snapshots.diskBytes,
+      diskBytes: this.#diskBytes(this.#state.parts),
       bytesWritten: journal.bytesWritten + this.#snapshotBytesWritten,
       commits: this.#commits,
-      snapshotDue: journal.bytes >= Math.max(SNAPSHOT_JOURNAL_BYTES, 2 * snapshots.newestBytes),
+      space: this.#space,
+      freeBytes: this.#freeBytes,
+      mediumErrors: journal.mediumErrors,
+      // After a failure of the medium nothing should depend on the segment that failed for longer than need be.
+      snapshotDue: journal.hasFailed || journal.bytes >= Math.max(SNAPSHOT_JOURNAL_BYTES, 2 * snapshots.newestBytes),
     }
+  }
+
+  async checkSpace(): Promise<SpaceLevel> {
+    const parts = this.#parts()
+    const { fileSystem, directory } = this.#options
+    try {
+      this.#freeBytes = await fileSystem.freeBytes(directory)
+    } catch (error) {
+      throw this.#explain(error, 'writing')
+    }
+    this.#space = spaceLevel(this.#freeBytes, this.#diskBytes(parts))
+    return this.#space
   }
 
   async close(): Promise<void> {
@@ -111,9 +138,26 @@ export class JournalStore implements Store {
     if (state.kind === 'new' || state.kind === 'closed') return
     this.#state = { kind: 'closed' }
     await Promise.allSettled([this.#committing, this.#snapshotting])
+    if (state.kind === 'open') await state.parts.journal.end().catch(() => undefined)
+    await state.parts.journal.settled()
     // Everything acknowledged is on the medium already, so a failure to close a file means nothing.
     await state.parts.journal.close().catch(() => undefined)
     await state.parts.lock.release()
+  }
+
+  #diskBytes({ journal, snapshots }: Parts): number {
+    return journal.segments * this.#segmentBytes + snapshots.diskBytes
+  }
+
+  /** As evidence, under another name, so that their blocks are not used again. */
+  async #keepFailedSegments(journal: Journal): Promise<void> {
+    const { fileSystem, directory } = this.#options
+    const retired = journal.takeRetired()
+    if (retired.length === 0) return
+    const evidence = new Evidence(fileSystem, directory)
+    await evidence.makeRoom()
+    for (const name of retired) await evidence.moveAside(name)
+    await fileSystem.syncDirectory(directory)
   }
 
   get #segmentBytes(): number {
@@ -133,7 +177,12 @@ export class JournalStore implements Store {
     const journal = new Journal(files, recovered)
     journal.free(snapshots.coveredByBoth)
     const late = await beginIfRoom(journal)
-    this.#state = { kind: 'open', parts: { journal, snapshots, lock } }
+    journal.prepareSpare()
+    await journal.settled()
+    this.#freeBytes = await fileSystem.freeBytes(directory)
+    const parts: Parts = { journal, snapshots, lock }
+    this.#space = spaceLevel(this.#freeBytes, this.#diskBytes(parts))
+    this.#state = { kind: 'open', parts }
     return {
       snapshot,
       records: recovered.records,
@@ -191,6 +240,11 @@ interface Parts {
 }
 
 const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG']
+
+function spaceLevel(freeBytes: number, ownBytes: number): SpaceLevel {
+  if (freeBytes < DISK_FREE_REFUSAL_BYTES || ownBytes >= STORE_BYTES_MAX) return 'refusing'
+  return freeBytes < DISK_FREE_WARNING_BYTES || ownBytes >= STORE_BYTES_WARNING ? 'low' : 'enough'
+}
 
 /** What an interrupted step left behind: it had no name yet, so nothing relied on it. */
 async function removeDrafts(fileSystem: FileSystem, directory: string): Promise<void> {

@@ -1,8 +1,8 @@
-import { FleetstepError } from '../base/errors.ts'
+import { AssertionError, FleetstepError } from '../base/errors.ts'
 import { STORAGE_PAGE_BYTES } from '../base/limits.ts'
 import { encodeBatch } from './batch.ts'
 import type { Batch } from './batch.ts'
-import { isFull, writeFully } from './file-system.ts'
+import { errorCode, isFull, writeFully } from './file-system.ts'
 import type { File } from './file-system.ts'
 import type { LiveSegment, RecoveredJournal } from './recovery.ts'
 import type { SegmentFiles } from './segment-files.ts'
@@ -14,17 +14,24 @@ import type { SegmentFiles } from './segment-files.ts'
  */
 export class Journal {
   readonly #files: SegmentFiles
-  readonly #epoch: number
+  #epoch: number
   #opening: Pick<Batch, 'firstSequence' | 'records'> | null
   #nextBatch: number
   #last: number
   #live: readonly LiveSegment[]
   #spare: readonly string[]
+  /** Nothing was acknowledged since the journal was opened or ended. */
+  #isProven = true
   /** The last live segment, opened for writing, once something has been written. */
   #file: File | null = null
   #nextPage: number | null
   #bytes: number
   #bytesWritten = 0
+  #mediumErrors = 0
+  /** Segments whose medium failed: what they hold stays readable, nothing more is written to them. */
+  readonly #failed = new Set<string>()
+  #retired: readonly string[] = []
+  #preparing: Promise<void> | null = null
 
   constructor(files: SegmentFiles, recovered: RecoveredJournal) {
     this.#files = files
@@ -52,6 +59,23 @@ export class Journal {
     return this.#bytes
   }
 
+  /** How often a write or a flush met EIO and went on in another segment. */
+  get mediumErrors(): number {
+    return this.#mediumErrors
+  }
+
+  /** A segment whose medium failed is still needed. */
+  get hasFailed(): boolean {
+    return this.#failed.size > 0
+  }
+
+  /** Segments that had failed and that nothing needs any more, handed over once. */
+  takeRetired(): readonly string[] {
+    const retired = this.#retired
+    this.#retired = []
+    return retired
+  }
+
   /** Bytes handed to the file system since the journal was opened, segments of zeros included. */
   get bytesWritten(): number {
     return this.#bytesWritten
@@ -77,7 +101,44 @@ export class Journal {
     await this.begin()
     await this.#write({ kind: 'records', ...this.#next(), firstSequence: this.#last + 1, records })
     this.#last += records.length
+    this.#isProven = false
+    this.prepareSpare()
     return this.#last
+  }
+
+  /**
+   * Ends with an empty batch, which proves that the one before it had been acknowledged: if that one decays later, it is
+   * not mistaken for one that was being written. Only where there is room for it; what fails here costs nothing.
+   */
+  async end(): Promise<void> {
+    await this.#preparing
+    const hasRoom = this.#nextPage !== null && this.#nextPage < this.#files.pages
+    if (this.#isProven || this.#opening !== null || !hasRoom) return
+    await this.#write({ kind: 'records', ...this.#next(), firstSequence: this.#last + 1, records: [] })
+    this.#isProven = true
+  }
+
+  /** Makes the next segment beside the commits, so that none of them has to wait for it. */
+  prepareSpare(): void {
+    if (this.#spare.length > 0 || this.#preparing !== null) return
+    this.#preparing = this.#createSegment()
+      .then(
+        (name) => {
+          this.#spare = [...this.#spare, name]
+        },
+        (error: unknown) => {
+          // Whoever needs the segment tries again and says what is wrong.
+          if (error instanceof AssertionError) throw error
+        },
+      )
+      .finally(() => {
+        this.#preparing = null
+      })
+  }
+
+  /** Resolves when no segment is being made. */
+  async settled(): Promise<void> {
+    await this.#preparing
   }
 
   /** Lets every segment be used again whose records are all at or below `sequence`; never the one that is written to. */
@@ -88,7 +149,9 @@ export class Journal {
     })
     const freed = this.#live.slice(0, Math.max(0, needed))
     this.#live = this.#live.slice(freed.length)
-    this.#spare = [...this.#spare, ...freed.map(({ name }) => name)]
+    const names = freed.map(({ name }) => name)
+    this.#spare = [...this.#spare, ...names.filter((name) => !this.#failed.has(name))]
+    this.#retired = [...this.#retired, ...names.filter((name) => this.#failed.delete(name))]
   }
 
   /** @param bytes of batches that the newest snapshot does not stand for */
@@ -114,7 +177,24 @@ export class Journal {
     return { number: this.#nextBatch, epoch: this.#epoch }
   }
 
+  /**
+   * Where the medium fails, the batch goes into another segment, under the same number and as the opening batch of a later
+   * epoch: whichever of the two copies recovery finds, it is taken once. A later failure is the end.
+   */
   async #write(batch: Batch): Promise<void> {
+    try {
+      await this.#writeOnce(batch)
+    } catch (error) {
+      if (!(error instanceof JournalBroken) || errorCode(error.cause) !== 'EIO') throw error
+      await this.#leaveSegment()
+      await this.#writeOnce({ ...batch, kind: 'opening', epoch: this.#epoch }).catch((again: unknown) => {
+        throw again instanceof JournalBroken ? again : new JournalBroken(again)
+      })
+    }
+    this.#nextBatch += 1
+  }
+
+  async #writeOnce(batch: Batch): Promise<void> {
     const bytes = encodeBatch(batch)
     const pages = bytes.length / STORAGE_PAGE_BYTES
     const { file, page } = await this.#placeFor(pages, batch.firstSequence)
@@ -123,13 +203,23 @@ export class Journal {
       await file.sync()
     } catch (error) {
       // Even a full disk (a file system that copies on write) ends it here: a part of the batch may be on the medium, and
-      // another batch under the same number could mix with it.
+      // other records under the same number could mix with it.
       throw new JournalBroken(error)
     }
     this.#nextPage = page + pages
-    this.#nextBatch += 1
     this.#bytes += bytes.length
     this.#bytesWritten += bytes.length
+  }
+
+  /** Nothing more is written into the segment in use; the next batch begins another and a new epoch. */
+  async #leaveSegment(): Promise<void> {
+    const failed = this.#live.at(-1)
+    if (failed !== undefined) this.#failed.add(failed.name)
+    this.#mediumErrors += 1
+    this.#epoch += 1
+    this.#nextPage = null
+    // Closing may report the same failure once more.
+    await this.close().catch(() => undefined)
   }
 
   async #placeFor(pages: number, firstSequence: number): Promise<{ file: File; page: number }> {
@@ -138,6 +228,7 @@ export class Journal {
       this.#file ??= await this.#files.open(last.name)
       return { file: this.#file, page: this.#nextPage }
     }
+    await this.#preparing
     const name = this.#spare[0] ?? (await this.#createSegment())
     await this.close()
     this.#file = await this.#files.open(name)

@@ -1,7 +1,7 @@
 import { FleetstepError, assert } from '../base/errors.ts'
 import { SNAPSHOT_JOURNAL_BYTES, STORED_RECORD_HEADER_BYTES } from '../base/limits.ts'
 import { assertBatchBounds } from './batch.ts'
-import type { Recovered, Store, StoreInfo } from './store.ts'
+import type { Recovered, SpaceLevel, Store, StoreInfo } from './store.ts'
 
 /** Stands for the disk: it outlives the stores that are opened on it. For tests and simulations. */
 export class MemoryMedium {
@@ -84,8 +84,15 @@ export class MemoryStore implements Store {
       diskBytes: journalBytes + snapshotBytes,
       bytesWritten: this.#bytesWritten,
       commits: this.#commits,
+      space: 'enough',
+      freeBytes: Number.MAX_SAFE_INTEGER,
+      mediumErrors: 0,
       snapshotDue: journalBytes >= Math.max(SNAPSHOT_JOURNAL_BYTES, 2 * snapshotBytes),
     }
+  }
+
+  checkSpace(): Promise<SpaceLevel> {
+    return Promise.resolve('enough')
   }
 
   close(): Promise<void> {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, readdir, readlink, rename, symlink, unlink } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, readlink, rename, statfs, symlink, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { ProcessIdentity, ProcessTable } from './directory-lock.ts'
@@ -23,6 +23,10 @@ export const nodeFileSystem: FileSystem = {
   rename,
   remove: unlink,
   syncDirectory,
+  async freeBytes(directory) {
+    const { bavail, bsize } = await statfs(directory)
+    return bavail * bsize
+  },
   // A symbolic link is made with its text in one step and never replaces another; a file would be seen empty for a moment.
   async createMark(path, text) {
     try {

@@ -26,6 +26,8 @@ export interface Store {
    */
   snapshot(bytes: Uint8Array, through: number): Promise<void>
   info(): StoreInfo
+  /** Looks how much room there is; `info().space` tells afterwards. @throws FleetstepError `storage-failed` */
+  checkSpace(): Promise<SpaceLevel>
   /** Finishes what is in flight and releases the lock. */
   close(): Promise<void>
 }
@@ -50,6 +52,13 @@ export interface Recovered {
   readonly damaged: boolean
 }
 
+/**
+ * How much room there is for the journal.
+ * - `low`: warn people.
+ * - `refusing`: no new local changes; what is left is for what others send and for what was taken already.
+ */
+export type SpaceLevel = 'enough' | 'low' | 'refusing'
+
 export interface StoreInfo {
   readonly directory: string
   readonly formatVersion: number
@@ -59,6 +68,12 @@ export interface StoreInfo {
   readonly diskBytes: number
   readonly bytesWritten: number
   readonly commits: number
+  /** As of the last look. */
+  readonly space: SpaceLevel
+  /** Bytes free on the file system at the last look. */
+  readonly freeBytes: number
+  /** How often the medium refused a batch, which then went into another segment: replace the card soon. */
+  readonly mediumErrors: number
   /** The journal has reached the size at which it is cheaper to cut a snapshot. */
   readonly snapshotDue: boolean
 }

@@ -124,16 +124,20 @@ export class AntiEntropy {
     this.#requestBy(now + REQUEST_DELAY_MS * (1 + fraction(this.#options.random)))
   }
 
-  /** A batch has come: it may close a gap of ours, and nobody need answer with it again. */
-  noteBatch(batch: Batch, link: string, now: Monotonic): void {
+  /**
+   * A batch has come: it may close a gap of ours, and nobody need answer with it again.
+   * @param isNew it was integrated
+   */
+  noteBatch(batch: Batch, link: string, isNew: boolean, now: Monotonic): void {
     const { seq } = lastOf(batch).current.id
+    const closesGap = isNew && (this.#heights.get(batch.origin) ?? 0) >= seq
     this.#raiseHeight(batch.origin, seq)
-    this.#answers.get(link)?.skip(batch.origin, seq)
+    this.#answers.get(link)?.skip(batch)
     if (this.#gaps().length === 0) {
       this.#requestAt = null
       this.#attempts = 0
-    } else if (this.#history.log(batch.origin).held.seq >= seq) {
-      // There is progress, so an answer is on its way: ask again only when it has stalled.
+    } else if (closesGap) {
+      // There is progress with what we miss, so an answer is on its way: ask again only when it has stalled.
       this.#attempts = 0
       this.#requestAt = now + REQUEST_DELAY_MS * (1 + fraction(this.#options.random))
     } else {
@@ -340,9 +344,11 @@ class PendingAnswer {
     }
   }
 
-  /** Somebody else has sent it. */
-  skip(member: MemberId, seq: number): void {
-    const gap = this.#gaps.get(member)
-    if (gap !== undefined && seq > gap.after) this.#gaps.set(member, { ...gap, after: seq })
+  /** Somebody else has sent it: the gap begins behind it, unless there is more before it that is still missing. */
+  skip(batch: Batch): void {
+    const gap = this.#gaps.get(batch.origin)
+    const { seq } = lastOf(batch).current.id
+    if (gap === undefined || seq <= gap.after || firstOf(batch).current.id.seq > gap.after + 1) return
+    this.#gaps.set(batch.origin, { ...gap, after: seq })
   }
 }

@@ -28,7 +28,7 @@ export function uintOf(data: CborData | undefined, field: string, max: number = 
   return data
 }
 
-export function bytesOf(data: CborData | undefined, field: string, length: number): Uint8Array {
+function bytesOf(data: CborData | undefined, field: string, length: number): Uint8Array {
   if (!(data instanceof Uint8Array) || data.length !== length) throw invalid(field, `is not ${length} bytes`)
   return data
 }

@@ -2,7 +2,7 @@ import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
 import { EMPTY_DIGEST } from '../base/digest.ts'
 import { type Cell, EMPTY_CELL } from '../state/cell.ts'
 import { executeAlone, type Execution } from '../state/executor.ts'
-import { type Operation, type Original, pathsOf } from '../state/operation.ts'
+import { type Operation, type Original, pathsMet, pathsOf } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { openBatch, sealBatch } from './batch-codec.ts'
 import type { LocalState } from './local-state.ts'
@@ -91,7 +91,8 @@ export function decodeDraft(payload: Uint8Array): Draft {
 /** The draft that `message` becomes when it did not stand. One that has come back before keeps its first name. */
 export function draftOf({ current, previous }: SyncMessage): Draft {
   const original = current.original ?? { kind: 'operation', id: current.id }
-  return { current: { ...current, original }, previous }
+  const paths = pathsMet(pathsOf(current.writes, current.guards), current.id.member, null, original)
+  return { current: { ...current, original, paths }, previous }
 }
 
 /** Operations of former lives of `node` among what has left the journal: they come back as drafts. Joins do not. */

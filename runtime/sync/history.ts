@@ -24,6 +24,13 @@ export interface Reception {
   readonly waits: 'waiting' | 'deferred' | 'full' | null
   /** In the order in which they were executed. */
   readonly integrations: readonly Integration[]
+  /** Those that had waited for it and turned out to contradict what is held now. */
+  readonly rejected: readonly Rejection[]
+}
+
+export interface Rejection {
+  readonly batch: Batch
+  readonly verdict: Verdict
 }
 
 export interface Integration {
@@ -130,18 +137,21 @@ export class History implements Holdings {
   /** Takes a batch, or keeps it until it can, and then whatever waited for it. */
   receive(batch: Batch): Reception {
     const verdict = judge(batch, this)
-    if (verdict.kind === 'cut') return { verdict, waits: null, integrations: this.#noteEvidence(batch) }
-    if (verdict.kind === 'ready') return { verdict, waits: null, integrations: this.#integrateAll(batch) }
-    if (verdict.kind !== 'wait') return { verdict, waits: null, integrations: [] }
-    if (this.waitingList.has(batch)) return { verdict: { kind: 'known' }, waits: null, integrations: [] }
-    return { verdict, waits: this.waitingList.add(batch, verdict.missing), integrations: [] }
+    const rejected: Rejection[] = []
+    if (verdict.kind === 'cut') return { verdict, waits: null, integrations: this.#noteEvidence(batch), rejected }
+    if (verdict.kind === 'ready') {
+      return { verdict, waits: null, integrations: this.#integrateAll(batch, rejected), rejected }
+    }
+    if (verdict.kind !== 'wait') return { verdict, waits: null, integrations: [], rejected }
+    if (this.waitingList.has(batch)) return { verdict: { kind: 'known' }, waits: null, integrations: [], rejected }
+    return { verdict, waits: this.waitingList.add(batch, verdict.missing), integrations: [], rejected }
   }
 
   /** Takes back a batch of the own disk, which was ready when it was stored; parts below the floor are in the snapshot. */
   restore(batch: Batch): Integration[] {
     const log = this.#logs.get(batch.origin) ?? this.log(batch.origin)
     if (lastOf(batch).current.id.seq <= log.held.seq) return []
-    return this.#integrateAll(batch)
+    return this.#integrateAll(batch, [])
   }
 
   /**
@@ -250,12 +260,12 @@ export class History implements Holdings {
     return at
   }
 
-  /** Integrates a ready batch, then in canonical order each waiting one that has become ready. */
-  #integrateAll(batch: Batch): Integration[] {
+  /** Integrates a ready batch, then in canonical order each waiting one that has become ready; adds the rest to `rejected`. */
+  #integrateAll(batch: Batch, rejected: Rejection[]): Integration[] {
     const integrations: Integration[] = []
     let ready = [batch]
     for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
-      if (next !== batch && !this.#isReadyOrWaits(next)) continue
+      if (next !== batch && !this.#isReadyOrWaits(next, rejected)) continue
       const operations = next.messages.map((message) => message.current).filter(({ stage }) => stage > this.floor)
       this.log(next.origin).extend(next)
       if (operations.length > 0) integrations.push(this.#integrate(operations, next))
@@ -267,9 +277,10 @@ export class History implements Holdings {
   }
 
   /** Judges a released batch again; if something else is missing, it waits for that. */
-  #isReadyOrWaits(batch: Batch): boolean {
+  #isReadyOrWaits(batch: Batch, rejected: Rejection[]): boolean {
     const verdict = judge(batch, this)
     if (verdict.kind === 'wait') this.waitingList.add(batch, verdict.missing)
+    else if (verdict.kind !== 'ready') rejected.push({ batch, verdict })
     return verdict.kind === 'ready'
   }
 

@@ -21,7 +21,7 @@ import {
 import type { Announcement, Gap, Message, Request } from './message.ts'
 import type { VersionEntry } from './version-vector.ts'
 
-export const PROTOCOL_VERSION = 1
+const PROTOCOL_VERSION = 1
 
 const KIND_BATCH = 0
 const KIND_ANNOUNCEMENT = 1

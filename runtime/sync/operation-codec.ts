@@ -85,11 +85,11 @@ export function decodeSyncMessage(data: CborData | undefined, table: MemberTable
   return decoded
 }
 
-export function encodeOperationId(id: OperationId, table: MemberTable): CborData {
+function encodeOperationId(id: OperationId, table: MemberTable): CborData {
   return [table.referTo(id.member), id.seq]
 }
 
-export function decodeOperationId(data: CborData | undefined, field: string, table: MemberTable): OperationId {
+function decodeOperationId(data: CborData | undefined, field: string, table: MemberTable): OperationId {
   const [member, seq] = tupleOf(data, field, 2)
   const id = { member: table.resolve(member, field), seq: uintOf(seq, field) }
   if (id.seq === 0) throw invalid(field, 'has seq 0')

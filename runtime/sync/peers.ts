@@ -9,6 +9,8 @@ export interface Peer {
   readonly announcement: Announcement
   /** The newest version vector that it stated, or the digest of which was ours. A lower bound of what it holds. */
   readonly vector: VersionVector
+  /** False while it has only stated digests of vectors that are not ours. */
+  readonly hasStatedVector: boolean
   readonly heardAt: Monotonic
   readonly link: string
 }
@@ -37,8 +39,14 @@ export class Peers {
   note(announcement: Announcement, own: OwnVector, link: string, now: Monotonic): Peer | null {
     const known = this.#peers.get(announcement.member)
     if (known !== undefined && !isNewer(announcement, known.announcement)) return null
-    const vector = statedVector(announcement, own) ?? known?.vector ?? NOTHING
-    const peer: Peer = { announcement, vector, heardAt: now, link }
+    const stated = statedVector(announcement, own)
+    const peer: Peer = {
+      announcement,
+      vector: stated ?? known?.vector ?? NOTHING,
+      hasStatedVector: stated !== null || known?.hasStatedVector === true,
+      heardAt: now,
+      link,
+    }
     this.#peers.set(announcement.member, peer)
     return peer
   }

@@ -30,13 +30,15 @@ export class Receiving {
     }
     const outputsOfFork = this.#settleFork(batch)
     const reception = core.history.receive(batch)
-    const outputs = [...outputsOfFork, ...core.describeVerdict(batch, reception)]
+    const judged = [{ batch, verdict: reception.verdict }, ...reception.rejected]
+    const outputs = [...outputsOfFork, ...judged.flatMap((one) => core.describeVerdict(one.batch, one.verdict))]
+    if (reception.waits === 'full') core.dropped.add('the waiting list is full')
     for (const integration of reception.integrations) {
       outputs.push(...core.keep(integration), ...this.#relay(integration, link), ...core.describe(integration))
     }
     // What was refused must not be asked for again and again.
     if (reception.verdict.kind !== 'refused' && reception.verdict.kind !== 'late')
-      core.antiEntropy.noteBatch(batch, link, now)
+      core.antiEntropy.noteBatch(batch, link, reception.verdict.kind === 'ready', now)
     return outputs
   }
 
@@ -55,7 +57,7 @@ export class Receiving {
     // Our join has just been cut: what we say and hold as this member is void, and a new life begins after this.
     if (core.reasonToBeDraft() !== null) return []
     this.#compareWithOwn(peer)
-    core.noteHeard(member, now)
+    if (peer.hasStatedVector) core.noteHeard(member, now)
     core.antiEntropy.noteAnnouncement(peer, now)
     const outputs: Output[] = [
       ...this.#askForForks(peer),

@@ -7,12 +7,13 @@ import type { Operation } from '../state/operation.ts'
 import { type Priority, priorityOf } from '../state/priority.ts'
 import { Alarms } from './alarms.ts'
 import { AntiEntropy } from './anti-entropy.ts'
+import type { Verdict } from './consistency.ts'
 import { describeIntegration, describeRemoval } from './describe-integration.ts'
 import { DropCounter } from './drop-counter.ts'
 import { participants } from './floor.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { type Draft, draftsAmong } from './draft.ts'
-import type { History, Integration, Reception, Removal } from './history.ts'
+import type { History, Integration, Removal } from './history.ts'
 import type { LateOperations } from './late.ts'
 import { keepsOwn, type Life } from './life.ts'
 import { fleetIdOf } from './membership.ts'
@@ -188,7 +189,7 @@ export class ReplicaCore {
   }
 
   /** Counts, and tells people, what was not executed. */
-  describeVerdict(batch: Batch, { verdict, waits }: Reception): Output[] {
+  describeVerdict(batch: Batch, verdict: Verdict): Output[] {
     const { member, seq } = lastOf(batch).current.id
     switch (verdict.kind) {
       case 'late':
@@ -206,8 +207,6 @@ export class ReplicaCore {
         this.dropped.add(verdict.reason)
         return []
       case 'wait':
-        if (waits === 'full') this.dropped.add('the waiting list is full')
-        return []
       case 'known':
       case 'ready':
         return []

@@ -9,7 +9,6 @@ import {
   FRAME_DEPTH_MAX,
   JOURNAL_OPERATIONS_MAX,
   MEMBERS_MAX,
-  PATHS_MAX,
 } from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Positioned } from '../state/operation.ts'
@@ -73,7 +72,10 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
   ])
 }
 
-/** @throws FleetstepError `data-directory-damaged` or `data-directory-newer` */
+/**
+ * It is our own writing, so that its lists are bounded by its bytes alone: what was snapshotted can be read again.
+ * @throws FleetstepError `data-directory-damaged` or `data-directory-newer`
+ */
 export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   try {
     return snapshotFrom(decodeCbor(bytes, FRAME_DEPTH_MAX))
@@ -102,7 +104,7 @@ function snapshotFrom(data: CborData): Snapshot {
     floor: uintOf(floor, 'floor'),
     floorDigests: new Map(listOf(digests, 'digests', FLOOR_DIGESTS_MAX).map(decodeFloorDigest)),
     highWater: { id: decodeId(highWaterId), stage: uintOf(highWaterStage, 'stage') },
-    cells: listOf(cells, 'cells', 2 * PATHS_MAX).map(decodeCell),
+    cells: listOf(cells, 'cells', Number.MAX_SAFE_INTEGER).map(decodeCell),
     logs: listOf(logs, 'logs', MEMBERS_MAX).map(decodeLog),
     conflicts: listOf(conflicts, 'conflicts', CONFLICTS_MAX).map(decodeConflict),
     conflictsForgotten: uintOf(forgotten, 'conflicts forgotten'),

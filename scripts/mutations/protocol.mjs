@@ -48,8 +48,8 @@ export const MUTATIONS = [
   {
     name: 'undo: what follows a new entry looks again',
     file: 'runtime/sync/local-state.ts',
-    from: 'if (previous !== null && sameCell(',
-    to: 'if (sameCell(',
+    from: 'previous !== null && sameCell(previous.after[index] as Cell,',
+    to: 'sameCell((previous?.after ?? met)[index] as Cell,',
   },
   {
     name: 'undo: a clash whose values differ is another one',
@@ -109,12 +109,6 @@ export const MUTATIONS = [
     name: 'tombstone: all have announced a floor above it',
     file: 'runtime/sync/floor.ts',
     from: 'stage = Math.min(stage, peers.get(member.id)?.announcement.floor ?? 0)',
-    to: '{}',
-  },
-  {
-    name: 'tombstone: nothing in the journal was issued below it',
-    file: 'runtime/sync/floor.ts',
-    from: 'stage = Math.min(stage, operation.floor)',
     to: '{}',
   },
   {

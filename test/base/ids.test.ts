@@ -33,7 +33,7 @@ test('an operation id is read from its text, and from nothing else', () => {
     `${id.member}:9007199254740992`,
     '',
     ':',
-    `${id.member}`,
+    id.member,
     `${id.member}:0`,
     `${id.member}:-1`,
     `${id.member}:1.5`,

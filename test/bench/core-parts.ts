@@ -59,6 +59,8 @@ export function cpuOf(work: () => void): number {
 }
 
 export function assertSame(replicas: readonly BenchReplica[]): void {
-  const [first, ...others] = replicas.map(({ replica }) => JSON.stringify([...replica.entries()].sort()))
+  const [first, ...others] = replicas.map(({ replica }) =>
+    JSON.stringify([...replica.entries()].sort(([left], [right]) => (left < right ? -1 : 1))),
+  )
   if (others.some((other) => other !== first)) throw new Error('the benchmark did not converge')
 }

@@ -6,13 +6,13 @@ import type { Value } from '../../runtime/state/value.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 
 /** 1,000 paths of 20 characters: what a fleet of machines looks like. */
-export const PATHS: readonly Path[] = Array.from(
+const PATHS: readonly Path[] = Array.from(
   { length: 1000 },
   (_, index) => `line${index % 10}/machine${String(index).padStart(4, '0')}/p`.padEnd(20, 'x').slice(0, 20) as Path,
 )
 
 /** Numbers, booleans and short texts, as devices report them. */
-export function drawValue(random: Random): Value {
+function drawValue(random: Random): Value {
   const kind = random.uint32() % 4
   if (kind === 0) return random.uint32() % 2 === 0
   if (kind === 1) return `state-${random.uint32() % 100}`

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
-import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom } from '../../runtime/base/random.ts'
@@ -16,7 +16,7 @@ import { OWNER } from '../support/store-bench.ts'
 import { FuseConnection } from './fuse-connection.ts'
 import { LoopDisk } from './loop-disk.ts'
 import { CUT_KINDS, RecordedDisk } from './recorded-disk.ts'
-import type { CutKind } from './recorded-disk.ts'
+import type { CutKind, DiskEvent } from './recorded-disk.ts'
 
 /** Why this machine cannot record what reaches a disk, or null. */
 export function obstacleToImages(): string | null {
@@ -105,22 +105,39 @@ async function recordLives(folder: string): Promise<RecordedDisk> {
   return disk
 }
 
-/** One life of the committing process. What it says goes into the recording, between the writes that it speaks of. */
-async function live(program: string, mountPoint: string, marks: string, disk: RecordedDisk, life: number) {
-  const said = await open(marks, 'r+')
+/**
+ * One life of the committing process. What it says goes into the recording, between the writes that it speaks of. Only
+ * the child opens the served files: this process would wait for itself.
+ */
+async function live(
+  program: string,
+  mountPoint: string,
+  marks: string,
+  disk: RecordedDisk,
+  life: number,
+): Promise<void> {
   const before = disk.events.length
-  const args = [program, join(mountPoint, 'data'), `life-${life}`]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', said.fd, 'inherit'] })
+  const args = [program, join(mountPoint, 'data'), `life-${life}`, marks]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   const exited = once(child, 'exit')
-  const commits = (): number =>
-    disk.events.slice(before).filter((event) => event.kind === 'mark' && event.text.startsWith('ack')).length
-  const watch = setInterval(() => commits() >= COMMITS_PER_LIFE && child.kill('SIGKILL'), 5)
+  const timeout = setTimeout(() => child.kill('SIGKILL'), LIFE_MS_MAX)
+  disk.onMark = () => {
+    if (disk.events.slice(before).filter(isAcknowledgement).length >= COMMITS_PER_LIFE) child.kill('SIGKILL')
+  }
   try {
     assert.deepEqual(await exited, [null, 'SIGKILL'])
   } finally {
-    clearInterval(watch)
-    await said.close()
+    clearTimeout(timeout)
+    disk.onMark = () => undefined
   }
+  const commits = disk.events.slice(before).filter(isAcknowledgement).length
+  assert.ok(commits >= COMMITS_PER_LIFE, `only ${commits} commits within ${LIFE_MS_MAX} ms`)
+}
+
+const LIFE_MS_MAX = 60_000
+
+function isAcknowledgement(event: DiskEvent): boolean {
+  return event.kind === 'mark' && event.text.startsWith('ack')
 }
 
 /** Right behind a write, so that something is in flight. */

@@ -19,6 +19,8 @@ export type CutKind = (typeof CUT_KINDS)[number]
 export class RecordedDisk implements ServedFile {
   readonly size: number
   readonly events: DiskEvent[] = []
+  /** Told of each mark. */
+  onMark: () => void = () => undefined
   readonly #bytes: Uint8Array
   #base: Uint8Array | null = null
 
@@ -50,7 +52,9 @@ export class RecordedDisk implements ServedFile {
       size: 0,
       read: () => new Uint8Array(0),
       write: (_at, bytes) => {
-        if (this.#base !== null) this.events.push({ kind: 'mark', text: Buffer.from(bytes).toString() })
+        if (this.#base === null) return
+        this.events.push({ kind: 'mark', text: Buffer.from(bytes).toString() })
+        this.onMark()
       },
       sync: () => undefined,
     }

@@ -6,11 +6,11 @@ import { MemoryStore } from '../../runtime/storage/memory-store.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import { realClock } from '../links/clocks.ts'
 
-export const ANNA = '0200000000000001' as NodeId
+const ANNA = '0200000000000001' as NodeId
 export const BERT = '0200000000000002' as NodeId
 
 /** Anna's changes stand where both change one point. */
-export const fleet: Genesis = {
+const fleet: Genesis = {
   name: 'test',
   founders: [
     { node: ANNA, tier: 1 },

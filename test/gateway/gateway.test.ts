@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
 import { DISK_RETRY_MS } from '../../runtime/base/limits.ts'
-import { until } from '../links/clocks.ts'
-import { SteppedClock } from '../links/clocks.ts'
+import { SteppedClock, until } from '../links/clocks.ts'
 import { open, openAlone, openPair, BERT } from './fleet.ts'
 import { FullStore } from './full-store.ts'
 
@@ -41,8 +40,8 @@ describe('gateway', () => {
   it('tells a watch of each change, tentative and settled', async (t) => {
     const { anna, bert } = await openPair(t)
     const seen: string[] = []
-    bert.state.watch('lamp/*', ({ path, after }) => seen.push(`tentative ${path}=${String(after)}`))
-    bert.state.watch('lamp/*', ({ path, after }) => seen.push(`settled ${path}=${String(after)}`), 'settled')
+    bert.state.watch('lamp/*', ({ path, after }) => seen.push(`tentative ${path}=${JSON.stringify(after)}`))
+    bert.state.watch('lamp/*', ({ path, after }) => seen.push(`settled ${path}=${JSON.stringify(after)}`), 'settled')
     anna.state.set('lamp/1', true)
     anna.state.set('pump', 1)
     await until(() => seen.length === 2, 'both views have seen it')
@@ -52,7 +51,7 @@ describe('gateway', () => {
   it('takes a change that is made inside a watch, in order', async (t) => {
     const { anna, bert } = await openPair(t)
     const seen: string[] = []
-    bert.state.watch('**', ({ path, after }) => seen.push(`${path}=${String(after)}`))
+    bert.state.watch('**', ({ path, after }) => seen.push(`${path}=${JSON.stringify(after)}`))
     anna.state.watch('button', ({ after }) => void anna.state.set('lamp', after ?? false))
     const receipt = anna.state.set('button', true)
     assert.equal(anna.state.get('lamp'), true)

@@ -24,7 +24,7 @@ export const MOSQUITTO_FLEET: readonly string[] = [
 ]
 
 /** The program, or null. */
-export const MOSQUITTO: string | null =
+const MOSQUITTO: string | null =
   ['/usr/sbin', ...(process.env['PATH'] ?? '').split(delimiter)]
     .map((directory) => join(directory, 'mosquitto'))
     .find((path) => existsSync(path)) ?? null

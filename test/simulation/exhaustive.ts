@@ -50,7 +50,7 @@ export function checkAllOrders(genesis: Genesis, operationsPerNode: number, stri
  * All interleavings of issues and deliveries, told apart by what was issued. From each partial configuration, each node
  * that has something left issues it, having heard any set of messages that a node can hold (and all that it had before).
  */
-export function configurations(genesis: Genesis, operationsPerNode: number): Configuration[] {
+function configurations(genesis: Genesis, operationsPerNode: number): Configuration[] {
   const issuers = new Membership(genesis).list().slice(0, -1)
   let level = new Map<string, Partial>([['', { batches: [], heard: issuers.map(() => []) }]])
   for (let round = 0; round < issuers.length * operationsPerNode; round++) {

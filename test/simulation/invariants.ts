@@ -11,7 +11,7 @@ import { assertEqualsReference } from './against-reference.ts'
 import type { SimulatedNode } from './node.ts'
 
 /** An invariant of PROTOCOL section 9 does not hold. */
-export class InvariantBroken extends Error {
+class InvariantBroken extends Error {
   constructor(invariant: string, detail: string) {
     super(`${invariant}: ${detail}`)
     this.name = 'InvariantBroken'

@@ -168,8 +168,24 @@ describe('Damage in the middle', () => {
       return reads === 2 || reads === 5 ? { code: 'EIO' } : null
     }
     const recovered = await bench.store().open()
-    assert.deepEqual(texts(recovered.records), ['a'])
-    assert.match(recovered.findings.join(), /not whole/)
+    assert.deepEqual([texts(recovered.records), recovered.damaged], [['a'], true])
+  })
+
+  it('is noticed in the last batch too once the store was closed, and is a torn tail before', async () => {
+    for (const isClosed of [true, false]) {
+      const bench = new SimulatedBench()
+      const store = bench.store()
+      await store.open()
+      await store.commit([record('a')])
+      await store.commit([record('b')])
+      if (isClosed) await store.close()
+      bench.fileSystem.crash('drop')
+      const bytes = bench.fileSystem.bytesOf(FIRST)
+      bytes[2 * PAGE + 100] = (bytes[2 * PAGE + 100] ?? 0) ^ 1
+      const recovered = await bench.store().open()
+      assert.deepEqual([texts(recovered.records), recovered.damaged], [['a'], isClosed])
+      assert.match(recovered.findings.join(), isClosed ? /ALARM/ : /not whole/)
+    }
   })
 
   it('is noticed when the journal is gone and the snapshot is not', async () => {
@@ -297,7 +313,10 @@ async function journalOf(commits: readonly (readonly string[])[]): Promise<Uint8
   const store = bench.store()
   await store.open()
   for (const commit of commits) await store.commit(commit.map(record))
-  assert.ok(!bench.fileSystem.paths().includes(SECOND), 'one segment holds it all')
+  assert.ok(
+    bench.fileSystem.bytesOf(SECOND).every((byte) => byte === 0),
+    'one segment holds it all',
+  )
   return bench.fileSystem.bytesOf(FIRST).slice()
 }
 

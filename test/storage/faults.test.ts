@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { SNAPSHOT_BYTES_MAX, SNAPSHOT_JOURNAL_BYTES } from '../../runtime/base/limits.ts'
+import {
+  DISK_FREE_REFUSAL_BYTES,
+  DISK_FREE_WARNING_BYTES,
+  SNAPSHOT_BYTES_MAX,
+  SNAPSHOT_JOURNAL_BYTES,
+} from '../../runtime/base/limits.ts'
 import { record, texts } from '../support/store-acceptance.ts'
 import { DIRECTORY, SMALL_SEGMENT_BYTES, SimulatedBench } from '../support/store-bench.ts'
 
@@ -59,23 +64,140 @@ describe('A commit', () => {
   }
 })
 
+describe('A medium that fails once', () => {
+  for (const kind of ['write', 'sync'] as const) {
+    it(`in a ${kind} costs the segment and no record: the batch goes into another one`, async () => {
+      const bench = new SimulatedBench()
+      const store = bench.store()
+      await store.open()
+      await store.commit([record('a')])
+      failOnce(bench, kind)
+      assert.equal(await store.commit([record('b'), record('c')]), 3)
+      assert.equal(await store.commit([record('d')]), 4)
+      assert.deepEqual([store.info().mediumErrors, store.info().snapshotDue], [1, true])
+      bench.fileSystem.crash('drop')
+      const recovered = await bench.store().open()
+      assert.deepEqual([texts(recovered.records), recovered.damaged], [['a', 'b', 'c', 'd'], false])
+    })
+
+    it(`in a ${kind} is survived at every power cut that follows`, async () => {
+      for (let operation = 0; ; operation += 1) {
+        for (const mode of ['drop', 'torn', 'junk'] as const) {
+          const bench = new SimulatedBench(operation)
+          const store = bench.store()
+          await store.open()
+          await store.commit([record('a')])
+          failOnce(bench, kind)
+          bench.fileSystem.cutPowerAt(operation)
+          const told = ['a']
+          for (const text of ['b', 'c', 'd']) {
+            await store.commit([record(text)]).then(
+              () => told.push(text),
+              () => undefined,
+            )
+          }
+          const isOver = !bench.fileSystem.isPowerCut
+          bench.fileSystem.intercept = () => null
+          bench.fileSystem.crash(mode)
+          const recovered = await bench.store().open()
+          const found = texts(recovered.records)
+          assert.equal(recovered.damaged, false, recovered.findings.join())
+          assert.deepEqual(found.slice(0, told.length), told, `cut at ${operation}, ${mode}`)
+          assert.deepEqual(found, ['a', 'b', 'c', 'd'].slice(0, found.length))
+          if (isOver && mode === 'junk') return
+        }
+      }
+    })
+  }
+
+  it('keeps the segment as evidence once nothing needs it, and never writes to it again', async () => {
+    const bench = new SimulatedBench()
+    const store = bench.store()
+    await store.open()
+    await store.commit([record('a')])
+    failOnce(bench, 'sync')
+    await store.commit([record('b')])
+    const writes = bench.fileSystem.operations.length
+    for (const through of [3, 4]) {
+      await store.commit([record('c')])
+      await store.snapshot(record(`state ${through}`), through)
+    }
+    assert.deepEqual(
+      bench.fileSystem.operations.slice(writes).filter(({ kind, path }) => kind === 'write' && path === FAILED),
+      [],
+    )
+    assert.ok(bench.fileSystem.paths().includes(`${DIRECTORY}/damaged-0001-journal-0001`))
+    assert.equal(store.info().snapshotDue, false)
+    bench.fileSystem.crash('drop')
+    const recovered = await bench.store().open()
+    assert.deepEqual([recovered.last, recovered.damaged, recovered.findings], [4, false, []])
+  })
+})
+
+describe('Room on the disk', () => {
+  it('is watched: a warning, then a refusal, and back by itself', async () => {
+    const bench = new SimulatedBench()
+    const store = bench.store()
+    await store.open()
+    assert.equal(store.info().space, 'enough')
+    const { fileSystem } = bench
+    const used = fileSystem
+      .paths()
+      .reduce((sum, path) => sum + (path.includes('lock') ? 0 : fileSystem.bytesOf(path).length), 0)
+    for (const [freeBytes, level] of [
+      [DISK_FREE_WARNING_BYTES, 'enough'],
+      [DISK_FREE_WARNING_BYTES - 1, 'low'],
+      [DISK_FREE_REFUSAL_BYTES, 'low'],
+      [DISK_FREE_REFUSAL_BYTES - 1, 'refusing'],
+      [DISK_FREE_WARNING_BYTES, 'enough'],
+    ] as const) {
+      fileSystem.capacityBytes = used + freeBytes
+      assert.equal(await store.checkSpace(), level, `${freeBytes} bytes free`)
+      assert.deepEqual([store.info().space, store.info().freeBytes], [level, freeBytes])
+    }
+  })
+})
+
+describe('The next segment', () => {
+  it('is there before it is needed: no commit makes one', async () => {
+    const bench = new SimulatedBench()
+    const store = bench.store()
+    await store.open()
+    for (let turn = 0; turn < 20; turn += 1) {
+      const before = bench.fileSystem.paths().filter((path) => path.includes('journal-')).length
+      const committed = store.commit([record('a')])
+      const made = bench.fileSystem.operations.length
+      await committed
+      assert.ok(made > 0)
+      // What is made beside this commit is for a later one.
+      await new Promise(setImmediate)
+      const after = bench.fileSystem.paths().filter((path) => path.includes('journal-')).length
+      assert.ok(store.info().segments === after && after - before <= 1)
+      const blank = bench.fileSystem
+        .paths()
+        .filter((path) => path.includes('journal-') && bench.fileSystem.bytesOf(path).every((byte) => byte === 0))
+      assert.equal(blank.length, 1, `after commit ${turn + 1}`)
+    }
+  })
+})
+
 describe('A full disk', () => {
   it('refuses the commit that needs a new segment, keeps nothing of it, and takes it once there is room', async () => {
     const bench = new SimulatedBench()
     const store = bench.store()
     await store.open()
-    bench.fileSystem.capacityBytes = SMALL_SEGMENT_BYTES + 8000
-    for (const text of ['a', 'b', 'c']) await store.commit([record(text)])
+    bench.fileSystem.capacityBytes = 2 * SMALL_SEGMENT_BYTES + 8000
+    for (const text of ['a', 'b', 'c', '1', '2', '3', '4']) await store.commit([record(text)])
     await assert.rejects(store.commit([record('d')]), { code: 'disk-full', message: /\/data.*free some space/ })
     await assert.rejects(store.commit([record('d')]), { code: 'disk-full' })
     assert.deepEqual(
       bench.fileSystem.paths().filter((path) => path.includes('journal')),
-      [`${DIRECTORY}/journal-0001`],
+      [`${DIRECTORY}/journal-0001`, `${DIRECTORY}/journal-0002`],
     )
     bench.fileSystem.capacityBytes = Number.POSITIVE_INFINITY
-    assert.equal(await store.commit([record('e')]), 4)
+    assert.equal(await store.commit([record('e')]), 8)
     bench.fileSystem.crash('drop')
-    assert.deepEqual(texts((await bench.store().open()).records), ['a', 'b', 'c', 'e'])
+    assert.deepEqual(texts((await bench.store().open()).records), ['a', 'b', 'c', '1', '2', '3', '4', 'e'])
   })
 
   it('refuses a snapshot, keeps the one before, and takes it once there is room', async () => {
@@ -98,18 +220,20 @@ describe('A full disk', () => {
     const bench = new SimulatedBench()
     const first = bench.store()
     await first.open()
-    for (const text of ['a', 'b', 'c']) await first.commit([record(text)])
+    bench.fileSystem.capacityBytes = 2 * SMALL_SEGMENT_BYTES + 1000
+    // The first segment holds an opening batch and three of these, the one that was made ahead holds four.
+    const held = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+    for (const text of held) await first.commit([record(text)])
     await first.close()
-    bench.fileSystem.capacityBytes = SMALL_SEGMENT_BYTES + 1000
     const second = bench.store()
     const recovered = await second.open()
-    assert.deepEqual(texts(recovered.records), ['a', 'b', 'c'])
+    assert.deepEqual(texts(recovered.records), held)
     assert.match(recovered.findings.join(), /no room/)
-    await assert.rejects(second.commit([record('d')]), { code: 'disk-full' })
+    await assert.rejects(second.commit([record('h')]), { code: 'disk-full' })
     bench.fileSystem.capacityBytes = Number.POSITIVE_INFINITY
-    assert.equal(await second.commit([record('d')]), 4)
+    assert.equal(await second.commit([record('h')]), 8)
     await second.close()
-    assert.deepEqual(texts((await bench.store().open()).records), ['a', 'b', 'c', 'd'])
+    assert.deepEqual(texts((await bench.store().open()).records), [...held, 'h'])
   })
 })
 
@@ -174,3 +298,15 @@ describe('A snapshot', () => {
     assert.equal(store.info().snapshotDue, false)
   })
 })
+
+const FAILED = `${DIRECTORY}/journal-0001`
+
+/** The next write or flush of a segment meets EIO, and those after it do not. */
+function failOnce(bench: SimulatedBench, kind: 'write' | 'sync'): void {
+  let isOver = false
+  bench.fileSystem.intercept = (operation) => {
+    if (isOver || operation.kind !== kind || !operation.path.includes('journal-')) return null
+    isOver = true
+    return { code: 'EIO' }
+  }
+}

@@ -3,18 +3,20 @@
  *
  *   opened <last> <findings>        acknowledged <sequence>        snapshot <through>
  *
- * Arguments: the data directory, and a text that is in each record, so that the lives can be told apart.
+ * Arguments: the data directory, a text that is in each record, so that the lives can be told apart, and a file that gets
+ * these lines in place of standard output.
  */
-import { writeSync } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 import { JournalStore } from '../../runtime/storage/journal-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../../runtime/storage/node-file-system.ts'
 import { OWNER } from './store-bench.ts'
 
-const [directory = '', life = ''] = process.argv.slice(2)
+const [directory = '', life = '', said = ''] = process.argv.slice(2)
+const output = said === '' ? 1 : openSync(said, 'r+')
 const store = new JournalStore({ fileSystem: nodeFileSystem, processes: nodeProcessTable, directory, owner: OWNER })
 const recovered = await store.open()
 // Written at once, so that a line that was acknowledged is never lost in a buffer of this process.
-const say = (line: string): number => writeSync(1, `${line}\n`)
+const say = (line: string): number => writeSync(output, `${line}\n`)
 say(`opened ${recovered.last} ${recovered.findings.length}`)
 const encoder = new TextEncoder()
 let snapshot = Promise.resolve()

@@ -10,7 +10,7 @@ import type { Output } from '../../runtime/sync/output.ts'
 import type { Recovered } from '../../runtime/sync/recovery.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
 
-export const NOTHING_STORED: Recovered = { snapshot: null, records: [], last: 0 }
+const NOTHING_STORED: Recovered = { snapshot: null, records: [], last: 0 }
 
 /** One replica by hand: a test decides what it gets, when its disk has written, and what time it is. */
 export class DrivenReplica {
@@ -22,10 +22,18 @@ export class DrivenReplica {
   snapshot: Uint8Array | null = null
   now = 1000
 
-  /** @param index of the founder that it is */
-  constructor(genesis: Genesis, index: number, recovered: Recovered = NOTHING_STORED) {
+  /** Number of the last record on the disk. */
+  lastStored: number
+
+  /**
+   * @param index of the founder that it is
+   * @param snapshotJournalBytes journal bytes after which it cuts a snapshot, if not the usual ones
+   */
+  constructor(genesis: Genesis, index: number, recovered: Recovered = NOTHING_STORED, snapshotJournalBytes?: number) {
     const self = founder(genesis, index)
-    this.replica = new Replica({ self, genesis, random: seededRandom(index + 1), recovered })
+    const often = snapshotJournalBytes === undefined ? {} : { snapshotJournalBytes }
+    this.replica = new Replica({ self, genesis, random: seededRandom(index + 1), recovered, ...often })
+    this.lastStored = recovered.last
     this.#keep(this.replica.tick(this.now))
     this.give({ kind: 'link-up', link: 'air' })
   }
@@ -52,6 +60,7 @@ export class DrivenReplica {
     if (last === undefined) return []
     this.records.push(...this.unstored.map(({ record }) => record))
     this.unstored.length = 0
+    this.lastStored = last.number
     return this.give({ kind: 'stored', through: last.number })
   }
 

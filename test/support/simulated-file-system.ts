@@ -125,6 +125,12 @@ export class SimulatedFileSystem implements FileSystem {
     })
   }
 
+  freeBytes(): Promise<number> {
+    let used = 0
+    for (const entry of this.#names.values()) if (entry instanceof Inode) used += entry.size
+    return Promise.resolve(Math.max(0, this.capacityBytes - used))
+  }
+
   createMark(path: string, text: string): Promise<boolean> {
     return this.#run({ kind: 'mark', path }, () => {
       if (this.#names.has(path)) return false

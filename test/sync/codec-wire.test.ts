@@ -31,7 +31,7 @@ for (const { name, message: wire, frame } of frames) {
     const bytes = fromHex(frame)
     const [version, sender, kind, body] = decodeWithCborg(bytes, { allowBigInt: true }) as unknown[]
     assert.deepEqual([version, toHex(sender as Uint8Array)], [1, fleet])
-    const inner = kind === 0 ? decodeWithCborg(body as Uint8Array, { allowBigInt: true }) : body
+    const inner: unknown = kind === 0 ? decodeWithCborg(body as Uint8Array, { allowBigInt: true }) : body
     assert.deepEqual(plain([kind, inner]), plain(describedBy(wire)))
     for (const float of [...floatsIn(bytes), ...(kind === 0 ? floatsIn(body as Uint8Array) : [])]) {
       assert.ok(!Number.isInteger(float) || Math.abs(float) > 2 ** 64, `${float} is a whole number and not a float`)
@@ -79,7 +79,7 @@ test('the bytes of the first operation of a fleet, field by field', () => {
     '82f600', // follows the genesis, at stage 0
     '03', // tier
   ].join('')
-  const byHand = `8401` + `48${fleet}` + '00' + `58${(batch.length / 2).toString(16)}${batch}`
+  const byHand = ['84', '01', `48${fleet}`, '00', '58', (batch.length / 2).toString(16), batch].join('')
   assert.equal(frames.find(({ name }) => name === 'the first operation of a fleet')?.frame, byHand)
 })
 

@@ -45,7 +45,7 @@ const BOMBS: readonly Uint8Array[] = [
 ]
 
 /** Contents that stand in for a field. Some of them fit some fields. */
-export const CONTENTS: readonly CborData[] = [
+const CONTENTS: readonly CborData[] = [
   null,
   true,
   0,
@@ -71,7 +71,7 @@ export const CONTENTS: readonly CborData[] = [
 ]
 
 /** Every structure that differs from `data` in one place: another content, one entry less, one more, one twice. */
-export function* variantsOf(data: CborData): Generator<CborData> {
+function* variantsOf(data: CborData): Generator<CborData> {
   for (const content of CONTENTS) yield content
   if (!Array.isArray(data)) return
   const list = data as readonly CborData[]

@@ -36,7 +36,7 @@ describe('hostile input', () => {
     const before = pictureOf(victim)
     for (let round = 0; round < ROUNDS; round++) {
       const bytes = Uint8Array.from({ length: random.uint32() % 200 }, () => random.uint32() & 0xff)
-      expectDropped(victim, bytes, `round ${round}`)
+      expectDropped(victim, bytes, `round ${round} of seed ${SEED}`)
     }
     assert.equal(pictureOf(victim), before)
     assert.ok(dropsOf(victim) >= ROUNDS)
@@ -116,6 +116,43 @@ describe('hostile input', () => {
     const batch = sealBatch(origin, first.digest, [messageAt(origin, first.seq + 1, previous)])
     victim.giveMessage({ kind: 'batch', batch })
     assert.equal(victim.inspect().journalLength, 0)
+    assert.equal(dropsOf(victim), 1)
+  })
+
+  test('a frame that is larger than any link carries is dropped, also if it is valid', () => {
+    const victim = newVictim()
+    const origin = founder(FLEET, 1)
+    const large: Write = { path: 'y' as Path, kind: 'set', argument: 'x'.repeat(16_000), replaces: null }
+    const messages = [1, 2, 3, 4, 5].map((seq) => {
+      const { current, previous } = messageAt(
+        origin,
+        seq,
+        seq === 1 ? GENESIS : { id: { member: origin, seq: seq - 1 }, stage: seq - 1 },
+      )
+      return { current: { ...current, writes: [large] }, previous }
+    })
+    const frameOf = (count: number): Uint8Array => {
+      const batch = sealBatch(origin, EMPTY_DIGEST, messages.slice(0, count))
+      return encodeFrame(victim.replica.fleet, { kind: 'batch', batch })
+    }
+    assert.ok(messageIn(victim, frameOf(4)))
+    expectDropped(victim, frameOf(5), 'five operations of 16 KB')
+  })
+
+  test('a second life that had to wait is named when its place comes', () => {
+    const victim = newVictim()
+    const [, missing] = realBatches()
+    assert.ok(missing)
+    const stranger = sealBatch(missing.origin, EMPTY_DIGEST.replace('0', '1') as typeof EMPTY_DIGEST, [
+      messageAt(missing.origin, 2, GENESIS),
+    ])
+    victim.giveMessage({ kind: 'batch', batch: stranger })
+    assert.equal(dropsOf(victim), 0)
+    const outputs = victim.giveMessage({ kind: 'batch', batch: missing })
+    assert.deepEqual(
+      outputs.flatMap((output) => (output.kind === 'alarm' ? [output.alarm.name] : [])),
+      ['identity-used-twice'],
+    )
     assert.equal(dropsOf(victim), 1)
   })
 

@@ -59,10 +59,7 @@ export class Observer {
       executed: outputs.flatMap((output) =>
         output.kind === 'integrated' ? output.operations.map((id) => this.#name(formatOperationId(id))) : [],
       ),
-      undone:
-        how === 'insert'
-          ? journal.slice(journal.indexOf(`${delivery as string}`) + 1).filter((name) => journalBefore.includes(name))
-          : [],
+      undone: how === 'insert' && typeof delivery === 'string' ? journalBefore.filter(this.#isBehind(delivery)) : [],
       removed: removedBy(outputs).map((id) => this.#name(id)),
       journal,
       waiting: this.#namesOf(after.waitingList),
@@ -189,6 +186,10 @@ export class Observer {
     if (this.#namesOf(after.waitingList).includes(delivery)) return 'wait'
     if (this.#namesOf(after.deferredQueue).includes(delivery)) return 'defer'
     return after.members.some(({ member, heldSeq }) => member === id.member && heldSeq >= id.seq) ? 'known' : 'vanished'
+  }
+
+  #isBehind(place: string): (name: string) => boolean {
+    return (name) => this.#frames.isBefore(place, name)
   }
 
   #look(): Inspection {

@@ -23,8 +23,8 @@ with passwords and TLS, use Mosquitto or another broker. Ctrl-C or SIGTERM ends 
 }
 
 async function runBroker(command: Command): Promise<void> {
-  const { host, port } = command.optsWithGlobals<BrokerOptions>()
-  const logger = await openLogger('warn', 'broker')
+  const { host, port, json } = command.optsWithGlobals<BrokerOptions>()
+  const logger = await openLogger('warn', 'broker', json === true)
   exitOnCrash(logger)
   const stopped = stopSignal()
   const broker = await startBroker({ host, port, logger })

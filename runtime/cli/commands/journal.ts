@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { isRecord } from '../../gateway/control-protocol.ts'
 import { withGateway } from '../connect.ts'
-import { print, table } from '../output.ts'
+import { print, table, valueText } from '../output.ts'
 
 export function configure(command: Command): void {
   const list = command
@@ -19,6 +19,10 @@ function journalText(lines: readonly unknown[]): string {
   if (lines.length === 0) return 'the journal is empty: all operations are settled'
   const rows = lines
     .filter(isRecord)
-    .map((line) => [String(line['stage']), String(line['operation']), String(line['outcome'] ?? 'not executed yet')])
+    .map((line) => [
+      String(line['stage']),
+      String(line['operation']),
+      line['outcome'] === null ? 'not executed yet' : valueText(line['outcome']),
+    ])
   return table([['stage', 'operation', 'outcome'], ...rows])
 }

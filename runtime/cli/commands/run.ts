@@ -18,7 +18,7 @@ export function configure(command: Command): void {
     .addHelpText(
       'after',
       `
-It prints one line when it is ready, and logs to standard error: readable lines on a terminal, else JSON lines.
+It prints one line when it is ready, and logs to standard error: readable lines, or JSON lines with --json.
 Ctrl-C or SIGTERM ends it cleanly with exit code 0; a second one ends it at once, which loses nothing either.
 Without its broker it goes on alone and catches up later. It ends by itself only when its disk has failed (exit
 code 5) or on a bug (70): let a supervisor start it again.`,
@@ -30,7 +30,7 @@ async function run(command: Command): Promise<void> {
   const options = command.optsWithGlobals<RunOptions>()
   const read = loadConfig(options.config)
   const config = options.socket === undefined ? read : { ...read, controlSocket: resolve(options.socket) }
-  const logger = await openLogger(config.logLevel, config.device ?? 'fleetstep')
+  const logger = await openLogger(config.logLevel, config.device ?? 'fleetstep', options.json === true)
   const exit = exitOnCrash(logger)
   const stopped = stopSignal()
   const daemon = await startDaemon({ config, nodeName: options.nodeId ?? null, logger, onFatal: exit })

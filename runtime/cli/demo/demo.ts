@@ -83,12 +83,12 @@ function invitation(fleet: DemoFleet): string {
   return [
     '',
     'The fleet stays up: Ctrl-C ends it. In a second terminal, in this folder:',
-    `    npx fleetstep state get --gateway ${third.name}`,
-    '    npx fleetstep state set hall/lamp true',
-    `    npx fleetstep status --gateway ${second.name}`,
-    '    npx fleetstep conflict list',
-    `    kill -9 ${second.pid ?? 'PID'}          and start ${second.name} again:`,
-    `    npx fleetstep ${words.join(' ')}`,
+    `  npx fleetstep state get --gateway ${third.name}`,
+    '  npx fleetstep state set hall/lamp true',
+    `  npx fleetstep status --gateway ${second.name}`,
+    '  npx fleetstep conflict list',
+    `  kill -9 ${second.pid ?? 'PID'}   then start ${second.name} again:`,
+    `  npx fleetstep ${words.join(' ')}`,
     '',
   ].join('\n')
 }

@@ -86,7 +86,7 @@ export async function currentValue(scene: Scene, path: string): Promise<unknown>
   return reading?.state[path]
 }
 
-export const SETPOINT = 'hall/setpoint'
+const SETPOINT = 'hall/setpoint'
 export const LAMP = 'hall/lamp'
 export const VISITS = 'hall/visits'
 const DOOR = 'dock/door'

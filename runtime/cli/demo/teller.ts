@@ -22,7 +22,9 @@ export interface Teller {
 
 export function tellerFor(stream: NodeJS.WriteStream, json: boolean): Teller {
   if (json) return jsonTeller(stream)
-  return stream.isTTY ? liveTeller(stream) : plainTeller(stream)
+  // A terminal that does not know its size, as some recorders have, shows no picture.
+  const hasSize = stream.rows > 0 && stream.columns > 0
+  return stream.isTTY && hasSize ? liveTeller(stream) : plainTeller(stream)
 }
 
 function jsonTeller(stream: NodeJS.WriteStream): Teller {
@@ -50,21 +52,34 @@ function plainTeller(stream: NodeJS.WriteStream): Teller {
 function liveTeller(stream: NodeJS.WriteStream): Teller {
   const style = styleOf(isColoured(stream))
   const live = createLogUpdate(stream)
-  const persist = (lines: readonly string[]): void => live.persist(lines.join('\n'))
-  const width = (): number => Math.max(40, stream.columns ?? 80)
+  const width = (): number => Math.max(40, stream.columns)
+  let draw = (): void => undefined
+  /** Lines above the picture that stay in sight: those that were said last. */
+  let spokenRows = 0
+  const persist = (lines: readonly string[]): void => {
+    spokenRows = Math.max(lines.length, SPOKEN_ROWS_MIN, Math.floor(stream.rows / 4))
+    // First the picture makes room.
+    draw()
+    live.persist(lines.join('\n'))
+  }
   return {
     isLive: true,
     say: (text) => persist(text.split('\n').flatMap((line) => wrapped(line, width() - 1, indentOf(line)))),
     step: (number, text) => persist(stepLines(number, text, width(), style)),
     show: (fleet, sights) => {
-      live(fleetView(fleet, sights, { columns: width(), rows: (stream.rows ?? 24) - 1, style }))
+      draw = () => live(fleetView(fleet, sights, { columns: width(), rows: stream.rows - 1 - spokenRows, style }))
+      draw()
     },
     end: () => {
+      draw = () => undefined
       live.clear()
       live.done()
     },
   }
 }
+
+/** Lines of a step of the story, and of the one before it. */
+const SPOKEN_ROWS_MIN = 6
 
 function stepLines(number: number, text: string, columns: number, style: Style): string[] {
   const [first = '', ...rest] = wrapped(`${numbered(number)}${text}`, columns - 1, INDENT)

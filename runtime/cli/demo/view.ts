@@ -17,8 +17,8 @@ export function fleetView(fleet: DemoFleet, sights: readonly Sight[], { columns,
   const draw = (row: Row): string => drawn(row, width, style)
   const rule = style.dim('─'.repeat(Math.min(columns - 1, LABEL_WIDTH + width * sights.length)))
   const gateways = gatewayRows(fleet, sights).map(draw)
-  // Two lines of rules, and one for what does not fit.
-  const space = Math.max(3, rows - gateways.length - 4)
+  // Beside the two rules; a few are shown even where there is no room.
+  const space = Math.max(4, rows - gateways.length - 2)
   const points = stateRows(sights)
   const shown = points.slice(0, points.length > space ? space - 1 : space)
   const more = points.length - shown.length
@@ -60,9 +60,7 @@ function gatewayRows(fleet: DemoFleet, sights: readonly Sight[]): Row[] {
     row('hears', hearsText),
     row('stage', ({ stage }) => String(stage)),
     row('last operation', ({ lastOperation }) => (lastOperation === null ? '-' : fleet.shortOperation(lastOperation))),
-    row('waiting list', ({ waitingList }) => String(waitingList)),
-    row('deferred queue', ({ deferredQueue }) => String(deferredQueue)),
-    row('waiting queue', ({ waitingQueue }) => String(waitingQueue)),
+    row('waiting', waitingText),
     row('journal above floor', ({ journal, floor }) => `${journal.length} above ${floor}`),
     row('conflicts', ({ conflicts }) => String(conflicts.length)),
   ]
@@ -81,6 +79,12 @@ function hearsText({ heard, others, heardAgoMs }: Reading): string {
   if (heardAgoMs === null) return `${heard} of ${others}`
   const agoS = Math.round(heardAgoMs / 1000)
   return `${heard} of ${others}, ${agoS === 0 ? 'now' : `${agoS} s ago`}`
+}
+
+/** The deferred queue is a part of the list that waits behind an operation of higher priority. */
+function waitingText({ waitingList, deferredQueue, waitingQueue }: Reading): string {
+  const deferred = deferredQueue === 0 ? '' : `+${deferredQueue}`
+  return `list ${waitingList}${deferred}, queue ${waitingQueue}`
 }
 
 /** The points of the story first, then what the gateways measure, the same reading of each one below the other. */

@@ -3,6 +3,7 @@
  * resubscription and reconnection are switched off, since each of them loses or reorders in silence somewhere. A client
  * of mqtt.js lives as long as its socket here, so nothing of one connection can leak into the next.
  */
+import { Socket } from 'node:net'
 import { connect as connectClient, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
 import { FRAME_BYTES_MAX, MQTT_MESSAGE_EXPIRY_S } from '../../base/limits.ts'
 import { failureOf, failureOfReason, type Failure } from './failure.ts'
@@ -63,7 +64,7 @@ class MqttJsConnection implements Connection {
   }
 
   subscribe(subscriptions: readonly Subscription[]): void {
-    const wanted = subscriptions.map(({ filter, withoutOwn }) => [filter, { qos: 0 as const, nl: withoutOwn }])
+    const wanted = subscriptions.map(({ filter, withoutOwn }) => [filter, { qos: 0 as const, nl: withoutOwn }] as const)
     this.client?.subscribe(Object.fromEntries(wanted), (error, _granted, suback) => {
       if (this.ended) return
       const refusal = suback?.granted.find((code) => Number(code) >= REFUSED)
@@ -123,7 +124,7 @@ class MqttJsConnection implements Connection {
       if (!this.ended) this.events.reached()
     })
     // Small frames go out at once: Nagle's wait for an acknowledgement would cost up to 40 ms each.
-    if ('setNoDelay' in client.stream && typeof client.stream.setNoDelay === 'function') client.stream.setNoDelay(true)
+    if (client.stream instanceof Socket) client.stream.setNoDelay(true)
   }
 
   private end(failure: Failure): void {
@@ -156,6 +157,8 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     connectTimeout: CONNECT_TIMEOUT_BEYOND_OURS_MS,
     resubscribe: false,
     queueQoSZero: false,
+    // Else it makes a buffer for each number of 16 bits, which takes 7 MiB.
+    writeCache: false,
     // NATS refuses a user that is there but empty.
     ...(username !== '' && { username }),
     ...(password !== '' && { password }),

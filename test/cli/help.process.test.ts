@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { EXIT_CODES } from '../../runtime/base/errors.ts'
+import { isNodeId } from '../../runtime/base/ids.ts'
+import { fleetstep, fleetstepJson, workplace } from './program.ts'
+
+describe('fleetstep without a gateway', () => {
+  it('teaches when it is bare, and with --help', async (t) => {
+    const place = workplace(t)
+    const [bare, help] = await Promise.all([fleetstep(t, place), fleetstep(t, place, '--help')])
+    assert.deepEqual([bare.code, bare.stderr], [0, ''])
+    assert.equal(bare.stdout, help.stdout)
+    for (const part of [
+      'keeps one device-state object in step',
+      'fleetstep run --config',
+      'state set',
+      'Documentation:',
+    ])
+      assert.ok(bare.stdout.includes(part), part)
+    for (const [name, code] of Object.entries(EXIT_CODES))
+      assert.match(bare.stdout, new RegExp(`^ +${code}  .*\\b${name}\\b`, 'm'))
+  })
+
+  it('explains each command with examples of its own', async (t) => {
+    const place = workplace(t)
+    const patch = await fleetstep(t, place, 'state', 'patch', '--help')
+    assert.equal(patch.code, 0)
+    assert.match(patch.stdout, /--expect <condition>/)
+    assert.match(patch.stdout, /fleetstep state patch --expect valve=open/)
+    assert.match(patch.stdout, /--json/)
+  })
+
+  it('prints its version', async (t) => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+    const run = await fleetstep(t, workplace(t), '--version')
+    assert.deepEqual([run.code, run.stdout, run.stderr], [0, `${version}\n`, ''])
+  })
+
+  const usage: readonly (readonly [readonly string[], RegExp])[] = [
+    [['stat'], /^fleetstep: unknown command 'stat' \(Did you mean state\?\); fleetstep --help lists the commands/],
+    [['state', 'gett'], /^fleetstep: unknown command 'gett' \(Did you mean get\?\);/],
+    [['state', 'get', '--bogus'], /^fleetstep: unknown option '--bogus';/],
+    [['state', 'set', 'a'], /^fleetstep: missing required argument 'value';/],
+    [['state', 'get', 'a', 'b'], /^fleetstep: too many arguments for 'get'/],
+    [['run'], /^fleetstep: required option '--config <file>' not specified;/],
+    [['broker', '--port', 'x'], /^fleetstep: --port x is no port/],
+    [['state', 'patch'], /^fleetstep: the patch changes nothing/],
+    [['state', 'patch', '{"a":'], /^fleetstep: the patch is not JSON/],
+    [['state', 'patch', '--set', 'a'], /^fleetstep: --set a has no value: write PATH=VALUE/],
+    [['state', 'patch', '{"a":1}', '--set', 'a=2'], /^fleetstep: a is given twice/],
+    [['conflict'], /a command is missing: choose one of those above\n$/],
+  ]
+
+  for (const [words, message] of usage) {
+    it(`answers "${words.join(' ')}" with one line and exit code 2`, async (t) => {
+      const place = workplace(t)
+      const run = await fleetstep(t, place, ...words)
+      assert.equal(run.code, 2)
+      assert.equal(run.stdout, '')
+      assert.match(run.stderr, message)
+      if (words[0] !== 'conflict') assert.equal(run.stderr.split('\n').length, 2)
+    })
+  }
+
+  it('prints an error as JSON on standard output', async (t) => {
+    const place = workplace(t)
+    const run = await fleetstep(t, place, 'status', '--json')
+    assert.equal(run.code, EXIT_CODES['daemon-unreachable'])
+    assert.equal(run.stderr, '')
+    const { error } = JSON.parse(run.stdout) as { error: Record<string, unknown> }
+    assert.deepEqual([error['code'], error['exitCode']], ['daemon-unreachable', 7])
+    assert.match(String(error['message']), /no gateway of this user runs on this machine/)
+  })
+
+  it('says that no gateway answers, for each way to name one', async (t) => {
+    const place = workplace(t)
+    for (const words of [
+      ['state', 'get'],
+      ['state', 'get', '--gateway', 'nobody'],
+      ['state', 'get', '--socket', '/nowhere/x.sock'],
+    ]) {
+      const run = await fleetstep(t, place, ...words)
+      assert.equal(run.code, 7)
+      assert.match(run.stderr, /^fleetstep: no gateway .*fleetstep run --config FILE.*\n$/)
+    }
+  })
+
+  it('prints a node id, and how it came about', async (t) => {
+    const place = workplace(t)
+    const named = await fleetstep(t, place, 'node', 'id', '--node-id', 'one')
+    const other = await fleetstep(t, place, 'node', 'id', '--node-id', 'two')
+    assert.ok(isNodeId(named.stdout.trim()))
+    assert.notEqual(named.stdout, other.stdout)
+    const json = (await fleetstepJson(t, place, 'node', 'id', '--node-id', 'one', '--explain')) as {
+      id: string
+      source: string
+      sources: { source: string; verdict: string }[]
+    }
+    assert.equal(`${json.id}\n`, named.stdout)
+    assert.equal(json.source, 'operator-override')
+    assert.deepEqual(
+      json.sources.filter(({ verdict }) => verdict === 'used').map(({ source }) => source),
+      ['operator-override'],
+    )
+    const explained = await fleetstep(t, place, 'node', 'id', '--node-id', 'one', '--explain')
+    assert.match(explained.stdout, /used +operator-override/)
+    assert.match(explained.stdout, new RegExp(`node id ${json.id}\n$`))
+  })
+
+  it('prints a config that it accepts', async (t) => {
+    const place = workplace(t)
+    const example = await fleetstep(t, place, 'config')
+    assert.equal(example.code, 0)
+    const { config } = (await fleetstepJson(t, place, 'config')) as { config: string }
+    assert.equal(config, example.stdout)
+    const check = await fleetstep(t, place, 'config', 'check', place.file('gateway.yaml', example.stdout))
+    assert.equal(check.code, 0, check.stderr)
+    assert.match(check.stdout, /is valid: fleet my-fleet/)
+  })
+
+  it('says where a config is wrong, with exit code 3', async (t) => {
+    const place = workplace(t)
+    const file = place.file('bad.yaml', 'fleet: { name: f }\ndataDirectory: d\ncolour: red\n')
+    for (const words of [
+      ['config', 'check', file],
+      ['run', '--config', file],
+    ]) {
+      const run = await fleetstep(t, place, ...words)
+      assert.equal(run.code, 3)
+      assert.equal(run.stderr, `fleetstep: ${file}:3:9: colour is no setting: fleetstep config shows all of them\n`)
+    }
+  })
+})

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { seededRandom } from '../../runtime/base/random.ts'
+import type { Random } from '../../runtime/base/random.ts'
+import { connectControl } from '../../runtime/gateway/control-client.ts'
+
+export interface KillFigures {
+  readonly runs: number
+  /** Operations that the daemon had reported as durable. */
+  readonly durable: number
+  /** Kills that met operations not answered yet. */
+  readonly metInFlight: number
+}
+
+/**
+ * Starts `fleetstep run`, loads it from several connections, and kills it with SIGKILL at a random moment, again and again
+ * on one data directory. After each start, every operation that had been reported as durable is looked for.
+ */
+export async function killDaemon(options: { readonly runs: number; readonly seed: number }): Promise<KillFigures> {
+  const folder = await mkdtemp(join(tmpdir(), 'fleetstep-kill-'))
+  const random = seededRandom(options.seed)
+  const ledger = new Map<string, Sent>()
+  const totals = { runs: 0, durable: 0, metInFlight: 0 }
+  try {
+    const config = await writeConfig(folder)
+    for (let run = 1; run <= options.runs; run += 1) {
+      const where = `run ${run}, seed ${options.seed}`
+      const daemon = await startDaemon(config)
+      try {
+        await checkLedger(folder, ledger, where)
+        const { durable, inFlight } = await loadUntilKilled(folder, daemon, ledger, run, random)
+        totals.durable += durable
+        if (inFlight > 0) totals.metInFlight += 1
+      } finally {
+        daemon.kill('SIGKILL')
+      }
+      totals.runs += 1
+    }
+    const last = await startDaemon(config)
+    try {
+      await checkLedger(folder, ledger, 'after the last run')
+    } finally {
+      const exited = once(last, 'exit')
+      last.kill('SIGTERM')
+      assert.deepEqual(await exited, [0, null])
+    }
+    return totals
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+/** The values of one point: the last that was reported as durable, and the last that was asked for. */
+interface Sent {
+  durable: number
+  asked: number
+}
+
+const CONNECTIONS = 6
+/** Points of one connection, set in turn, so that a lost operation is seen although later ones are there. */
+const POINTS = 40
+const LOAD_MS_MAX = 500
+
+async function writeConfig(folder: string): Promise<string> {
+  const file = join(folder, 'gateway.yaml')
+  const settings = [
+    'fleet: { name: kill }',
+    'device: kill',
+    'dataDirectory: data',
+    `controlSocket: ${socketOf(folder)}`,
+    'logLevel: error',
+  ]
+  await writeFile(file, `${settings.join('\n')}\n`)
+  return file
+}
+
+function socketOf(folder: string): string {
+  return join(folder, 'control.sock')
+}
+
+async function startDaemon(config: string): Promise<ChildProcess> {
+  const args = [resolve('dist/cli.js'), 'run', '--config', config, '--node-id', 'kill-test']
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  for await (const line of createInterface({ input: child.stdout })) if (line.includes('ready')) return child
+  throw new Error('the daemon ended before it was ready; its last words are above')
+}
+
+async function loadUntilKilled(
+  folder: string,
+  daemon: ChildProcess,
+  ledger: Map<string, Sent>,
+  run: number,
+  random: Random,
+): Promise<{ durable: number; inFlight: number }> {
+  let durable = 0
+  let inFlight = 0
+  const exited = once(daemon, 'exit')
+  const work = async (connection: number): Promise<void> => {
+    const client = await connectControl(socketOf(folder))
+    for (let turn = 0; ; turn += 1) {
+      const path = `kill/connection${connection}/point${turn % POINTS}`
+      const value = run * 1_000_000 + turn
+      const sent = ledger.get(path) ?? { durable: 0, asked: 0 }
+      ledger.set(path, { ...sent, asked: value })
+      inFlight += 1
+      await client.call('state.set', { path, value })
+      inFlight -= 1
+      ledger.set(path, { durable: value, asked: value })
+      durable += 1
+    }
+  }
+  const loads = Promise.allSettled(Array.from({ length: CONNECTIONS }, (_, index) => work(index)))
+  await sleep(random.uint32() % LOAD_MS_MAX)
+  daemon.kill('SIGKILL')
+  assert.deepEqual(await exited, [null, 'SIGKILL'])
+  for (const load of await loads) {
+    assert.ok(load.status === 'rejected' && load.reason.code === 'daemon-unreachable', String(load))
+  }
+  return { durable, inFlight }
+}
+
+async function checkLedger(folder: string, ledger: ReadonlyMap<string, Sent>, where: string): Promise<void> {
+  const client = await connectControl(socketOf(folder))
+  try {
+    const state = (await client.call('state.get')) as Readonly<Record<string, unknown>>
+    for (const [path, { durable, asked }] of ledger) {
+      const value = Number(state[path] ?? 0)
+      assert.ok(value >= durable, `${where}: ${path} is ${value} and had been durable as ${durable}`)
+      assert.ok(value <= asked, `${where}: ${path} is ${value} and was asked for at most as ${asked}`)
+    }
+  } finally {
+    client.close()
+  }
+}
