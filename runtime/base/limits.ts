@@ -122,6 +122,8 @@ export const STORED_BATCH_BYTES_MAX: number = 512 * 1024
 export const SNAPSHOT_BYTES_MAX: number = 128 * 1024 * 1024
 /** Bytes of a snapshot that are summed and written in one step, so that the loop is free again after a few milliseconds. */
 export const SNAPSHOT_STEP_BYTES: number = 256 * 1024
+/** Points or batches of a snapshot that are encoded in one step: 3 ms on a desktop, below 20 ms on a Pi. */
+export const SNAPSHOT_STEP_ITEMS = 200
 /** Damaged files that are kept as evidence; the oldest goes first. */
 export const EVIDENCE_FILES_MAX = 8
 /** Journal bytes after which a snapshot is cut, or twice the snapshot if that is more. */
@@ -136,12 +138,16 @@ export const STORE_BYTES_WARNING: number = 768 * 1024 * 1024
 export const STORE_BYTES_MAX: number = 1024 * 1024 * 1024
 /** Time between two looks at the room on the disk. */
 export const DISK_CHECK_MS = 10_000
-/** Records that wait for a slow disk at which local changes are refused; a commit takes a few hundred at a time. */
+/** Own changes that wait for a slow disk, at which further ones are refused: a card catches up with them in seconds. */
+export const PENDING_OPERATIONS_MAX = 8192
+/** Records that wait for a slow disk; a commit takes a few hundred at a time. */
 export const PENDING_RECORDS_MAX = 4096
 /** Bytes of the same. */
 export const PENDING_RECORD_BYTES_MAX: number = 8 * 1024 * 1024
 /** How many times as much may wait before frames of others are dropped too; they are asked for again. */
 export const PENDING_REMOTE_FACTOR = 2
+/** Pause before a snapshot is tried again that could not be written. */
+export const SNAPSHOT_RETRY_MS = 60_000
 /** Pause before a commit is tried again after the disk was full. */
 export const DISK_RETRY_MS = 2000
 /** Window in which telemetry is gathered into one commit. */

@@ -79,6 +79,12 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/journal.ts'),
   },
   {
+    name: 'storage',
+    group: OPERATION,
+    summary: 'look into the data directory of a gateway that is stopped: info, check, export',
+    load: () => import('./commands/storage.ts'),
+  },
+  {
     name: 'link',
     group: OPERATION,
     summary: 'list links; open or close one for maintenance',

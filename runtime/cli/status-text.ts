@@ -32,8 +32,21 @@ function facts(status: GatewayStatus): string[][] {
       .map((line) => ['', `${line.operations[0]} waits for ${line.waitsFor}`]),
     ['executed again', `${status.reexecutions} operations since the start`],
     ['state', `${status.paths} points, ${conflictsText(status)}`],
-    ['disk', status.storageProblem ?? 'can be written'],
+    ['disk', status.storageProblem ?? diskText(status.storage)],
+    ['written', writtenText(status.storage)],
   ]
+}
+
+function diskText({ space, freeBytes, diskBytes, pendingOperations }: GatewayStatus['storage']): string {
+  const low = space === 'low' ? ', which is little: free some space' : ''
+  const waiting = pendingOperations === 0 ? '' : `; ${pendingOperations} changes wait for it`
+  return `can be written: ${diskBytes} bytes in use here, ${freeBytes} free${low}${waiting}`
+}
+
+function writtenText({ bytesWritten, commits, bytesPerDay, cardLifeYears }: GatewayStatus['storage']): string {
+  const life =
+    cardLifeYears === null ? '' : `, at which a usual card lasts ${Math.round(cardLifeYears * 10) / 10} years`
+  return `${bytesWritten} bytes in ${commits} commits since the start, ${bytesPerDay} a day${life}`
 }
 
 /** Lines of waiting operations that are shown; --json has all. */

@@ -5,7 +5,7 @@ import { type Logger, silentLogger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { DeviceProfile } from '../device/profiles/profile.ts'
 import type { Link, LinkStatus } from '../links/link.ts'
-import type { Store } from '../storage/store.ts'
+import type { Store, StoreInfo } from '../storage/store.ts'
 import type { Inspection } from '../sync/inspection.ts'
 import { fleetIdOf, type Genesis } from '../sync/membership.ts'
 import type { Alarm, Output } from '../sync/output.ts'
@@ -55,6 +55,23 @@ export interface LinkReport extends LinkStatus {
   readonly isOpen: boolean
 }
 
+/** What people must know: of the fleet, or of this node's own storage. Each has a stable name. */
+export type GatewayAlarm =
+  | Alarm
+  /** Records that had been acknowledged are missing after `lastRecord`; the other members send what they have. */
+  | { readonly name: 'storage-damaged'; readonly lastRecord: number }
+  | { readonly name: 'medium-failing'; readonly errors: number }
+
+export interface StorageReport extends StoreInfo {
+  /** Own changes that are not on the disk yet. */
+  readonly pendingOperations: number
+  readonly pendingRecords: number
+  readonly pendingBytes: number
+  /** Frames of others that were dropped because too much waited for the disk. */
+  readonly framesDropped: number
+  readonly sinceMs: number
+}
+
 export type StorageObserver = (problem: FleetstepError | null) => void
 
 /** One gateway of a fleet: its replica with its disk and its links. */
@@ -69,9 +86,11 @@ export interface Gateway {
   links(): readonly LinkReport[]
   /** Nodes that a broker says are connected: a hint. */
   online(): readonly NodeId[]
-  alarms(): readonly Alarm[]
+  alarms(): readonly GatewayAlarm[]
   /** Why changes are refused at present: the disk is full. Null while it can be written. */
   storageProblem(): FleetstepError | null
+  /** What the store says of itself, and what waits for it. */
+  storage(): StorageReport
   /** Calls back when that changes. @returns a function that ends it */
   observeStorage(observer: StorageObserver): () => void
   /** Calls back for everything that happens. @returns a function that ends it */
@@ -97,7 +116,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       random: options.random ?? systemRandom,
       recovered: { snapshot: recovered.snapshot?.bytes ?? null, records: recovered.records, last: recovered.last },
     })
-    return new RunningGateway(options, replica)
+    const gateway = new RunningGateway(options, replica)
+    if (recovered.damaged) gateway.raise({ name: 'storage-damaged', lastRecord: recovered.last })
+    return gateway
   } catch (error) {
     await options.storage.close()
     throw error
@@ -114,13 +135,14 @@ class RunningGateway implements Gateway {
   readonly #pump: Pump
   readonly #links: readonly Link[]
   readonly #clock: Clock
+  readonly #openedAt: number
   readonly #logger: Logger
   readonly #receipts: Receipts
   readonly #watchers: Watchers
   readonly #observers = new Set<(output: Output) => void>()
   readonly #storageObservers = new Set<StorageObserver>()
   readonly #online = new Set<NodeId>()
-  readonly #alarms: Alarm[] = []
+  readonly #alarms: GatewayAlarm[] = []
 
   constructor(options: GatewayOptions, replica: Replica) {
     this.node = options.node
@@ -128,8 +150,9 @@ class RunningGateway implements Gateway {
     this.fleet = fleetIdOf(options.fleet)
     this.#replica = replica
     this.#clock = options.clock ?? systemClock
+    this.#openedAt = this.#clock.now()
     this.#logger = options.logger ?? silentLogger
-    this.#receipts = new Receipts(replica.durableSeq)
+    this.#receipts = new Receipts({ member: replica.self, seq: replica.durableSeq })
     this.#watchers = new Watchers(this.#logger)
     this.#links = options.links.map((factory) => factory(this.#contextOf(options)))
     this.#pump = new Pump({
@@ -141,6 +164,7 @@ class RunningGateway implements Gateway {
       onOutput: (output) => this.#note(output),
       onPresence: (node, online) => void (online ? this.#online.add(node) : this.#online.delete(node)),
       onStorageProblem: (problem) => this.#storageObservers.forEach((observer) => observer(problem)),
+      onMediumError: (errors) => this.raise({ name: 'medium-failing', errors }),
       onFatal: options.onFatal ?? ((error) => this.#logger.error(`storage has failed: ${String(error)}`)),
     })
     const profile = new ProfileCheck(this.device, options.profile ?? null)
@@ -161,12 +185,25 @@ class RunningGateway implements Gateway {
     return [...this.#online]
   }
 
-  alarms(): readonly Alarm[] {
+  alarms(): readonly GatewayAlarm[] {
     return this.#alarms
   }
 
   storageProblem(): FleetstepError | null {
     return this.#pump.storageProblem
+  }
+
+  storage(): StorageReport {
+    const { operations, records, bytes, framesDropped } = this.#pump.pending
+    const sinceMs = this.#clock.now() - this.#openedAt
+    return {
+      ...this.#pump.storeInfo,
+      pendingOperations: operations,
+      pendingRecords: records,
+      pendingBytes: bytes,
+      framesDropped,
+      sinceMs,
+    }
   }
 
   observeStorage(observer: StorageObserver): () => void {
@@ -192,32 +229,46 @@ class RunningGateway implements Gateway {
     this.#receipts.close()
   }
 
+  raise(alarm: GatewayAlarm): void {
+    // One per failure of the medium would fill the list; the last one counts them.
+    const same = this.#alarms.findIndex(({ name }) => name === 'medium-failing' && name === alarm.name)
+    if (same >= 0) this.#alarms.splice(same, 1)
+    this.#alarms.push(alarm)
+    this.#logger.error(describeAlarm(alarm), { alarm })
+  }
+
   #note(output: Output): void {
     switch (output.kind) {
       case 'change':
         this.#watchers.notify(output.change)
         break
       case 'outcome':
-        if (output.operation.member === this.#replica.self)
-          this.#receipts.noteOutcome(output.operation.seq, output.outcome)
+        this.#receipts.noteOutcome(output.operation, output.outcome)
         break
       case 'durable':
-        this.#receipts.noteDurable(output.through.seq)
+        this.#receipts.noteDurable(output.through)
+        break
+      case 'draft-durable':
+        this.#receipts.noteDraftDurable(output.draft)
+        break
+      case 'draft-settled':
+        this.#receipts.noteDraftSettled(output.original, output.issued)
+        break
+      case 'removed':
+        this.#receipts.noteRemoved(output.operations)
+        break
+      case 'standing':
+        this.#noteStanding(output.draftReason)
         break
       case 'settled':
         this.#receipts.noteSettled(output.floor)
         for (const change of output.changes) this.#watchers.notify(change)
         break
       case 'alarm':
-        this.#alarms.push(output.alarm)
-        this.#logger.error(describeAlarm(output.alarm), { alarm: output.alarm })
+        this.raise(output.alarm)
         break
       case 'conflict':
       case 'integrated':
-      case 'draft-durable':
-      case 'draft-settled':
-      case 'standing':
-      case 'removed':
       case 'store':
       case 'snapshot':
       case 'send':
@@ -226,6 +277,11 @@ class RunningGateway implements Gateway {
         unreachable(output)
     }
     for (const observer of this.#observers) observer(output)
+  }
+
+  #noteStanding(draftReason: string | null): void {
+    if (draftReason === null) this.#logger.info('this node is a member of the fleet')
+    else this.#logger.warn(`this node is no member: ${draftReason}; its changes wait until it is one`)
   }
 
   #link(name: string): Link {
@@ -251,7 +307,7 @@ class RunningGateway implements Gateway {
 }
 
 /** What it means and what to do, in one line. */
-export function describeAlarm(alarm: Alarm): string {
+export function describeAlarm(alarm: GatewayAlarm): string {
   switch (alarm.name) {
     case 'late-operation':
       return `operation ${alarm.seq} of ${alarm.member} came after its place was settled and was refused: that node was restored from an old backup or cloned`
@@ -267,6 +323,10 @@ export function describeAlarm(alarm: Alarm): string {
       return `operations of ${alarm.member} behind ${alarm.seq} were cut although they are settled here: they stay; an epoch was forced`
     case 'journal-long':
       return `the journal holds ${alarm.operations} operations because ${alarm.waitingFor ?? 'the own disk'} has not confirmed them: bring that node back or retire it`
+    case 'storage-damaged':
+      return `acknowledged records after record ${alarm.lastRecord} are missing from the data directory: the rest is fetched from the other members; replace the card`
+    case 'medium-failing':
+      return `the medium refused a batch ${alarm.errors} times, and each was written elsewhere: replace the card soon`
     default:
       return unreachable(alarm)
   }

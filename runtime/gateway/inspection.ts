@@ -1,6 +1,7 @@
 import type { NodeId } from '../base/ids.ts'
 import type { Inspection } from '../sync/inspection.ts'
-import { describeAlarm, type Gateway, type LinkReport } from './gateway.ts'
+import { CARD_ENDURANCE_TB_DEFAULT, estimateWear, type Wear } from '../storage/wear.ts'
+import { describeAlarm, type Gateway, type LinkReport, type StorageReport } from './gateway.ts'
 
 /** Everything that a person or a program may want to know of a running gateway, as plain data that JSON can hold. */
 export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {
@@ -15,10 +16,13 @@ export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {
   readonly alarms: readonly { readonly name: string; readonly message: string }[]
   /** Why changes are refused at present, or null. */
   readonly storageProblem: string | null
+  /** The data directory, what waits for the disk, and what the writing since the start means for a card of usual endurance. */
+  readonly storage: StorageReport & Wear
   readonly pid: number
 }
 
 export function statusOf(gateway: Gateway): GatewayStatus {
+  const storage = gateway.storage()
   const { journal: _journal, ...inspection } = gateway.inspect()
   return {
     ...inspection,
@@ -29,6 +33,7 @@ export function statusOf(gateway: Gateway): GatewayStatus {
     online: gateway.online(),
     alarms: gateway.alarms().map((alarm) => ({ ...alarm, message: describeAlarm(alarm) })),
     storageProblem: gateway.storageProblem()?.message ?? null,
+    storage: { ...storage, ...estimateWear(storage.bytesWritten, storage.sinceMs, CARD_ENDURANCE_TB_DEFAULT) },
     pid: process.pid,
   }
 }

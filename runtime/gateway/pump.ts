@@ -1,15 +1,26 @@
 import type { Clock } from '../base/clock.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
-import { DISK_RETRY_MS, STORED_BATCH_BYTES_MAX } from '../base/limits.ts'
+import {
+  DISK_RETRY_MS,
+  PENDING_RECORD_BYTES_MAX,
+  PENDING_OPERATIONS_MAX,
+  PENDING_RECORDS_MAX,
+  PENDING_REMOTE_FACTOR,
+  SNAPSHOT_RETRY_MS,
+  STORED_BATCH_BYTES_MAX,
+  STORED_RECORD_HEADER_BYTES,
+} from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Link } from '../links/link.ts'
 import type { OperationRequest } from '../state/operation.ts'
-import type { Store } from '../storage/store.ts'
+import type { Store, StoreInfo } from '../storage/store.ts'
 import type { Output } from '../sync/output.ts'
 import type { Input } from '../sync/input.ts'
 import type { Issued } from '../sync/issue.ts'
 import type { Replica } from '../sync/replica.ts'
+import { joinPieces } from '../sync/snapshot.ts'
+import { DiskWatch } from './disk-watch.ts'
 
 export interface PumpOptions {
   readonly replica: Replica
@@ -22,6 +33,8 @@ export interface PumpOptions {
   readonly onPresence: (node: NodeId, online: boolean, link: string) => void
   /** Nothing can be stored at present, so changes are refused; null once it can again. */
   readonly onStorageProblem: (problem: FleetstepError | null) => void
+  /** The medium refused a batch, which stands elsewhere now. @param errors how often since the start */
+  readonly onMediumError: (errors: number) => void
   /** The store has failed for good, or an invariant is broken: the daemon has to end, so that its supervisor starts it again. */
   readonly onFatal: (error: unknown) => void
 }
@@ -32,24 +45,52 @@ export interface PumpOptions {
  */
 export class Pump {
   readonly #options: PumpOptions
+  readonly #disk: DiskWatch
   readonly #outputs: Output[] = []
   readonly #openLinks = new Set<Link>()
   #isDraining = false
   #isClosed = false
   #records: { readonly record: Uint8Array; readonly number: number }[] = []
   #commit: Promise<void> | null = null
+  #recordBytes = 0
+  /** The last own operation, and the last of them that is on the disk. */
+  #issuedSeq: number
+  #durableSeq: number
+  #framesDropped = 0
   #storageProblem: FleetstepError | null = null
+  #isSnapshotAsked = false
+  #snapshotRetryAt = -Infinity
+  #mediumErrors = 0
   #cancelWake: (() => void) | null = null
   #endPause: () => void = () => undefined
   #wakeAt = Infinity
 
   constructor(options: PumpOptions) {
     this.#options = options
+    this.#issuedSeq = options.replica.durableSeq
+    this.#durableSeq = options.replica.durableSeq
+    this.#disk = new DiskWatch(options.store, options.clock, options.logger)
   }
 
-  /** Why nothing can be stored at present, or null. */
+  /** Why no local change is taken at present, or null. */
   get storageProblem(): FleetstepError | null {
-    return this.#storageProblem
+    return this.#storageProblem ?? this.#disk.refusal ?? this.#slowness()
+  }
+
+  /** What the store says of itself. */
+  get storeInfo(): StoreInfo {
+    return this.#options.store.info()
+  }
+
+  /** Own changes and records that wait for the disk, and frames that were dropped because too many did. */
+  get pending(): {
+    readonly operations: number
+    readonly records: number
+    readonly bytes: number
+    readonly framesDropped: number
+  } {
+    const operations = this.#issuedSeq - this.#durableSeq
+    return { operations, records: this.#records.length, bytes: this.#recordBytes, framesDropped: this.#framesDropped }
   }
 
   isOpen(link: Link): boolean {
@@ -57,6 +98,7 @@ export class Pump {
   }
 
   start(): void {
+    this.#disk.start()
     this.#take(this.#options.replica.tick(this.#now()))
     for (const link of this.#options.links) this.openLink(link)
   }
@@ -70,7 +112,7 @@ export class Pump {
         this.#options.logger.warn(`${link.name}: ${cause}`)
         this.#input({ kind: 'link-down', link: link.name })
       },
-      frame: (bytes) => this.#input({ kind: 'frame', link: link.name, bytes }),
+      frame: (bytes) => this.#takeFrame(link.name, bytes),
       presence: (node, online) => this.#options.onPresence(node, online, link.name),
       // What was dropped for lack of room is found again by version vector.
       writable: () => undefined,
@@ -83,10 +125,12 @@ export class Pump {
     await link.close()
   }
 
-  /** @throws FleetstepError as {@link Replica.issue}, or `disk-full` while nothing can be stored */
+  /** @throws FleetstepError as {@link Replica.issue}, or `disk-full`, `limit-reached` while the disk has no room or is too slow */
   issue(request: OperationRequest, commitWithinMs: number): Issued {
-    if (this.#storageProblem !== null) throw this.#storageProblem
+    const problem = this.storageProblem
+    if (problem !== null) throw problem
     const issued = this.#options.replica.issue(request, commitWithinMs, this.#now())
+    this.#issuedSeq = issued.id.seq
     this.#take(issued.outputs)
     return issued
   }
@@ -102,6 +146,7 @@ export class Pump {
     while (this.#commit !== null && this.#storageProblem === null) await this.#commit
     this.#isClosed = true
     this.#cancelWake?.()
+    this.#disk.close()
     this.#endPause()
     await Promise.all([...this.#openLinks].map((link) => link.close()))
     await this.#options.store.close()
@@ -118,6 +163,7 @@ export class Pump {
       this.#take(step())
     } catch (error) {
       this.#isClosed = true
+      this.#disk.close()
       this.#options.onFatal(error)
     }
   }
@@ -141,9 +187,10 @@ export class Pump {
     switch (output.kind) {
       case 'store':
         this.#records.push(output)
+        this.#recordBytes += output.record.length
         return
       case 'snapshot':
-        this.#snapshot(output.bytes, output.through)
+        void this.#snapshot(output.pieces, output.through)
         return
       case 'send':
         for (const link of this.#openLinks) {
@@ -151,6 +198,10 @@ export class Pump {
           const isMeant = links === 'all' || ('only' in links ? links.only === link.name : links.except !== link.name)
           if (isMeant) link.send(output.frame, { kind: channel })
         }
+        return
+      case 'durable':
+        this.#durableSeq = output.through.seq
+        this.#options.onOutput(output)
         return
       case 'change':
       case 'integrated':
@@ -160,7 +211,6 @@ export class Pump {
       case 'removed':
       case 'outcome':
       case 'conflict':
-      case 'durable':
       case 'settled':
       case 'alarm':
         this.#options.onOutput(output)
@@ -185,7 +235,9 @@ export class Pump {
       const through = await this.#options.store.commit(portion.map(({ record }) => record))
       if (this.#storageProblem !== null) this.#noteStorageRecovered()
       this.#records = this.#records.slice(portion.length)
+      for (const { record } of portion) this.#recordBytes -= record.length
       this.#input({ kind: 'stored', through })
+      this.#followStore()
     } catch (error) {
       await this.#noteStorageProblem(error)
     }
@@ -194,6 +246,7 @@ export class Pump {
   async #noteStorageProblem(error: unknown): Promise<void> {
     if (!(error instanceof FleetstepError) || error.code !== 'disk-full') {
       this.#isClosed = true
+      this.#disk.close()
       this.#options.onFatal(error)
       return
     }
@@ -224,18 +277,59 @@ export class Pump {
     let bytes = 0
     let count = 0
     for (const { record } of this.#records) {
-      bytes += record.length + RECORD_OVERHEAD_BYTES
+      bytes += record.length + STORED_RECORD_HEADER_BYTES
       if (count > 0 && bytes > STORED_BATCH_BYTES_MAX) break
       count += 1
     }
     return this.#records.slice(0, count)
   }
 
-  #snapshot(bytes: Uint8Array, through: number): void {
-    this.#options.store.snapshot(bytes, through).catch((error: unknown) => {
-      // The journal still holds everything; the next snapshot is tried when it has grown again.
-      this.#options.logger.error(`the snapshot was not written: ${String(error)}`)
-    })
+  async #snapshot(pieces: Iterable<Uint8Array>, through: number): Promise<void> {
+    const { store, logger, clock } = this.#options
+    try {
+      const gathered: Uint8Array[] = []
+      for (const piece of pieces) {
+        gathered.push(piece)
+        await pause()
+        if (this.#isClosed) return
+      }
+      await store.snapshot(joinPieces(gathered), through)
+      this.#isSnapshotAsked = false
+    } catch (error) {
+      // The journal still holds everything. A medium that failed shows in the next commit.
+      logger.error(`the snapshot was not written: ${String(error)}`)
+      this.#snapshotRetryAt = clock.now() + SNAPSHOT_RETRY_MS
+      this.#isSnapshotAsked = false
+    }
+  }
+
+  /** Hands on what a commit has made of the store. */
+  #followStore(): void {
+    if (this.#isClosed) return
+    const { mediumErrors, snapshotDue } = this.storeInfo
+    if (mediumErrors > this.#mediumErrors) this.#options.onMediumError(mediumErrors)
+    this.#mediumErrors = mediumErrors
+    if (!snapshotDue || this.#isSnapshotAsked || this.#now() < this.#snapshotRetryAt) return
+    this.#isSnapshotAsked = true
+    this.#input({ kind: 'snapshot-due' })
+  }
+
+  /** What others send is dropped only when far too much waits already; they are asked for it again. */
+  #takeFrame(link: string, bytes: Uint8Array): void {
+    const isFar =
+      this.#records.length >= PENDING_REMOTE_FACTOR * PENDING_RECORDS_MAX ||
+      this.#recordBytes >= PENDING_REMOTE_FACTOR * PENDING_RECORD_BYTES_MAX
+    if (isFar) this.#framesDropped += 1
+    else this.#input({ kind: 'frame', link, bytes })
+  }
+
+  #slowness(): FleetstepError | null {
+    const waiting = this.#issuedSeq - this.#durableSeq
+    if (waiting < PENDING_OPERATIONS_MAX && this.#recordBytes < PENDING_RECORD_BYTES_MAX) return null
+    return new FleetstepError(
+      'limit-reached',
+      `${this.storeInfo.directory}: the disk is too slow, ${waiting} changes wait for it; try again shortly, or use a faster card`,
+    )
   }
 
   #scheduleWake(): void {
@@ -256,5 +350,9 @@ export class Pump {
   }
 }
 
-/** Upper bound of what the store adds to a record. */
-const RECORD_OVERHEAD_BYTES = 64
+/** Other work goes between two pieces of a long one. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}

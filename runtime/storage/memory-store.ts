@@ -7,6 +7,8 @@ import type { Recovered, SpaceLevel, Store, StoreInfo } from './store.ts'
 export class MemoryMedium {
   snapshot: Recovered['snapshot'] = null
   records: Uint8Array[] = []
+  /** Bytes of the records with what a store adds to them. */
+  recordBytes = 0
   last = 0
   holder: MemoryStore | null = null
 
@@ -51,6 +53,7 @@ export class MemoryStore implements Store {
       this.#medium.records.push(...copies)
       this.#medium.last += copies.length
       this.#commits += 1
+      this.#medium.recordBytes += sizeOf(copies)
       this.#bytesWritten += sizeOf(copies)
       return this.#medium.last
     }).finally(() => {
@@ -65,6 +68,7 @@ export class MemoryStore implements Store {
       assert(through <= this.#medium.last, 'a snapshot stands for committed records alone')
       assert(through >= before, 'a snapshot is not older than the one before it')
       this.#medium.records = this.#medium.records.slice(through - before)
+      this.#medium.recordBytes = sizeOf(this.#medium.records)
       this.#medium.snapshot = { bytes: bytes.slice(), through }
       this.#bytesWritten += bytes.length
     })
@@ -72,8 +76,7 @@ export class MemoryStore implements Store {
 
   info(): StoreInfo {
     this.#assertOpen()
-    const { snapshot, records, last } = this.#medium
-    const journalBytes = sizeOf(records)
+    const { snapshot, recordBytes: journalBytes, last } = this.#medium
     const snapshotBytes = snapshot?.bytes.length ?? 0
     return {
       directory: 'memory',

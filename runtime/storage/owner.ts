@@ -20,6 +20,14 @@ export async function claimDirectory(fileSystem: FileSystem, directory: string, 
   checkMark(parseMark(text, directory), directory, owner)
 }
 
+/** Whose data a directory holds; an error of errno(3) if it holds none. @throws FleetstepError `data-directory-*` */
+export async function readOwner(fileSystem: FileSystem, directory: string): Promise<StoreOwner> {
+  const { fleet, node, format } = parseMark(await readMark(fileSystem, directory), directory)
+  if (format > FORMAT_VERSION) throw newer(directory, format)
+  if (typeof fleet !== 'string' || typeof node !== 'string') throw damaged(directory, 'cannot be read')
+  return { fleet, node }
+}
+
 interface Mark {
   readonly format: number
   readonly fleet: unknown
@@ -30,12 +38,7 @@ const NAME = 'format.json'
 const MARK_BYTES_MAX = 4096
 
 function checkMark(mark: Mark, directory: string, owner: StoreOwner): void {
-  if (mark.format > FORMAT_VERSION) {
-    throw new FleetstepError(
-      'data-directory-newer',
-      `${directory} has format ${mark.format}, this version of fleetstep knows ${FORMAT_VERSION}; install the newer version again, or use another data directory`,
-    )
-  }
+  if (mark.format > FORMAT_VERSION) throw newer(directory, mark.format)
   if (typeof mark.fleet !== 'string' || typeof mark.node !== 'string') throw damaged(directory, 'cannot be read')
   if (mark.fleet === owner.fleet && mark.node === owner.node) return
   const what = mark.fleet === owner.fleet ? `node ${mark.node}` : `fleet ${mark.fleet} (node ${mark.node})`
@@ -81,6 +84,13 @@ async function writeMark(fileSystem: FileSystem, directory: string, owner: Store
   })
   await fileSystem.rename(draft, `${directory}/${NAME}`)
   await fileSystem.syncDirectory(directory)
+}
+
+function newer(directory: string, format: number): FleetstepError {
+  return new FleetstepError(
+    'data-directory-newer',
+    `${directory} has format ${format}, this version of fleetstep knows ${FORMAT_VERSION}; install the newer version again, or use another data directory`,
+  )
 }
 
 function damaged(directory: string, what: string): FleetstepError {

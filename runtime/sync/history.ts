@@ -213,7 +213,7 @@ export class History implements Holdings {
   }
 
   /**
-   * All that is held, for the disk. Only while every batch that is held is on the disk too.
+   * All that is held, for the disk. It may be written once every batch that is held now is on the disk.
    * @param unsealedFollow what the first operation of `member` that stands in no batch yet follows, or null if all do
    */
   snapshot(member: MemberId, unsealedFollow: Previous | null): HistorySnapshot {

@@ -11,3 +11,5 @@ export type Input =
   | { readonly kind: 'epoch'; readonly epoch: Epoch }
   /** A person has dealt with a conflict. */
   | { readonly kind: 'resolve'; readonly conflict: string }
+  /** The journal has reached the size at which a snapshot is cheaper. */
+  | { readonly kind: 'snapshot-due' }

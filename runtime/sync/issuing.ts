@@ -132,7 +132,7 @@ export class Issuing {
       outputs.push({
         kind: 'draft-settled',
         original,
-        operation: settlement.kind === 'issue' ? (messages.at(-1)?.current.id ?? null) : null,
+        issued: settlement.kind === 'issue' ? (messages.at(-1)?.current ?? null) : null,
       })
     }
     const batch = messages.length === 0 ? null : sealBatch(self, history.log(self).held.digest, messages)

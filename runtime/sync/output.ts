@@ -8,7 +8,8 @@ import type { Place } from './consistency.ts'
 /** What the replica wants done, as data, in this order. The pump gives each to its port. */
 export type Output =
   | { readonly kind: 'store'; readonly record: Uint8Array; readonly number: number }
-  | { readonly kind: 'snapshot'; readonly bytes: Uint8Array; readonly through: number }
+  /** To be gathered piece by piece, each some milliseconds of work; all of them are one snapshot. */
+  | { readonly kind: 'snapshot'; readonly pieces: Iterable<Uint8Array>; readonly through: number }
   | { readonly kind: 'send'; readonly frame: Uint8Array; readonly to: Destination }
   | { readonly kind: 'change'; readonly change: Change }
   | {
@@ -29,8 +30,12 @@ export type Output =
   | { readonly kind: 'durable'; readonly through: OperationId }
   /** A draft is on the disk. */
   | { readonly kind: 'draft-durable'; readonly draft: OperationId }
-  /** A draft, or an operation that did not stand, was issued anew as `operation`; null: see the conflicts, or it is back already. */
-  | { readonly kind: 'draft-settled'; readonly original: Original; readonly operation: OperationId | null }
+  /** A draft, or an operation that did not stand, was issued anew; null: see the conflicts, or it is back already. */
+  | {
+      readonly kind: 'draft-settled'
+      readonly original: Original
+      readonly issued: { readonly id: OperationId; readonly stage: number } | null
+    }
   /** This node has another member id, or is a draft, or is one no more. */
   | { readonly kind: 'standing'; readonly member: MemberId; readonly draftReason: string | null }
   | { readonly kind: 'settled'; readonly floor: number; readonly changes: readonly Change[] }

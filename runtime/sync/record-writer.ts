@@ -1,8 +1,9 @@
-import { SNAPSHOT_JOURNAL_BYTES, TRANSFER_CHUNK_BYTES } from '../base/limits.ts'
+import { TRANSFER_CHUNK_BYTES } from '../base/limits.ts'
 import type { Batch } from './message.ts'
 import type { Output } from './output.ts'
 import { encodeRecord, type SnapshotPart, type StoredRecord } from './records.ts'
 import type { Recovered } from './recovery.ts'
+import { type Snapshot, snapshotPieces } from './snapshot.ts'
 import { type FloorMark, StoredFloor } from './stored-floor.ts'
 import { StoredMark } from './stored-mark.ts'
 
@@ -11,21 +12,18 @@ export class RecordWriter {
   readonly #mark: StoredMark
   readonly #floor: StoredFloor
   readonly #snapshotJournalBytes: number
-  #journalBytes: number
-  #snapshotBytes: number
+  #journalBytes = 0
+  #isSnapshotDue = false
+  #waiting: { readonly pieces: Iterable<Uint8Array>; readonly through: number } | null = null
 
-  /** @param storedStage highest stage of what was recovered; @param floor the one that was recovered */
-  constructor(
-    recovered: Recovered,
-    storedStage: number,
-    floor: FloorMark,
-    snapshotJournalBytes: number = SNAPSHOT_JOURNAL_BYTES,
-  ) {
+  /**
+   * @param storedStage highest stage of what was recovered; @param floor the one that was recovered
+   * @param snapshotJournalBytes handed over bytes at which a snapshot is due without being asked for
+   */
+  constructor(recovered: Recovered, storedStage: number, floor: FloorMark, snapshotJournalBytes: number = Infinity) {
     this.#mark = new StoredMark(recovered.last, storedStage)
     this.#floor = new StoredFloor(floor)
     this.#snapshotJournalBytes = snapshotJournalBytes
-    this.#journalBytes = recovered.records.reduce((total, record) => total + record.length, 0)
-    this.#snapshotBytes = recovered.snapshot?.length ?? 0
   }
 
   /** Highest stage on the disk. */
@@ -91,14 +89,24 @@ export class RecordWriter {
     return this.#mark.advance(through)
   }
 
-  /** Only while all that was handed over is on the disk. */
-  get isSnapshotDue(): boolean {
-    return this.#mark.isComplete && this.#journalBytes >= Math.max(this.#snapshotJournalBytes, 2 * this.#snapshotBytes)
+  noteSnapshotDue(): void {
+    this.#isSnapshotDue = true
   }
 
-  snapshot(bytes: Uint8Array): Output {
-    this.#snapshotBytes = bytes.length
-    this.#journalBytes = 0
-    return { kind: 'snapshot', bytes, through: this.#mark.through }
+  /**
+   * Takes a snapshot if one is due, of all that was handed over so far, because under load something is always on its way
+   * to the disk; gives it out once all of that is on the disk.
+   */
+  snapshotIfDue(take: () => Snapshot): Output[] {
+    const isDue = this.#isSnapshotDue || this.#journalBytes >= this.#snapshotJournalBytes
+    if (isDue && this.#waiting === null) {
+      this.#waiting = { pieces: snapshotPieces(take()), through: this.#mark.expected }
+      this.#isSnapshotDue = false
+      this.#journalBytes = 0
+    }
+    if (this.#waiting === null || this.#waiting.through > this.#mark.through) return []
+    const { pieces, through } = this.#waiting
+    this.#waiting = null
+    return [{ kind: 'snapshot', pieces, through }]
   }
 }

@@ -27,7 +27,7 @@ import { RecordWriter } from './record-writer.ts'
 import type { Recovery } from './recovery.ts'
 import type { ReplicaOptions } from './replica.ts'
 import { conflictsOfRemoved } from './settlement.ts'
-import { encodeSnapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
 import { vectorDigest } from './version-vector.ts'
 
 /** What the parts of one replica share: who it is, what it holds, and what it has under way. */
@@ -113,10 +113,10 @@ export class ReplicaCore {
     this.#setBackReason = null
   }
 
-  /** All that is held, as bytes. @param drafts those of this node, or null for a snapshot that others adopt */
-  snapshot(drafts: readonly Draft[] | null): Uint8Array {
+  /** All that is held. @param drafts those of this node, or null for a snapshot that others adopt */
+  snapshot(drafts: readonly Draft[] | null): Snapshot {
     const held = this.history.snapshot(this.self, this.outbox.firstPrevious)
-    return encodeSnapshot({ ...held, life: this.life, start: this.start, drafts: drafts ?? [] })
+    return { ...held, life: this.life, start: this.start, drafts: drafts ?? [] }
   }
 
   /** With which our operations are issued, or will be. */

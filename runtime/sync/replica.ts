@@ -40,7 +40,7 @@ export interface ReplicaOptions {
   readonly random: Random
   /** What the store gave back. */
   readonly recovered: Recovered
-  /** Journal bytes after which a snapshot is cut; SNAPSHOT_JOURNAL_BYTES if absent. */
+  /** Journal bytes after which a snapshot is cut without the input `snapshot-due`, for simulations. */
   readonly snapshotJournalBytes?: number
   /** Whether the operator's key made `signature` over `payload`. Without it no epoch is taken in. */
   readonly verifyEpoch?: (payload: Uint8Array, signature: Uint8Array) => boolean
@@ -131,6 +131,9 @@ export class Replica {
         return this.#conclude(this.#noteStored(input.through, now), now)
       case 'epoch':
         return this.#conclude(this.#retiring.take(input.epoch, now), now)
+      case 'snapshot-due':
+        this.#core.writer.noteSnapshotDue()
+        return this.#snapshotIfDue()
       case 'resolve':
         this.#core.history.conflicts.resolve(input.conflict)
         return [this.#core.writer.store({ kind: 'resolved', conflict: input.conflict })]
@@ -279,9 +282,11 @@ export class Replica {
     const fetched = this.#joining.noteStored(through)
     if (fetched !== null) outputs.push(...this.#adopt(fetched, now))
     outputs.push(...this.#core.advanceFloor(), ...this.#sponsoring.noteStored(through))
-    if (this.#core.writer.isSnapshotDue)
-      outputs.push(this.#core.writer.snapshot(this.#core.snapshot(this.#issuing.drafts.list)))
-    return outputs
+    return [...outputs, ...this.#snapshotIfDue()]
+  }
+
+  #snapshotIfDue(): Output[] {
+    return this.#core.writer.snapshotIfDue(() => this.#core.snapshot(this.#issuing.drafts.list))
   }
 
   /** Looks whether what has just happened makes this node a draft, and lets time do the rest. */

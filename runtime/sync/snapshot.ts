@@ -9,6 +9,7 @@ import {
   FRAME_DEPTH_MAX,
   JOURNAL_OPERATIONS_MAX,
   MEMBERS_MAX,
+  SNAPSHOT_STEP_ITEMS,
 } from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Positioned } from '../state/operation.ts'
@@ -53,23 +54,68 @@ export interface HistorySnapshot {
 const SNAPSHOT_VERSION = 2
 
 export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
-  return encodeCbor([
+  return joinPieces([...snapshotPieces(snapshot)])
+}
+
+/**
+ * The same in pieces that take a few milliseconds each, for a caller who has other work between them. What is to be
+ * written is fixed by the call, whatever happens to the replica until the last piece is taken.
+ */
+export function snapshotPieces(snapshot: Snapshot): Iterable<Uint8Array> {
+  const { cells, batches } = snapshot
+  const before = [
     SNAPSHOT_VERSION,
     encodeLife(snapshot.life),
     snapshot.start,
     snapshot.floor,
     [...snapshot.floorDigests].map(([floor, digest]) => [floor, digestBytes(digest)]),
     [encodeId(snapshot.highWater.id), snapshot.highWater.stage],
-    snapshot.cells.map(([path, cell]) => [path, ...encodeValue(cell.value), encodeWriter(cell.writer)]),
+  ]
+  const between = [
     snapshot.logs.map((log) => [memberIdToBytes(log.member), log.seq, digestBytes(log.digest)]),
     snapshot.conflicts.map(encodeConflict),
     snapshot.conflictsForgotten,
     [...snapshot.conflictsResolved],
-    snapshot.batches.map((batch) => batch.payload),
+  ]
+  const after = [
     encodeRetirement(snapshot.retirement),
     snapshot.evidence.map(([member, batch]) => [memberIdToBytes(member), batch.payload]),
     snapshot.drafts.map(encodeDraft),
-  ])
+  ]
+  const fields = before.length + 1 + between.length + 1 + after.length
+  return (function* () {
+    yield joinPieces([listHead(fields), ...before.map(encodeCbor)])
+    yield* listPieces(cells, ([path, cell]) => [path, ...encodeValue(cell.value), encodeWriter(cell.writer)])
+    yield joinPieces(between.map(encodeCbor))
+    yield* listPieces(batches, (batch) => batch.payload)
+    yield joinPieces(after.map(encodeCbor))
+  })()
+}
+
+export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(pieces.reduce((total, piece) => total + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    joined.set(piece, at)
+    at += piece.length
+  }
+  return joined
+}
+
+/** A list as CBOR, so many items at a time. */
+function* listPieces<T>(items: readonly T[], encode: (item: T) => CborData): Generator<Uint8Array> {
+  yield listHead(items.length)
+  for (let at = 0; at < items.length; at += SNAPSHOT_STEP_ITEMS) {
+    yield joinPieces(items.slice(at, at + SNAPSHOT_STEP_ITEMS).map((item) => encodeCbor(encode(item))))
+  }
+}
+
+/** Head of a list of definite length in its shortest form (RFC 8949, section 3, major type 4). */
+function listHead(length: number): Uint8Array {
+  if (length < 24) return Uint8Array.of(0x80 | length)
+  if (length < 0x100) return Uint8Array.of(0x98, length)
+  if (length < 0x1_0000) return Uint8Array.of(0x99, length >>> 8, length & 0xff)
+  return Uint8Array.of(0x9a, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff)
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Join } from '../state/operation.ts'
 import type { ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
 import type { Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
+import { encodeSnapshot } from './snapshot.ts'
 import { type Candidate, maySponsor, refusalOf, Sponsor } from './sponsor.ts'
 import { TransferSource } from './transfer.ts'
 
@@ -99,7 +100,7 @@ export class Sponsoring {
   }
 
   #offer(to: MemberId, purpose: Offer['purpose'], link: string): Output {
-    const bytes = this.#core.snapshot(null)
+    const bytes = encodeSnapshot(this.#core.snapshot(null))
     const offer: Offer = { to, from: this.#core.self, purpose, digest: this.#source.offer(bytes), size: bytes.length }
     return this.#core.send({ kind: 'offer', offer }, 'requests', { only: link })
   }

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FleetstepError } from '../../runtime/base/errors.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import type { Random } from '../../runtime/base/random.ts'
 import { connectControl } from '../../runtime/gateway/control-client.ts'
@@ -25,6 +26,7 @@ export interface KillFigures {
  */
 export async function killDaemon(options: { readonly runs: number; readonly seed: number }): Promise<KillFigures> {
   const folder = await mkdtemp(join(tmpdir(), 'fleetstep-kill-'))
+  const program = await copyProgram()
   const random = seededRandom(options.seed)
   const ledger = new Map<string, Sent>()
   const totals = { runs: 0, durable: 0, metInFlight: 0 }
@@ -32,7 +34,7 @@ export async function killDaemon(options: { readonly runs: number; readonly seed
     const config = await writeConfig(folder)
     for (let run = 1; run <= options.runs; run += 1) {
       const where = `run ${run}, seed ${options.seed}`
-      const daemon = await startDaemon(config)
+      const daemon = await startDaemon(program, config)
       try {
         await checkLedger(folder, ledger, where)
         const { durable, inFlight } = await loadUntilKilled(folder, daemon, ledger, run, random)
@@ -43,7 +45,7 @@ export async function killDaemon(options: { readonly runs: number; readonly seed
       }
       totals.runs += 1
     }
-    const last = await startDaemon(config)
+    const last = await startDaemon(program, config)
     try {
       await checkLedger(folder, ledger, 'after the last run')
     } finally {
@@ -54,6 +56,7 @@ export async function killDaemon(options: { readonly runs: number; readonly seed
     return totals
   } finally {
     await rm(folder, { recursive: true })
+    await rm(dirname(dirname(program)), { recursive: true })
   }
 }
 
@@ -85,8 +88,16 @@ function socketOf(folder: string): string {
   return join(folder, 'control.sock')
 }
 
-async function startDaemon(config: string): Promise<ChildProcess> {
-  const args = [resolve('dist/cli.js'), 'run', '--config', config, '--node-id', 'kill-test']
+/** What is built may be built anew while this runs. Inside the project, where it finds its packages. */
+async function copyProgram(): Promise<string> {
+  const folder = resolve('.cache', `kill-${process.pid}`)
+  await mkdir(folder, { recursive: true })
+  await cp(resolve('dist'), join(folder, 'dist'), { recursive: true })
+  return join(folder, 'dist', 'cli.js')
+}
+
+async function startDaemon(program: string, config: string): Promise<ChildProcess> {
+  const args = [program, 'run', '--config', config, '--node-id', 'kill-test']
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   for await (const line of createInterface({ input: child.stdout })) if (line.includes('ready')) return child
   throw new Error('the daemon ended before it was ready; its last words are above')
@@ -121,7 +132,9 @@ async function loadUntilKilled(
   daemon.kill('SIGKILL')
   assert.deepEqual(await exited, [null, 'SIGKILL'])
   for (const load of await loads) {
-    assert.ok(load.status === 'rejected' && load.reason.code === 'daemon-unreachable', String(load))
+    assert.ok(load.status === 'rejected')
+    const { reason } = load as { reason: unknown }
+    assert.ok(reason instanceof FleetstepError && reason.code === 'daemon-unreachable', String(reason))
   }
   return { durable, inFlight }
 }

@@ -6,6 +6,7 @@ import type { Output } from '../../runtime/sync/output.ts'
 import type { Input } from '../../runtime/sync/input.ts'
 import type { Issued } from '../../runtime/sync/issue.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
+import { joinPieces } from '../../runtime/sync/snapshot.ts'
 import { SimulatedDisk } from './disk.ts'
 import type { EventQueue } from './event-queue.ts'
 import { LocalClock } from './local-clock.ts'
@@ -130,7 +131,7 @@ export class SimulatedNode {
       }
       if (this.outputsToCrash !== null) this.outputsToCrash -= 1
       if (output.kind === 'store') this.disk.write(output.number, output.record)
-      else if (output.kind === 'snapshot') this.#planSnapshot(output.bytes, output.through)
+      else if (output.kind === 'snapshot') this.#planSnapshot(joinPieces([...output.pieces]), output.through)
       this.#options.carryOut(this, output)
     }
     this.#planCommit()

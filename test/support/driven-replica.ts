@@ -9,6 +9,7 @@ import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import type { Recovered } from '../../runtime/sync/recovery.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
+import { joinPieces } from '../../runtime/sync/snapshot.ts'
 
 const NOTHING_STORED: Recovered = { snapshot: null, records: [], last: 0 }
 
@@ -101,7 +102,7 @@ export class DrivenReplica {
     for (const output of outputs) {
       if (output.kind === 'store') this.unstored.push({ record: output.record, number: output.number })
       if (output.kind === 'snapshot') {
-        this.snapshot = output.bytes
+        this.snapshot = joinPieces([...output.pieces])
         this.records.length = 0
       }
     }

@@ -1,3 +1,4 @@
+import { joinPieces } from '../../runtime/sync/snapshot.ts'
 import { equalBytes } from '../../runtime/base/bytes.ts'
 import { digestOf } from '../../runtime/base/digest.ts'
 import type { MemberId, NodeId } from '../../runtime/base/ids.ts'
@@ -210,8 +211,9 @@ export class MembershipNetwork {
       if (output.kind === 'store') node.unsynced.push({ record: output.record, number: output.number })
       else if (output.kind === 'send') this.#broadcast(node, output.frame)
       else if (output.kind === 'snapshot') {
-        node.disk.snapshot = output.bytes
-        node.disk.records = []
+        node.disk.snapshot = joinPieces([...output.pieces])
+        const { records, last } = node.disk
+        node.disk.records = records.slice(records.length - (last - output.through))
       }
     }
   }
