@@ -28,6 +28,11 @@ export function memberIdOf(node: NodeId, nonce: number): MemberId {
   return `${node}.${nonce.toString(16).padStart(8, '0')}` as MemberId
 }
 
+/** True for a member of the genesis: it needs no join. */
+export function isFounding(member: MemberId): boolean {
+  return member.endsWith('.00000000')
+}
+
 export function nodeOf(member: MemberId): NodeId {
   return member.slice(0, 16) as NodeId
 }

@@ -38,10 +38,33 @@ export const BATCHES_PER_ANSWER_MAX = 32
 /** Bytes of batches that answer one request. */
 export const ANSWER_BYTES_MAX: number = 256 * 1024
 
+/** Bytes of a snapshot in one chunk: a slow serial line carries it within a few seconds. */
+export const TRANSFER_CHUNK_BYTES: number = 32 * 1024
+/** Snapshots that are kept for others to fetch; each may be large. */
+export const TRANSFERS_MAX = 2
+/** Times that one chunk is asked for in vain before the fetch is given up. */
+export const TRANSFER_ATTEMPTS_MAX = 8
+/** UTF-8 bytes of the reason with which a join is refused: one line. */
+export const REFUSAL_BYTES_MAX = 256
+/** Bytes of the proof of enrolment in a join request. */
+export const PROOF_BYTES_MAX = 2048
+/** Bytes of a signature: Ed25519 has 64; a COSE envelope around it some more. */
+export const SIGNATURE_BYTES_MAX = 512
+/** Bytes of a public key: Ed25519, RFC 8032. */
+export const KEY_BYTES = 32
+
 // --- what a node keeps ----------------------------------------------------------------------------------------
 
 /** Members of one fleet. A version vector of this size is about 100 KiB in memory and is sent as differences. */
 export const MEMBERS_MAX = 2048
+/** Member ids that were ever retired in one fleet; each takes 12 bytes of an epoch and up to 30 of an announcement. */
+export const EPOCH_RETIRED_MAX = 128
+/** Ranges of originals of one member that have come back; two ends of at most 9 bytes each, so that a value holds them. */
+export const CAME_BACK_RANGES_MAX = 512
+/** Operations that a draft may make before it is a member. */
+export const DRAFTS_MAX = 10_000
+/** Drafts whose request to join a member remembers at one time; each asks again. */
+export const CANDIDATES_MAX = 64
 /** Messages in the waiting list and the deferred queue together. What falls out is asked for again. */
 export const WAITING_MESSAGES_MAX = 4096
 /** Bytes of batches that wait; the same rule. */
@@ -75,6 +98,13 @@ export const REQUEST_RETRY_MS = 500
 export const REQUEST_DELAY_MAX_MS = 30_000
 /** Delay within which those who could answer a request wait for another's answer. */
 export const ANSWER_DELAY_MAX_MS = 200
+
+/** Delay within which a member that could sponsor a draft waits for another one to do it. */
+export const SPONSOR_DELAY_MAX_MS = 500
+/** Shortest interval between two requests of a draft to join. */
+export const JOIN_INTERVAL_MIN_MS = 1000
+/** Longest interval between two requests of a draft that nobody takes in. */
+export const JOIN_INTERVAL_MAX_MS = 32_000
 
 // --- storage --------------------------------------------------------------------------------------------------
 
@@ -234,6 +264,8 @@ assert(
 assert(FRAME_BYTES_MAX < MQTT_INFLIGHT_BYTES_MAX, 'the window of MQTT holds several of the largest frames')
 assert(LINK_QUEUE_FRAMES_RESERVED < LINK_QUEUE_FRAMES_MAX / 2, 'the reserve leaves most of the queue to operations')
 assert(VALUE_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX, 'an operation holds any single write')
+assert((MEMBERS_MAX + EPOCH_RETIRED_MAX) * 30 < FRAME_BYTES_MAX + 1024, 'a frame holds any announcement')
+assert(TRANSFER_CHUNK_BYTES + 256 < FRAME_BYTES_MAX, 'a frame holds any chunk')
 assert(STORED_BATCH_BYTES_MAX + STORAGE_PAGE_BYTES <= SEGMENT_BYTES, 'a segment holds any stored batch')
 assert(RECORD_BYTES_MAX + STORED_RECORD_HEADER_BYTES <= STORED_BATCH_BYTES_MAX, 'a batch holds any single record')
 assert(JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX, 'the warning comes before the refusal')

@@ -70,6 +70,9 @@ const HOLD_REASONS: Readonly<Record<NonNullable<GatewayStatus['floorHold']>['rea
   'we lack operations of it': 'operations of it are missing here',
   'it lacks operations that we hold': 'it lacks operations that are held here',
   'its stage': 'it has not executed more',
+  'its epoch': 'it has not taken in the newest epoch',
+  'it has not said what it holds of the retired': 'it has not said what it holds of the retired',
+  'we lack operations below its cut': 'operations of it that stand are missing here',
 }
 
 function membersText({ members, online }: GatewayStatus): string {

@@ -104,7 +104,13 @@ async function startOwnBroker(config: GatewayConfig, logger: Logger, closers: Cl
 
 /** A config without members is a fleet of one. */
 function genesisOf(config: GatewayConfig, node: NodeId): Genesis {
-  return { name: config.fleet.name, founders: config.fleet.members ?? [{ node, tier: 0 }] }
+  const { name, members } = config.fleet
+  if (members === null) return { name, founders: [{ node, tier: 0 }] }
+  if (members.some((member) => member.node === node)) return { name, founders: members }
+  throw new FleetstepError(
+    'config-invalid',
+    `node ${node} is not among the members of fleet ${name}: add it to fleet.members in every gateway's config`,
+  )
 }
 
 async function linkFactories(links: readonly MqttConfig[]): Promise<LinkFactory[]> {

@@ -152,7 +152,7 @@ class RunningGateway implements Gateway {
     this.#clock = options.clock ?? systemClock
     this.#openedAt = this.#clock.now()
     this.#logger = options.logger ?? silentLogger
-    this.#receipts = new Receipts(replica.durableSeq)
+    this.#receipts = new Receipts({ member: replica.self, seq: replica.durableSeq })
     this.#watchers = new Watchers(this.#logger)
     this.#links = options.links.map((factory) => factory(this.#contextOf(options)))
     this.#pump = new Pump({
@@ -243,11 +243,22 @@ class RunningGateway implements Gateway {
         this.#watchers.notify(output.change)
         break
       case 'outcome':
-        if (output.operation.member === this.#replica.self)
-          this.#receipts.noteOutcome(output.operation.seq, output.outcome)
+        this.#receipts.noteOutcome(output.operation, output.outcome)
         break
       case 'durable':
-        this.#receipts.noteDurable(output.through.seq)
+        this.#receipts.noteDurable(output.through)
+        break
+      case 'draft-durable':
+        this.#receipts.noteDraftDurable(output.draft)
+        break
+      case 'draft-settled':
+        this.#receipts.noteDraftSettled(output.original, output.issued)
+        break
+      case 'removed':
+        this.#receipts.noteRemoved(output.operations)
+        break
+      case 'standing':
+        this.#noteStanding(output.draftReason)
         break
       case 'settled':
         this.#receipts.noteSettled(output.floor)
@@ -266,6 +277,11 @@ class RunningGateway implements Gateway {
         unreachable(output)
     }
     for (const observer of this.#observers) observer(output)
+  }
+
+  #noteStanding(draftReason: string | null): void {
+    if (draftReason === null) this.#logger.info('this node is a member of the fleet')
+    else this.#logger.warn(`this node is no member: ${draftReason}; its changes wait until it is one`)
   }
 
   #link(name: string): Link {
@@ -301,6 +317,10 @@ export function describeAlarm(alarm: GatewayAlarm): string {
       return `this node stands still: ${alarm.reason}; its data directory is older than what it has said, or its card was cloned`
     case 'divergence':
       return `${alarm.member} has another settled state at floor ${alarm.floor}: collect the journals of both nodes and report it`
+    case 'epoch-conflict':
+      return `two different epochs have the number ${alarm.number}: two operators retired nodes at the same time; the second one is refused here; make another epoch`
+    case 'cut-below-floor':
+      return `operations of ${alarm.member} behind ${alarm.seq} were cut although they are settled here: they stay; an epoch was forced`
     case 'journal-long':
       return `the journal holds ${alarm.operations} operations because ${alarm.waitingFor ?? 'the own disk'} has not confirmed them: bring that node back or retire it`
     case 'storage-damaged':

@@ -205,6 +205,10 @@ export class Pump {
         return
       case 'change':
       case 'integrated':
+      case 'draft-durable':
+      case 'draft-settled':
+      case 'standing':
+      case 'removed':
       case 'outcome':
       case 'conflict':
       case 'settled':

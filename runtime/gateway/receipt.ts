@@ -1,6 +1,6 @@
 import { FleetstepError } from '../base/errors.ts'
-import type { OperationId } from '../base/ids.ts'
-import type { Outcome } from '../state/operation.ts'
+import { formatOperationId, type OperationId } from '../base/ids.ts'
+import type { Original, Outcome } from '../state/operation.ts'
 import type { Issued } from '../sync/issue.ts'
 
 /** What the issuer of a change holds. The change is executed already, offline or not. */
@@ -19,50 +19,91 @@ export interface Receipt {
   readonly settled: Promise<Outcome>
 }
 
-/** The receipts of operations that are not settled yet, by seq. */
+/** The receipts of what is not settled yet. */
 export class Receipts {
-  readonly #open = new Map<number, OpenReceipt>()
-  #durableSeq: number
+  /** Operations in the fleet, by id, in the order of their stages. */
+  readonly #operations = new Map<string, OpenReceipt>()
+  /** Drafts, and operations that did not stand, until they are issued anew. */
+  readonly #drafts = new Map<string, OpenReceipt>()
+  #durable: OperationId
 
-  /** @param durableSeq the last own operation that was on the disk at the start */
-  constructor(durableSeq: number) {
-    this.#durableSeq = durableSeq
+  /** @param durable the last own operation that was on the disk at the start */
+  constructor(durable: OperationId) {
+    this.#durable = durable
   }
 
   add(issued: Issued): Receipt {
     const receipt = new OpenReceipt(issued)
-    this.#open.set(issued.id.seq, receipt)
-    if (issued.id.seq <= this.#durableSeq) receipt.noteDurable()
+    if (issued.isDraft) this.#drafts.set(draftKey({ kind: 'draft', id: issued.id }), receipt)
+    else this.#operations.set(formatOperationId(issued.id), receipt)
     return receipt
   }
 
-  noteOutcome(seq: number, outcome: Outcome): void {
-    this.#open.get(seq)?.noteOutcome(outcome)
+  noteOutcome(id: OperationId, outcome: Outcome): void {
+    this.#operations.get(formatOperationId(id))?.noteOutcome(outcome)
   }
 
-  noteDurable(seq: number): void {
-    for (let next = this.#durableSeq + 1; next <= seq; next++) this.#open.get(next)?.noteDurable()
-    this.#durableSeq = seq
+  /** All of one member up to `through`. */
+  noteDurable(through: OperationId): void {
+    const { member } = through
+    const first = this.#durable.member === member ? this.#durable.seq + 1 : 1
+    for (let seq = first; seq <= through.seq; seq++)
+      this.#operations.get(formatOperationId({ member, seq }))?.noteDurable()
+    this.#durable = through
+  }
+
+  noteDraftDurable(id: OperationId): void {
+    this.#drafts.get(draftKey({ kind: 'draft', id }))?.noteDurable()
+  }
+
+  /** Operations that do not stand any more come back as drafts. */
+  noteRemoved(operations: readonly OperationId[]): void {
+    for (const id of operations) {
+      const key = formatOperationId(id)
+      const receipt = this.#operations.get(key)
+      if (receipt === undefined) continue
+      this.#operations.delete(key)
+      this.#drafts.set(draftKey({ kind: 'operation', id }), receipt)
+    }
+  }
+
+  /** @param issued what it is in the fleet now; null if it had to yield, or is there already */
+  noteDraftSettled(original: Original, issued: { readonly id: OperationId; readonly stage: number } | null): void {
+    const receipt = this.#drafts.get(draftKey(original))
+    if (receipt === undefined) return
+    this.#drafts.delete(draftKey(original))
+    if (issued === null) {
+      receipt.noteOutcome('superseded')
+      receipt.noteSettled()
+    } else {
+      receipt.noteIssued(issued)
+      this.#operations.set(formatOperationId(issued.id), receipt)
+    }
   }
 
   noteSettled(floor: number): void {
-    for (const receipt of this.#open.values()) {
+    for (const [key, receipt] of this.#operations) {
       if (receipt.stage > floor) return
       receipt.noteSettled()
-      this.#open.delete(receipt.id.seq)
+      this.#operations.delete(key)
     }
   }
 
   close(): void {
-    for (const receipt of this.#open.values()) receipt.noteClosed()
-    this.#open.clear()
+    for (const receipt of [...this.#operations.values(), ...this.#drafts.values()]) receipt.noteClosed()
+    this.#operations.clear()
+    this.#drafts.clear()
   }
+}
+
+function draftKey(original: Original): string {
+  return `${original.kind} ${formatOperationId(original.id)}`
 }
 
 /** Promises are made only for those who ask: most changes are telemetry that nobody waits for. */
 class OpenReceipt implements Receipt {
-  readonly id: OperationId
-  readonly stage: number
+  id: OperationId
+  stage: number
   readonly reason: string | null
   #outcome: Outcome
   #isDurable = false
@@ -100,6 +141,12 @@ class OpenReceipt implements Receipt {
 
   noteOutcome(outcome: Outcome): void {
     this.#outcome = outcome
+  }
+
+  /** What was a draft is an operation of the fleet now. */
+  noteIssued({ id, stage }: { readonly id: OperationId; readonly stage: number }): void {
+    this.id = id
+    this.stage = stage
   }
 
   noteDurable(): void {

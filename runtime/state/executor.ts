@@ -1,11 +1,13 @@
-import { sameOperationId } from '../base/ids.ts'
+import { isFounding, sameOperationId } from '../base/ids.ts'
 import { APPENDED_BYTES_MAX } from '../base/limits.ts'
 import { unreachable } from '../base/errors.ts'
+import { hasComeBack, withComeBack } from './came-back.ts'
 import { type Cell, EMPTY_CELL } from './cell.ts'
 import { guardHolds } from './guard.ts'
 import type { Operation, Outcome, Positioned, Write } from './operation.ts'
 import type { Path } from './path.ts'
 import { comparePriority } from './priority.ts'
+import { memberPoint, originalPoint } from './reserved-point.ts'
 import { isList, type Value, valueBytes } from './value.ts'
 
 /** What became of one operation on the cells that it met. */
@@ -33,6 +35,17 @@ export interface Clash {
  * @param before aligned with `operation.paths`
  */
 export function execute(operation: Operation, before: readonly Cell[]): Execution {
+  const voidReason = reasonForVoid(operation, before)
+  if (voidReason !== null) return unchanged('void', before, voidReason)
+  const execution = executeAlone(operation, before)
+  return execution.outcome === 'applied' ? noteMembership(operation, execution) : execution
+}
+
+/**
+ * Executes what an operation does to the points of the device, without a look at who issued it: a draft has no member yet.
+ * @param before aligned with `operation.paths`
+ */
+export function executeAlone(operation: Operation, before: readonly Cell[]): Execution {
   for (const guard of operation.guards) {
     if (!guardHolds(guard, cellOf(operation, before, guard.path).value)) {
       return unchanged('refused', before, `the guard ${guard.path} ${guard.comparison} does not hold`)
@@ -59,9 +72,32 @@ export function execute(operation: Operation, before: readonly Cell[]): Executio
   return { outcome: 'applied', after: scratch, clashes: clashes.length === 0 ? NO_CLASHES : clashes, reason: null }
 }
 
-/** The result of an operation whose issuer was no member at its place. */
-export function executeVoid(before: readonly Cell[], reason: string): Execution {
-  return unchanged('void', before, reason)
+/** A member is who was admitted before, with the priority that it states; an original comes back once. */
+function reasonForVoid(operation: Operation, before: readonly Cell[]): string | null {
+  const { id, original } = operation
+  if (!isFounding(id.member)) {
+    const { value } = cellOf(operation, before, memberPoint(id.member))
+    if (!isList(value) || value[0] !== operation.priority.tier) return 'its issuer was no member at this place'
+  }
+  if (original === null) return null
+  const { value } = cellOf(operation, before, originalPoint(original))
+  return hasComeBack(value, original.id.seq) ? 'it has come back already' : null
+}
+
+/** The reserved points after `operation`. A later join of a member changes nothing. */
+function noteMembership(operation: Operation, execution: Execution): Execution {
+  const { join, original } = operation
+  if (join === null && original === null) return execution
+  const after = [...execution.after]
+  if (join !== null) {
+    const index = operation.paths.indexOf(memberPoint(join.member))
+    if (after[index]?.value === undefined) after[index] = { value: [join.tier, join.key], writer: operation }
+  }
+  if (original !== null) {
+    const index = operation.paths.indexOf(originalPoint(original))
+    after[index] = { value: withComeBack(after[index]?.value, original.id.seq), writer: null }
+  }
+  return { ...execution, after }
 }
 
 const NO_CLASHES: readonly Clash[] = []

@@ -1,6 +1,7 @@
-import type { MemberId, OperationId } from '../base/ids.ts'
+import { isFounding, type MemberId, type OperationId } from '../base/ids.ts'
 import type { Path } from './path.ts'
 import type { Priority } from './priority.ts'
+import { memberPoint, originalPoint } from './reserved-point.ts'
 import type { Value } from './value.ts'
 
 export const WRITE_KINDS = ['set', 'delete', 'toggle', 'add', 'append'] as const
@@ -28,6 +29,23 @@ export interface Guard {
   readonly value: Value
 }
 
+/** Admits a member: issued by its sponsor. Of several joins of one member id the first in canonical order counts. */
+export interface Join {
+  readonly member: MemberId
+  readonly tier: number
+  /** Public key of the member, Ed25519 (32 bytes), or empty in a fleet without signatures. */
+  readonly key: Uint8Array
+}
+
+/**
+ * What an operation was before it was issued again under another member id: an operation that was cut, or a draft. Whatever
+ * has come back once is void when it comes again.
+ */
+export interface Original {
+  readonly kind: 'operation' | 'draft'
+  readonly id: OperationId
+}
+
 /** What is executed, all of its writes or none (PROTOCOL section 2). */
 export interface Operation {
   readonly id: OperationId
@@ -38,7 +56,10 @@ export interface Operation {
   readonly priority: Priority
   readonly writes: readonly Write[]
   readonly guards: readonly Guard[]
-  /** Every path that a write or a guard names, once. */
+  /** Not null for a join, which has no writes and no guards. */
+  readonly join: Join | null
+  readonly original: Original | null
+  /** Every point that it meets, once: those of its writes and guards, then the reserved ones of membership. */
   readonly paths: readonly Path[]
 }
 
@@ -63,6 +84,21 @@ export function pathsOf(
   const first = writes[0]
   if (writes.length === 1 && guards.length === 0 && first !== undefined) return [first.path]
   return [...new Set([...writes, ...guards].map((part) => part.path))]
+}
+
+/** Adds the reserved points that an operation meets to those of its writes and guards. */
+export function pathsMet(
+  paths: readonly Path[],
+  issuer: MemberId,
+  join: Join | null,
+  original: Original | null,
+): readonly Path[] {
+  if (isFounding(issuer) && join === null && original === null) return paths
+  const met = [...paths]
+  if (!isFounding(issuer)) met.push(memberPoint(issuer))
+  if (join !== null) met.push(memberPoint(join.member))
+  if (original !== null) met.push(originalPoint(original))
+  return met
 }
 
 /**

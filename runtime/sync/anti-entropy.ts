@@ -22,17 +22,14 @@ import type { OwnVector, Peer, Peers } from './peers.ts'
 import type { FloorMark } from './stored-floor.ts'
 import { sortedEntries } from './version-vector.ts'
 
-/** What an announcement states besides the version vector. */
-export interface OwnStatement {
-  readonly start: number
-  readonly stage: number
-  readonly floor: FloorMark
-}
+/** What an announcement states besides the version vector and the floor. */
+export type OwnStatement = Pick<
+  Announcement,
+  'start' | 'stage' | 'epoch' | 'newestEpoch' | 'epochDigest' | 'knowsCuts' | 'frozen'
+> & { readonly floor: FloorMark }
 
 export interface AntiEntropyOptions {
-  readonly self: MemberId
   readonly fleet: Digest
-  readonly history: History
   readonly peers: Peers
   readonly random: Random
   /** What is on the disk now, or null while nothing may be announced. */
@@ -52,6 +49,8 @@ export interface AntiEntropyOptions {
  */
 export class AntiEntropy {
   readonly #options: AntiEntropyOptions
+  #self: MemberId
+  #history: History
   readonly #links = new Set<string>()
   /** The highest seq of each member that anybody is known to hold. */
   readonly #heights = new Map<MemberId, number>()
@@ -63,8 +62,23 @@ export class AntiEntropy {
   #requestAt: Monotonic | null = null
   #attempts = 0
 
-  constructor(options: AntiEntropyOptions) {
+  constructor(options: AntiEntropyOptions, self: MemberId, history: History) {
     this.#options = options
+    this.#self = self
+    this.#history = history
+  }
+
+  /** This node goes on as another member, or with another history. */
+  rebase(self: MemberId, history: History): void {
+    this.#self = self
+    this.#history = history
+    this.#heights.clear()
+    this.#answers.clear()
+    this.#attempts = 0
+  }
+
+  get hasGaps(): boolean {
+    return this.#gaps().length > 0
   }
 
   get links(): ReadonlySet<string> {
@@ -82,7 +96,7 @@ export class AntiEntropy {
 
   noteLinkUp(link: string, now: Monotonic): void {
     this.#links.add(link)
-    this.#announceFullBy(now)
+    this.announceFullBy(now)
     this.#attempts = 0
     // What was asked for in vain while nobody could answer may be had now.
     if (this.#requestAt !== null) this.#requestAt = Math.min(this.#requestAt, now + REQUEST_DELAY_MS)
@@ -106,7 +120,7 @@ export class AntiEntropy {
     for (const entry of peer.vector.values()) this.#raiseHeight(entry.member, entry.seq)
     const isFull = peer.announcement.vector !== null
     if (!isFull || this.#isAheadOf(peer))
-      this.#announceFullBy(now + ANSWER_DELAY_MAX_MS * fraction(this.#options.random))
+      this.announceFullBy(now + ANSWER_DELAY_MAX_MS * fraction(this.#options.random))
     this.#requestBy(now + REQUEST_DELAY_MS * (1 + fraction(this.#options.random)))
   }
 
@@ -132,13 +146,13 @@ export class AntiEntropy {
   }
 
   noteRequest(request: Request, link: string, now: Monotonic): void {
-    const { self, random } = this.#options
-    if (request.to === self || request.to === null) {
+    const { random } = this.#options
+    if (request.to === this.#self || request.to === null) {
       const delayMs = request.to === null ? ANSWER_DELAY_MAX_MS * fraction(random) : 0
       const answer = this.#answers.get(link) ?? new PendingAnswer(now + delayMs)
-      const { membership } = this.#options.history
+      const { membership, retirement } = this.#history
       answer.include(
-        request.gaps.filter((gap) => membership.get(gap.member) !== undefined),
+        request.gaps.filter(({ member }) => membership.get(member) !== undefined || retirement.evidence.has(member)),
         now + delayMs,
       )
       this.#answers.set(link, answer)
@@ -182,14 +196,13 @@ export class AntiEntropy {
   }
 
   #statementOf(statement: OwnStatement): Announcement {
-    const { self, history, ownVector } = this.#options
+    const { ownVector } = this.#options
+    const [self, history] = [this.#self, this.#history]
     const own = ownVector()
     return {
       member: self,
-      start: statement.start,
       number: this.#announcements,
-      epoch: 0,
-      stage: statement.stage,
+      ...statement,
       ownSeq: history.log(self).stored.seq,
       floor: statement.floor.stage,
       floorDigest: statement.floor.digest,
@@ -226,18 +239,18 @@ export class AntiEntropy {
   }
 
   #ask(to: MemberId | null, gaps: readonly Gap[], links: Destination['links']): Output {
-    return this.#send(
-      { kind: 'request', request: { from: this.#options.self, to, gaps } },
-      { channel: 'requests', links },
-    )
+    return this.#send({ kind: 'request', request: { from: this.#self, to, gaps } }, { channel: 'requests', links })
   }
 
   #answer(answer: PendingAnswer, link: string): Output[] {
-    const { history, self, maySpeak } = this.#options
+    const { maySpeak } = this.#options
+    const [self, history] = [this.#self, this.#history]
     const batches: Batch[] = []
     for (const gap of answer.gaps()) {
       const isOwn = gap.member === self
       if (isOwn && !maySpeak()) continue
+      const evidence = history.retirement.evidence.get(gap.member)
+      if (evidence !== undefined && history.membership.get(gap.member) === undefined) batches.push(evidence)
       const through = isOwn ? Math.min(gap.through, history.log(self).stored.seq) : gap.through
       batches.push(...history.log(gap.member).between(gap.after, through).slice(0, BATCHES_PER_ANSWER_MAX))
     }
@@ -253,14 +266,15 @@ export class AntiEntropy {
   }
 
   #gaps(): Gap[] {
-    const { history } = this.#options
+    const history = this.#history
     const through = new Map(this.#heights)
     for (const gap of history.waitingList.missing((member) => history.log(member).held.seq)) {
       through.set(gap.member, Math.max(gap.through, through.get(gap.member) ?? 0))
     }
     const gaps: Gap[] = []
-    for (const [member, seq] of through) {
+    for (const [member, wanted] of through) {
       const after = history.log(member).held.seq
+      const seq = Math.min(wanted, history.retirement.bound(member) ?? wanted)
       if (seq > after) gaps.push({ member, after, through: seq })
       else this.#heights.delete(member)
     }
@@ -268,19 +282,19 @@ export class AntiEntropy {
   }
 
   #raiseHeight(member: MemberId, seq: number): void {
-    const { history, self } = this.#options
+    const [self, history] = [this.#self, this.#history]
     if (member === self || history.membership.get(member) === undefined) return
-    if (seq > Math.max(this.#heights.get(member) ?? 0, this.#options.history.log(member).held.seq))
+    if (seq > Math.max(this.#heights.get(member) ?? 0, this.#history.log(member).held.seq))
       this.#heights.set(member, seq)
   }
 
   #isAheadOf(peer: Peer): boolean {
-    for (const log of this.#options.history.logs())
-      if (log.stored.seq > (peer.vector.get(log.member)?.seq ?? 0)) return true
+    for (const log of this.#history.logs()) if (log.stored.seq > (peer.vector.get(log.member)?.seq ?? 0)) return true
     return false
   }
 
-  #announceFullBy(at: Monotonic): void {
+  /** Announces everything, at the latest at `at`. */
+  announceFullBy(at: Monotonic): void {
     this.#isFullWanted = true
     this.#intervalMs = this.#intervalMinMs()
     this.#announceBy(at)
@@ -296,7 +310,7 @@ export class AntiEntropy {
 
   /** Grows with the fleet, so that what a node receives in idle times does not. */
   #intervalMinMs(): number {
-    return ANNOUNCE_INTERVAL_MIN_MS * Math.max(1, this.#options.history.membership.size / ANNOUNCE_INTERVAL_MEMBERS)
+    return ANNOUNCE_INTERVAL_MIN_MS * Math.max(1, this.#history.membership.size / ANNOUNCE_INTERVAL_MEMBERS)
   }
 
   #send(message: Message, to: Destination): Output {

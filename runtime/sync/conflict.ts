@@ -24,6 +24,7 @@ export interface ConflictSide {
 /** The conflicts of the journal and those that are settled, oldest first. The same on every replica but for the bound. */
 export class ConflictList {
   readonly #conflicts = new Map<string, Conflict>()
+  readonly #kept = new Set<string>()
   readonly #resolved = new Set<string>()
   #forgotten = 0
 
@@ -38,6 +39,11 @@ export class ConflictList {
 
   list(): readonly Conflict[] {
     return [...this.#conflicts.values()]
+  }
+
+  /** Those that no operation of the journal carries. */
+  kept(): readonly Conflict[] {
+    return this.list().filter(({ id }) => this.#kept.has(id))
   }
 
   /** Ids that a person has dealt with: they do not come back when their operations execute again. */
@@ -76,6 +82,15 @@ export class ConflictList {
     for (const conflict of came) this.#conflicts.set(conflict.id, conflict)
     this.#shrink()
     return came
+  }
+
+  /** Adds one that no operation of the journal carries: a draft that yielded, or a second life. It stays until a person acts. */
+  keep(conflict: Conflict): boolean {
+    if (this.#resolved.has(conflict.id)) return false
+    this.#kept.add(conflict.id)
+    this.#conflicts.set(conflict.id, conflict)
+    this.#shrink()
+    return true
   }
 
   /** The clashes of an entry that left the journal. */

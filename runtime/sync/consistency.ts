@@ -3,12 +3,14 @@ import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Journal } from './journal.ts'
 import type { MemberLog } from './member-log.ts'
 import type { Membership } from './membership.ts'
+import type { Retirement } from './cut.ts'
 import { type Batch, firstOf, lastOf, type Previous } from './message.ts'
 
 /** What is held, as the comparison needs it. */
 export interface Holdings {
   readonly membership: Membership
   readonly journal: Journal
+  readonly retirement: Retirement
   log(member: Batch['origin']): MemberLog
 }
 
@@ -18,6 +20,7 @@ export interface Holdings {
  * - `wait`: we are at an earlier stage; `missing` is the first operation that it needs.
  * - `late`: at or below the floor and not held, which no honest member of the epoch can send.
  * - `used-twice`: the same seqs with another content: two lives of one member id.
+ * - `cut`: its member is retired, and it lies beyond what stands of it, or may stand as far as is known.
  * - `refused`: it contradicts itself or what is held.
  * - `ready`: it can take its place now.
  */
@@ -26,6 +29,7 @@ export type Verdict =
   | { readonly kind: 'wait'; readonly missing: OperationId }
   | { readonly kind: 'late' }
   | { readonly kind: 'used-twice' }
+  | { readonly kind: 'cut' }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'ready' }
 
@@ -33,6 +37,9 @@ export function judge(batch: Batch, holdings: Holdings): Verdict {
   const member = holdings.membership.get(batch.origin)
   const first = firstOf(batch).current
   const last = lastOf(batch).current
+  const bound = holdings.retirement.bound(batch.origin)
+  if (bound !== null && last.id.seq > bound) return { kind: 'cut' }
+  if (member === undefined && holdings.retirement.evidence.has(batch.origin)) return { kind: 'cut' }
   if (member === undefined) return { kind: 'wait', missing: { member: batch.origin, seq: 0 } }
   if (member.priority.tier !== first.priority.tier)
     return { kind: 'refused', reason: 'priority is not the one of its member' }
@@ -72,6 +79,7 @@ function judgePrevious(batch: Batch, holdings: Holdings): Verdict {
         return { kind: 'refused', reason: 'previous names another stage than its own batch' }
       continue
     }
+    if (isCut(previous.id, holdings)) continue
     const log = holdings.log(previous.id.member)
     if (previous.id.seq > log.held.seq) return { kind: 'wait', missing: previous.id }
     const held = log.messageAt(previous.id.seq)
@@ -79,6 +87,12 @@ function judgePrevious(batch: Batch, holdings: Holdings): Verdict {
     if (held === null || held.current.stage !== previous.stage) return { kind: 'used-twice' }
   }
   return { kind: 'ready' }
+}
+
+/** Nobody will ever hold it: it was cut, or its member hung on a join that was cut. */
+function isCut(id: OperationId, { membership, retirement }: Holdings): boolean {
+  if (retirement.isCut(id.member, id.seq)) return true
+  return membership.get(id.member) === undefined && retirement.evidence.has(id.member)
 }
 
 function standsInBatch(previous: Previous, batch: Batch): boolean {

@@ -1,14 +1,22 @@
-import type { MemberId } from '../base/ids.ts'
+import { type MemberId, nodeOf } from '../base/ids.ts'
 import type { Announcement } from './message.ts'
 import type { History } from './history.ts'
 import type { MemberLog } from './member-log.ts'
+import type { Member } from './membership.ts'
 import type { Peers } from './peers.ts'
 import type { VersionVector } from './version-vector.ts'
 
 /** What keeps the floor where it is, for people: who has to be heard first. */
 export interface FloorHold {
   readonly member: MemberId
-  readonly reason: 'not heard yet' | 'we lack operations of it' | 'it lacks operations that we hold' | 'its stage'
+  readonly reason:
+    | 'not heard yet'
+    | 'we lack operations of it'
+    | 'it lacks operations that we hold'
+    | 'its stage'
+    | 'its epoch'
+    | 'it has not said what it holds of the retired'
+    | 'we lack operations below its cut'
 }
 
 export interface FloorView {
@@ -19,9 +27,10 @@ export interface FloorView {
 }
 
 /**
- * How far the floor may advance (PROTOCOL section 7): to s iff for every participant its newest announcement states a
- * stage of at least s, we have executed its operations up to its own seq with an equal chain digest, and it covers every
- * operation at or below s that we hold. Then nobody can order anything at or below s any more.
+ * How far the floor may advance (PROTOCOL section 7): to s iff for every participant, that is every member as of stage s
+ * that is not retired, its newest announcement is of our epoch and states a stage of at least s, we have executed its
+ * operations up to its own seq with an equal chain digest, and it covers every operation at or below s that we hold; and
+ * every cut is known and held. Then nobody can order anything at or below s any more.
  * @param storedStage the highest stage of what is on our own disk
  * @param firstUnsealedStage stage of our first operation that nobody else can hold yet, or null
  */
@@ -32,12 +41,15 @@ export function possibleFloor(
   storedStage: number,
   firstUnsealedStage: number | null,
 ): FloorView {
+  const cutHold = cutHoldOf(history, self)
+  if (cutHold !== null) return { stage: history.floor, hold: cutHold }
   let view: FloorView = { stage: storedStage, hold: null }
-  for (const member of history.membership.list()) {
-    if (member.id === self) continue
+  for (const member of participants(history, self)) {
     const peer = peers.get(member.id)
     const bound = peer === undefined ? NOT_HEARD : boundOf(peer.announcement, peer.vector, history, firstUnsealedStage)
-    if (bound.stage < view.stage) view = { stage: bound.stage, hold: { member: member.id, reason: bound.reason } }
+    // A member takes part from its join on: what lies before does not wait for it.
+    const stage = Math.max(bound.stage, member.since - 1)
+    if (stage < view.stage) view = { stage, hold: { member: member.id, reason: bound.reason } }
   }
   return view.stage > history.floor ? view : { ...view, stage: history.floor }
 }
@@ -45,11 +57,35 @@ export function possibleFloor(
 /** The stage up to which every participant has announced its floor, and everything in the journal was issued above. */
 export function stageSeenByAll(history: History, peers: Peers, self: MemberId): number {
   let stage = history.floor
-  for (const member of history.membership.list()) {
-    if (member.id !== self) stage = Math.min(stage, peers.get(member.id)?.announcement.floor ?? 0)
+  for (const { id } of participants(history, self)) {
+    stage = Math.min(stage, peers.get(id)?.announcement.floor ?? 0)
   }
   for (const { operation } of history.journal.entries()) stage = Math.min(stage, operation.floor)
   return stage
+}
+
+/** The members besides us that are not retired. A draft does not wait for what it was itself. */
+export function* participants({ membership, retirement }: History, self: MemberId): Generator<Member> {
+  const node = nodeOf(self)
+  for (const member of membership.list()) {
+    if (nodeOf(member.id) !== node && !retirement.isRetired(member.id)) yield member
+  }
+}
+
+/** Why the epoch holds the floor, or null: a cut is unknown or not held, or the epoch is not on our disk. */
+function cutHoldOf(history: History, self: MemberId): FloorHold | null {
+  const { retirement } = history
+  const { cuts } = retirement
+  if (cuts === null) {
+    const [unstated] = retirement.unstated(self)
+    return { member: unstated ?? self, reason: 'it has not said what it holds of the retired' }
+  }
+  if (retirement.announced(self) !== retirement.number) return { member: self, reason: 'its epoch' }
+  for (const cut of cuts.values()) {
+    if (history.log(cut.member).held.seq < cut.seq)
+      return { member: cut.member, reason: 'we lack operations below its cut' }
+  }
+  return null
 }
 
 interface Bound {
@@ -65,6 +101,7 @@ function boundOf(
   history: History,
   firstUnsealed: number | null,
 ): Bound {
+  if (announcement.epoch !== history.retirement.number) return { stage: 0, reason: 'its epoch' }
   const log = history.log(announcement.member)
   if (log.held.seq < announcement.ownSeq || !isSameChain(log, vector))
     return { stage: 0, reason: 'we lack operations of it' }
@@ -86,7 +123,10 @@ function isSameChain(log: MemberLog, vector: VersionVector): boolean {
 function firstUncoveredStage(history: History, vector: VersionVector, firstUnsealed: number | null): number | null {
   let lowest = firstUnsealed
   for (const log of history.logs()) {
-    const covered = vector.get(log.member)?.seq ?? 0
+    const stated = vector.get(log.member)
+    // Who holds another life of the member does not hold what we hold.
+    const isSame = stated !== undefined && (log.digestAt(stated.seq) ?? stated.digest) === stated.digest
+    const covered = isSame ? stated.seq : Math.min(stated?.seq ?? 0, log.settled.seq)
     if (covered >= log.held.seq) continue
     // What is not kept any more is settled here, and so not above our floor.
     const stage = log.messageAt(covered + 1)?.current.stage ?? history.floor

@@ -1,16 +1,19 @@
 import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
 import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
-import { FLOOR_DIGESTS_MAX } from '../base/limits.ts'
+import { FLOOR_DIGESTS_MAX, MEMBERS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
+import type { Cell } from '../state/cell.ts'
+import type { Path } from '../state/path.ts'
 import type { Entry } from '../state/register.ts'
 import { type Conflict, ConflictList } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
+import { Retirement } from './cut.ts'
 import { Journal } from './journal.ts'
 import { type Effects, LocalState } from './local-state.ts'
 import { MemberLog } from './member-log.ts'
 import type { Membership } from './membership.ts'
-import { type Batch, firstOf, lastOf, type Previous } from './message.ts'
-import type { Snapshot } from './snapshot.ts'
+import { type Batch, firstOf, lastOf, type Previous, type SyncMessage } from './message.ts'
+import type { HistorySnapshot } from './snapshot.ts'
 import { type VersionEntry, type VersionVector, versionVector } from './version-vector.ts'
 import { WaitingList } from './waiting-list.ts'
 
@@ -39,12 +42,24 @@ export interface Integration {
   readonly conflicts: readonly Conflict[]
 }
 
+/** Operations that have left the journal, and what that did. */
+export interface Removal {
+  readonly entries: readonly Entry[]
+  /** The same as they were issued. */
+  readonly messages: readonly SyncMessage[]
+  readonly effects: readonly Effects[]
+  readonly conflicts: readonly Conflict[]
+  /** What had waited and has become ready by it. */
+  readonly integrations: readonly Integration[]
+}
+
 /**
  * Everything that a node holds: the journal with its state, the log of each member, and what waits. It takes operations in
  * any order and comes to the same order, outcomes and state for the same operations.
  */
 export class History implements Holdings {
   readonly membership: Membership
+  readonly retirement: Retirement = new Retirement()
   readonly journal: Journal
   readonly local: LocalState
   readonly conflicts: ConflictList = new ConflictList()
@@ -60,7 +75,7 @@ export class History implements Holdings {
     this.journal = new Journal(floor)
     this.#floorDigest = floorDigest
     this.floorDigests.set(floor, floorDigest)
-    this.local = new LocalState((operation) => this.#voidReason(operation))
+    this.local = new LocalState()
   }
 
   get floor(): number {
@@ -99,6 +114,12 @@ export class History implements Holdings {
     this.#logs.set(settled.member, new MemberLog(settled.member, settled))
   }
 
+  /** Takes back a settled point of a snapshot. Only before the first batch. */
+  restoreCell(path: Path, cell: Cell): void {
+    this.local.restore(path, cell)
+    this.membership.follow(path, cell)
+  }
+
   restoreHighWater(highWater: Previous): void {
     this.#highWater = highWater
   }
@@ -117,6 +138,7 @@ export class History implements Holdings {
   receive(batch: Batch): Reception {
     const verdict = judge(batch, this)
     const rejected: Rejection[] = []
+    if (verdict.kind === 'cut') return { verdict, waits: null, integrations: this.#noteEvidence(batch), rejected }
     if (verdict.kind === 'ready') {
       return { verdict, waits: null, integrations: this.#integrateAll(batch, rejected), rejected }
     }
@@ -127,9 +149,52 @@ export class History implements Holdings {
 
   /** Takes back a batch of the own disk, which was ready when it was stored; parts below the floor are in the snapshot. */
   restore(batch: Batch): Integration[] {
-    const log = this.log(batch.origin)
+    const log = this.#logs.get(batch.origin) ?? this.log(batch.origin)
     if (lastOf(batch).current.id.seq <= log.held.seq) return []
     return this.#integrateAll(batch, [])
+  }
+
+  /**
+   * Takes back the operations of each member behind a seq. Whoever hung on a join among them, and on no other join, is
+   * cut at 0 with all that it sponsored; the joins stay as evidence.
+   * @param isKept whose operations stay nevertheless: our own, which we issue again when we have joined anew
+   */
+  truncate(
+    bounds: Iterable<readonly [MemberId, number]>,
+    isKept: (member: MemberId) => boolean = () => false,
+  ): Removal {
+    const entries: Entry[] = []
+    const messages: SyncMessage[] = []
+    const effects: Effects[] = []
+    const conflicts: Conflict[] = []
+    for (let round = [...bounds]; round.length > 0;) {
+      const removed = round.flatMap(([member, seq]) => (isKept(member) ? [] : this.#takeOut(member, seq, messages)))
+      for (const entry of removed) this.conflicts.leave(entry)
+      const effect = this.local.remove(removed)
+      conflicts.push(...this.conflicts.follow(effect.executed))
+      entries.push(...removed)
+      effects.push(effect)
+      round = this.#followMembership(effect).map((member) => [member, 0])
+    }
+    for (const { member, batches } of this.#logs.values()) {
+      if (batches.length === 0 && this.membership.get(member) === undefined) this.#logs.delete(member)
+    }
+    return { entries, messages, effects, conflicts, integrations: this.reconsider() }
+  }
+
+  /** The cuts of the newest epoch are known: what lies beyond them leaves the journal. */
+  cut(cuts: VersionVector, isKept: (member: MemberId) => boolean = () => false): Removal {
+    this.retirement.noteCuts(cuts)
+    return this.truncate(
+      [...this.retirement.retired].map((member) => [member, cuts.get(member)?.seq ?? 0]),
+      isKept,
+    )
+  }
+
+  /** Judges anew all that waits: something that it waited for will never come. */
+  reconsider(): Integration[] {
+    const waiting = this.waitingList.clear().sort(byFirst)
+    return waiting.flatMap((batch) => this.receive(batch).integrations)
   }
 
   /** Moves the floor: what lies at or below it is settled and leaves the journal. */
@@ -151,13 +216,11 @@ export class History implements Holdings {
    * All that is held, for the disk. It may be written once every batch that is held now is on the disk.
    * @param unsealedFollow what the first operation of `member` that stands in no batch yet follows, or null if all do
    */
-  snapshot(member: MemberId, start: number, unsealedFollow: Previous | null): Snapshot {
+  snapshot(member: MemberId, unsealedFollow: Previous | null): HistorySnapshot {
     const logs = [...this.#logs.values()]
     const { seq } = this.log(member).held
     const isSealed = (id: OperationId): boolean => id.member !== member || id.seq <= seq
     return {
-      member,
-      start,
       floor: this.floor,
       floorDigests: this.floorDigests,
       highWater: this.#highWaterOf(isSealed, unsealedFollow),
@@ -169,6 +232,8 @@ export class History implements Holdings {
       conflictsForgotten: this.conflicts.forgotten,
       conflictsResolved: this.conflicts.resolved(),
       batches: logs.flatMap((log) => log.batches).sort(byFirst),
+      retirement: this.retirement.record,
+      evidence: [...this.retirement.evidence],
     }
   }
 
@@ -205,6 +270,7 @@ export class History implements Holdings {
       this.log(next.origin).extend(next)
       if (operations.length > 0) integrations.push(this.#integrate(operations, next))
       const released = this.waitingList.release(next.origin, this.log(next.origin).held.seq)
+      for (const { join } of operations) if (join !== null) released.push(...this.waitingList.release(join.member, 0))
       if (released.length > 0) ready = [...ready, ...released].sort(byFirst)
     }
     return integrations
@@ -223,19 +289,54 @@ export class History implements Holdings {
     const entries = operations.map((operation): Entry => ({ operation, execution: null, queued: false }))
     for (const entry of entries) this.journal.insert(entry)
     const effects = this.local.add(entries)
+    this.#followMembership(effects)
     const conflicts = this.conflicts.follow(effects.executed)
     this.#raiseHighWater()
     return { batch, place, entries, effects, conflicts }
   }
 
+  /** Members come and go with their points. @returns those that have gone */
+  #followMembership(effects: Effects): MemberId[] {
+    const gone: MemberId[] = []
+    for (const path of effects.changed.keys()) {
+      const member = this.membership.follow(path, this.local.cell(path))
+      if (member !== null && this.membership.get(member) === undefined) gone.push(member)
+    }
+    return gone
+  }
+
+  /** Joins that were cut before they came here: what waits for their members need not wait any more. */
+  #noteEvidence(batch: Batch): Integration[] {
+    const { evidence } = this.retirement
+    const { id } = firstOf(batch).current
+    if (!this.retirement.isCut(id.member, id.seq) && !evidence.has(id.member)) return []
+    const before = evidence.size
+    for (const { current } of batch.messages) {
+      if (current.join !== null && evidence.size < MEMBERS_MAX) evidence.set(current.join.member, batch)
+    }
+    return evidence.size > before ? this.reconsider() : []
+  }
+
+  /** Takes the operations of `member` behind `seq` out of its log and the journal. */
+  #takeOut(member: MemberId, seq: number, messages: SyncMessage[]): Entry[] {
+    const entries: Entry[] = []
+    for (const batch of this.#logs.get(member)?.truncate(seq) ?? []) {
+      for (const message of batch.messages) {
+        const { current } = message
+        if (current.join !== null) this.retirement.evidence.set(current.join.member, batch)
+        if (current.stage <= this.floor) continue
+        messages.push(message)
+        const entry = this.journal.entryOf(current)
+        this.journal.remove(entry)
+        entries.push(entry)
+      }
+    }
+    return entries
+  }
+
   #raiseHighWater(): void {
     const last = this.journal.last?.operation
     if (last !== undefined && last.stage >= this.#highWater.stage) this.#highWater = { id: last.id, stage: last.stage }
-  }
-
-  #voidReason(operation: Operation): string | null {
-    const member = this.membership.get(operation.id.member)
-    return member !== undefined && member.since < operation.stage ? null : 'its issuer was no member at this place'
   }
 }
 

@@ -14,6 +14,10 @@ export interface Inspection {
   readonly self: MemberId
   readonly status: 'member' | 'draft'
   readonly draftReason: string | null
+  /** Why the fleet did not take this draft in when it asked last, or null. */
+  readonly refusal: string | null
+  /** Operations that wait until this node is a member. */
+  readonly drafts: number
   /** The last operation in canonical order that was executed here. */
   readonly last: { readonly operation: string | null; readonly stage: number }
   readonly floor: number
@@ -29,6 +33,7 @@ export interface Inspection {
   /** Operations that were undone and executed again since the start. */
   readonly reexecutions: number
   readonly outboxLength: number
+  readonly epoch: EpochLine
   readonly members: readonly MemberLine[]
   readonly vector: readonly VersionEntry[]
   readonly conflicts: number
@@ -51,10 +56,27 @@ export interface WaitingLine {
   readonly waitsFor: string
 }
 
+export interface EpochLine {
+  /** The newest epoch document, 0 if there has never been one. */
+  readonly number: number
+  /** The epoch that we announce. */
+  readonly announced: number
+  readonly counting: readonly MemberId[]
+  readonly retired: readonly MemberId[]
+  readonly knowsCuts: boolean
+  /** Counting members that have not said what they hold of the retired. */
+  readonly waitsFor: readonly MemberId[]
+}
+
 export interface MemberLine {
   readonly member: MemberId
   readonly tier: number
   readonly isSelf: boolean
+  /** Stage of the join that counts, 0 for a founder. */
+  readonly since: number
+  readonly isRetired: boolean
+  /** The highest seq of it that stands; null while it is not retired, or the cut is not known. */
+  readonly cut: number | null
   /** Null if it has not been heard since our start. */
   readonly heardAgoMs: number | null
   readonly stage: number | null
@@ -67,6 +89,10 @@ export interface InspectionSources {
   readonly self: MemberId
   readonly status: 'member' | 'draft'
   readonly draftReason: string | null
+  /** Why the fleet did not take this draft in when it asked last, or null. */
+  readonly refusal: string | null
+  /** Operations that wait until this node is a member. */
+  readonly drafts: number
   readonly history: History
   readonly peers: Peers
   readonly floorHold: FloorHold | null
@@ -83,6 +109,8 @@ export function inspect(sources: InspectionSources): Inspection {
     self,
     status: sources.status,
     draftReason: sources.draftReason,
+    refusal: sources.refusal,
+    drafts: sources.drafts,
     last: { operation: highWater.id === null ? null : formatOperationId(highWater.id), stage: highWater.stage },
     floor: history.floor,
     floorDigest: history.floorDigest,
@@ -94,6 +122,7 @@ export function inspect(sources: InspectionSources): Inspection {
     waitingQueueLength: history.local.waitingQueueLength,
     reexecutions: history.local.reexecutions,
     outboxLength: sources.outboxLength,
+    epoch: epochLine(sources),
     members: memberLines(sources),
     vector: sortedEntries(history.storedVector()),
     conflicts: history.conflicts.list().length,
@@ -129,10 +158,29 @@ function memberLines({ history, peers, self, now }: InspectionSources): MemberLi
       member: member.id,
       tier: member.priority.tier,
       isSelf: member.id === self,
+      since: member.since,
+      isRetired: history.retirement.isRetired(member.id),
+      cut: cutOf(member.id, history),
       heardAgoMs: peer === undefined ? null : now - peer.heardAt,
       stage: peer?.announcement.stage ?? null,
       floor: peer?.announcement.floor ?? null,
       heldSeq: history.log(member.id).held.seq,
     }
   })
+}
+
+function epochLine({ history: { retirement }, self }: InspectionSources): EpochLine {
+  return {
+    number: retirement.number,
+    announced: retirement.announced(self),
+    counting: retirement.epoch?.counting ?? [],
+    retired: retirement.epoch?.retired ?? [],
+    knowsCuts: retirement.cuts !== null,
+    waitsFor: retirement.cuts === null ? retirement.unstated(self) : [],
+  }
+}
+
+function cutOf(member: MemberId, { retirement }: History): number | null {
+  if (!retirement.isRetired(member) || retirement.cuts === null) return null
+  return retirement.cuts.get(member)?.seq ?? 0
 }

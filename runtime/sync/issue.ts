@@ -22,6 +22,8 @@ export interface CheckedOperation {
 export interface Issued {
   readonly id: OperationId
   readonly stage: number
+  /** The node is no member yet: the operation waits, and gets another id when it is issued. */
+  readonly isDraft: boolean
   readonly execution: Execution
   readonly outputs: readonly Output[]
 }

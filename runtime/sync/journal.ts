@@ -1,4 +1,5 @@
 import { assert } from '../base/errors.ts'
+import { sameOperationId } from '../base/ids.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Entry } from '../state/register.ts'
 
@@ -32,6 +33,13 @@ export class Journal {
   /** The entries of one stage, by priority. */
   at(stage: number): readonly Entry[] {
     return this.#stages[stage - this.#floor - 1] ?? []
+  }
+
+  /** The entry of `operation`, which stands in the journal. */
+  entryOf(operation: Operation): Entry {
+    const entry = this.at(operation.stage).find((candidate) => sameOperationId(candidate.operation.id, operation.id))
+    assert(entry !== undefined, 'what is held above the floor stands in the journal')
+    return entry
   }
 
   insert(entry: Entry): void {

@@ -1,6 +1,5 @@
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
-import { type Clash, execute, executeVoid, type Execution } from '../state/executor.ts'
-import type { Operation } from '../state/operation.ts'
+import { type Clash, execute, type Execution } from '../state/executor.ts'
 import { type Path } from '../state/path.ts'
 import { type Entry, Register } from '../state/register.ts'
 import { equalValues, type Value } from '../state/value.ts'
@@ -26,12 +25,6 @@ export class LocalState {
   readonly #registers = new Map<Path, Register>()
   readonly #queue = new WaitingQueue()
   #reexecutions = 0
-  /** The reason why an operation is void at its place, or null. */
-  readonly #voidReason: (operation: Operation) => string | null
-
-  constructor(voidReason: (operation: Operation) => string | null) {
-    this.#voidReason = voidReason
-  }
 
   get(path: Path): Value | undefined {
     return this.#registers.get(path)?.cell.value
@@ -144,8 +137,7 @@ export class LocalState {
     for (const register of registers) if (!before.has(register.path)) before.set(register.path, register.cell)
     const previous = entry.execution
     if (previous !== null) this.#reexecutions += 1
-    const reason = this.#voidReason(operation)
-    const execution = reason === null ? execute(operation, met) : executeVoid(met, reason)
+    const execution = execute(operation, met)
     entry.execution = execution
     if (previous === null || !sameExecution(previous, execution)) executed.set(entry, previous)
     for (const [index, register] of registers.entries()) {

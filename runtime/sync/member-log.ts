@@ -45,8 +45,21 @@ export class MemberLog {
     this.#held = { member: this.member, seq: lastOf(batch).current.id.seq, digest: batch.digest }
   }
 
+  /** `entry` is on the disk. What has left the log meanwhile is not stored any more. */
   markStored(entry: VersionEntry): void {
-    if (entry.seq > this.#stored.seq) this.#stored = entry
+    if (entry.seq <= this.#stored.seq || entry.seq > this.#held.seq) return
+    if ((this.digestAt(entry.seq) ?? entry.digest) === entry.digest) this.#stored = entry
+  }
+
+  /** Lets go of the batches that end behind `seq`, and returns them. What is folded stays. */
+  truncate(seq: number): readonly Batch[] {
+    const first = this.#batches.findIndex((batch) => lastOf(batch).current.id.seq > seq)
+    if (first < 0) return []
+    const removed = this.#batches.splice(first)
+    const start = removed[0] as Batch
+    this.#held = { member: this.member, seq: firstOf(start).current.id.seq - 1, digest: start.link }
+    if (this.#stored.seq > this.#held.seq) this.#stored = this.#held
+    return removed
   }
 
   /** The message of `seq`, or null if it is not held or folded. */

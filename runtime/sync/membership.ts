@@ -1,8 +1,12 @@
 import { encodeCbor } from '../base/cbor.ts'
 import { type Digest, digestOf } from '../base/digest.ts'
 import { fromHex } from '../base/bytes.ts'
-import { type MemberId, memberIdOf, type NodeId } from '../base/ids.ts'
+import { type MemberId, memberIdOf, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
+import type { Cell } from '../state/cell.ts'
+import type { Path } from '../state/path.ts'
 import { comparePriority, type Priority, priorityOf } from '../state/priority.ts'
+import { memberOfPoint } from '../state/reserved-point.ts'
+import { isList } from '../state/value.ts'
 
 /** What a fleet starts from. Its members at stage 0 are the founders, each with nonce 0. */
 export interface Genesis {
@@ -19,18 +23,24 @@ export interface Founder {
 export interface Member {
   readonly id: MemberId
   readonly priority: Priority
-  /** Stage of the operation that admitted it, 0 for a founder. */
+  /** Stage of the join that counts, 0 for a founder. */
   readonly since: number
+  /** The join that counts, null for a founder. */
+  readonly join: OperationId | null
 }
 
-/** The stored network identifications: who may issue, from which stage on. */
+/**
+ * The stored network identifications: who may issue, from which stage on. The founders, and whoever the executed joins
+ * admit: it follows the points of the members in the state, and holds nothing of its own.
+ */
 export class Membership {
   readonly #members = new Map<MemberId, Member>()
+  readonly #sorted: Member[] = []
 
   constructor(genesis: Genesis) {
     for (const founder of genesis.founders) {
       const id = memberIdOf(founder.node, 0)
-      this.#members.set(id, { id, priority: priorityOf(id, founder.tier), since: 0 })
+      this.#members.set(id, { id, priority: priorityOf(id, founder.tier), since: 0, join: null })
     }
   }
 
@@ -42,9 +52,29 @@ export class Membership {
     return this.#members.get(id)
   }
 
-  /** Highest priority first. */
-  list(): Member[] {
-    return [...this.#members.values()].sort((left, right) => comparePriority(right.priority, left.priority))
+  /** Highest priority first, then in the order of the ids. */
+  list(): readonly Member[] {
+    if (this.#sorted.length === 0) this.#sorted.push(...[...this.#members.values()].sort(byPriority))
+    return this.#sorted
+  }
+
+  /** The member ids that a node has had in this fleet. */
+  ofNode(node: NodeId): Member[] {
+    return this.list().filter((member) => nodeOf(member.id) === node)
+  }
+
+  /** Takes over the point of a member, if `path` is one. @returns the member that was admitted or removed, or null */
+  follow(path: Path, cell: Cell): MemberId | null {
+    const id = memberOfPoint(path)
+    if (id === null) return null
+    this.#sorted.length = 0
+    const { value, writer } = cell
+    if (!isList(value) || writer === null) this.#members.delete(id)
+    else {
+      const priority = priorityOf(id, Number(value[0]))
+      this.#members.set(id, { id, priority, since: writer.stage, join: writer.id })
+    }
+    return id
   }
 }
 
@@ -52,4 +82,8 @@ export class Membership {
 export function fleetIdOf(genesis: Genesis): Digest {
   const founders = [...genesis.founders].sort((left, right) => (left.node < right.node ? -1 : 1))
   return digestOf(encodeCbor([genesis.name, founders.map((founder) => [fromHex(founder.node), founder.tier])]))
+}
+
+function byPriority(left: Member, right: Member): number {
+  return comparePriority(right.priority, left.priority) || (left.id < right.id ? -1 : 1)
 }

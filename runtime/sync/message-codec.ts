@@ -2,9 +2,22 @@ import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
 import type { Digest } from '../base/digest.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import { memberIdToBytes } from '../base/ids.ts'
-import { FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBERS_MAX } from '../base/limits.ts'
+import { EPOCH_RETIRED_MAX, FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBERS_MAX } from '../base/limits.ts'
 import { openBatch } from './batch-codec.ts'
 import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import { decodeEpoch, encodeEpoch } from './epoch.ts'
+import {
+  decodeChunk,
+  decodeChunkRequest,
+  decodeJoinRequest,
+  decodeOffer,
+  decodeRefusal,
+  encodeChunk,
+  encodeChunkRequest,
+  encodeJoinRequest,
+  encodeOffer,
+  encodeRefusal,
+} from './join-codec.ts'
 import type { Announcement, Gap, Message, Request } from './message.ts'
 import type { VersionEntry } from './version-vector.ts'
 
@@ -13,6 +26,12 @@ const PROTOCOL_VERSION = 1
 const KIND_BATCH = 0
 const KIND_ANNOUNCEMENT = 1
 const KIND_REQUEST = 2
+const KIND_EPOCH = 3
+const KIND_JOIN_REQUEST = 4
+const KIND_REFUSAL = 5
+const KIND_OFFER = 6
+const KIND_CHUNK_REQUEST = 7
+const KIND_CHUNK = 8
 
 /** frame = [version, fleet, kind, body], see `sync.cddl`. Plain CBOR, decodable by anybody. */
 export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
@@ -37,6 +56,18 @@ export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
       return { kind: 'announcement', announcement: decodeAnnouncement(body) }
     case KIND_REQUEST:
       return { kind: 'request', request: decodeRequest(body) }
+    case KIND_EPOCH:
+      return { kind: 'epoch', epoch: decodeEpoch(body) }
+    case KIND_JOIN_REQUEST:
+      return { kind: 'join-request', request: decodeJoinRequest(body) }
+    case KIND_REFUSAL:
+      return { kind: 'refusal', refusal: decodeRefusal(body) }
+    case KIND_OFFER:
+      return { kind: 'offer', offer: decodeOffer(body) }
+    case KIND_CHUNK_REQUEST:
+      return { kind: 'chunk-request', request: decodeChunkRequest(body) }
+    case KIND_CHUNK:
+      return { kind: 'chunk', chunk: decodeChunk(body) }
     default:
       throw invalid('kind', 'is not known to this version')
   }
@@ -56,6 +87,18 @@ function kindAndBody(message: Message): readonly [number, CborData] {
       return [KIND_ANNOUNCEMENT, encodeAnnouncement(message.announcement)]
     case 'request':
       return [KIND_REQUEST, encodeRequest(message.request)]
+    case 'epoch':
+      return [KIND_EPOCH, encodeEpoch(message.epoch)]
+    case 'join-request':
+      return [KIND_JOIN_REQUEST, encodeJoinRequest(message.request)]
+    case 'refusal':
+      return [KIND_REFUSAL, encodeRefusal(message.refusal)]
+    case 'offer':
+      return [KIND_OFFER, encodeOffer(message.offer)]
+    case 'chunk-request':
+      return [KIND_CHUNK_REQUEST, encodeChunkRequest(message.request)]
+    case 'chunk':
+      return [KIND_CHUNK, encodeChunk(message.chunk)]
     default:
       return unreachable(message)
   }
@@ -67,6 +110,10 @@ function encodeAnnouncement(announcement: Announcement): CborData {
     announcement.start,
     announcement.number,
     announcement.epoch,
+    announcement.newestEpoch,
+    digestBytes(announcement.epochDigest),
+    announcement.knowsCuts,
+    announcement.frozen?.map(encodeVersionEntry) ?? null,
     announcement.stage,
     announcement.ownSeq,
     announcement.floor,
@@ -77,17 +124,20 @@ function encodeAnnouncement(announcement: Announcement): CborData {
 }
 
 function decodeAnnouncement(data: CborData | undefined): Announcement {
-  const [member, start, number, epoch, stage, ownSeq, floor, floorDigest, vectorDigest, vector] = tupleOf(
-    data,
-    'announcement',
-    10,
-  )
+  const fields = tupleOf(data, 'announcement', 14)
+  const [member, start, number, epoch, newestEpoch, epochDigest, knowsCuts, frozen, ...rest] = fields
+  const [stage, ownSeq, floor, floorDigest, vectorDigest, vector] = rest
+  if (typeof knowsCuts !== 'boolean') throw invalid('knowledge of the cuts', 'is neither true nor false')
   const entries = vector === null ? null : listOf(vector, 'vector', MEMBERS_MAX).map(decodeVersionEntry)
   return {
     member: memberFrom(member, 'member'),
     start: uintOf(start, 'start'),
     number: uintOf(number, 'number'),
     epoch: uintOf(epoch, 'epoch'),
+    newestEpoch: uintOf(newestEpoch, 'newest epoch'),
+    epochDigest: digestFrom(epochDigest, 'digest of the epoch'),
+    knowsCuts,
+    frozen: frozen === null ? null : listOf(frozen, 'frozen entries', EPOCH_RETIRED_MAX).map(decodeVersionEntry),
     stage: uintOf(stage, 'stage'),
     ownSeq: uintOf(ownSeq, 'own seq'),
     floor: uintOf(floor, 'floor'),
@@ -97,11 +147,11 @@ function decodeAnnouncement(data: CborData | undefined): Announcement {
   }
 }
 
-function encodeVersionEntry(entry: VersionEntry): CborData {
+export function encodeVersionEntry(entry: VersionEntry): CborData {
   return [memberIdToBytes(entry.member), entry.seq, digestBytes(entry.digest)]
 }
 
-function decodeVersionEntry(data: CborData): VersionEntry {
+export function decodeVersionEntry(data: CborData): VersionEntry {
   const [member, seq, digest] = tupleOf(data, 'entry of the vector', 3)
   return { member: memberFrom(member, 'member'), seq: uintOf(seq, 'seq'), digest: digestFrom(digest, 'chain digest') }
 }

@@ -1,6 +1,7 @@
 import type { Digest } from '../base/digest.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
 import type { Operation } from '../state/operation.ts'
+import type { Epoch } from './epoch.ts'
 import type { VersionEntry } from './version-vector.ts'
 
 /**
@@ -36,7 +37,16 @@ export interface Announcement {
   /** How often the member has started, then how often it has announced since: the order of announcements. */
   readonly start: number
   readonly number: number
+  /** The epoch in which all that is stated here is meant. */
   readonly epoch: number
+  /** The newest epoch document that the member has; above `epoch` while it does not know the cuts. */
+  readonly newestEpoch: number
+  /** Digest of that document, so that two epochs of one number are seen; zeros at epoch 0. */
+  readonly epochDigest: Digest
+  /** Whether it knows the cuts of `newestEpoch`. */
+  readonly knowsCuts: boolean
+  /** What it held of the retired when it learned `epoch`; null if it does not count, or if everybody knows. */
+  readonly frozen: readonly VersionEntry[] | null
   /** Highest stage that the member holds: it will never issue at or below it. */
   readonly stage: number
   readonly ownSeq: number
@@ -64,10 +74,59 @@ export interface Gap {
   readonly through: number
 }
 
+/** A draft asks to become a member. */
+export interface JoinRequest {
+  readonly member: MemberId
+  readonly tier: number
+  /** Its public key, or empty in a fleet without signatures. */
+  readonly key: Uint8Array
+  /** Proof of enrolment, which the gateway's check understands; empty where none is asked for. */
+  readonly proof: Uint8Array
+  /** The newest epoch that it knows. */
+  readonly epoch: number
+}
+
+export interface Refusal {
+  readonly to: MemberId
+  readonly from: MemberId
+  /** One line for people. */
+  readonly reason: string
+}
+
+/** A snapshot may be fetched: as the welcome of a new member, or by a member that cannot catch up otherwise. */
+export interface Offer {
+  readonly to: MemberId
+  readonly from: MemberId
+  readonly purpose: 'welcome' | 'catch-up'
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+}
+
+export interface ChunkRequest {
+  readonly from: MemberId
+  readonly to: MemberId
+  /** Of the snapshot that was offered. */
+  readonly digest: Digest
+  readonly offset: number
+}
+
+export interface Chunk {
+  readonly digest: Digest
+  readonly offset: number
+  readonly bytes: Uint8Array
+}
+
 export type Message =
   | { readonly kind: 'batch'; readonly batch: Batch }
   | { readonly kind: 'announcement'; readonly announcement: Announcement }
   | { readonly kind: 'request'; readonly request: Request }
+  | { readonly kind: 'epoch'; readonly epoch: Epoch }
+  | { readonly kind: 'join-request'; readonly request: JoinRequest }
+  | { readonly kind: 'refusal'; readonly refusal: Refusal }
+  | { readonly kind: 'offer'; readonly offer: Offer }
+  | { readonly kind: 'chunk-request'; readonly request: ChunkRequest }
+  | { readonly kind: 'chunk'; readonly chunk: Chunk }
 
 /** The first and the last message of a batch; a batch is never empty. */
 export function firstOf(batch: Batch): SyncMessage {

@@ -1,11 +1,20 @@
 import type { CborData } from '../base/cbor.ts'
-import type { MemberId, OperationId } from '../base/ids.ts'
-import { GUARDS_PER_OPERATION_MAX, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
-import { COMPARISONS, type Guard, pathsOf, type Write, WRITE_KINDS } from '../state/operation.ts'
+import { isFounding, type MemberId, memberIdToBytes, type OperationId } from '../base/ids.ts'
+import { GUARDS_PER_OPERATION_MAX, KEY_BYTES, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
+import {
+  COMPARISONS,
+  type Guard,
+  type Join,
+  type Original,
+  pathsMet,
+  pathsOf,
+  type Write,
+  WRITE_KINDS,
+} from '../state/operation.ts'
 import { type Path, pathProblem } from '../state/path.ts'
 import { priorityOf, TIER_MAX } from '../state/priority.ts'
 import { ownValue, type Value, valueProblem } from '../state/value.ts'
-import { invalid, listOf, tupleOf, uintOf } from './codec-fields.ts'
+import { invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
 import type { Previous, SyncMessage } from './message.ts'
 
 /**
@@ -39,8 +48,9 @@ export function encodeSyncMessage(message: SyncMessage, table: MemberTable): Cbo
       encodeOperationId(current.id, table),
       current.stage,
       current.floor,
-      current.writes.map((write) => encodeWrite(write, table)),
+      current.join === null ? current.writes.map((write) => encodeWrite(write, table)) : [encodeJoin(current.join)],
       current.guards.map(encodeGuard),
+      ...(current.original === null ? [] : [encodeOriginal(current.original, table)]),
     ],
     [previous.id === null ? null : encodeOperationId(previous.id, table), previous.stage],
     current.priority.tier,
@@ -50,10 +60,13 @@ export function encodeSyncMessage(message: SyncMessage, table: MemberTable): Cbo
 /** @throws FleetstepError `message-invalid` */
 export function decodeSyncMessage(data: CborData | undefined, table: MemberTable): SyncMessage {
   const [current, previous, tier] = tupleOf(data, 'message', 3)
-  const [id, stage, floor, writes, guards] = tupleOf(current, 'current', 5)
+  const [id, stage, floor, writes, guards, origin] = tupleOf(current, 'current', hasOriginal(current) ? 6 : 5)
   const operationId = decodeOperationId(id, 'operation id', table)
-  const decodedWrites = listOf(writes, 'writes', WRITES_PER_OPERATION_MAX).map((write) => decodeWrite(write, table))
+  const encodedWrites = listOf(writes, 'writes', WRITES_PER_OPERATION_MAX)
+  const join = decodeJoin(encodedWrites)
+  const decodedWrites = join === null ? encodedWrites.map((write) => decodeWrite(write, table)) : []
   const decodedGuards = listOf(guards, 'guards', GUARDS_PER_OPERATION_MAX).map(decodeGuard)
+  const original = origin === undefined ? null : decodeOriginal(origin, table)
   const decoded: SyncMessage = {
     current: {
       id: operationId,
@@ -62,7 +75,9 @@ export function decodeSyncMessage(data: CborData | undefined, table: MemberTable
       priority: priorityOf(operationId.member, uintOf(tier, 'priority', TIER_MAX)),
       writes: decodedWrites,
       guards: decodedGuards,
-      paths: pathsOf(decodedWrites, decodedGuards),
+      join,
+      original,
+      paths: pathsMet(pathsOf(decodedWrites, decodedGuards), operationId.member, join, original),
     },
     previous: decodePrevious(previous, table),
   }
@@ -87,7 +102,9 @@ function checkStages(message: SyncMessage): void {
     throw invalid('stage', 'does not follow the stage of the previous operation')
   if (current.floor >= current.stage) throw invalid('floor', 'is not below the stage')
   if ((previous.id === null) !== (previous.stage === 0)) throw invalid('previous', 'is the genesis or has a stage')
-  if (current.writes.length === 0) throw invalid('writes', 'are none')
+  if (current.join === null && current.writes.length === 0) throw invalid('writes', 'are none')
+  if (current.join !== null && current.guards.length > 0) throw invalid('join', 'has guards')
+  if (current.join !== null && current.original !== null) throw invalid('join', 'has an original')
 }
 
 function decodePrevious(data: CborData | undefined, table: MemberTable): Previous {
@@ -96,6 +113,53 @@ function decodePrevious(data: CborData | undefined, table: MemberTable): Previou
     id: id === null ? null : decodeOperationId(id, 'previous', table),
     stage: uintOf(stage, 'stage of the previous operation'),
   }
+}
+
+/** On the wire a join is the only write of its operation: an empty path, kind 5, and who is admitted. */
+const KIND_JOIN = WRITE_KINDS.length
+
+function encodeJoin(join: Join): CborData {
+  return ['', KIND_JOIN, [memberIdToBytes(join.member), join.tier, join.key], null]
+}
+
+/** Null if the writes are ordinary ones. */
+function decodeJoin(writes: readonly CborData[]): Join | null {
+  const [write] = writes
+  if (writes.length !== 1 || !Array.isArray(write) || write[1] !== KIND_JOIN) return null
+  const [path, , admitted, replaces] = tupleOf(write, 'join', 4)
+  if (path !== '' || replaces !== null) throw invalid('join', 'names a path or what it replaces')
+  const [member, tier, key] = tupleOf(admitted, 'join', 3)
+  const join: Join = {
+    member: memberFrom(member, 'member of a join'),
+    tier: uintOf(tier, 'tier of a join', TIER_MAX),
+    key: keyFrom(key),
+  }
+  if (isFounding(join.member)) throw invalid('member of a join', 'is of the genesis')
+  return join
+}
+
+/** @returns a public key of its own bytes; an empty one in a fleet without signatures */
+export function keyFrom(data: CborData | undefined): Uint8Array {
+  if (!(data instanceof Uint8Array) || (data.length !== 0 && data.length !== KEY_BYTES))
+    throw invalid('key', `is not ${KEY_BYTES} bytes`)
+  return new Uint8Array(data)
+}
+
+const ORIGINAL_KINDS = ['operation', 'draft'] as const
+
+function hasOriginal(current: CborData | undefined): boolean {
+  return Array.isArray(current) && current.length === 6
+}
+
+function encodeOriginal(original: Original, table: MemberTable): CborData {
+  return [ORIGINAL_KINDS.indexOf(original.kind), encodeOperationId(original.id, table)]
+}
+
+function decodeOriginal(data: CborData, table: MemberTable): Original {
+  const [kindIndex, id] = tupleOf(data, 'original', 2)
+  const kind = ORIGINAL_KINDS[uintOf(kindIndex, 'kind of original')]
+  if (kind === undefined) throw invalid('kind of original', 'is not known to this version')
+  return { kind, id: decodeOperationId(id, 'original', table) }
 }
 
 function encodeWrite(write: Write, table: MemberTable): CborData {

@@ -14,7 +14,7 @@ export class Outbox {
   #messages: { readonly message: SyncMessage; readonly bytes: number }[] = []
   #sealAt: Monotonic | null = null
   /** Batches that were handed to the store and are not on the disk yet. */
-  #inFlight = 0
+  readonly #inFlight = new Set<Digest>()
 
   get isEmpty(): boolean {
     return this.#messages.length === 0
@@ -36,7 +36,7 @@ export class Outbox {
 
   /** When the next batch is due; null while there is nothing to seal or a commit is under way. */
   get sealAt(): Monotonic | null {
-    return this.#inFlight > 0 ? null : this.#sealAt
+    return this.#inFlight.size > 0 ? null : this.#sealAt
   }
 
   /** @param bytes upper bound of the message's size in a batch */
@@ -56,12 +56,18 @@ export class Outbox {
     }
     this.#messages = []
     this.#sealAt = null
-    this.#inFlight += batches.length
+    for (const { digest } of batches) this.#inFlight.add(digest)
     return batches
   }
 
-  noteStored(): void {
-    this.#inFlight -= 1
+  /** A batch of ours went to the store by another way. */
+  noteHandedOver({ digest }: Batch): void {
+    this.#inFlight.add(digest)
+  }
+
+  /** @returns true if the batch is one of ours that was on its way */
+  noteStored(digest: Digest): boolean {
+    return this.#inFlight.delete(digest)
   }
 
   *#portions(): Generator<SyncMessage[]> {

@@ -1,5 +1,5 @@
 import type { MemberId, OperationId } from '../base/ids.ts'
-import type { Outcome } from '../state/operation.ts'
+import type { Original, Outcome } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
@@ -24,8 +24,20 @@ export type Output =
       readonly outcome: Outcome
       readonly before: Outcome | null
     }
+  /** Operations that do not stand any more: they were cut, came late, or share their id with another one. */
+  | { readonly kind: 'removed'; readonly operations: readonly OperationId[] }
   | { readonly kind: 'conflict'; readonly conflict: Conflict }
   | { readonly kind: 'durable'; readonly through: OperationId }
+  /** A draft is on the disk. */
+  | { readonly kind: 'draft-durable'; readonly draft: OperationId }
+  /** A draft, or an operation that did not stand, was issued anew; null: see the conflicts, or it is back already. */
+  | {
+      readonly kind: 'draft-settled'
+      readonly original: Original
+      readonly issued: { readonly id: OperationId; readonly stage: number } | null
+    }
+  /** This node has another member id, or is a draft, or is one no more. */
+  | { readonly kind: 'standing'; readonly member: MemberId; readonly draftReason: string | null }
   | { readonly kind: 'settled'; readonly floor: number; readonly changes: readonly Change[] }
   | { readonly kind: 'alarm'; readonly alarm: Alarm }
 
@@ -51,4 +63,6 @@ export type Alarm =
   | { readonly name: 'identity-used-twice'; readonly member: MemberId; readonly seq: number }
   | { readonly name: 'regressed'; readonly reason: string }
   | { readonly name: 'divergence'; readonly member: MemberId; readonly floor: number }
+  | { readonly name: 'epoch-conflict'; readonly number: number }
+  | { readonly name: 'cut-below-floor'; readonly member: MemberId; readonly seq: number }
   | { readonly name: 'journal-long'; readonly operations: number; readonly waitingFor: MemberId | null }

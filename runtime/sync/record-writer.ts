@@ -1,6 +1,7 @@
+import { TRANSFER_CHUNK_BYTES } from '../base/limits.ts'
 import type { Batch } from './message.ts'
 import type { Output } from './output.ts'
-import { encodeRecord, type StoredRecord } from './records.ts'
+import { encodeRecord, type SnapshotPart, type StoredRecord } from './records.ts'
 import type { Recovered } from './recovery.ts'
 import { type Snapshot, snapshotPieces } from './snapshot.ts'
 import { type FloorMark, StoredFloor } from './stored-floor.ts'
@@ -39,10 +40,36 @@ export class RecordWriter {
     return this.#mark.hasStarted
   }
 
+  /** A snapshot of another node, in records that the store takes; with the last one it holds. */
+  storeParts(purpose: SnapshotPart['purpose'], bytes: Uint8Array): Output[] {
+    const count = Math.ceil(bytes.length / TRANSFER_CHUNK_BYTES)
+    return Array.from({ length: count }, (_, index) => {
+      const start = index * TRANSFER_CHUNK_BYTES
+      const part = { purpose, index, count, bytes: bytes.subarray(start, start + TRANSFER_CHUNK_BYTES) }
+      return this.store({ kind: 'part', part })
+    })
+  }
+
+  /** What was adopted is on the disk: its highest stage, and its floor. */
+  noteAdopted(stage: number, floor: FloorMark): void {
+    this.#mark.rebase(stage)
+    this.#floor.raise(floor)
+  }
+
+  /** All that was handed over is on the disk. */
+  get isComplete(): boolean {
+    return this.#mark.isComplete
+  }
+
+  /** Number of the last record that was handed over. */
+  get lastNumber(): number {
+    return this.#mark.expected
+  }
+
   store(record: StoredRecord): Output {
     const bytes = encodeRecord(record)
     this.#journalBytes += bytes.length
-    const number = this.#mark.expect(record.kind === 'batch' ? record.batch : null)
+    const number = this.#mark.expect(record.kind === 'batch' || record.kind === 'settled' ? record.batch : null)
     return { kind: 'store', record: bytes, number }
   }
 

@@ -1,11 +1,16 @@
 import { EMPTY_DIGEST } from '../base/digest.ts'
-import { FleetstepError } from '../base/errors.ts'
-import type { MemberId } from '../base/ids.ts'
-import { History } from './history.ts'
+import { FleetstepError, unreachable } from '../base/errors.ts'
+import { type MemberId, nodeOf } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
+import { batchesAbove, belongingsOf } from './adoption.ts'
+import { type Draft, draftsAmong } from './draft.ts'
+import { History, type Removal } from './history.ts'
+import { firstLife, keepsOwn, type Life } from './life.ts'
 import { type Genesis, Membership } from './membership.ts'
 import { type Batch, lastOf } from './message.ts'
-import { decodeRecord } from './records.ts'
-import { decodeSnapshot, type Snapshot } from './snapshot.ts'
+import { decodeRecord, type SnapshotPart, type StoredRecord } from './records.ts'
+import { conflictsOfRemoved } from './settlement.ts'
+import { decodeSnapshot, type HistorySnapshot } from './snapshot.ts'
 
 /** What the store gave back. */
 export interface Recovered {
@@ -16,62 +21,185 @@ export interface Recovered {
   readonly last: number
 }
 
-export interface Recovery {
+/** What a node holds, as it stands on its disk. */
+export interface Holding {
+  readonly life: Life
   readonly history: History
+  readonly drafts: readonly Draft[]
+}
+
+export interface Recovery extends Holding {
   /** The count of the last start. */
   readonly start: number
   /** Highest stage on the disk. */
   readonly storedStage: number
+  /** The life is not on the disk yet. */
+  readonly isNew: boolean
 }
 
-/** Builds the history anew from what the disk holds. @throws FleetstepError `data-directory-*` */
-export function recoverHistory(self: MemberId, genesis: Genesis, recovered: Recovered): Recovery {
-  const snapshot = recovered.snapshot === null ? null : decodeSnapshot(recovered.snapshot)
-  const history = historyFrom(genesis, snapshot)
-  let start = snapshot?.start ?? 0
-  let storedStage = snapshot?.highWater.stage ?? 0
-  const restore = (batch: Batch): void => {
-    history.restore(batch)
-    const { seq } = lastOf(batch).current.id
-    history.log(batch.origin).markStored({ member: batch.origin, seq, digest: batch.digest })
-    storedStage = Math.max(storedStage, lastOf(batch).current.stage)
+/**
+ * Builds what the node holds anew from its disk.
+ * @param self any member id of this node
+ * @throws FleetstepError `data-directory-*`
+ */
+export function recover(self: MemberId, genesis: Genesis, recovered: Recovered, random: Random): Recovery {
+  const replay = new Replay(self, genesis, recovered.snapshot, random)
+  for (const bytes of recovered.records) replay.take(decodeRecord(bytes))
+  return replay.result()
+}
+
+/** What a node holds after it has adopted a snapshot of another one. The same live and when it is read from the disk. */
+export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['purpose'], bytes: Uint8Array): Holding {
+  const { member } = old.life
+  const history = historyFrom(genesis, decodeSnapshot(bytes))
+  if (purpose === 'catch-up') {
+    history.retirement.restore(old.history.retirement.record)
+    for (const batch of batchesAbove(old.history)) history.receive(batch)
+    // What we have issued and announced so far lies at or below our own high-water mark: no stage of ours goes back.
+    if (old.history.highWater.stage > history.highWater.stage) history.restoreHighWater(old.history.highWater)
+    return { life: old.life, history, drafts: old.drafts }
   }
-  for (const batch of snapshot?.batches ?? []) restore(batch)
-  for (const bytes of recovered.records) {
-    const record = decodeRecord(bytes)
+  const belongings = belongingsOf(old, history)
+  for (const conflict of [...old.history.conflicts.kept(), ...belongings.conflicts]) history.conflicts.keep(conflict)
+  const adoptedJoin = history.membership.get(member)?.join ?? null
+  return { life: { member, draftReason: null, adoptedJoin, trusted: null }, history, drafts: belongings.drafts }
+}
+
+/** Everything that is held is on the disk. */
+export function markAllStored(history: History): void {
+  for (const log of history.logs()) log.markStored(log.held)
+}
+
+/** @throws FleetstepError `message-invalid` if the batches do not fit the rest: of another node, since our own do */
+export function historyFrom(genesis: Genesis, snapshot: HistorySnapshot): History {
+  const membership = new Membership(genesis)
+  const history = new History(membership, snapshot.floor, snapshot.floorDigests.get(snapshot.floor) ?? EMPTY_DIGEST)
+  for (const [floor, digest] of snapshot.floorDigests) history.floorDigests.set(floor, digest)
+  for (const [path, cell] of snapshot.cells) history.restoreCell(path, cell)
+  for (const log of snapshot.logs) history.restoreLog(log)
+  history.retirement.restore(snapshot.retirement)
+  for (const [member, batch] of snapshot.evidence) history.retirement.evidence.set(member, batch)
+  history.restoreHighWater(snapshot.highWater)
+  history.conflicts.restore(snapshot.conflicts, snapshot.conflictsForgotten, snapshot.conflictsResolved)
+  for (const batch of snapshot.batches) history.restore(batch)
+  return history
+}
+
+/** Follows the records in the order in which things happened. */
+class Replay {
+  readonly #genesis: Genesis
+  #holding: Holding
+  #drafts: Draft[]
+  #start = 0
+  #storedStage = 0
+  #isNew: boolean
+  #parts: Uint8Array[] = []
+
+  constructor(self: MemberId, genesis: Genesis, bytes: Uint8Array | null, random: Random) {
+    this.#genesis = genesis
+    this.#isNew = bytes === null
+    const snapshot = bytes === null ? null : decodeSnapshot(bytes)
+    const history =
+      snapshot === null ? new History(new Membership(genesis), 0, EMPTY_DIGEST) : historyFrom(genesis, snapshot)
+    const life = snapshot?.life ?? firstLife(nodeOf(self), genesis, random)
+    this.#drafts = [...(snapshot?.drafts ?? [])]
+    this.#start = snapshot?.start ?? 0
+    this.#holding = { life, history, drafts: this.#drafts }
+    checkOwner(life.member, self)
+    markAllStored(history)
+    this.#storedStage = history.highWater.stage
+  }
+
+  result(): Recovery {
+    const { life, history } = this.#holding
+    const { history: _, ...rest } = { history, start: this.#start, storedStage: this.#storedStage, isNew: this.#isNew }
+    return { life, history, drafts: this.#drafts, ...rest }
+  }
+
+  take(record: StoredRecord): void {
+    const { history, life } = this.#holding
+    if (record.kind !== 'part') this.#parts = []
     switch (record.kind) {
       case 'start':
-        checkOwner(record.member, self)
-        start = record.start
+        checkOwner(record.member, life.member)
+        this.#start = record.start
         break
       case 'batch':
-        restore(record.batch)
+        this.#restore(record.batch)
         break
       case 'floor':
         if (record.floor > history.floor) history.fold(record.floor)
         break
+      case 'epoch':
+        history.retirement.restore(record.retirement)
+        break
+      case 'cuts':
+        this.#takeBack(history.cut(record.cuts, (member) => keepsOwn(life, member)))
+        break
+      case 'truncated':
+        this.#truncate(record.member, record.seq)
+        break
+      case 'life':
+        checkOwner(record.life.member, life.member)
+        this.#isNew = false
+        this.#holding = { ...this.#holding, life: record.life }
+        break
+      case 'draft':
+        this.#drafts.push(record.draft)
+        break
+      case 'settled':
+        this.#drafts.splice(0, record.count)
+        if (record.batch !== null) this.#restore(record.batch)
+        for (const conflict of record.conflicts) history.conflicts.keep(conflict)
+        break
+      case 'part':
+        this.#takePart(record.part)
+        break
       case 'resolved':
         history.conflicts.resolve(record.conflict)
         break
+      default:
+        unreachable(record)
     }
   }
-  return { history, start, storedStage }
-}
 
-function historyFrom(genesis: Genesis, snapshot: Snapshot | null): History {
-  const membership = new Membership(genesis)
-  if (snapshot === null) return new History(membership, 0, EMPTY_DIGEST)
-  const history = new History(membership, snapshot.floor, snapshot.floorDigests.get(snapshot.floor) ?? EMPTY_DIGEST)
-  for (const [floor, digest] of snapshot.floorDigests) history.floorDigests.set(floor, digest)
-  for (const [path, cell] of snapshot.cells) history.local.restore(path, cell)
-  for (const log of snapshot.logs) history.restoreLog(log)
-  history.restoreHighWater(snapshot.highWater)
-  history.conflicts.restore(snapshot.conflicts, snapshot.conflictsForgotten, snapshot.conflictsResolved)
-  return history
+  #restore(batch: Batch): void {
+    const { history } = this.#holding
+    history.restore(batch)
+    const { id, stage } = lastOf(batch).current
+    history.log(batch.origin).markStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
+    this.#storedStage = Math.max(this.#storedStage, stage)
+  }
+
+  #takeBack({ messages }: Removal): void {
+    this.#drafts.push(...draftsAmong(messages, nodeOf(this.#holding.life.member)))
+  }
+
+  #truncate(member: MemberId, seq: number): void {
+    const { history, life } = this.#holding
+    const removal = history.truncate([[member, seq]], (other) => keepsOwn(life, other))
+    const { entries } = removal
+    this.#takeBack(removal)
+    for (const { operation } of entries) {
+      for (const conflict of conflictsOfRemoved(operation, history.local)) history.conflicts.keep(conflict)
+    }
+  }
+
+  /** A snapshot of which the last part is missing was never adopted. */
+  #takePart({ purpose, index, count, bytes }: SnapshotPart): void {
+    if (index === 0) this.#parts = []
+    this.#parts.push(bytes)
+    if (index < count - 1) return
+    const whole = new Uint8Array(Buffer.concat(this.#parts))
+    this.#holding = adopt({ ...this.#holding, drafts: this.#drafts }, this.#genesis, purpose, whole)
+    this.#drafts = [...this.#holding.drafts]
+    markAllStored(this.#holding.history)
+    this.#storedStage = this.#holding.history.highWater.stage
+  }
 }
 
 function checkOwner(member: MemberId, self: MemberId): void {
-  if (member === self) return
+  if (nodeOf(member) === nodeOf(self)) return
   throw new FleetstepError(
     'data-directory-foreign',
     `the data directory belongs to member ${member}, and this is ${self}`,

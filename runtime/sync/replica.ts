@@ -1,52 +1,55 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
-import { assert, FleetstepError, unreachable } from '../base/errors.ts'
-import type { MemberId } from '../base/ids.ts'
-import { JOURNAL_OPERATIONS_MAX, JOURNAL_OPERATIONS_WARNING, PATHS_MAX } from '../base/limits.ts'
+import { unreachable } from '../base/errors.ts'
+import type { MemberId, OperationId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
-import type { Operation, OperationRequest } from '../state/operation.ts'
+import type { OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
-import type { Priority } from '../state/priority.ts'
+import { isReserved } from '../state/reserved-point.ts'
 import type { Value } from '../state/value.ts'
-import { Alarms } from './alarms.ts'
-import { AntiEntropy, type OwnStatement } from './anti-entropy.ts'
 import type { Conflict } from './conflict.ts'
-import { describeIntegration } from './describe-integration.ts'
-import { DropCounter } from './drop-counter.ts'
-import { type FloorView, possibleFloor } from './floor.ts'
+import { changesOf } from './describe-integration.ts'
+import { type Epoch, proposeEpoch } from './epoch.ts'
+import { FloorKeeper } from './floor-keeper.ts'
 import type { Input } from './input.ts'
-import type { Verdict } from './consistency.ts'
-import type { History, Integration } from './history.ts'
 import { type Inspection, inspect } from './inspection.ts'
-import { checkOperation, type Issued } from './issue.ts'
+import type { Issued } from './issue.ts'
+import { Issuing } from './issuing.ts'
+import { type Fetched, Joining } from './joining.ts'
+import { newLife } from './life.ts'
 import type { Genesis } from './membership.ts'
-import { fleetIdOf } from './membership.ts'
-import { type Announcement, type Batch, lastOf } from './message.ts'
-import { decodeFrame, dropReason, encodeFrame } from './message-codec.ts'
-import { Outbox } from './outbox.ts'
+import type { JoinRequest, Message } from './message.ts'
+import { decodeFrame, dropReason } from './message-codec.ts'
 import type { Output } from './output.ts'
-import { announcedStage, ownStatement } from './own-statement.ts'
-import { type OwnVector, Peers } from './peers.ts'
-import { RecordWriter } from './record-writer.ts'
-import { type Recovered, recoverHistory } from './recovery.ts'
-import { settle } from './settle.ts'
-import type { FloorMark } from './stored-floor.ts'
-import { Tombstones } from './tombstones.ts'
-import { vectorDigest } from './version-vector.ts'
+import { Receiving } from './receiving.ts'
+import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
+import { ReplicaCore } from './replica-core.ts'
+import { Retiring } from './retiring.ts'
+import { Sponsoring } from './sponsoring.ts'
 
 export interface ReplicaOptions {
-  /** The member that this node is. */
+  /** Any member id of this node: which one it has now stands on its disk. */
   readonly self: MemberId
   readonly genesis: Genesis
+  /** The tier with which this node joins; a founder's stands in the genesis. */
+  readonly tier?: number
+  /** The public key with which this node joins; none in a fleet without signatures. */
+  readonly key?: Uint8Array
+  /** The proof of enrolment with which this node asks to join. */
+  readonly proof?: Uint8Array
   readonly random: Random
   /** What the store gave back. */
   readonly recovered: Recovered
   /** Journal bytes after which a snapshot is cut without the input `snapshot-due`, for simulations. */
   readonly snapshotJournalBytes?: number
+  /** Whether the operator's key made `signature` over `payload`. Without it no epoch is taken in. */
+  readonly verifyEpoch?: (payload: Uint8Array, signature: Uint8Array) => boolean
+  /** Why this draft is not to be taken in, in one line, or null. Without it every draft may join. */
+  readonly refuseJoin?: (request: JoinRequest) => string | null
 }
 
 /**
- * One member's replica of the device-state object: the only mutating entrance of the core, and pure. `issue`, `receive` and
+ * One node's replica of the device-state object: the only mutating entrance of the core, and pure. `issue`, `receive` and
  * `tick` take what happened and the time, and return everything that is to be done about it, as data. All outputs of one
  * call are carried out, in order, before the next call.
  *
@@ -54,123 +57,86 @@ export interface ReplicaOptions {
  * stages of our own operations only grow.
  */
 export class Replica {
-  readonly self: MemberId
   readonly fleet: Digest
-  readonly #history: History
-  readonly #peers = new Peers()
-  readonly #outbox = new Outbox()
-  readonly #antiEntropy: AntiEntropy
-  readonly #dropped = new DropCounter()
-  readonly #tombstones: Tombstones
-  readonly #writer: RecordWriter
-  readonly #alarms = new Alarms()
-  readonly #priority: Priority
-  readonly #start: number
+  readonly #core: ReplicaCore
+  readonly #issuing: Issuing
+  readonly #receiving: Receiving
+  readonly #retiring: Retiring
+  readonly #sponsoring: Sponsoring
+  readonly #joining: Joining
+  /** The life with which the node started is not on the disk yet. */
+  readonly #isNew: boolean
   #hasStarted = false
-  #hasHeard: boolean
-  #draftReason: string | null = null
-  #nextSeq: number
-  #ownVector: OwnVector | null = null
-  #floorView: FloorView
 
-  /** @throws FleetstepError `data-directory-damaged`, `config-invalid` */
+  /** @throws FleetstepError `data-directory-damaged`, `data-directory-foreign` */
   constructor(options: ReplicaOptions) {
-    this.self = options.self
-    this.fleet = fleetIdOf(options.genesis)
-    const recovery = recoverHistory(options.self, options.genesis, options.recovered)
-    this.#history = recovery.history
-    const member = this.#history.membership.get(options.self)
-    if (member === undefined) {
-      throw new FleetstepError(
-        'config-invalid',
-        `node ${options.self} is not among the fleet's members: add it to fleet.members in every gateway's config`,
-      )
-    }
-    this.#priority = member.priority
-    this.#start = recovery.start + 1
-    const { recovered, snapshotJournalBytes } = options
-    this.#writer = new RecordWriter(recovered, recovery.storedStage, this.#floor, snapshotJournalBytes)
-    this.#tombstones = new Tombstones(this.#history)
-    this.#nextSeq = this.#history.log(this.self).held.seq + 1
-    this.#hasHeard = this.#history.membership.size === 1
-    this.#floorView = { stage: this.#history.floor, hold: null }
-    this.#antiEntropy = new AntiEntropy({
-      self: this.self,
-      fleet: this.fleet,
-      history: this.#history,
-      peers: this.#peers,
-      random: options.random,
-      statement: () => this.#statement(),
-      ownVector: () => this.#storedVector(),
-      maySpeak: () => this.#maySpeak(),
-    })
+    const recovery = recover(options.self, options.genesis, options.recovered, options.random)
+    this.#core = new ReplicaCore(options, recovery)
+    this.#isNew = recovery.isNew && this.#core.isDraft
+    this.fleet = this.#core.fleet
+    this.#issuing = new Issuing(this.#core, recovery.drafts)
+    this.#receiving = new Receiving(this.#core)
+    this.#retiring = new Retiring(this.#core)
+    this.#sponsoring = new Sponsoring(this.#core)
+    this.#joining = new Joining(this.#core)
   }
 
-  /** How often this member has started, this time included. */
+  /** The member id of this node in its present life. */
+  get self(): MemberId {
+    return this.#core.self
+  }
+
+  /** How often this node has started, this time included. */
   get start(): number {
-    return this.#start
+    return this.#core.start
   }
 
   /** The last of our own operations that is on the disk. */
   get durableSeq(): number {
-    return this.#history.log(this.self).stored.seq
+    return this.#core.history.log(this.self).stored.seq
   }
 
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(now: Monotonic): Monotonic | null {
     if (!this.#hasStarted) return now
-    const antiEntropyAt = this.#antiEntropy.wakeAt()
-    const sealAt = this.#outbox.sealAt
-    if (antiEntropyAt === null || sealAt === null) return antiEntropyAt ?? sealAt
-    return Math.min(antiEntropyAt, sealAt)
+    const { antiEntropy, outbox } = this.#core
+    const parts = [this.#retiring, this.#sponsoring, this.#joining].map((part) => part.wakeAt)
+    return [antiEntropy.wakeAt(), outbox.sealAt, ...parts].reduce((first, at) => {
+      return at === null || (first !== null && first <= at) ? first : at
+    }, null)
   }
 
   /**
-   * Executes a local operation at once.
+   * Executes a local operation at once, as a member or as a draft.
    * @param commitWithinMs how long it may wait for others before it is committed and sent; 0 for at once
-   * @throws FleetstepError `operation-invalid`, `operation-refused`, `limit-reached`; nothing has changed then
+   * @throws FleetstepError `operation-invalid`, `limit-reached`; nothing has changed then
    */
   issue(request: OperationRequest, commitWithinMs: number, now: Monotonic): Issued {
-    this.#assertMayIssue()
-    const checked = checkOperation(request, (path) => this.#history.local.cell(path))
-    this.#assertRoomFor(checked.paths)
-    const previous = this.#history.highWater
-    const operation: Operation = {
-      id: { member: this.self, seq: this.#nextSeq },
-      stage: previous.stage + 1,
-      floor: this.#history.floor,
-      priority: this.#priority,
-      writes: checked.writes,
-      guards: checked.guards,
-      paths: checked.paths,
-    }
-    this.#nextSeq += 1
-    const integration = this.#history.execute(operation)
-    this.#outbox.add({ current: operation, previous }, checked.bytes, now + commitWithinMs)
-    const outputs = [...this.#describe(integration), ...this.tick(now)]
-    const execution = integration.entries[0]?.execution
-    assert(execution, 'a local operation is executed at once')
-    return { id: operation.id, stage: operation.stage, execution, outputs }
+    const issued = this.#issuing.issue(request, now + commitWithinMs)
+    return { ...issued, outputs: [...issued.outputs, ...this.tick(now)] }
   }
 
   receive(input: Input, now: Monotonic): Output[] {
     switch (input.kind) {
       case 'link-up':
-        this.#antiEntropy.noteLinkUp(input.link, now)
+        this.#core.antiEntropy.noteLinkUp(input.link, now)
+        if (this.#core.isDraft) this.#joining.askSoon(now)
         return this.tick(now)
       case 'link-down':
-        this.#antiEntropy.noteLinkDown(input.link)
+        this.#core.antiEntropy.noteLinkDown(input.link)
         return []
       case 'frame':
-        return [...this.#receiveFrame(input.bytes, input.link, now), ...this.tick(now)]
+        return this.#conclude(this.#receiveFrame(input.bytes, input.link, now), now)
       case 'stored':
-        return [...this.#noteStored(input.through, now), ...this.tick(now)]
+        return this.#conclude(this.#noteStored(input.through, now), now)
+      case 'epoch':
+        return this.#conclude(this.#retiring.take(input.epoch, now), now)
       case 'snapshot-due':
-        this.#writer.noteSnapshotDue()
+        this.#core.writer.noteSnapshotDue()
         return this.#snapshotIfDue()
       case 'resolve':
-        this.#history.conflicts.resolve(input.conflict)
-        return [this.#writer.store({ kind: 'resolved', conflict: input.conflict })]
+        this.#core.history.conflicts.resolve(input.conflict)
+        return [this.#core.writer.store({ kind: 'resolved', conflict: input.conflict })]
       default:
         return unreachable(input)
     }
@@ -179,60 +145,79 @@ export class Replica {
   /** Does everything that time does. */
   tick(now: Monotonic): Output[] {
     const outputs: Output[] = []
-    if (!this.#hasStarted) {
-      this.#hasStarted = true
-      outputs.push(this.#writer.store({ kind: 'start', member: this.self, start: this.#start }))
-    }
-    const { sealAt } = this.#outbox
-    if (sealAt !== null && sealAt <= now) outputs.push(...this.#seal())
-    outputs.push(...this.#antiEntropy.tick(now))
+    const { outbox, antiEntropy } = this.#core
+    if (!this.#hasStarted) outputs.push(...this.#begin())
+    if (outbox.sealAt !== null && outbox.sealAt <= now) outputs.push(...this.#core.seal())
+    outputs.push(...this.#retiring.tick(now), ...this.#joining.tick(now))
+    outputs.push(...this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now)))
+    outputs.push(...antiEntropy.tick(now))
     return outputs
   }
 
   /** Seals what waits for its commit window, before an orderly end. */
   flush(now: Monotonic): Output[] {
-    return [...this.tick(now), ...this.#seal()]
+    return [...this.tick(now), ...this.#core.seal()]
   }
 
   get(path: Path): Value | undefined {
-    return this.#history.local.get(path)
+    return this.#issuing.drafts.cell(path, this.#core.history.local).value
   }
 
   /** Every point with a value, in no order. */
   *entries(): Generator<[Path, Value]> {
-    for (const register of this.#history.local.registers()) {
-      const { value } = register.cell
-      if (value !== undefined) yield [register.path, value]
+    const { local } = this.#core.history
+    const { cells } = this.#issuing.drafts
+    for (const { path, cell } of local.registers()) {
+      if (cell.value !== undefined && !cells.has(path) && !isReserved(path)) yield [path, cell.value]
     }
+    for (const [path, { value }] of cells) if (value !== undefined) yield [path, value]
   }
 
   /** Every point with a settled value, in no order. */
   *settledEntries(): Generator<[Path, Value]> {
-    for (const [path, { value }] of this.#history.local.settledCells()) if (value !== undefined) yield [path, value]
+    for (const [path, { value }] of this.#core.history.local.settledCells()) {
+      if (value !== undefined && !isReserved(path)) yield [path, value]
+    }
   }
 
   /** The value that no member can change without a new operation, or undefined. */
   settled(path: Path): Value | undefined {
-    return this.#history.local.settledCell(path).value
+    return this.#core.history.local.settledCell(path).value
   }
 
   conflicts(): readonly Conflict[] {
-    return this.#history.conflicts.list()
+    return this.#core.history.conflicts.list()
+  }
+
+  /** What the operator is to sign in order to retire these members, as far as it is known here who still counts. */
+  proposeEpoch(retire: readonly MemberId[]): Omit<Epoch, 'signature'> {
+    return proposeEpoch(this.#core.history, this.#core.peers, this.self, retire)
   }
 
   inspect(now: Monotonic): Inspection {
+    const { life, history, peers, floor, outbox, dropped, antiEntropy } = this.#core
     return inspect({
-      self: this.self,
-      status: this.#draftReason === null ? 'member' : 'draft',
-      draftReason: this.#draftReason,
-      history: this.#history,
-      peers: this.#peers,
-      floorHold: this.#floorView.hold,
-      outboxLength: this.#outbox.length,
-      dropped: this.#dropped.toJSON(),
-      links: [...this.#antiEntropy.links],
+      self: life.member,
+      status: life.draftReason === null ? 'member' : 'draft',
+      draftReason: life.draftReason,
+      refusal: this.#joining.refusal,
+      drafts: this.#issuing.drafts.list.length,
+      history,
+      peers,
+      floorHold: floor.view.hold,
+      outboxLength: outbox.length,
+      dropped: dropped.toJSON(),
+      links: [...antiEntropy.links],
       now,
     })
+  }
+
+  #begin(): Output[] {
+    this.#hasStarted = true
+    const { writer, life, self, start } = this.#core
+    const outputs = this.#isNew ? [writer.store({ kind: 'life', life })] : []
+    outputs.push(writer.store({ kind: 'start', member: self, start }))
+    return [...outputs, ...this.#issuing.settle()]
   }
 
   #receiveFrame(bytes: Uint8Array, link: string, now: Monotonic): Output[] {
@@ -240,230 +225,129 @@ export class Replica {
     try {
       message = decodeFrame(this.fleet, bytes)
     } catch (error) {
-      this.#dropped.add(dropReason(error))
+      this.#core.dropped.add(dropReason(error))
       return []
     }
+    return this.#receiveMessage(message, bytes, link, now)
+  }
+
+  #receiveMessage(message: Message, frame: Uint8Array, link: string, now: Monotonic): Output[] {
     switch (message.kind) {
       case 'batch':
-        return this.#receiveBatch(message.batch, link, now)
+        return this.#joining.isAdopting ? [] : this.#receiving.batch(message.batch, link, now)
       case 'announcement':
-        return this.#receiveAnnouncement(message.announcement, bytes, link, now)
+        return this.#receiveAnnouncement(message, frame, link, now)
       case 'request':
-        if (message.request.from !== this.self) this.#antiEntropy.noteRequest(message.request, link, now)
+        for (const laggard of this.#receiving.request(message.request, link, now))
+          this.#sponsoring.noteLaggard(laggard, link, now)
         return []
+      case 'epoch':
+        return this.#retiring.take(message.epoch, now)
+      case 'join-request':
+        this.#sponsoring.noteJoinRequest(message.request, link, now)
+        this.#retiring.noteKnown(message.request.epoch, now)
+        return []
+      case 'refusal':
+        this.#sponsoring.noteRefusal(message.refusal)
+        this.#joining.noteRefusal(message.refusal)
+        return []
+      case 'offer':
+        this.#sponsoring.noteOffer(message.offer)
+        this.#joining.noteOffer(message.offer, link, now)
+        return []
+      case 'chunk-request':
+        return this.#sponsoring.answerChunk(message.request, link)
+      case 'chunk':
+        return this.#joining.noteChunk(message.chunk, now)
       default:
         return unreachable(message)
     }
   }
 
-  #receiveBatch(batch: Batch, link: string, now: Monotonic): Output[] {
-    const last = lastOf(batch).current.id
-    if (batch.origin === this.self && last.seq > this.#history.log(this.self).held.seq) {
-      return this.#becomeDraft(`the fleet holds operation ${last.seq} of this node, which this node does not know`)
-    }
-    if (this.#draftReason !== null) {
-      this.#dropped.add('this node is a draft')
-      return []
-    }
-    const reception = this.#history.receive(batch)
-    const judged = [{ batch, verdict: reception.verdict }, ...reception.rejected]
-    const outputs = judged.flatMap((one) => this.#describeVerdict(one.batch, one.verdict))
-    if (reception.waits === 'full') this.#dropped.add('the waiting list is full')
-    for (const integration of reception.integrations) {
-      outputs.push(...this.#keep(integration), ...this.#relay(integration, link), ...this.#describe(integration))
-    }
-    // What was refused must not be asked for again and again.
-    if (reception.verdict.kind !== 'refused' && reception.verdict.kind !== 'late')
-      this.#antiEntropy.noteBatch(batch, link, reception.verdict.kind === 'ready', now)
-    return outputs
-  }
-
-  #receiveAnnouncement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): Output[] {
+  #receiveAnnouncement(
+    { announcement }: Message & { readonly kind: 'announcement' },
+    frame: Uint8Array,
+    link: string,
+    now: Monotonic,
+  ): Output[] {
     if (announcement.member === this.self) return []
-    if (this.#history.membership.get(announcement.member) === undefined) {
-      this.#dropped.add('announcement of a node that is no member')
-      return []
-    }
-    const peer = this.#peers.note(announcement, this.#storedVector(), link, now)
-    if (peer === null) return []
-    const own = peer.vector.get(this.self)
-    const log = this.#history.log(this.self)
-    const outputs: Output[] = []
-    if (own !== undefined && own.seq > log.held.seq) {
-      outputs.push(
-        ...this.#becomeDraft(`the fleet holds ${own.seq} operations of this node, which knows only ${log.held.seq}`),
-      )
-    } else if (own !== undefined && (log.digestAt(own.seq) ?? own.digest) !== own.digest) {
-      outputs.push(...this.#becomeDraft('the fleet holds other operations of this node than this node itself'))
-    }
-    if (!this.#hasHeard && peer.hasStatedVector) {
-      this.#hasHeard = true
-      this.#antiEntropy.noteStored(now)
-    }
-    this.#antiEntropy.noteAnnouncement(peer, now)
-    if (this.#antiEntropy.links.size > 1) {
-      outputs.push({ kind: 'send', frame, to: { channel: 'announcements', links: { except: link } } })
-    }
-    outputs.push(...this.#checkDivergence(announcement), ...this.#advanceFloor())
-    return outputs
+    const outputs = this.#retiring.compare(announcement, now)
+    if (outputs === null) return this.#retiring.alarmOfConflict()
+    return [...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]
   }
 
   #noteStored(through: number, now: Monotonic): Output[] {
-    const outputs: Output[] = []
-    for (const batch of this.#writer.advance(through)) {
-      this.#history
-        .log(batch.origin)
-        .markStored({ member: batch.origin, seq: lastOf(batch).current.id.seq, digest: batch.digest })
-      if (batch.origin !== this.self) continue
-      this.#outbox.noteStored()
-      outputs.push({ kind: 'durable', through: lastOf(batch).current.id })
-      if (this.#maySpeak()) outputs.push(this.#send(batch, 'all'))
-    }
-    this.#ownVector = null
-    this.#antiEntropy.noteStored(now)
-    return [...outputs, ...this.#advanceFloor(), ...this.#snapshotIfDue()]
-  }
-
-  #seal(): Output[] {
-    const batches = this.#outbox.seal(this.self, this.#history.log(this.self).held.digest)
-    return batches.flatMap((batch) => {
-      this.#history.seal(batch)
-      return this.#writer.storeBatch(batch, this.#floor)
-    })
-  }
-
-  /** Received operations are stored in the order of their integration. */
-  #keep(integration: Integration): Output[] {
-    return integration.batch === null ? [] : this.#writer.storeBatch(integration.batch, this.#floor)
-  }
-
-  /** A node with several links carries for those who have only one. */
-  #relay(integration: Integration, link: string): Output[] {
-    if (integration.batch === null || this.#antiEntropy.links.size < 2) return []
-    return [this.#send(integration.batch, { except: link })]
-  }
-
-  #send(batch: Batch, links: { readonly except: string } | 'all'): Output {
-    return {
-      kind: 'send',
-      frame: encodeFrame(this.fleet, { kind: 'batch', batch }),
-      to: { channel: 'operations', links },
-    }
-  }
-
-  #describe(integration: Integration): Output[] {
-    return [...describeIntegration(integration, this.#history.local), ...this.#warnOfJournal()]
-  }
-
-  #describeVerdict(batch: Batch, verdict: Verdict): Output[] {
-    const { member, seq } = lastOf(batch).current.id
-    switch (verdict.kind) {
-      case 'late':
-        this.#dropped.add('operation at or below the floor')
-        return this.#alarms.raise({ name: 'late-operation', member, seq })
-      case 'used-twice':
-        this.#dropped.add('operation of a second life of its member')
-        return this.#alarms.raise({ name: 'identity-used-twice', member, seq })
-      case 'refused':
-        this.#dropped.add(verdict.reason)
-        return []
-      case 'wait':
-      case 'known':
-      case 'ready':
-        return []
-      default:
-        return unreachable(verdict)
-    }
-  }
-
-  #advanceFloor(): Output[] {
-    const firstUnsealed = this.#outbox.first?.stage ?? null
-    const view = possibleFloor(this.#history, this.#peers, this.self, this.#ownBound(), firstUnsealed)
-    this.#floorView = view
-    if (view.stage <= this.#history.floor) return []
-    const { paths, changes } = settle(this.#history, view.stage)
-    this.#tombstones.follow(paths, this.#peers, this.self)
-    return [{ kind: 'settled', floor: view.stage, changes }]
-  }
-
-  /** A draft issues nothing under its old member id any more, so its own disk does not hold the floor. */
-  #ownBound(): number {
-    return this.#draftReason === null ? announcedStage(this.#writer, this.#firstUnstored()) : Number.MAX_SAFE_INTEGER
-  }
-
-  /** The first operation of our own that is not on the disk, sealed or not. Stages and floors grow from there. */
-  #firstUnstored(): Operation | null {
-    const log = this.#history.log(this.self)
-    return log.messageAt(log.stored.seq + 1)?.current ?? this.#outbox.first
-  }
-
-  #checkDivergence(announcement: Announcement): Output[] {
-    const digest = this.#history.floorDigests.get(announcement.floor)
-    if (digest === undefined || digest === announcement.floorDigest) return []
-    return this.#alarms.raise({ name: 'divergence', member: announcement.member, floor: announcement.floor })
+    const outputs = this.#receiving.stored(through, now)
+    outputs.push(...this.#issuing.noteStored(through), ...this.#retiring.noteStored(through, now))
+    const fetched = this.#joining.noteStored(through)
+    if (fetched !== null) outputs.push(...this.#adopt(fetched, now))
+    outputs.push(...this.#core.advanceFloor(), ...this.#sponsoring.noteStored(through))
+    return [...outputs, ...this.#snapshotIfDue()]
   }
 
   #snapshotIfDue(): Output[] {
-    return this.#writer.snapshotIfDue(() => this.#history.snapshot(this.self, this.#start, this.#outbox.firstPrevious))
+    return this.#core.writer.snapshotIfDue(() => this.#core.snapshot(this.#issuing.drafts.list))
   }
 
-  #becomeDraft(reason: string): Output[] {
-    if (this.#draftReason !== null) return []
-    this.#draftReason = reason
-    this.#history.waitingList.clear()
-    return this.#alarms.raise({ name: 'regressed', reason })
+  /** Looks whether what has just happened makes this node a draft, and lets time do the rest. */
+  #conclude(outputs: readonly Output[], now: Monotonic): Output[] {
+    const reason = this.#core.reasonToBeDraft()
+    const returned = this.#core.returned.splice(0)
+    if (returned.length > 0) this.#issuing.takeBack(returned)
+    const more = reason === null ? this.#issuing.settle() : this.#becomeDraft(reason, now)
+    return [...outputs, ...more, ...this.tick(now)]
   }
 
-  #warnOfJournal(): Output[] {
-    const { length } = this.#history.journal
-    if (length < JOURNAL_OPERATIONS_WARNING) return []
-    return this.#alarms.raise({
-      name: 'journal-long',
-      operations: length,
-      waitingFor: this.#floorView.hold?.member ?? null,
-    })
+  /** A new life begins: what we have issued so far stays in our log, and comes back as drafts where it does not stand. */
+  #becomeDraft(reason: string, now: Monotonic): Output[] {
+    const core = this.#core
+    const outputs = core.seal()
+    if (core.isSetBack) outputs.push(...core.alarms.raise({ name: 'regressed', reason }))
+    core.begin(newLife(core.node, core.options.random, reason, this.#trusted()))
+    core.history.waitingList.clear()
+    outputs.push(core.writer.store({ kind: 'life', life: core.life }))
+    this.#rebase(this.#issuing.drafts.list, now)
+    this.#sponsoring.reset()
+    return [...outputs, { kind: 'standing', member: core.self, draftReason: reason }]
   }
 
-  #assertMayIssue(): void {
-    if (this.#draftReason !== null) {
-      throw new FleetstepError('operation-refused', `this node may not issue operations: ${this.#draftReason}`)
-    }
-    if (this.#history.journal.length >= JOURNAL_OPERATIONS_MAX) {
-      const member = this.#floorView.hold?.member ?? 'its own disk'
-      throw new FleetstepError(
-        'limit-reached',
-        `the journal is full with ${JOURNAL_OPERATIONS_MAX} operations: it waits for ${member}`,
-      )
-    }
+  /** A draft that begins another life has issued nothing in between. One that has joined since its start issued all of it then. */
+  #trusted(): OperationId {
+    const { life, self, lastAtStart } = this.#core
+    if (lastAtStart.member === self) return lastAtStart
+    return life.trusted ?? { member: self, seq: Number.MAX_SAFE_INTEGER }
   }
 
-  #assertRoomFor(paths: readonly Path[]): void {
-    const { local } = this.#history
-    if (local.size + paths.length <= PATHS_MAX || paths.every((path) => local.has(path))) return
-    throw new FleetstepError(
-      'limit-reached',
-      `the state is full with ${PATHS_MAX} points: remove some that are not used`,
-    )
+  /** Goes on with what another node has given us, together with what was ours. */
+  #adopt({ purpose, bytes }: Fetched, now: Monotonic): Output[] {
+    const core = this.#core
+    const outputs = core.seal()
+    const before = new Map(this.#visibleCells())
+    const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
+    const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)
+    core.begin(life)
+    core.history = history
+    core.floor = new FloorKeeper(history, core.peers)
+    core.hasHeard = true
+    markAllStored(history)
+    core.writer.noteAdopted(history.highWater.stage, { stage: history.floor, digest: history.floorDigest })
+    this.#rebase(drafts, now)
+    const settled = this.#issuing.settle()
+    for (const [path] of this.#visibleCells())
+      if (!before.has(path)) before.set(path, { value: undefined, writer: null })
+    outputs.push({ kind: 'standing', member: life.member, draftReason: life.draftReason }, ...settled)
+    return [...outputs, ...changesOf(before, (path) => this.#issuing.drafts.cell(path, history.local))]
   }
 
-  #statement(): OwnStatement | null {
-    if (this.#draftReason !== null) return null
-    return ownStatement(this.#start, this.#writer, this.#firstUnstored(), this.#history)
+  #rebase(drafts: Parameters<Issuing['rebase']>[0], now: Monotonic): void {
+    this.#core.dropVector()
+    this.#core.antiEntropy.rebase(this.self, this.#core.history)
+    this.#core.antiEntropy.announceFullBy(now)
+    this.#issuing.rebase(drafts)
+    this.#joining.reset(now)
   }
 
-  get #floor(): FloorMark {
-    return { stage: this.#history.floor, digest: this.#history.floorDigest }
-  }
-
-  #maySpeak(): boolean {
-    return this.#hasHeard && this.#draftReason === null
-  }
-
-  #storedVector(): OwnVector {
-    if (this.#ownVector === null) {
-      const vector = this.#history.storedVector()
-      this.#ownVector = { vector, digest: vectorDigest(vector) }
-    }
-    return this.#ownVector
+  *#visibleCells(): Generator<readonly [Path, { readonly value: Value | undefined; readonly writer: null }]> {
+    for (const [path, value] of this.entries()) yield [path, { value, writer: null }]
   }
 }

@@ -1,4 +1,5 @@
 import type { Path } from '../state/path.ts'
+import { isReserved } from '../state/reserved-point.ts'
 import { equalValues, type Value } from '../state/value.ts'
 import type { History } from './history.ts'
 import type { Change } from './output.ts'
@@ -21,7 +22,7 @@ export function settle(history: History, stage: number): Settlement {
   const changes: Change[] = []
   for (const [path, value] of before) {
     const after = history.local.settledCell(path).value
-    if (!equalValues(value, after)) changes.push({ path, before: value, after, settled: true })
+    if (!isReserved(path) && !equalValues(value, after)) changes.push({ path, before: value, after, settled: true })
   }
   return { paths: [...before.keys()], changes }
 }

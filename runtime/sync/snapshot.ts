@@ -2,22 +2,40 @@ import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
 import type { Digest } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, memberIdToBytes, type OperationId } from '../base/ids.ts'
-import { CONFLICTS_MAX, FLOOR_DIGESTS_MAX, FRAME_DEPTH_MAX, MEMBERS_MAX, SNAPSHOT_STEP_ITEMS } from '../base/limits.ts'
+import {
+  CONFLICTS_MAX,
+  DRAFTS_MAX,
+  FLOOR_DIGESTS_MAX,
+  FRAME_DEPTH_MAX,
+  JOURNAL_OPERATIONS_MAX,
+  MEMBERS_MAX,
+  SNAPSHOT_STEP_ITEMS,
+} from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Positioned } from '../state/operation.ts'
 import { isPath, type Path } from '../state/path.ts'
 import { priorityOf } from '../state/priority.ts'
+import { isReserved } from '../state/reserved-point.ts'
 import { isValue, type Value } from '../state/value.ts'
 import { openBatch } from './batch-codec.ts'
 import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
 import type { Conflict, ConflictSide } from './conflict.ts'
+import { decodeDraft, type Draft, encodeDraft } from './draft.ts'
+import type { Life } from './life.ts'
+import type { RetirementRecord } from './cut.ts'
 import type { Batch, Previous } from './message.ts'
+import { decodeRetirement, encodeRetirement } from './retirement-codec.ts'
 import type { VersionEntry } from './version-vector.ts'
 
-/** All that a node needs to go on: the settled state at the floor, and the batches above it. */
-export interface Snapshot {
-  readonly member: MemberId
+/** All that a node needs to go on: what it holds of the fleet, and what is its own. Another node takes only the first. */
+export interface Snapshot extends HistorySnapshot {
+  readonly life: Life
   readonly start: number
+  readonly drafts: readonly Draft[]
+}
+
+/** The settled state at the floor, and the batches above it. */
+export interface HistorySnapshot {
   readonly floor: number
   readonly floorDigests: ReadonlyMap<number, Digest>
   readonly highWater: Previous
@@ -28,9 +46,12 @@ export interface Snapshot {
   readonly conflictsForgotten: number
   readonly conflictsResolved: readonly string[]
   readonly batches: readonly Batch[]
+  readonly retirement: RetirementRecord
+  /** Batches with joins that were cut, by the member that hung on them. */
+  readonly evidence: readonly (readonly [MemberId, Batch])[]
 }
 
-const SNAPSHOT_VERSION = 1
+const SNAPSHOT_VERSION = 2
 
 export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
   return joinPieces([...snapshotPieces(snapshot)])
@@ -44,7 +65,7 @@ export function snapshotPieces(snapshot: Snapshot): Iterable<Uint8Array> {
   const { cells, batches } = snapshot
   const before = [
     SNAPSHOT_VERSION,
-    memberIdToBytes(snapshot.member),
+    encodeLife(snapshot.life),
     snapshot.start,
     snapshot.floor,
     [...snapshot.floorDigests].map(([floor, digest]) => [floor, digestBytes(digest)]),
@@ -52,21 +73,22 @@ export function snapshotPieces(snapshot: Snapshot): Iterable<Uint8Array> {
   ]
   const between = [
     snapshot.logs.map((log) => [memberIdToBytes(log.member), log.seq, digestBytes(log.digest)]),
-    snapshot.conflicts.map((conflict) => [
-      conflict.path,
-      encodeSide(conflict.winner),
-      encodeSide(conflict.loser),
-      conflict.id,
-    ]),
+    snapshot.conflicts.map(encodeConflict),
     snapshot.conflictsForgotten,
     [...snapshot.conflictsResolved],
   ]
-  const fields = before.length + 1 + between.length + 1
+  const after = [
+    encodeRetirement(snapshot.retirement),
+    snapshot.evidence.map(([member, batch]) => [memberIdToBytes(member), batch.payload]),
+    snapshot.drafts.map(encodeDraft),
+  ]
+  const fields = before.length + 1 + between.length + 1 + after.length
   return (function* () {
     yield joinPieces([listHead(fields), ...before.map(encodeCbor)])
     yield* listPieces(cells, ([path, cell]) => [path, ...encodeValue(cell.value), encodeWriter(cell.writer)])
     yield joinPieces(between.map(encodeCbor))
     yield* listPieces(batches, (batch) => batch.payload)
+    yield joinPieces(after.map(encodeCbor))
   })()
 }
 
@@ -118,11 +140,12 @@ function snapshotFrom(data: CborData): Snapshot {
       `the snapshot has format ${String(data[0])}: install the release that wrote it`,
     )
   }
-  const fields = tupleOf(data, 'snapshot', 12)
-  const [, member, start, floor, digests, highWater, cells, logs, conflicts, forgotten, resolved, batches] = fields
+  const fields = tupleOf(data, 'snapshot', 15)
+  const [, life, start, floor, digests, highWater, cells, logs, conflicts, forgotten, resolved, ...more] = fields
+  const [batches, retirement, evidence, drafts] = more
   const [highWaterId, highWaterStage] = tupleOf(highWater, 'high-water mark', 2)
   return {
-    member: memberFrom(member, 'member'),
+    life: decodeLife(life),
     start: uintOf(start, 'start'),
     floor: uintOf(floor, 'floor'),
     floorDigests: new Map(listOf(digests, 'digests', FLOOR_DIGESTS_MAX).map(decodeFloorDigest)),
@@ -133,6 +156,9 @@ function snapshotFrom(data: CborData): Snapshot {
     conflictsForgotten: uintOf(forgotten, 'conflicts forgotten'),
     conflictsResolved: listOf(resolved, 'conflicts resolved', CONFLICTS_MAX).map(textOf),
     batches: listOf(batches, 'batches', Number.MAX_SAFE_INTEGER).map(decodeBatch),
+    retirement: decodeRetirement(retirement),
+    evidence: listOf(evidence, 'evidence', MEMBERS_MAX).map(decodeEvidence),
+    drafts: listOf(drafts, 'drafts', DRAFTS_MAX + JOURNAL_OPERATIONS_MAX).map(draftFrom),
   }
 }
 
@@ -160,8 +186,12 @@ function decodeWriter(data: CborData | undefined): Positioned | null {
 
 function decodeCell(data: CborData): readonly [Path, Cell] {
   const [path, isPresent, value, writer] = tupleOf(data, 'cell', 4)
-  if (!isPath(path)) throw invalid('path', 'is not valid')
+  if (!isPath(path) && !isReservedText(path)) throw invalid('path', 'is not valid')
   return [path, { value: decodeValue(isPresent, value), writer: decodeWriter(writer) }]
+}
+
+function isReservedText(text: CborData | undefined): text is Path {
+  return typeof text === 'string' && isReserved(text as Path)
 }
 
 function encodeId(id: OperationId | null): CborData {
@@ -195,7 +225,11 @@ function decodeSide(data: CborData | undefined): ConflictSide {
   return { operation, stage: uintOf(stage, 'stage'), value: decodeValue(isPresent, value) }
 }
 
-function decodeConflict(data: CborData): Conflict {
+export function encodeConflict(conflict: Conflict): CborData {
+  return [conflict.path, encodeSide(conflict.winner), encodeSide(conflict.loser), conflict.id]
+}
+
+export function decodeConflict(data: CborData): Conflict {
   const [path, winner, loser, id] = tupleOf(data, 'conflict', 4)
   if (!isPath(path)) throw invalid('path', 'is not valid')
   return { id: textOf(id ?? null), path, winner: decodeSide(winner), loser: decodeSide(loser) }
@@ -204,6 +238,30 @@ function decodeConflict(data: CborData): Conflict {
 function textOf(data: CborData): string {
   if (typeof data !== 'string') throw invalid('text', 'is none')
   return data
+}
+
+function decodeEvidence(data: CborData): readonly [MemberId, Batch] {
+  const [member, batch] = tupleOf(data, 'evidence', 2)
+  return [memberFrom(member, 'member'), decodeBatch(batch ?? null)]
+}
+
+export function encodeLife({ member, draftReason, adoptedJoin, trusted }: Life): CborData {
+  return [memberIdToBytes(member), draftReason, encodeId(adoptedJoin), encodeId(trusted)]
+}
+
+export function decodeLife(data: CborData | undefined): Life {
+  const [member, draftReason, adoptedJoin, trusted] = tupleOf(data, 'life', 4)
+  return {
+    member: memberFrom(member, 'member'),
+    draftReason: draftReason === null ? null : textOf(draftReason ?? null),
+    adoptedJoin: decodeId(adoptedJoin),
+    trusted: decodeId(trusted),
+  }
+}
+
+function draftFrom(data: CborData): Draft {
+  if (!(data instanceof Uint8Array)) throw invalid('draft', 'is not bytes')
+  return decodeDraft(new Uint8Array(data))
 }
 
 function decodeBatch(data: CborData): Batch {

@@ -38,6 +38,13 @@ export class StoredFloor {
     this.#pending.push({ number, mark })
   }
 
+  /** A higher floor was adopted together with all that lies below it, and is on the disk. */
+  raise(mark: FloorMark): void {
+    this.#mark = mark
+    this.#written = mark.stage
+    this.#pending.length = 0
+  }
+
   advance(through: number): void {
     const count = this.#pending.filter(({ number }) => number <= through).length
     this.#mark = this.#pending.splice(0, count).at(-1)?.mark ?? this.#mark

@@ -23,14 +23,14 @@ export class StoredMark {
     return this.#through
   }
 
+  /** Number of the last record that was handed to the store. */
+  get expected(): number {
+    return this.#expected
+  }
+
   /** Highest stage on the disk. */
   get stage(): number {
     return this.#stage
-  }
-
-  /** Number of the last record that was handed over. */
-  get expected(): number {
-    return this.#expected
   }
 
   get isComplete(): boolean {
@@ -40,6 +40,11 @@ export class StoredMark {
   /** The record of this start is on the disk: announcements of this run are newer than those of any run before. */
   get hasStarted(): boolean {
     return this.#through >= this.#first
+  }
+
+  /** What was adopted reaches up to `stage` and is on the disk; what was held before is not held any more. */
+  rebase(stage: number): void {
+    this.#stage = stage
   }
 
   /** Numbers the next record, which holds `batch` or something else. */

@@ -8,6 +8,8 @@ import { realClock } from '../links/clocks.ts'
 
 const ANNA = '0200000000000001' as NodeId
 export const BERT = '0200000000000002' as NodeId
+/** No founder. */
+export const CARL = '0200000000000003' as NodeId
 
 /** Anna's changes stand where both change one point. */
 const fleet: Genesis = {

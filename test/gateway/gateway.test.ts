@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
 import { DISK_RETRY_MS } from '../../runtime/base/limits.ts'
 import { SteppedClock, until } from '../links/clocks.ts'
-import { open, openAlone, openPair, BERT } from './fleet.ts'
+import { open, openAlone, openPair, BERT, CARL } from './fleet.ts'
 import { FullStore } from './full-store.ts'
 
 describe('gateway', () => {
@@ -128,6 +128,17 @@ describe('gateway', () => {
     bert.openLink('memory')
     await until(() => bert.state.get('lamp') === 2 && anna.state.get('pump') === 3, 'both have caught up')
     assert.throws(() => bert.openLink('serial'), isError('path-unknown', /this gateway has memory/))
+  })
+
+  it('keeps the changes of a newcomer until a member has taken it in, and then settles them', async (t) => {
+    const { bert, hub } = await openPair(t)
+    const carl = await open(t, CARL, { links: [() => hub.link(CARL)], device: 'carl' })
+    const receipt = carl.state.set('carl/lamp', true)
+    assert.equal(carl.state.get('carl/lamp'), true, 'it is executed at once')
+    await receipt.durable
+    assert.equal(await receipt.settled, 'applied')
+    assert.equal(bert.state.get('carl/lamp'), true)
+    assert.equal(receipt.id.member, carl.inspect().self)
   })
 
   it('rejects what is asked of receipts that a close leaves open', async (t) => {

@@ -103,6 +103,8 @@ function issueHaving(genesis: Genesis, member: MemberId, index: number, heard: r
       priority: history.membership.get(member)!.priority,
       writes: checked.writes,
       guards: checked.guards,
+      join: null,
+      original: null,
       paths: checked.paths,
     },
     previous,

@@ -24,6 +24,20 @@ export function logOutput(log: EventLog, now: number, node: string, output: Outp
     }
     case 'durable':
       return add('durable', null, shortId(output.through))
+    case 'removed':
+      return add('removed', null, output.operations.map(shortId).join(' '))
+    case 'draft-durable':
+      return add('durable', null, `draft ${shortId(output.draft)}`)
+    case 'draft-settled': {
+      const { original, issued } = output
+      return add(
+        'settled',
+        null,
+        `${original.kind} ${shortId(original.id)} as ${issued === null ? 'none' : shortId(issued.id)}`,
+      )
+    }
+    case 'standing':
+      return add('standing', null, output.draftReason ?? 'member')
     case 'settled':
       return add('settled', output.floor, '')
     case 'alarm':

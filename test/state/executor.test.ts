@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { VALUE_DEPTH_MAX } from '../../runtime/base/limits.ts'
 import { type Cell, EMPTY_CELL } from '../../runtime/state/cell.ts'
-import { execute, type Execution, executeVoid } from '../../runtime/state/executor.ts'
-import type { Operation } from '../../runtime/state/operation.ts'
+import { execute, type Execution } from '../../runtime/state/executor.ts'
+import { memberIdOf, nodeOf } from '../../runtime/base/ids.ts'
+import { type Operation, pathsMet } from '../../runtime/state/operation.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { accumulated, guard, idOf, type OperationParts, operation, set, write, written } from './operations.ts'
 
@@ -12,9 +13,16 @@ const BY_C = operation({ by: 'C', seq: 4, stage: 5 })
 
 describe('executing one operation (PROTOCOL section 3)', () => {
   test('1. one whose issuer was no member at its place is void and changes nothing', () => {
-    const before = [written(1)]
-    const execution = executeVoid(before, 'no member')
+    const joined = operation({ by: 'A' })
+    const id = { member: memberIdOf(nodeOf(joined.id.member), 7), seq: 1 }
+    const stranger: Operation = { ...joined, id, paths: pathsMet(joined.paths, id.member, null, null) }
+    const before = [written(1), EMPTY_CELL]
+    const execution = execute(stranger, before)
     assert.deepEqual([execution.outcome, execution.after, execution.clashes], ['void', before, []])
+    const admitted = { value: [stranger.priority.tier, new Uint8Array()], writer: BY_A }
+    assert.equal(execute(stranger, [EMPTY_CELL, admitted]).outcome, 'applied')
+    const ofOtherTier = { ...admitted, value: [stranger.priority.tier + 1, new Uint8Array()] }
+    assert.equal(execute(stranger, [EMPTY_CELL, ofOtherTier]).outcome, 'void')
   })
 
   test('2. one with a false guard is refused, whichever guard it is', () => {

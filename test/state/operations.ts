@@ -29,6 +29,8 @@ export function operation(parts: OperationParts = {}): Operation {
     priority: priorityOf(id.member, TIERS[by]),
     writes,
     guards,
+    join: null,
+    original: null,
     paths: pathsOf(writes, guards),
   }
 }

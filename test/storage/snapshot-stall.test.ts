@@ -38,7 +38,7 @@ function largest(): Snapshot {
     return [path, { value: index % 3 === 0 ? index : `state ${index}`, writer }] as const
   })
   return {
-    member,
+    life: { member, draftReason: null, adoptedJoin: null, trusted: null },
     start: 1,
     floor: PATHS_MAX,
     floorDigests: new Map(),
@@ -49,5 +49,8 @@ function largest(): Snapshot {
     conflictsForgotten: 0,
     conflictsResolved: [],
     batches: [],
+    retirement: { epoch: null, before: 0, frozen: new Map(), cuts: new Map() },
+    evidence: [],
+    drafts: [],
   }
 }

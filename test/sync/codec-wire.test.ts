@@ -7,6 +7,7 @@ import { memberIdToBytes } from '../../runtime/base/ids.ts'
 import { COMPARISONS, WRITE_KINDS } from '../../runtime/state/operation.ts'
 import type { Batch, Message } from '../../runtime/sync/message.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
+import type { VersionEntry } from '../../runtime/sync/version-vector.ts'
 import { messageOf, readWireFile, reviveValue, type WireMessage } from '../vectors/wire.ts'
 
 const { fleet, frames } = readWireFile()
@@ -90,12 +91,18 @@ function comparable(message: Message): unknown {
 }
 
 /** What the file says, in the order of the wire, put together without the encoder. */
+function entriesOf(vector: readonly VersionEntry[] | null): unknown {
+  return vector?.map((entry) => [memberIdToBytes(entry.member), entry.seq, fromHex(entry.digest)]) ?? null
+}
+
 function describedBy(wire: WireMessage): unknown[] {
   if ('announcement' in wire) {
-    const { member, start, number, epoch, stage, ownSeq, floor, floorDigest, vectorDigest, vector } = wire.announcement
-    const entries = vector?.map((entry) => [memberIdToBytes(entry.member), entry.seq, fromHex(entry.digest)]) ?? null
+    const { member, start, number, epoch, newestEpoch, knowsCuts, stage, ownSeq, floor } = wire.announcement
+    const { epochDigest, frozen, floorDigest, vectorDigest, vector } = wire.announcement
+    const epochs = [epoch, newestEpoch, fromHex(epochDigest), knowsCuts, entriesOf(frozen)]
     const digests = [fromHex(floorDigest), fromHex(vectorDigest)]
-    return [1, [memberIdToBytes(member), start, number, epoch, stage, ownSeq, floor, ...digests, entries]]
+    const position = [stage, ownSeq, floor]
+    return [1, [memberIdToBytes(member), start, number, ...epochs, ...position, ...digests, entriesOf(vector)]]
   }
   if ('request' in wire) {
     const { from, to, gaps } = wire.request

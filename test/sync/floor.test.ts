@@ -104,7 +104,8 @@ function floorOf(history: History, heard: readonly Statement[], stored: number =
     const { member } = idOf(name, 1)
     const own = ownSeq ?? holds.find((entry) => entry.member === member)?.seq ?? 0
     const digests = { floorDigest: EMPTY_DIGEST, vectorDigest: EMPTY_DIGEST }
-    const order = { start: 1, number: 1, epoch: 0 }
+    const epochs = { epoch: 0, newestEpoch: 0, epochDigest: EMPTY_DIGEST, knowsCuts: true, frozen: null }
+    const order = { start: 1, number: 1, ...epochs }
     const announcement: Announcement = { member, ...order, stage, ownSeq: own, floor: 0, ...digests, vector: holds }
     peers.note(announcement, { vector: versionVector([]), digest: EMPTY_DIGEST }, 'air', 0)
   }

@@ -13,8 +13,21 @@ export function isFrame(data: unknown, fleet: Uint8Array): boolean {
   if (version !== 1 || !isBytes(sender, 8) || Buffer.compare(sender, fleet) !== 0) return false
   if (kind === 0) return body instanceof Uint8Array && isBatch(decodeOrNull(body))
   if (kind === 1) return isAnnouncement(body)
-  return kind === 2 && isRequest(body)
+  const isBody = typeof kind === 'number' ? BODIES[kind] : undefined
+  return isBody?.(body) ?? false
 }
+
+const BODIES: readonly (((body: unknown) => boolean) | undefined)[] = [
+  undefined,
+  undefined,
+  isRequest,
+  isEpoch,
+  isJoinRequest,
+  isRefusal,
+  isOffer,
+  isChunkRequest,
+  isChunk,
+]
 
 function isBatch(data: unknown): boolean {
   if (!isTuple(data, 3)) return false
@@ -32,12 +45,15 @@ function follows([[[, seq], stage], , tier]: Message, [[[, nextSeq], nextStage],
 }
 
 function isMessage(data: unknown, members: number): boolean {
-  if (!isTuple(data, 3) || !isTuple(data[0], 5) || !isTuple(data[1], 2) || !isUint(data[2], 255)) return false
-  const [id, stage, floor, writes, guards] = data[0]
+  if (!isTuple(data, 3) || !isTuple(data[1], 2) || !isUint(data[2], 255)) return false
+  if (!isTuple(data[0], 5) && !isTuple(data[0], 6)) return false
+  const [id, stage, floor, writes, guards, original] = data[0]
   const [previousId, previousStage] = data[1]
   if (!isOperationId(id, 1) || !isUint(stage) || !isUint(floor) || !isUint(previousStage)) return false
   if (stage !== previousStage + 1 || floor >= stage || (previousId === null) !== (previousStage === 0)) return false
   if (previousId !== null && !isOperationId(previousId, members)) return false
+  if (data[0].length === 6 && !isOriginal(original, members)) return false
+  if (isJoin(writes)) return isListOf(guards, 0, 0, isGuard) && data[0].length === 5
   return isListOf(writes, 1, 64, (write) => isWrite(write, members)) && isListOf(guards, 0, 64, isGuard)
 }
 
@@ -62,18 +78,78 @@ function isWrite(data: unknown, members: number): boolean {
   }
 }
 
+function isOriginal(data: unknown, members: number): boolean {
+  return isTuple(data, 2) && isUint(data[0], 1) && isOperationId(data[1], members)
+}
+
+function isJoin(writes: unknown): boolean {
+  if (!isTuple(writes, 1) || !isTuple(writes[0], 4) || !isTuple(writes[0][2], 3)) return false
+  const [path, kind, [member, tier, key], replaces] = writes[0] as [unknown, unknown, unknown[], unknown]
+  return path === '' && kind === 5 && replaces === null && isDraft(member) && isUint(tier, 255) && isKey(key)
+}
+
+function isDraft(data: unknown): boolean {
+  return isBytes(data, 12) && data.subarray(8).some((byte) => byte !== 0)
+}
+
+function isKey(data: unknown): boolean {
+  return isBytes(data, 0) || isBytes(data, 32)
+}
+
 function isGuard(data: unknown): boolean {
   if (!isTuple(data, 3) || !isPath(data[0]) || !isUint(data[1], 6) || !isValue(data[2])) return false
   return COMPARISONS[data[1]] !== 'exists' || typeof data[2] === 'boolean'
 }
 
 function isAnnouncement(data: unknown): boolean {
-  if (!isTuple(data, 10)) return false
-  const [member, start, number, epoch, stage, seq, floor, floorDigest, vectorDigest, vector] = data
-  const counts = [start, number, epoch, stage, seq, floor]
-  if (!isBytes(member, 12) || !counts.every((count) => isUint(count))) return false
-  if (!isBytes(floorDigest, 8) || !isBytes(vectorDigest, 8)) return false
+  if (!isTuple(data, 14)) return false
+  const [member, start, number, epoch, newestEpoch, epochDigest, knowsCuts, frozen, ...rest] = data
+  const [stage, seq, floor, floorDigest, vectorDigest, vector] = rest
+  const counts = [start, number, epoch, newestEpoch, stage, seq, floor]
+  if (!isBytes(member, 12) || !counts.every((count) => isUint(count)) || typeof knowsCuts !== 'boolean') return false
+  if (![epochDigest, floorDigest, vectorDigest].every((digest) => isBytes(digest, 8))) return false
+  if (frozen !== null && !isListOf(frozen, 0, 128, isVersionEntry)) return false
   return vector === null || isListOf(vector, 0, 2048, isVersionEntry)
+}
+
+function isEpoch(data: unknown): boolean {
+  if (!isTuple(data, 4) || !isUint(data[0]) || data[0] === 0 || !isBytesUpTo(data[3], 512)) return false
+  return isSorted(data[1], 2048) && isSorted(data[2], 128)
+}
+
+function isSorted(data: unknown, max: number): boolean {
+  if (!isListOf(data, 0, max, (member) => isBytes(member, 12))) return false
+  return data.every((member, index) => index === 0 || Buffer.compare(data[index - 1] as Buffer, member as Buffer) < 0)
+}
+
+function isJoinRequest(data: unknown): boolean {
+  if (!isTuple(data, 5) || !isDraft(data[0]) || !isUint(data[1], 255) || !isKey(data[2])) return false
+  return isBytesUpTo(data[3], 2048) && isUint(data[4])
+}
+
+function isRefusal(data: unknown): boolean {
+  if (!isTuple(data, 3) || !isBytes(data[0], 12) || !isBytes(data[1], 12)) return false
+  return typeof data[2] === 'string' && Buffer.byteLength(data[2]) <= 256
+}
+
+function isOffer(data: unknown): boolean {
+  if (!isTuple(data, 5) || !isBytes(data[0], 12) || !isBytes(data[1], 12) || !isUint(data[2], 1)) return false
+  return isBytes(data[3], 8) && isUint(data[4], 128 * 1024 * 1024)
+}
+
+function isChunkRequest(data: unknown): boolean {
+  if (!isTuple(data, 4) || !isBytes(data[0], 12) || !isBytes(data[1], 12)) return false
+  return isBytes(data[2], 8) && isUint(data[3], 128 * 1024 * 1024)
+}
+
+function isChunk(data: unknown): boolean {
+  return (
+    isTuple(data, 3) && isBytes(data[0], 8) && isUint(data[1], 128 * 1024 * 1024) && isBytesUpTo(data[2], 32 * 1024)
+  )
+}
+
+function isBytesUpTo(data: unknown, length: number): boolean {
+  return data instanceof Uint8Array && data.length <= length
 }
 
 function isVersionEntry(data: unknown): boolean {

@@ -58,14 +58,6 @@ describe('the local state', () => {
     assert.equal(local.get(X), undefined)
   })
 
-  test('an operation whose issuer is no member at its place is void there', () => {
-    const local = new LocalState(({ stage }) => (stage < 3 ? 'no member yet' : null))
-    const [early, later] = [entryOf(operation({ stage: 2 })), entryOf(operation({ seq: 2, stage: 3 }))]
-    local.add([early, later])
-    assert.deepEqual([early, later].map(outcomeOf), ['void', 'applied'])
-    assert.equal(early.execution?.reason, 'no member yet')
-  })
-
   test('settles what is folded, and forgets points that nothing was written to', () => {
     const local = newState()
     const entries = [
@@ -85,7 +77,7 @@ describe('the local state', () => {
 })
 
 function newState(): LocalState {
-  return new LocalState(() => null)
+  return new LocalState()
 }
 
 function entryOf(one: Operation): Entry {

@@ -82,6 +82,8 @@ export class Issuer {
       priority: memberOf(history, this.member).priority,
       writes: checked.writes,
       guards: checked.guards,
+      join: null,
+      original: null,
       paths: checked.paths,
     }
     history.execute(current)

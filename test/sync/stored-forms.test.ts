@@ -3,6 +3,8 @@ import { describe, test } from 'node:test'
 import { encodeCbor } from '../../runtime/base/cbor.ts'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { Path } from '../../runtime/state/path.ts'
+import { draftOf } from '../../runtime/sync/draft.ts'
+import { firstOf } from '../../runtime/sync/message.ts'
 import { decodeRecord, encodeRecord, type StoredRecord } from '../../runtime/sync/records.ts'
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../runtime/sync/snapshot.ts'
 import { DrivenReplica } from '../support/driven-replica.ts'
@@ -15,6 +17,15 @@ const BATCH = batchOf({
   writes: [write('x', { bytes: new Uint8Array([1, 2]), list: [null, 2n ** 60n, 0.5] })],
 })
 const { member } = idOf('A', 1)
+const LIFE = { member, draftReason: 'it was retired', adoptedJoin: idOf('B', 3), trusted: idOf('C', 2) }
+const DRAFT = draftOf(firstOf(BATCH))
+const ENTRY = { member, seq: 4, digest: BATCH.digest }
+const RETIREMENT = {
+  epoch: { number: 2, counting: [member], retired: [idOf('B', 1).member], signature: new Uint8Array([5]) },
+  before: 1,
+  frozen: new Map([[member, ENTRY]]),
+  cuts: new Map([[member, ENTRY]]),
+}
 
 describe('a stored record', () => {
   const records: readonly StoredRecord[] = [
@@ -22,6 +33,14 @@ describe('a stored record', () => {
     { kind: 'batch', batch: BATCH },
     { kind: 'floor', floor: 2 ** 40 },
     { kind: 'resolved', conflict: `${member}:1@x` },
+    { kind: 'epoch', retirement: RETIREMENT },
+    { kind: 'cuts', cuts: new Map([[member, { member, seq: 4, digest: BATCH.digest }]]) },
+    { kind: 'truncated', member, seq: 4 },
+    { kind: 'life', life: LIFE },
+    { kind: 'draft', draft: DRAFT },
+    { kind: 'settled', count: 2, batch: BATCH, conflicts: [] },
+    { kind: 'settled', count: 1, batch: null, conflicts: [] },
+    { kind: 'part', part: { purpose: 'catch-up', index: 1, count: 3, bytes: new Uint8Array([1, 2]) } },
   ]
   for (const record of records) {
     test(`of the kind ${record.kind} is read as it was written`, () => {
@@ -40,8 +59,11 @@ describe('a stored record', () => {
 describe('a snapshot', () => {
   const side = { operation: idOf('B', 2), stage: 3, value: undefined }
   const snapshot: Snapshot = {
-    member,
+    life: LIFE,
     start: 3,
+    drafts: [DRAFT],
+    retirement: RETIREMENT,
+    evidence: [[member, BATCH]],
     floor: 5,
     floorDigests: new Map([
       [4, EMPTY_DIGEST],

@@ -1,21 +1,18 @@
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { Observer } from './observer.ts'
-import { type Ending, needsMembership, readScenarios, type Scenario, type Step } from './scenario.ts'
+import { type Ending, readScenarios, type Scenario, type Step } from './scenario.ts'
 
 /** The files that belong to the project. */
 export const OWN_FILES: readonly string[] = ['scenarios.json', 'members.json'].map((name) =>
   fileURLToPath(new URL(name, import.meta.url)),
 )
 
-const USAGE = `npm run vectors -- [--allow-missing-membership] [FILE …]
+const USAGE = `npm run vectors -- [FILE …]
   Plays golden scenarios through a real replica and prints the first difference of each. Without FILE, the project's own.`
 
 /** What became of one scenario. */
-export type Verdict =
-  | { readonly kind: 'equal' }
-  | { readonly kind: 'needs membership' }
-  | { readonly kind: 'differs'; readonly difference: string }
+export type Verdict = { readonly kind: 'equal' } | { readonly kind: 'differs'; readonly difference: string }
 
 /**
  * Plays the files and prints one line for each scenario.
@@ -32,7 +29,6 @@ export function main(args: readonly string[], print: (line: string) => void = co
 
 /** @throws Error if the scenario contradicts itself */
 export function play(scenario: Scenario): Verdict {
-  if (needsMembership(scenario)) return { kind: 'needs membership' }
   const observer = new Observer(scenario)
   for (const [index, step] of scenario.steps.entries()) {
     const seen = observer.deliver(scenario.deliver[index] ?? step.d)
@@ -46,18 +42,13 @@ export function play(scenario: Scenario): Verdict {
 }
 
 function playAll(args: readonly string[], print: (line: string) => void): number {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options: { 'allow-missing-membership': { type: 'boolean', default: false } },
-    allowPositionals: true,
-  })
+  const { positionals } = parseArgs({ args: [...args], options: {}, allowPositionals: true })
   let failures = 0
   for (const file of positionals.length > 0 ? positionals : OWN_FILES) {
     for (const scenario of readScenarios(file)) {
       const verdict = play(scenario)
       print(lineOf(scenario, verdict))
       if (verdict.kind === 'differs') failures += 1
-      if (verdict.kind === 'needs membership' && !values['allow-missing-membership']) failures += 1
     }
   }
   return failures === 0 ? 0 : 1

@@ -1,6 +1,6 @@
 import { type Digest, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { formatOperationId, type MemberId, memberIdOf, type NodeId, type OperationId } from '../../runtime/base/ids.ts'
-import { compareCanonically, pathsOf, type Write } from '../../runtime/state/operation.ts'
+import { compareCanonically, type Join, pathsMet, pathsOf, type Write } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
@@ -94,6 +94,7 @@ export class ScenarioFrames {
     const guards = (operation.guards ?? []).map(([path, comparison, value]) => {
       return { path: path as Path, comparison, value }
     })
+    const join = operation.join === undefined ? null : this.#joinOf(operation.join)
     return {
       current: {
         id,
@@ -102,13 +103,20 @@ export class ScenarioFrames {
         priority: priorityOf(id.member, this.#node(operation.by).tier),
         writes,
         guards,
-        paths: pathsOf(writes, guards),
+        join,
+        original: null,
+        paths: pathsMet(pathsOf(writes, guards), id.member, join, null),
       },
       previous:
         operation.prev === 'genesis'
           ? { id: null, stage: 0 }
           : { id: this.idOf(operation.prev), stage: this.#operation(operation.prev).stage },
     }
+  }
+
+  /** A join admits the second member id of a node. */
+  #joinOf(node: string): Join {
+    return { member: this.memberOf(node, 2), tier: this.#node(node).tier, key: new Uint8Array() }
   }
 
   #operation(name: string): ScenarioOperation {

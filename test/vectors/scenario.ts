@@ -69,17 +69,6 @@ export function readScenarios(file: string): readonly Scenario[] {
   return scenarios
 }
 
-/** Joins, epochs and later members are a part of the protocol of their own. */
-export function needsMembership(scenario: Scenario): boolean {
-  const nodes = Object.keys(scenario.nodes)
-  const founders = scenario.founders ?? nodes
-  return (
-    nodes.some((node) => !founders.includes(node)) ||
-    Object.values(scenario.ops).some((operation) => operation.join !== undefined || operation.member !== 1) ||
-    scenario.deliver.some((delivery) => typeof delivery === 'object' && 'epoch' in delivery)
-  )
-}
-
 function checkReferences(file: string, scenario: Scenario): void {
   const fail = (problem: string): never => {
     throw new Error(`${file}: scenario ${scenario.name}: ${problem}`)

@@ -76,6 +76,8 @@ function syncMessageOf(wire: WireOperation, origin: MemberId, tier: number): Syn
     priority: priorityOf(origin, tier),
     writes,
     guards,
+    join: null,
+    original: null,
     paths: pathsOf(writes, guards),
   }
   return {

@@ -1,0 +1,31 @@
+import type { MemberId } from '../base/ids.ts'
+import type { Original } from './operation.ts'
+import type { Path } from './path.ts'
+
+/**
+ * Points that the protocol keeps for itself beside those of the device. They are cells like any other, so that membership
+ * is undone, executed again, settled and carried in snapshots by the very rules of the state. Their names begin with a
+ * control character, which no path of a device may hold.
+ */
+const MARK = '\u0000'
+
+/** Holds [tier, key] of a member; its writer is the join that counts, which is the first in canonical order. */
+export function memberPoint(member: MemberId): Path {
+  return `${MARK}member/${member}` as Path
+}
+
+/** Holds which originals of this kind and member came back under another id. */
+export function originalPoint({ kind, id }: Original): Path {
+  return `${MARK}${kind}/${id.member}` as Path
+}
+
+export function isReserved(path: Path): boolean {
+  return path.startsWith(MARK)
+}
+
+/** The member whose point `path` is, or null for any other point. */
+export function memberOfPoint(path: Path): MemberId | null {
+  return path.startsWith(MEMBER_PREFIX) ? (path.slice(MEMBER_PREFIX.length) as MemberId) : null
+}
+
+const MEMBER_PREFIX = `${MARK}member/`

@@ -1,0 +1,82 @@
+import { isFounding, nodeOf } from '../base/ids.ts'
+import { hasComeBack } from '../state/came-back.ts'
+import { memberPoint, originalPoint } from '../state/reserved-point.ts'
+import type { Conflict } from './conflict.ts'
+import { type Draft, draftOf } from './draft.ts'
+import type { History } from './history.ts'
+import type { Holding } from './recovery.ts'
+import type { MemberLog } from './member-log.ts'
+import { type Batch, firstOf, type SyncMessage } from './message.ts'
+import { compareCanonically } from '../state/operation.ts'
+import { conflictOf } from './settlement.ts'
+
+/** What a node that adopts a welcome takes along from the history that it leaves. */
+export interface Belongings {
+  /** Own operations of former lives that did not stand, then the drafts made since. */
+  readonly drafts: readonly Draft[]
+  /** Own operations that contradict what the fleet holds under the same ids: people decide. */
+  readonly conflicts: readonly Conflict[]
+}
+
+/**
+ * What is to be issued again after a welcome (PROTOCOL section 5 and 6): own operations that the fleet does not hold, because
+ * they lie beyond a cut or were never sent, and those that stand before the place of the join that counts. Whatever has come
+ * back already is left out. Where the own chain differs from the fleet's, the rest goes to the conflict list.
+ */
+export function belongingsOf({ history: old, drafts, life }: Holding, fresh: History): Belongings {
+  const { member: self, trusted } = life
+  const again: Draft[] = []
+  const conflicts: Conflict[] = []
+  for (const log of old.logs()) {
+    if (nodeOf(log.member) !== nodeOf(self)) continue
+    const theirs = fresh.log(log.member)
+    const surely = trusted?.member === log.member ? Math.min(trusted.seq, theirs.held.seq) : 0
+    const common = Math.max(commonSeq(log, theirs), surely)
+    const isFork = common < Math.min(log.held.seq, theirs.held.seq)
+    for (const message of messagesOf(log)) {
+      const draft = draftOf(message)
+      if (message.current.join !== null || isBack(draft, fresh)) continue
+      if (message.current.id.seq <= common) {
+        if (isVoid(message, fresh)) again.push(draft)
+      } else if (isFork) conflicts.push(...conflictsOf(draft, fresh))
+      else again.push(draft)
+    }
+  }
+  return { drafts: [...again, ...drafts.filter((draft) => !isBack(draft, fresh))], conflicts }
+}
+
+/**
+ * A member that lacks operations below another's floor adopts that one's snapshot and keeps what it holds above it
+ * (PROTOCOL section 7, catch-up). @returns the batches of `old`, in the order in which the new history takes them
+ */
+export function batchesAbove(old: History): Batch[] {
+  const batches = [...old.logs()].flatMap((log) => log.batches)
+  return batches.sort((left, right) => compareCanonically(firstOf(left).current, firstOf(right).current))
+}
+
+/** The last seq up to which both hold the same, as far as it can be told; what was folded is the same. */
+function commonSeq(ours: MemberLog, theirs: MemberLog): number {
+  if (ours.digestAt(theirs.held.seq) === theirs.held.digest) return theirs.held.seq
+  const ends = ours.batches.map((batch) => firstOf(batch).current.id.seq + batch.messages.length - 1).toReversed()
+  for (const seq of ends) if (theirs.digestAt(seq) === ours.digestAt(seq)) return seq
+  return Math.min(ours.settled.seq, theirs.held.seq)
+}
+
+function messagesOf(log: MemberLog): readonly SyncMessage[] {
+  return log.batches.flatMap((batch) => batch.messages)
+}
+
+function isBack({ current: { original } }: Draft, fresh: History): boolean {
+  return hasComeBack(fresh.local.cell(originalPoint(original)).value, original.id.seq)
+}
+
+/** It stands before the place of the join that counts, and so is void everywhere. */
+function isVoid({ current }: SyncMessage, fresh: History): boolean {
+  if (isFounding(current.id.member)) return false
+  const { writer } = fresh.local.cell(memberPoint(current.id.member))
+  return writer === null || compareCanonically(current, writer) < 0
+}
+
+function conflictsOf(draft: Draft, fresh: History): Conflict[] {
+  return draft.current.writes.map((write) => conflictOf(draft, write, fresh.local.cell(write.path)))
+}

@@ -1,0 +1,163 @@
+import { type Digest, EMPTY_DIGEST } from '../base/digest.ts'
+import type { MemberId } from '../base/ids.ts'
+import { MEMBERS_MAX } from '../base/limits.ts'
+import { type Epoch, epochDigest } from './epoch.ts'
+import type { Batch } from './message.ts'
+import type { VersionEntry, VersionVector } from './version-vector.ts'
+
+/** What is on record of the newest epoch. */
+export interface RetirementRecord {
+  readonly epoch: Epoch | null
+  /** The epoch that was announced before this one. */
+  readonly before: number
+  /** What we held of each retired member when we learned the epoch. */
+  readonly frozen: VersionVector
+  /** What stands of each retired member, or null while a counting member has not said what it holds. */
+  readonly cuts: VersionVector | null
+}
+
+/**
+ * Frozen entries and cuts of the newest epoch (PROTOCOL section 6). cut(r) is the highest frozen entry of r among the
+ * counting members; it is known once all of them have announced theirs. Until then nothing of r is taken beyond what some
+ * counting member has frozen. Only what is on our disk counts as frozen by us.
+ */
+export class Retirement {
+  #record: RetirementRecord = { epoch: null, before: 0, frozen: new Map(), cuts: null }
+  #retired: ReadonlySet<MemberId> = new Set()
+  #isStored = true
+  #digest: Digest = EMPTY_DIGEST
+  /** The frozen entries of each counting member that has announced them. */
+  readonly #stated = new Map<MemberId, VersionVector>()
+  /** Who has said last that it does not know the cuts. */
+  readonly #unknowing = new Set<MemberId>()
+  /** Batches with joins that were cut, by the member that hung on the join: evidence for those who wait for it. */
+  readonly evidence: Map<MemberId, Batch> = new Map()
+
+  get record(): RetirementRecord {
+    return this.#record
+  }
+
+  get epoch(): Epoch | null {
+    return this.#record.epoch
+  }
+
+  /** Number of the newest epoch document. */
+  get number(): number {
+    return this.#record.epoch?.number ?? 0
+  }
+
+  /** Digest of the newest epoch document. */
+  get digest(): Digest {
+    return this.#digest
+  }
+
+  get cuts(): VersionVector | null {
+    return this.#record.epoch === null ? NO_CUTS : this.#record.cuts
+  }
+
+  get retired(): ReadonlySet<MemberId> {
+    return this.#retired
+  }
+
+  isRetired(member: MemberId): boolean {
+    return this.#retired.has(member)
+  }
+
+  /** The epoch that `self` may announce: one in which it does not count only once it knows the cuts. */
+  announced(self: MemberId): number {
+    const { epoch, before, cuts } = this.#record
+    if (epoch === null) return 0
+    return this.#isStored && (cuts !== null || epoch.counting.includes(self)) ? epoch.number : before
+  }
+
+  /** The frozen entries that `self` announces, or null if it has none to announce. */
+  announcedEntries(self: MemberId): readonly VersionEntry[] | null {
+    const { epoch, frozen } = this.#record
+    return this.#isStored && epoch?.counting.includes(self) === true ? [...frozen.values()] : null
+  }
+
+  /** Somebody does not know the cuts yet, perhaps we ourselves: our frozen entries have to be announced. */
+  get isEntriesWanted(): boolean {
+    return this.#record.cuts === null || this.#unknowing.size > 0
+  }
+
+  /** What `member` has said of the newest epoch. */
+  noteKnowledge(member: MemberId, epoch: number, knowsCuts: boolean): void {
+    if (epoch >= this.number && knowsCuts) this.#unknowing.delete(member)
+    else if (this.#unknowing.size < MEMBERS_MAX) this.#unknowing.add(member)
+  }
+
+  /** The highest seq that may be taken of a retired member; null for any other. */
+  bound(member: MemberId): number | null {
+    if (!this.#retired.has(member)) return null
+    const { cuts, frozen } = this.#record
+    if (cuts !== null) return cuts.get(member)?.seq ?? 0
+    let bound = frozen.get(member)?.seq ?? 0
+    for (const stated of this.#stated.values()) bound = Math.max(bound, stated.get(member)?.seq ?? 0)
+    return bound
+  }
+
+  /** True if `seq` of `member` will never stand. */
+  isCut(member: MemberId, seq: number): boolean {
+    const { cuts } = this.#record
+    return cuts !== null && this.#retired.has(member) && seq > (cuts.get(member)?.seq ?? 0)
+  }
+
+  /** A new epoch holds from now on; it counts once it is on the disk. */
+  begin(record: RetirementRecord): void {
+    this.restore(record)
+    this.#isStored = false
+  }
+
+  /** Takes back what was on the disk. */
+  restore(record: RetirementRecord): void {
+    this.#record = record
+    this.#digest = epochDigest(record.epoch)
+    this.#retired = new Set(record.epoch?.retired)
+    this.#stated.clear()
+    this.#unknowing.clear()
+    this.#isStored = true
+  }
+
+  /** The epoch and our frozen entries are on the disk. */
+  noteStored(): void {
+    this.#isStored = true
+  }
+
+  noteCuts(cuts: VersionVector): void {
+    this.#record = { ...this.#record, cuts }
+  }
+
+  /** @returns true if that was new */
+  noteStated(member: MemberId, epoch: number, frozen: readonly VersionEntry[]): boolean {
+    if (epoch !== this.number || this.#stated.has(member) || !this.#record.epoch?.counting.includes(member))
+      return false
+    this.#stated.set(member, new Map(frozen.map((entry) => [entry.member, entry])))
+    return true
+  }
+
+  /** Counting members whose frozen entries are not known here. */
+  unstated(self: MemberId): MemberId[] {
+    const isOwnKnown = this.#isStored
+    return (this.#record.epoch?.counting ?? []).filter((member) =>
+      member === self ? !isOwnKnown : !this.#stated.has(member),
+    )
+  }
+
+  /** The cuts, once every counting member has stated what it holds; null before. */
+  computeCuts(self: MemberId): VersionVector | null {
+    const { epoch, frozen } = this.#record
+    if (epoch === null || this.unstated(self).length > 0) return null
+    const vectors = epoch.counting.map((member) => (member === self ? frozen : (this.#stated.get(member) ?? NO_CUTS)))
+    const cuts = new Map<MemberId, VersionEntry>()
+    for (const vector of vectors) {
+      for (const entry of vector.values()) {
+        if (this.#retired.has(entry.member) && entry.seq > (cuts.get(entry.member)?.seq ?? 0))
+          cuts.set(entry.member, entry)
+      }
+    }
+    return cuts
+  }
+}
+
+const NO_CUTS: VersionVector = new Map()

@@ -1,0 +1,96 @@
+import { type CborData, encodeCbor } from '../base/cbor.ts'
+import { type Digest, digestOf, EMPTY_DIGEST } from '../base/digest.ts'
+import { type MemberId, memberIdToBytes } from '../base/ids.ts'
+import { EPOCH_RETIRED_MAX, MEMBERS_MAX, SIGNATURE_BYTES_MAX } from '../base/limits.ts'
+import type { History } from './history.ts'
+import type { Member } from './membership.ts'
+import type { Peers } from './peers.ts'
+import { digestBytes, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+
+/**
+ * The operator's word on who takes part (PROTOCOL section 6): made by `fleet retire`, gossiped, and the highest number
+ * holds. Member ids are sorted, so that equal epochs have equal bytes.
+ */
+export interface Epoch {
+  /** 1, 2, 3 …; a fleet without any retirement is at 0 and has no such document. */
+  readonly number: number
+  /** Who states what is held of the retired. */
+  readonly counting: readonly MemberId[]
+  /** All member ids that were ever retired. */
+  readonly retired: readonly MemberId[]
+  /** Of the operator's key over {@link epochPayload}. */
+  readonly signature: Uint8Array
+}
+
+/** What the operator signs: the fleet is in it, so that no epoch is played into another fleet. */
+export function epochPayload(fleet: Digest, epoch: Omit<Epoch, 'signature'>): Uint8Array {
+  return encodeCbor([digestBytes(fleet), epoch.number, bytesOf(epoch.counting), bytesOf(epoch.retired)])
+}
+
+/** Null if `epoch` may follow `current`, else one clear reason. Signatures are not looked at here. */
+export function epochProblem(epoch: Epoch, current: Epoch | null): string | null {
+  const retired = new Set(epoch.retired)
+  if (epoch.counting.some((member) => retired.has(member))) return 'a member counts and is retired'
+  if (epoch.counting.length === 0) return 'no member counts'
+  if (current?.retired.some((member) => !retired.has(member))) return 'it takes back a retirement'
+  return null
+}
+
+/**
+ * The epoch that retires `retire` too. Counting are settled members that counted before or whose newest announcement
+ * carries the current epoch; without any, only an explicit epoch that names them helps.
+ */
+export function proposeEpoch(
+  { membership, retirement, floor }: History,
+  peers: Peers,
+  self: MemberId,
+  retire: readonly MemberId[],
+): Omit<Epoch, 'signature'> {
+  const retired = new Set([...retirement.retired, ...retire])
+  const counts = ({ id, since, join }: Member): boolean => {
+    if (since > floor || retired.has(id)) return false
+    const countedBefore = retirement.epoch?.counting.includes(id) ?? join === null
+    const announced = id === self ? retirement.announced(self) : peers.get(id)?.announcement.epoch
+    return countedBefore || announced === retirement.number
+  }
+  const counting = membership.list().filter(counts)
+  return { number: retirement.number + 1, counting: counting.map(({ id }) => id).sort(), retired: [...retired].sort() }
+}
+
+/** Equal for epochs that say the same, however often they were signed. */
+export function epochDigest(epoch: Epoch | null): Digest {
+  if (epoch === null) return EMPTY_DIGEST
+  return digestOf(encodeCbor([epoch.number, bytesOf(epoch.counting), bytesOf(epoch.retired)]))
+}
+
+export function encodeEpoch(epoch: Epoch): CborData {
+  return [epoch.number, bytesOf(epoch.counting), bytesOf(epoch.retired), epoch.signature]
+}
+
+/** @throws FleetstepError `message-invalid` */
+export function decodeEpoch(data: CborData | undefined): Epoch {
+  const [number, counting, retired, signature] = tupleOf(data, 'epoch', 4)
+  if (!(signature instanceof Uint8Array) || signature.length > SIGNATURE_BYTES_MAX)
+    throw invalid('signature', 'is not bytes or too long')
+  const epoch: Epoch = {
+    number: uintOf(number, 'number of the epoch'),
+    counting: membersFrom(counting, 'counting members', MEMBERS_MAX),
+    retired: membersFrom(retired, 'retired members', EPOCH_RETIRED_MAX),
+    signature: new Uint8Array(signature),
+  }
+  if (epoch.number === 0) throw invalid('number of the epoch', 'is 0')
+  return epoch
+}
+
+function bytesOf(members: readonly MemberId[]): Uint8Array[] {
+  return members.map(memberIdToBytes)
+}
+
+/** Sorted and without doubles, so that there is one way to write it. */
+function membersFrom(data: CborData | undefined, field: string, lengthMax: number): MemberId[] {
+  const members = listOf(data, field, lengthMax).map((member) => memberFrom(member, field))
+  for (const [index, member] of members.entries()) {
+    if (index > 0 && (members[index - 1] as MemberId) >= member) throw invalid(field, 'are not sorted')
+  }
+  return members
+}

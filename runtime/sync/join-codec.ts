@@ -1,0 +1,89 @@
+import type { CborData } from '../base/cbor.ts'
+import { isFounding, memberIdToBytes } from '../base/ids.ts'
+import { PROOF_BYTES_MAX, REFUSAL_BYTES_MAX, SNAPSHOT_BYTES_MAX, TRANSFER_CHUNK_BYTES } from '../base/limits.ts'
+import { TIER_MAX } from '../state/priority.ts'
+import { digestBytes, digestFrom, invalid, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import type { Chunk, ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
+import { keyFrom } from './operation-codec.ts'
+
+/** The messages by which a draft becomes a member and a snapshot is fetched, see `sync.cddl`. */
+
+export function encodeJoinRequest({ member, tier, key, proof, epoch }: JoinRequest): CborData {
+  return [memberIdToBytes(member), tier, key, proof, epoch]
+}
+
+export function decodeJoinRequest(data: CborData | undefined): JoinRequest {
+  const [member, tier, key, proof, epoch] = tupleOf(data, 'request to join', 5)
+  const request: JoinRequest = {
+    member: memberFrom(member, 'draft'),
+    tier: uintOf(tier, 'tier', TIER_MAX),
+    key: keyFrom(key),
+    proof: bytesUpTo(proof, 'proof', PROOF_BYTES_MAX),
+    epoch: uintOf(epoch, 'epoch'),
+  }
+  if (isFounding(request.member)) throw invalid('draft', 'has a member id of the genesis')
+  return request
+}
+
+export function encodeRefusal({ to, from, reason }: Refusal): CborData {
+  return [memberIdToBytes(to), memberIdToBytes(from), reason]
+}
+
+export function decodeRefusal(data: CborData | undefined): Refusal {
+  const [to, from, reason] = tupleOf(data, 'refusal', 3)
+  if (typeof reason !== 'string' || Buffer.byteLength(reason) > REFUSAL_BYTES_MAX)
+    throw invalid('reason', `is not text of at most ${REFUSAL_BYTES_MAX} bytes`)
+  return { to: memberFrom(to, 'draft'), from: memberFrom(from, 'sponsor'), reason }
+}
+
+const PURPOSES = ['welcome', 'catch-up'] as const
+
+export function encodeOffer({ to, from, purpose, digest, size }: Offer): CborData {
+  return [memberIdToBytes(to), memberIdToBytes(from), PURPOSES.indexOf(purpose), digestBytes(digest), size]
+}
+
+export function decodeOffer(data: CborData | undefined): Offer {
+  const [to, from, purposeIndex, digest, size] = tupleOf(data, 'offer', 5)
+  const purpose = PURPOSES[uintOf(purposeIndex, 'purpose')]
+  if (purpose === undefined) throw invalid('purpose', 'is not known to this version')
+  return {
+    to: memberFrom(to, 'receiver'),
+    from: memberFrom(from, 'sender'),
+    purpose,
+    digest: digestFrom(digest, 'digest'),
+    size: uintOf(size, 'size', SNAPSHOT_BYTES_MAX),
+  }
+}
+
+export function encodeChunkRequest({ from, to, digest, offset }: ChunkRequest): CborData {
+  return [memberIdToBytes(from), memberIdToBytes(to), digestBytes(digest), offset]
+}
+
+export function decodeChunkRequest(data: CborData | undefined): ChunkRequest {
+  const [from, to, digest, offset] = tupleOf(data, 'request for a chunk', 4)
+  return {
+    from: memberFrom(from, 'asker'),
+    to: memberFrom(to, 'answerer'),
+    digest: digestFrom(digest, 'digest'),
+    offset: uintOf(offset, 'offset', SNAPSHOT_BYTES_MAX),
+  }
+}
+
+export function encodeChunk({ digest, offset, bytes }: Chunk): CborData {
+  return [digestBytes(digest), offset, bytes]
+}
+
+export function decodeChunk(data: CborData | undefined): Chunk {
+  const [digest, offset, bytes] = tupleOf(data, 'chunk', 3)
+  return {
+    digest: digestFrom(digest, 'digest'),
+    offset: uintOf(offset, 'offset', SNAPSHOT_BYTES_MAX),
+    bytes: bytesUpTo(bytes, 'chunk', TRANSFER_CHUNK_BYTES),
+  }
+}
+
+function bytesUpTo(data: CborData | undefined, field: string, lengthMax: number): Uint8Array {
+  if (!(data instanceof Uint8Array) || data.length > lengthMax)
+    throw invalid(field, `is not at most ${lengthMax} bytes`)
+  return new Uint8Array(data)
+}

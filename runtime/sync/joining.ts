@@ -1,0 +1,158 @@
+import type { Monotonic } from '../base/clock.ts'
+import { FleetstepError } from '../base/errors.ts'
+import type { History } from './history.ts'
+import type { Chunk, Offer, Refusal } from './message.ts'
+import { Newcomer } from './newcomer.ts'
+import type { Output } from './output.ts'
+import type { ReplicaCore } from './replica-core.ts'
+import { historyFrom } from './recovery.ts'
+import { decodeSnapshot } from './snapshot.ts'
+import { Fetch, isAcceptable } from './transfer.ts'
+
+/** A snapshot that was fetched whole and is on its way to the disk. */
+export interface Fetched {
+  readonly purpose: Offer['purpose']
+  readonly bytes: Uint8Array
+  /** Number of the last of the records that hold it: it is adopted when that one is on the disk. */
+  readonly record: number
+}
+
+/**
+ * How a node comes to a snapshot of another one: as a draft it asks to join and adopts the first welcome; as a member that
+ * cannot get some operations one by one any more it takes what is offered to it. One snapshot at a time.
+ */
+export class Joining {
+  readonly #core: ReplicaCore
+  readonly #newcomer: Newcomer
+  #fetch: Fetch | null = null
+  #fetched: Fetched | null = null
+
+  constructor(core: ReplicaCore) {
+    this.#core = core
+    this.#newcomer = new Newcomer(core.options.random)
+  }
+
+  get wakeAt(): Monotonic | null {
+    if (this.#fetched !== null) return null
+    return this.#fetch?.wakeAt ?? (this.#core.isDraft ? this.#newcomer.wakeAt : null)
+  }
+
+  /** Why the fleet did not take this draft in, or null. */
+  get refusal(): string | null {
+    return this.#newcomer.refusal
+  }
+
+  /** A snapshot is about to replace what is held: nothing else is taken in until then. */
+  get isAdopting(): boolean {
+    return this.#fetched !== null
+  }
+
+  /** Somebody may hear us now, or we are a draft from now on. */
+  askSoon(now: Monotonic): void {
+    this.#newcomer.askSoon(now)
+  }
+
+  noteRefusal(refusal: Refusal): void {
+    if (refusal.to === this.#core.self && this.#core.isDraft) this.#newcomer.noteRefused(refusal.reason)
+  }
+
+  noteOffer(offer: Offer, link: string, now: Monotonic): void {
+    const { self, isDraft, options } = this.#core
+    if (offer.to !== self || (offer.purpose === 'welcome') !== isDraft) return
+    if (this.#fetch !== null || this.#fetched !== null || !isAcceptable(offer)) return
+    this.#fetch = new Fetch(offer, link, options.random, now)
+  }
+
+  tick(now: Monotonic): Output[] {
+    if (this.#fetched !== null) return []
+    if (this.#fetch?.hasFailed === true) {
+      this.#fetch = null
+      this.askSoon(now)
+    }
+    if (this.#fetch !== null) return this.#askForChunk(this.#fetch, now)
+    const { wakeAt } = this.#newcomer
+    if (!this.#core.isDraft || wakeAt === null || wakeAt > now) return []
+    this.#newcomer.noteAsked(now)
+    return this.#askToJoin()
+  }
+
+  noteChunk(chunk: Chunk, now: Monotonic): Output[] {
+    const fetch = this.#fetch
+    if (fetch === null || !fetch.take(chunk, now) || !fetch.isComplete) return []
+    this.#fetch = null
+    const bytes = fetch.bytes()
+    const problem = bytes === null ? 'it is not what was offered' : this.#problemOf(bytes, fetch.offer)
+    if (bytes === null || problem !== null) {
+      this.#core.dropped.add(`snapshot of another node: ${problem}`)
+      this.askSoon(now)
+      return []
+    }
+    const outputs = this.#core.writer.storeParts(fetch.offer.purpose, bytes)
+    this.#fetched = { purpose: fetch.offer.purpose, bytes, record: this.#core.writer.lastNumber }
+    return outputs
+  }
+
+  /** @returns the snapshot that is on the disk now and is to be adopted, or null */
+  noteStored(through: number): Fetched | null {
+    const fetched = this.#fetched
+    if (fetched === null || fetched.record > through) return null
+    this.#fetched = null
+    this.#newcomer.rest()
+    return fetched
+  }
+
+  /** This node has got another standing: what was under way is void. */
+  reset(now: Monotonic): void {
+    this.#fetch = null
+    this.#newcomer.rest()
+    if (this.#core.isDraft) this.askSoon(now)
+  }
+
+  #askToJoin(): Output[] {
+    const { self, priority, options, history, writer } = this.#core
+    if (!writer.hasStarted) return []
+    const request = {
+      member: self,
+      tier: priority.tier,
+      key: options.key ?? new Uint8Array(),
+      proof: options.proof ?? new Uint8Array(),
+      epoch: history.retirement.number,
+    }
+    return [this.#core.send({ kind: 'join-request', request }, 'requests', 'all')]
+  }
+
+  #askForChunk(fetch: Fetch, now: Monotonic): Output[] {
+    const offset = fetch.due(now)
+    if (offset === null) return []
+    const { from, digest } = fetch.offer
+    const request = { from: this.#core.self, to: from, digest, offset }
+    return [this.#core.send({ kind: 'chunk-request', request }, 'requests', { only: fetch.link })]
+  }
+
+  /** Why the snapshot cannot be adopted, or null. It is checked whole before anything is kept of it. */
+  #problemOf(bytes: Uint8Array, offer: Offer): string | null {
+    const { options, self, history } = this.#core
+    try {
+      const fresh = historyFrom(options.genesis, decodeSnapshot(bytes))
+      if (fresh.retirement.number < history.retirement.number) return 'it is of an older epoch'
+      if (fresh.membership.get(self) === undefined || fresh.retirement.isRetired(self)) return 'we are no member in it'
+      if (offer.purpose === 'welcome' && fresh.log(self).held.seq > 0) {
+        this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
+        return 'we have been a member in it before'
+      }
+      if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return 'we lack nothing below its floor'
+      if (offer.purpose === 'catch-up' && fresh.retirement.digest !== history.retirement.digest)
+        return 'it is of another epoch'
+      return null
+    } catch (error) {
+      if (error instanceof FleetstepError) return error.message
+      throw error
+    }
+  }
+}
+
+/** True if `ours` lacks operations that `theirs` has settled, and so cannot pass on one by one. */
+function lacksBelow(theirs: History, ours: History): boolean {
+  if (theirs.floor <= ours.floor) return false
+  return [...theirs.logs()].some((log) => log.settled.seq > ours.log(log.member).held.seq)
+}

@@ -1,0 +1,173 @@
+import type { Monotonic } from '../base/clock.ts'
+import type { MemberId } from '../base/ids.ts'
+import { lateOperations } from './late.ts'
+import { standingLife } from './used-twice.ts'
+import { type Announcement, type Batch, firstOf, lastOf, type Request } from './message.ts'
+import type { Integration } from './history.ts'
+import type { Output } from './output.ts'
+import type { Peer } from './peers.ts'
+import { isOutvoted } from './divergence.ts'
+import type { ReplicaCore } from './replica-core.ts'
+
+/** What comes from other members: operations, announcements, requests; and the word of our own disk. */
+export class Receiving {
+  readonly #core: ReplicaCore
+
+  constructor(core: ReplicaCore) {
+    this.#core = core
+  }
+
+  batch(batch: Batch, link: string, now: Monotonic): Output[] {
+    const core = this.#core
+    const last = lastOf(batch).current.id
+    if (batch.origin === core.self && last.seq > core.history.log(core.self).held.seq) {
+      core.noteSetBack(`the fleet holds operation ${last.seq} of this node, which this node does not know`)
+      return []
+    }
+    if (core.isDraft) {
+      core.dropped.add('this node is a draft')
+      return []
+    }
+    const outputsOfFork = this.#settleFork(batch)
+    const reception = core.history.receive(batch)
+    const judged = [{ batch, verdict: reception.verdict }, ...reception.rejected]
+    const outputs = [...outputsOfFork, ...judged.flatMap((one) => core.describeVerdict(one.batch, one.verdict))]
+    if (reception.waits === 'full') core.dropped.add('the waiting list is full')
+    for (const integration of reception.integrations) {
+      outputs.push(...core.keep(integration), ...this.#relay(integration, link), ...core.describe(integration))
+    }
+    // What was refused must not be asked for again and again.
+    if (reception.verdict.kind !== 'refused' && reception.verdict.kind !== 'late')
+      core.antiEntropy.noteBatch(batch, link, reception.verdict.kind === 'ready', now)
+    return outputs
+  }
+
+  announcement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): Output[] {
+    const core = this.#core
+    const { membership, retirement } = core.history
+    const { member } = announcement
+    if (core.isDraft) this.#compareAsDraft(announcement)
+    if (membership.get(member) === undefined || retirement.isRetired(member)) {
+      core.dropped.add('announcement of a node that is no member')
+      return []
+    }
+    const peer = core.peers.note(announcement, core.storedVector(), link, now)
+    if (peer === null) return []
+    if (core.isDraft) return core.advanceFloor()
+    // Our join has just been cut: what we say and hold as this member is void, and a new life begins after this.
+    if (core.reasonToBeDraft() !== null) return []
+    this.#compareWithOwn(peer)
+    if (peer.hasStatedVector) core.noteHeard(member, now)
+    core.antiEntropy.noteAnnouncement(peer, now)
+    const outputs: Output[] = [
+      ...this.#askForForks(peer),
+      ...this.#removeLate(announcement),
+      ...this.#checkDivergence(announcement),
+    ]
+    if (core.antiEntropy.links.size > 1) {
+      outputs.push({ kind: 'send', frame, to: { channel: 'announcements', links: { except: link } } })
+    }
+    return [...outputs, ...core.advanceFloor()]
+  }
+
+  /** @returns the asker, if it lacks operations that are not kept here any more */
+  request(request: Request, link: string, now: Monotonic): MemberId[] {
+    const core = this.#core
+    if (request.from === core.self || core.isDraft) return []
+    core.antiEntropy.noteRequest(request, link, now)
+    const { membership, retirement } = core.history
+    if (membership.get(request.from) === undefined || retirement.isRetired(request.from)) return []
+    // The request may be old: what counts is what the asker has said that it holds.
+    const vector = core.peers.get(request.from)?.vector
+    const isLaggard = request.gaps.some(({ member, after }) => {
+      const { seq } = core.history.log(member).settled
+      return seq > after && seq > (vector?.get(member)?.seq ?? 0)
+    })
+    return isLaggard ? [request.from] : []
+  }
+
+  /** Our records up to `through` are on the disk: our operations among them may be sent now. */
+  stored(through: number, now: Monotonic): Output[] {
+    const core = this.#core
+    const outputs: Output[] = []
+    for (const batch of core.writer.advance(through)) {
+      const { id } = lastOf(batch).current
+      core.history.log(batch.origin).markStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
+      if (!core.outbox.noteStored(batch.digest)) continue
+      outputs.push({ kind: 'durable', through: id })
+      if (batch.origin === core.self && core.maySpeak()) outputs.push(core.sendBatch(batch, 'all'))
+    }
+    core.dropVector()
+    core.antiEntropy.noteStored(now)
+    return outputs
+  }
+
+  /** If the batch is of another life of its member, and that one stands, what we hold of the first makes room. */
+  #settleFork(batch: Batch): Output[] {
+    const core = this.#core
+    if (batch.origin === core.self || standingLife(batch, core.history) !== 'theirs') return []
+    const { member, seq } = firstOf(batch).current.id
+    const alarm = core.alarms.raise({ name: 'identity-used-twice', member, seq })
+    return [...alarm, ...core.truncate({ member, seq: seq - 1 })]
+  }
+
+  /** Where another member holds another chain under one member id, it is asked for it: one of the two lives stands. */
+  #askForForks(peer: Peer): Output[] {
+    const { history, self } = this.#core
+    const gaps = [...peer.vector.values()].flatMap(({ member, seq, digest }) => {
+      const log = history.log(member)
+      const ours = log.digestAt(seq)
+      if (member === self || ours === null || ours === digest || log.settled.seq >= seq) return []
+      return [{ member, after: log.settled.seq, through: seq }]
+    })
+    if (gaps.length === 0) return []
+    const request: Request = { from: self, to: peer.announcement.member, gaps }
+    return [this.#core.send({ kind: 'request', request }, 'requests', { only: peer.link })]
+  }
+
+  #removeLate(announcement: Announcement): Output[] {
+    const core = this.#core
+    return lateOperations(announcement, core.history).flatMap((late) => {
+      const { member, seq } = late
+      const alarm = late.isVoid ? [] : core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
+      if (member === core.self) core.noteSetBack('the fleet has settled what lies behind our operations without them')
+      return [...alarm, ...core.truncate(late)]
+    })
+  }
+
+  /** A node with several links carries for those who have only one. */
+  #relay(integration: Integration, link: string): Output[] {
+    if (integration.batch === null || this.#core.antiEntropy.links.size < 2) return []
+    return [this.#core.sendBatch(integration.batch, { except: link })]
+  }
+
+  /** Whoever knows more of us than we do has met us before our data directory was set back, or a clone of us. */
+  #compareWithOwn(peer: Peer): void {
+    const { self, history } = this.#core
+    const own = peer.vector.get(self)
+    const log = history.log(self)
+    if (own === undefined) return
+    if (own.seq > log.held.seq)
+      this.#core.noteSetBack(`the fleet holds ${own.seq} operations of this node, which knows only ${log.held.seq}`)
+    else if ((log.digestAt(own.seq) ?? own.digest) !== own.digest)
+      this.#core.noteSetBack('the fleet holds other operations of this node than this node itself')
+  }
+
+  /** A draft has issued nothing: if the fleet holds operations of it, its disk is older than its membership. */
+  #compareAsDraft({ vector }: Announcement): void {
+    const { self } = this.#core
+    if (vector?.some((entry) => entry.member === self && entry.seq > 0) === true)
+      this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
+  }
+
+  /** Two nodes that have folded the same up to one floor and hold different states: a defect, or a damaged disk. */
+  #checkDivergence(announcement: Announcement): Output[] {
+    const { history, alarms } = this.#core
+    const { floor, floorDigest, member } = announcement
+    const digest = history.floorDigests.get(floor)
+    if (digest === undefined || digest === floorDigest) return []
+    if (isOutvoted(this.#core, floor, digest))
+      this.#core.noteSetBack(`most of the fleet has another settled state at floor ${floor}`)
+    return alarms.raise({ name: 'divergence', member, floor })
+  }
+}

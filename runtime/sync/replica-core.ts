@@ -1,0 +1,267 @@
+import type { Monotonic } from '../base/clock.ts'
+import type { Digest } from '../base/digest.ts'
+import { unreachable } from '../base/errors.ts'
+import { type MemberId, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
+import { JOURNAL_OPERATIONS_WARNING } from '../base/limits.ts'
+import type { Operation } from '../state/operation.ts'
+import { type Priority, priorityOf } from '../state/priority.ts'
+import { Alarms } from './alarms.ts'
+import { AntiEntropy } from './anti-entropy.ts'
+import type { Verdict } from './consistency.ts'
+import { describeIntegration, describeRemoval } from './describe-integration.ts'
+import { DropCounter } from './drop-counter.ts'
+import { participants } from './floor.ts'
+import { FloorKeeper } from './floor-keeper.ts'
+import { type Draft, draftsAmong } from './draft.ts'
+import type { History, Integration, Removal } from './history.ts'
+import type { LateOperations } from './late.ts'
+import { keepsOwn, type Life } from './life.ts'
+import { fleetIdOf } from './membership.ts'
+import { type Batch, firstOf, lastOf, type Message } from './message.ts'
+import { encodeFrame } from './message-codec.ts'
+import { Outbox } from './outbox.ts'
+import type { Destination, Output } from './output.ts'
+import { announcedStage, ownStatement } from './own-statement.ts'
+import { type OwnVector, Peers } from './peers.ts'
+import { RecordWriter } from './record-writer.ts'
+import type { Recovery } from './recovery.ts'
+import type { ReplicaOptions } from './replica.ts'
+import { conflictsOfRemoved } from './settlement.ts'
+import type { Snapshot } from './snapshot.ts'
+import { vectorDigest } from './version-vector.ts'
+
+/** What the parts of one replica share: who it is, what it holds, and what it has under way. */
+export class ReplicaCore {
+  readonly options: ReplicaOptions
+  readonly node: NodeId
+  readonly fleet: Digest
+  /** How often this node has started, this time included. */
+  readonly start: number
+  readonly peers: Peers = new Peers()
+  readonly outbox: Outbox = new Outbox()
+  readonly dropped: DropCounter = new DropCounter()
+  readonly alarms: Alarms = new Alarms()
+  readonly writer: RecordWriter
+  readonly antiEntropy: AntiEntropy
+  life: Life
+  history: History
+  floor: FloorKeeper
+  /** The last of our own operations that stood on the disk when we started. */
+  readonly lastAtStart: OperationId
+  /** Operations of our former lives that have just left the journal: they are to be issued again. */
+  readonly returned: Draft[] = []
+  /** Some other settled member has been heard since our start (PROTOCOL section 5). */
+  hasHeard = false
+  #ownVector: OwnVector | null = null
+  #setBackReason: string | null = null
+
+  constructor(options: ReplicaOptions, recovery: Recovery) {
+    this.options = options
+    this.node = nodeOf(options.self)
+    this.fleet = fleetIdOf(options.genesis)
+    this.start = recovery.start + 1
+    this.life = recovery.life
+    this.history = recovery.history
+    this.lastAtStart = { member: this.self, seq: this.history.log(this.self).held.seq }
+    this.floor = new FloorKeeper(this.history, this.peers)
+    const { floor, floorDigest } = this.history
+    const mark = { stage: floor, digest: floorDigest }
+    this.writer = new RecordWriter(options.recovered, recovery.storedStage, mark, options.snapshotJournalBytes)
+    const parts = {
+      fleet: this.fleet,
+      peers: this.peers,
+      random: options.random,
+      statement: () =>
+        this.isDraft || this.reasonToBeDraft() !== null ? null : ownStatement(this, this.#firstUnstored()),
+      ownVector: () => this.storedVector(),
+      maySpeak: () => this.maySpeak(),
+    }
+    this.antiEntropy = new AntiEntropy(parts, this.self, this.history)
+  }
+
+  get self(): MemberId {
+    return this.life.member
+  }
+
+  get isDraft(): boolean {
+    return this.life.draftReason !== null
+  }
+
+  /** The fleet knows more of us than we do: our data directory is older than what we have said, or somebody is our clone. */
+  noteSetBack(reason: string): void {
+    this.#setBackReason ??= reason
+  }
+
+  get isSetBack(): boolean {
+    return this.#setBackReason !== null
+  }
+
+  /** Why this node is to begin a new life as a draft, or null. Until it has, it says nothing and settles nothing. */
+  reasonToBeDraft(): string | null {
+    const { retirement, membership } = this.history
+    const { adoptedJoin, draftReason } = this.life
+    if (this.#setBackReason !== null) return this.#setBackReason
+    if (retirement.isRetired(this.self)) return `it was retired by epoch ${retirement.number}`
+    if (draftReason !== null) return null
+    if (membership.get(this.self) === undefined) return 'its join was cut'
+    return adoptedJoin !== null && retirement.isCut(adoptedJoin.member, adoptedJoin.seq) ? 'its join was cut' : null
+  }
+
+  /** This node goes on as `life`. */
+  begin(life: Life): void {
+    this.life = life
+    this.#setBackReason = null
+  }
+
+  /** All that is held. @param drafts those of this node, or null for a snapshot that others adopt */
+  snapshot(drafts: readonly Draft[] | null): Snapshot {
+    const held = this.history.snapshot(this.self, this.outbox.firstPrevious)
+    return { ...held, life: this.life, start: this.start, drafts: drafts ?? [] }
+  }
+
+  /** With which our operations are issued, or will be. */
+  get priority(): Priority {
+    const { genesis, tier } = this.options
+    const founder = genesis.founders.find(({ node }) => node === this.node)
+    return this.history.membership.get(this.self)?.priority ?? priorityOf(this.self, tier ?? founder?.tier ?? 0)
+  }
+
+  /** Our operations may be sent: nobody can know more of us than we do (PROTOCOL section 5, hear before you speak). */
+  maySpeak(): boolean {
+    if (this.isDraft || this.reasonToBeDraft() !== null) return false
+    return this.hasHeard || !this.#hasSettledPeers()
+  }
+
+  /** The version vector of what is on the disk. */
+  storedVector(): OwnVector {
+    if (this.#ownVector === null) {
+      const vector = this.history.storedVector()
+      this.#ownVector = { vector, digest: vectorDigest(vector) }
+    }
+    return this.#ownVector
+  }
+
+  /** What is held or on the disk has changed. */
+  dropVector(): void {
+    this.#ownVector = null
+  }
+
+  send(message: Message, channel: Destination['channel'], links: Destination['links']): Output {
+    return { kind: 'send', frame: encodeFrame(this.fleet, message), to: { channel, links } }
+  }
+
+  sendBatch(batch: Batch, links: Destination['links']): Output {
+    return this.send({ kind: 'batch', batch }, 'operations', links)
+  }
+
+  storeBatch(batch: Batch): Output[] {
+    return this.writer.storeBatch(batch, { stage: this.history.floor, digest: this.history.floorDigest })
+  }
+
+  /** Received operations are stored in the order of their integration. */
+  keep(integration: Integration): Output[] {
+    return integration.batch === null ? [] : this.storeBatch(integration.batch)
+  }
+
+  describe(integration: Integration): Output[] {
+    return [...describeIntegration(integration, this.history.local), ...this.#warnOfJournal()]
+  }
+
+  /** The record of its cause stands for what has left the journal. */
+  remove(removal: Removal): Output[] {
+    this.dropVector()
+    this.returned.push(...draftsAmong(removal.messages, this.node))
+    const outputs = describeRemoval(removal, this.history.local)
+    for (const integration of removal.integrations)
+      outputs.push(...this.keep(integration), ...this.describe(integration))
+    return outputs
+  }
+
+  /** Operations of a member behind a seq leave the journal; what is undone goes where people see it. */
+  truncate({ member, seq }: Pick<LateOperations, 'member' | 'seq'>): Output[] {
+    const store = this.writer.store({ kind: 'truncated', member, seq })
+    const removal = this.history.truncate([[member, seq]], (other) => keepsOwn(this.life, other))
+    const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))
+    const outputs = [store, ...this.remove(removal)]
+    for (const conflict of conflicts)
+      if (this.history.conflicts.keep(conflict)) outputs.push({ kind: 'conflict', conflict })
+    return outputs
+  }
+
+  /** Counts, and tells people, what was not executed. */
+  describeVerdict(batch: Batch, verdict: Verdict): Output[] {
+    const { member, seq } = lastOf(batch).current.id
+    switch (verdict.kind) {
+      case 'late':
+        this.dropped.add('operation at or below the floor')
+        // Before the join that counts it would be void: an earlier join was cut, and nobody was set back.
+        if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return []
+        return this.alarms.raise({ name: 'late-operation', member, seq })
+      case 'used-twice':
+        this.dropped.add('operation of a second life of its member')
+        return this.alarms.raise({ name: 'identity-used-twice', member, seq })
+      case 'cut':
+        this.dropped.add('operation of a retired member that does not stand')
+        return []
+      case 'refused':
+        this.dropped.add(verdict.reason)
+        return []
+      case 'wait':
+      case 'known':
+      case 'ready':
+        return []
+      default:
+        return unreachable(verdict)
+    }
+  }
+
+  /** Makes batches of our operations and hands them to the store; they are sent when they are on the disk. */
+  seal(): Output[] {
+    const batches = this.outbox.seal(this.self, this.history.log(this.self).held.digest)
+    return batches.flatMap((batch) => {
+      this.history.seal(batch)
+      return this.storeBatch(batch)
+    })
+  }
+
+  /** A draft issues nothing under its old member id any more, but keeps what it has issued: that may have to come back. */
+  advanceFloor(): Output[] {
+    if (this.reasonToBeDraft() !== null) return []
+    const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
+    return this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
+  }
+
+  /** Only a settled member surely knows what we said before our start. */
+  noteHeard(member: MemberId, now: Monotonic): void {
+    if (this.hasHeard || (this.history.membership.get(member)?.since ?? Infinity) > this.history.floor) return
+    this.hasHeard = true
+    this.antiEntropy.noteStored(now)
+  }
+
+  #stageBelowOwn(): number {
+    let stage = Number.MAX_SAFE_INTEGER
+    for (const { member, batches } of this.history.logs()) {
+      const [first] = nodeOf(member) === this.node ? batches : []
+      if (first !== undefined) stage = Math.min(stage, firstOf(first).current.stage - 1)
+    }
+    return stage
+  }
+
+  #hasSettledPeers(): boolean {
+    for (const { since } of participants(this.history, this.self)) if (since <= this.history.floor) return true
+    return false
+  }
+
+  /** The first operation of our own that is not on the disk, sealed or not. Stages and floors grow from there. */
+  #firstUnstored(): Operation | null {
+    const log = this.history.log(this.self)
+    return log.messageAt(log.stored.seq + 1)?.current ?? this.outbox.first
+  }
+
+  #warnOfJournal(): Output[] {
+    const { length } = this.history.journal
+    if (length < JOURNAL_OPERATIONS_WARNING) return []
+    const waitingFor = this.floor.view.hold?.member ?? null
+    return this.alarms.raise({ name: 'journal-long', operations: length, waitingFor })
+  }
+}

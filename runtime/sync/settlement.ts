@@ -1,0 +1,60 @@
+import { formatOperationId, type MemberId, nodeOf, sameOperationId } from '../base/ids.ts'
+import { hasComeBack } from '../state/came-back.ts'
+import type { Cell } from '../state/cell.ts'
+import type { Operation, Write } from '../state/operation.ts'
+import { originalPoint } from '../state/reserved-point.ts'
+import { comparePriority, type Priority } from '../state/priority.ts'
+import type { Conflict } from './conflict.ts'
+import type { Draft } from './draft.ts'
+import type { LocalState } from './local-state.ts'
+
+/** What becomes of a draft when its node is a member. */
+export type Settlement =
+  /** It has come back already, before this node was set back. */
+  | { readonly kind: 'known' }
+  | { readonly kind: 'conflict'; readonly conflict: Conflict }
+  /** It is issued as a fresh operation with these writes. */
+  | { readonly kind: 'issue'; readonly writes: readonly Write[] }
+
+/**
+ * A draft whose point was written meanwhile by a higher priority goes to the conflict list; every other one is issued anew
+ * (PROTOCOL section 6). Meanwhile means: after what the draft itself had seen there.
+ */
+export function settlementOf(draft: Draft, self: MemberId, priority: Priority, local: LocalState): Settlement {
+  const { original, writes } = draft.current
+  const { value } = local.cell(originalPoint(original))
+  if (hasComeBack(value, original.id.seq)) return { kind: 'known' }
+  for (const write of writes) {
+    const cell = local.cell(write.path)
+    if (yieldsTo(cell, write, self, priority)) return { kind: 'conflict', conflict: conflictOf(draft, write, cell) }
+  }
+  return { kind: 'issue', writes: writes.map((write) => ({ ...write, replaces: replacedBy(write, local) })) }
+}
+
+/** The conflict of a draft with whatever stands on the point of one of its writes. */
+export function conflictOf({ current }: Draft, write: Write, { value, writer }: Cell): Conflict {
+  const { id, kind } = current.original
+  return {
+    id: `${kind} ${formatOperationId(id)}@${write.path}`,
+    path: write.path,
+    winner: { operation: writer?.id ?? id, stage: writer?.stage ?? 0, value },
+    loser: { operation: id, stage: current.stage, value: write.kind === 'delete' ? undefined : write.argument },
+  }
+}
+
+/** What the writes of an operation that left the journal wanted, against what stands on their points now. */
+export function conflictsOfRemoved(operation: Operation, local: LocalState): Conflict[] {
+  const original = operation.original ?? { kind: 'operation', id: operation.id }
+  const draft: Draft = { current: { ...operation, original }, previous: { id: null, stage: 0 } }
+  return operation.writes.map((write) => conflictOf(draft, write, local.cell(write.path)))
+}
+
+function yieldsTo({ writer }: Cell, write: Write, self: MemberId, priority: Priority): boolean {
+  if (writer === null || write.kind === 'add' || write.kind === 'append') return false
+  if (nodeOf(writer.id.member) === nodeOf(self) || sameOperationId(writer.id, write.replaces)) return false
+  return comparePriority(writer.priority, priority) > 0
+}
+
+function replacedBy(write: Write, local: LocalState): Write['replaces'] {
+  return write.kind === 'add' || write.kind === 'append' ? null : (local.cell(write.path).writer?.id ?? null)
+}

@@ -1,0 +1,96 @@
+import type { Monotonic } from '../base/clock.ts'
+import { type MemberId, nodeOf } from '../base/ids.ts'
+import { CANDIDATES_MAX, MEMBERS_MAX, SPONSOR_DELAY_MAX_MS } from '../base/limits.ts'
+import { fraction, type Random } from '../base/random.ts'
+import type { History } from './history.ts'
+import type { JoinRequest } from './message.ts'
+
+/** A draft that has asked to join, and when we act on it. */
+export interface Candidate {
+  readonly request: JoinRequest
+  readonly link: string
+  readonly at: Monotonic
+  /** Another member has refused it, so that our refusal would be no news. */
+  readonly isRefused: boolean
+}
+
+/**
+ * The drafts that have asked us to join. Every member that hears a request waits a random time and is silent if another
+ * one was faster: one join and one welcome serve.
+ */
+export class Sponsor {
+  readonly #random: Random
+  readonly #candidates = new Map<MemberId, Candidate>()
+  /** Those whose welcome waits until our records up to `through` are on the disk. */
+  #welcomes: { readonly candidate: Candidate; readonly through: number }[] = []
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  wakeAt(): Monotonic | null {
+    let first: Monotonic | null = null
+    for (const { at } of this.#candidates.values()) first = first === null ? at : Math.min(first, at)
+    return first
+  }
+
+  noteRequest(request: JoinRequest, link: string, now: Monotonic): void {
+    if (this.#candidates.has(request.member) || this.#candidates.size >= CANDIDATES_MAX) return
+    if (this.#welcomes.some(({ candidate }) => candidate.request.member === request.member)) return
+    const at = now + SPONSOR_DELAY_MAX_MS * fraction(this.#random)
+    this.#candidates.set(request.member, { request, link, at, isRefused: false })
+  }
+
+  /** Another member has offered a welcome. */
+  noteWelcomed(member: MemberId): void {
+    this.#candidates.delete(member)
+    this.#welcomes = this.#welcomes.filter(({ candidate }) => candidate.request.member !== member)
+  }
+
+  noteRefused(member: MemberId): void {
+    const candidate = this.#candidates.get(member)
+    if (candidate !== undefined) this.#candidates.set(member, { ...candidate, isRefused: true })
+  }
+
+  /** Takes out those that we act on now. */
+  due(now: Monotonic): Candidate[] {
+    const due = [...this.#candidates.values()].filter(({ at }) => at <= now)
+    for (const { request } of due) this.#candidates.delete(request.member)
+    return due
+  }
+
+  /** The welcome is built when our records up to `through` are on the disk. */
+  welcomeAfter(candidate: Candidate, through: number): void {
+    this.#welcomes.push({ candidate, through })
+  }
+
+  /** Takes out those whose welcome is due. */
+  welcomesDue(through: number): Candidate[] {
+    const due = this.#welcomes.filter((welcome) => welcome.through <= through)
+    this.#welcomes = this.#welcomes.filter((welcome) => welcome.through > through)
+    return due.map(({ candidate }) => candidate)
+  }
+
+  /** This node is a draft itself now. */
+  clear(): void {
+    this.#candidates.clear()
+    this.#welcomes = []
+  }
+}
+
+/** Whoever sponsors must hold every operation below the current cuts: the newcomer could never get them otherwise. */
+export function maySponsor(history: History): boolean {
+  const { cuts } = history.retirement
+  return cuts !== null && [...cuts.values()].every((cut) => history.log(cut.member).held.seq >= cut.seq)
+}
+
+/** Why the fleet does not take this draft in, for people; null if it may join. */
+export function refusalOf(request: JoinRequest, history: History): string | null {
+  const { membership, retirement } = history
+  if (retirement.isRetired(request.member)) return 'this member id was retired: start it again as a draft'
+  for (const other of membership.ofNode(nodeOf(request.member))) {
+    if (other.id === request.member || retirement.isRetired(other.id)) continue
+    return `this node is a member already, as ${other.id}: the operator replaces it with fleetstep fleet replace`
+  }
+  return membership.size >= MEMBERS_MAX ? `the fleet is full with ${MEMBERS_MAX} members` : null
+}

@@ -1,0 +1,107 @@
+import type { Monotonic } from '../base/clock.ts'
+import type { MemberId } from '../base/ids.ts'
+import { ANSWER_DELAY_MAX_MS } from '../base/limits.ts'
+import { fraction } from '../base/random.ts'
+import type { Join } from '../state/operation.ts'
+import type { ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
+import type { Output } from './output.ts'
+import type { ReplicaCore } from './replica-core.ts'
+import { encodeSnapshot } from './snapshot.ts'
+import { type Candidate, maySponsor, refusalOf, Sponsor } from './sponsor.ts'
+import { TransferSource } from './transfer.ts'
+
+/** How a member takes in others: it sponsors drafts, and offers its snapshot to members that cannot catch up otherwise. */
+export class Sponsoring {
+  readonly #core: ReplicaCore
+  readonly #sponsor: Sponsor
+  readonly #source = new TransferSource()
+  /** Members that lack what we have folded, with the time at which we offer our snapshot. */
+  readonly #laggards = new Map<MemberId, { readonly link: string; readonly at: Monotonic }>()
+
+  constructor(core: ReplicaCore) {
+    this.#core = core
+    this.#sponsor = new Sponsor(core.options.random)
+  }
+
+  get wakeAt(): Monotonic | null {
+    let first = this.#sponsor.wakeAt()
+    for (const { at } of this.#laggards.values()) first = first === null ? at : Math.min(first, at)
+    return first
+  }
+
+  noteJoinRequest(request: JoinRequest, link: string, now: Monotonic): void {
+    if (this.#core.maySpeak()) this.#sponsor.noteRequest(request, link, now)
+  }
+
+  noteRefusal(refusal: Refusal): void {
+    this.#sponsor.noteRefused(refusal.to)
+  }
+
+  /** Another member was faster. */
+  noteOffer(offer: Offer): void {
+    this.#sponsor.noteWelcomed(offer.to)
+    this.#laggards.delete(offer.to)
+  }
+
+  /** A member asks for operations that we have folded: nobody may be able to send them any more. */
+  noteLaggard(member: MemberId, link: string, now: Monotonic): void {
+    if (this.#laggards.has(member) || !this.#core.maySpeak()) return
+    this.#laggards.set(member, { link, at: now + ANSWER_DELAY_MAX_MS * (1 + fraction(this.#core.options.random)) })
+  }
+
+  answerChunk({ to, digest, offset }: ChunkRequest, link: string): Output[] {
+    const chunk = to === this.#core.self ? this.#source.chunk(digest, offset) : null
+    return chunk === null ? [] : [this.#core.send({ kind: 'chunk', chunk }, 'operations', { only: link })]
+  }
+
+  /** @param admit issues the join and returns what that brings about */
+  tick(now: Monotonic, admit: (join: Join) => Output[]): Output[] {
+    const outputs: Output[] = []
+    for (const candidate of this.#sponsor.due(now)) outputs.push(...this.#decide(candidate, admit))
+    for (const [member, { link, at }] of this.#laggards) {
+      if (at > now || !this.#core.writer.isComplete) continue
+      this.#laggards.delete(member)
+      outputs.push(this.#offer(member, 'catch-up', link))
+    }
+    return outputs
+  }
+
+  /** Whatever a welcome holds is on our disk first: the newcomer must never know more of us than we do. */
+  noteStored(through: number): Output[] {
+    const { writer, history } = this.#core
+    if (!writer.isComplete) return []
+    return this.#sponsor.welcomesDue(through).flatMap(({ request, link }) => {
+      // Our own join may have been cut meanwhile, or the newcomer retired.
+      if (!this.#core.maySpeak() || !maySponsor(history) || refusalOf(request, history) !== null) return []
+      return [this.#offer(request.member, 'welcome', link)]
+    })
+  }
+
+  /** This node is a draft now. */
+  reset(): void {
+    this.#sponsor.clear()
+    this.#laggards.clear()
+  }
+
+  #decide(candidate: Candidate, admit: (join: Join) => Output[]): Output[] {
+    const { history, self, options, writer } = this.#core
+    const { request, link } = candidate
+    const reason = refusalOf(request, history) ?? options.refuseJoin?.(request) ?? null
+    if (reason !== null) {
+      if (candidate.isRefused) return []
+      const refusal = { to: request.member, from: self, reason }
+      return [this.#core.send({ kind: 'refusal', refusal }, 'requests', { only: link })]
+    }
+    if (!maySponsor(history) || !this.#core.maySpeak()) return []
+    const isKnown = history.membership.get(request.member) !== undefined
+    const outputs = isKnown ? [] : admit({ member: request.member, tier: request.tier, key: request.key })
+    this.#sponsor.welcomeAfter(candidate, writer.lastNumber)
+    return [...outputs, ...(writer.isComplete ? this.noteStored(writer.lastNumber) : [])]
+  }
+
+  #offer(to: MemberId, purpose: Offer['purpose'], link: string): Output {
+    const bytes = encodeSnapshot(this.#core.snapshot(null))
+    const offer: Offer = { to, from: this.#core.self, purpose, digest: this.#source.offer(bytes), size: bytes.length }
+    return this.#core.send({ kind: 'offer', offer }, 'requests', { only: link })
+  }
+}

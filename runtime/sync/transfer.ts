@@ -1,0 +1,103 @@
+import type { Monotonic } from '../base/clock.ts'
+import { type Digest, digestOf } from '../base/digest.ts'
+import {
+  REQUEST_DELAY_MAX_MS,
+  REQUEST_RETRY_MS,
+  SNAPSHOT_BYTES_MAX,
+  TRANSFER_ATTEMPTS_MAX,
+  TRANSFER_CHUNK_BYTES,
+  TRANSFERS_MAX,
+} from '../base/limits.ts'
+import { fraction, type Random } from '../base/random.ts'
+import type { Chunk, Offer } from './message.ts'
+
+/**
+ * Snapshots that others may fetch from us, chunk by chunk. The newest few are kept: whoever asks for one that is gone is
+ * not answered, and asks for a new offer.
+ */
+export class TransferSource {
+  readonly #offered = new Map<Digest, Uint8Array>()
+
+  /** @returns the digest by which the chunks are asked for */
+  offer(bytes: Uint8Array): Digest {
+    const digest = digestOf(bytes)
+    this.#offered.delete(digest)
+    this.#offered.set(digest, bytes)
+    for (const oldest of this.#offered.keys()) {
+      if (this.#offered.size <= TRANSFERS_MAX) break
+      this.#offered.delete(oldest)
+    }
+    return digest
+  }
+
+  chunk(digest: Digest, offset: number): Chunk | null {
+    const bytes = this.#offered.get(digest)
+    if (bytes === undefined || offset >= bytes.length) return null
+    return { digest, offset, bytes: bytes.subarray(offset, offset + TRANSFER_CHUNK_BYTES) }
+  }
+}
+
+/**
+ * Fetches one offered snapshot. Each chunk is asked for when the one before it is here, so that the fetch goes on after any
+ * interruption from where it was, and never has more under way than one frame. It gives up when nobody answers.
+ */
+export class Fetch {
+  readonly offer: Offer
+  readonly link: string
+  readonly #random: Random
+  readonly #chunks: Uint8Array[] = []
+  #length = 0
+  #attempts = 0
+  #askAt: Monotonic
+
+  constructor(offer: Offer, link: string, random: Random, now: Monotonic) {
+    this.offer = offer
+    this.link = link
+    this.#random = random
+    this.#askAt = now
+  }
+
+  get wakeAt(): Monotonic {
+    return this.#askAt
+  }
+
+  get hasFailed(): boolean {
+    return this.#attempts > TRANSFER_ATTEMPTS_MAX
+  }
+
+  /** The offset to ask for now, or null if that is not due. */
+  due(now: Monotonic): number | null {
+    if (this.#askAt > now) return null
+    const delayMs = Math.min(REQUEST_RETRY_MS * 2 ** this.#attempts, REQUEST_DELAY_MAX_MS)
+    this.#attempts += 1
+    this.#askAt = now + delayMs * (1 + fraction(this.#random))
+    return this.#length
+  }
+
+  /** @returns true if the chunk was the next one */
+  take(chunk: Chunk, now: Monotonic): boolean {
+    const { digest, size } = this.offer
+    const isNext = chunk.digest === digest && chunk.offset === this.#length && chunk.bytes.length > 0
+    if (!isNext || this.#length + chunk.bytes.length > size) return false
+    this.#chunks.push(new Uint8Array(chunk.bytes))
+    this.#length += chunk.bytes.length
+    this.#attempts = 0
+    this.#askAt = now
+    return true
+  }
+
+  get isComplete(): boolean {
+    return this.#length === this.offer.size
+  }
+
+  /** All of it, or null if it is not what was offered. */
+  bytes(): Uint8Array | null {
+    const bytes = new Uint8Array(Buffer.concat(this.#chunks))
+    return digestOf(bytes) === this.offer.digest ? bytes : null
+  }
+}
+
+/** Whether an offer can be taken up at all. */
+export function isAcceptable(offer: Offer): boolean {
+  return offer.size > 0 && offer.size <= SNAPSHOT_BYTES_MAX
+}
