@@ -4,14 +4,15 @@ import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { ensureBuilt } from './ensure-built.mjs'
 import { ensureInstalled } from './install.mjs'
-import { measureCommand, measureGateway } from './measure-start.mjs'
+import { measureBareNode, measureCommand, measureGateway } from './measure-start.mjs'
 import { inProject } from './project.mjs'
 
 /**
  * npm run budgets [-- --json]: what the program costs, beside what it may cost (budgets.json). Of several starts the
  * least counts: that is what the program takes, and what is above it is the machine's. Ends with 1 over a budget.
+ * An aim is what we want on a calm machine of the field; a busy or slow one is measured against bare Node beside it.
  * @typedef {{ figure: number } | { missing: string }} Measured
- * @typedef {{ name: string, unit: string, most: number, why: string, figure?: number, missing?: string }} Row
+ * @typedef {{ name: string, unit: string, most: number, why: string, isAim?: boolean, figure?: number, missing?: string }} Row
  */
 
 const starts = 5
@@ -19,7 +20,7 @@ const { values } = parseArgs({ options: { json: { type: 'boolean', default: fals
 
 ensureInstalled()
 await ensureBuilt()
-/** @type {Record<string, { unit: string, most: number, why: string }>} */
+/** @type {Record<string, { unit: string, most: number, why: string, isAim?: boolean }>} */
 const budgets = JSON.parse(readFileSync(inProject('scripts', 'budgets.json'), 'utf8'))
 const measured = { ...bundleSizes(), ...(await versionStarts()), ...(await gatewayStarts()) }
 const rows = Object.entries(budgets).map(([name, budget]) => ({ name, ...budget, ...resultOf(name) }))
@@ -32,15 +33,16 @@ function resultOf(/** @type {string} */ name) {
   return /** @type {Record<string, Measured>} */ (measured)[name] ?? { missing: 'nothing measures it' }
 }
 
-function isWithin(/** @type {Row} */ { figure, most }) {
-  return figure !== undefined && figure <= most
+function isWithin(/** @type {Row} */ { figure, most, isAim }) {
+  return figure !== undefined && (figure <= most || isAim === true)
 }
 
 function asLine(/** @type {Row} */ row) {
   const { name, unit, most, why, figure, missing } = row
   if (figure === undefined) return `✖ ${name}: not measured: ${missing}`
   const share = `${Math.round((figure / most) * 100)} %`
-  return `${isWithin(row) ? '✔' : '✖'} ${name}: ${figure.toFixed(1)} of ${most} ${unit} (${share})${isWithin(row) ? '' : `. ${why}`}`
+  const mark = figure <= most ? '✔' : row.isAim === true ? '○' : '✖'
+  return `${mark} ${name}: ${figure.toFixed(1)} of ${most} ${unit} (${share})${figure <= most ? '' : `. ${why}`}`
 }
 
 function asData(/** @type {Row} */ { name, unit, most, figure, missing }) {
@@ -70,11 +72,26 @@ async function versionStarts() {
 
 async function gatewayStarts() {
   const runs = await repeated(measureGateway)
+  const bare = await repeated(measureBareNode)
+  const cpu = least(runs, 'cpuMs')
+  const rss = least(runs, 'rssMib')
   return {
-    'gateway to ready, CPU': least(runs, 'cpuMs'),
+    'gateway to ready, CPU': cpu,
     'gateway to ready, wall': least(runs, 'wallMs'),
-    'gateway at rest, RSS': least(runs, 'rssMib'),
+    'gateway at rest, RSS': rss,
+    'gateway to ready, CPU, to bare Node': compared(cpu, least(bare, 'cpuMs'), (ours, theirs) => ours / theirs),
+    'gateway at rest, RSS, above bare Node': compared(rss, least(bare, 'rssMib'), (ours, theirs) => ours - theirs),
   }
+}
+
+/** @returns {Measured} */
+function compared(
+  /** @type {Measured} */ ours,
+  /** @type {Measured} */ theirs,
+  /** @type {(ours: number, theirs: number) => number} */ compare,
+) {
+  if ('missing' in ours) return ours
+  return 'missing' in theirs ? theirs : { figure: compare(ours.figure, theirs.figure) }
 }
 
 /**

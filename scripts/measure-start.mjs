@@ -38,10 +38,26 @@ export async function measureGateway() {
   const folder = mkdtempSync(join(tmpdir(), 'fleetstep-budget-'))
   const config = join(folder, 'gateway.yaml')
   writeFileSync(config, gatewayConfig(folder))
+  try {
+    return await measureUntilReady([program, 'run', '--node-id', 'budget', '--config', config])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** The same of Node that does nothing: what no program in it can go below on this machine. */
+export async function measureBareNode() {
+  if (process.platform !== 'linux') return { missing: 'CPU time and RSS are read from /proc, which is Linux' }
+  return await measureUntilReady(['--eval', "console.log('ready'); setInterval(() => {}, 1000)"])
+}
+
+/**
+ * @param {readonly string[]} args of Node
+ * @returns {Promise<{ cpuMs: number, wallMs: number, rssMib: number } | { missing: string }>}
+ */
+async function measureUntilReady(args) {
   const startedMs = performance.now()
-  const child = spawn(process.execPath, [program, 'run', '--node-id', 'budget', '--config', config], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise((resolve) => child.on('close', resolve))
   try {
     const obstacle = await readyLine(child)
@@ -53,7 +69,6 @@ export async function measureGateway() {
     const alarm = setTimeout(() => child.kill('SIGKILL'), 5_000)
     await ended
     clearTimeout(alarm)
-    rmSync(folder, { recursive: true, force: true })
   }
 }
 
