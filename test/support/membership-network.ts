@@ -247,7 +247,7 @@ function signatureOf(payload: Uint8Array): Uint8Array {
 }
 
 /** `a` for node 0a…, `b` for 0b…, and so on. */
-export function nameOf(node: NodeId): string {
+function nameOf(node: NodeId): string {
   return String.fromCharCode(0x61 + Number.parseInt(node.slice(0, 2), 16) - 0x0a)
 }
 
