@@ -11,21 +11,21 @@ describe('fleetstep with a gateway', () => {
   it('says when it is ready, ends cleanly, and has kept the state', async (t) => {
     const place = workplace(t)
     const config = aloneConfig(place, 'pump')
-    const gateway = await runGateway(t, place, config, '--node-id', 'a')
+    const gateway = await runGateway(place, config, '--node-id', 'a')
     assert.match(
       gateway.stdout,
       /^fleetstep \S+: gateway pump ready \(node [0-9a-f]{16}, fleet test, control .*\/run\/fleetstep\/pump\.sock\)\n$/,
     )
-    assert.equal((await fleetstep(t, place, 'state', 'set', 'lamp', 'true')).code, 0)
+    assert.equal((await fleetstep(place, 'state', 'set', 'lamp', 'true')).code, 0)
     gateway.kill('SIGTERM')
     await gateway.ended
     assert.equal(gateway.code, 0)
     assert.equal(existsSync(join(place.folder, 'run', 'fleetstep', 'pump.sock')), false)
-    const again = await runGateway(t, place, config, '--node-id', 'a', '--json')
+    const again = await runGateway(place, config, '--node-id', 'a', '--json')
     const ready: unknown = JSON.parse(again.stdout)
     assert.ok(isRecord(ready))
     assert.deepEqual([ready['ready'], ready['device'], ready['pid']], [true, 'pump', again.pid])
-    assert.deepEqual(await fleetstepJson(t, place, 'state', 'get'), { lamp: true })
+    assert.deepEqual(await fleetstepJson(place, 'state', 'get'), { lamp: true })
     again.kill('SIGINT')
     await again.ended
     assert.equal(again.code, 0)
@@ -34,39 +34,30 @@ describe('fleetstep with a gateway', () => {
   it('comes back with its state after kill -9', async (t) => {
     const place = workplace(t)
     const config = aloneConfig(place, 'pump')
-    const gateway = await runGateway(t, place, config, '--node-id', 'a')
-    assert.equal((await fleetstep(t, place, 'state', 'set', 'lamp', '7')).code, 0)
+    const gateway = await runGateway(place, config, '--node-id', 'a')
+    assert.equal((await fleetstep(place, 'state', 'set', 'lamp', '7')).code, 0)
     gateway.kill('SIGKILL')
     await gateway.ended
-    assert.equal((await fleetstep(t, place, 'state', 'get')).code, 7)
-    await runGateway(t, place, config, '--node-id', 'a')
-    assert.deepEqual(await fleetstepJson(t, place, 'state', 'get'), { lamp: 7 })
+    assert.equal((await fleetstep(place, 'state', 'get')).code, 7)
+    await runGateway(place, config, '--node-id', 'a')
+    assert.deepEqual(await fleetstepJson(place, 'state', 'get'), { lamp: 7 })
   })
 
   it('changes the state by every command, in both forms', async (t) => {
     const place = workplace(t)
-    await runGateway(t, place, aloneConfig(place, 'pump'), '--node-id', 'a')
-    assert.match((await fleetstep(t, place, 'state', 'get')).stdout, /there are no points yet/)
-    const set = await fleetstep(t, place, 'state', 'set', 'line/speed', '40')
+    await runGateway(place, aloneConfig(place, 'pump'), '--node-id', 'a')
+    assert.match((await fleetstep(place, 'state', 'get')).stdout, /there are no points yet/)
+    const set = await fleetstep(place, 'state', 'set', 'line/speed', '40')
     assert.match(set.stdout, /^applied: operation [0-9a-f]{16}\.00000000:1 at stage 1, settled\n$/)
-    const receipt = await fleetstepJson(t, place, 'state', 'set', 'line/text', '40', '--string')
+    const receipt = await fleetstepJson(place, 'state', 'set', 'line/text', '40', '--string')
     assert.ok(isRecord(receipt))
     assert.deepEqual([receipt['outcome'], receipt['stage']], ['applied', 2])
-    await fleetstep(t, place, 'state', 'set', 'below', '-5')
-    await fleetstep(t, place, 'state', 'set', 'large', '12345678901234567890')
-    await fleetstep(
-      t,
-      place,
-      'state',
-      'patch',
-      '{"note": "a b", "below": null}',
-      '--toggle',
-      'on',
-      '--set',
-      'on=1',
-    ).then((run) => assert.equal(run.code, 8, run.stderr))
+    await fleetstep(place, 'state', 'set', 'below', '-5')
+    await fleetstep(place, 'state', 'set', 'large', '12345678901234567890')
+    await fleetstep(place, 'state', 'patch', '{"note": "a b", "below": null}', '--toggle', 'on', '--set', 'on=1').then(
+      (run) => assert.equal(run.code, 8, run.stderr),
+    )
     const patch = await fleetstep(
-      t,
       place,
       'state',
       'patch',
@@ -77,48 +68,48 @@ describe('fleetstep with a gateway', () => {
       '--expect=large',
     )
     assert.equal(patch.code, 0, patch.stderr)
-    const get = await fleetstep(t, place, 'state', 'get')
+    const get = await fleetstep(place, 'state', 'get')
     assert.equal(
       get.stdout,
       'large       12345678901234567890\nline/speed  40\nline/text   "40"\nlist        ["x"]\nnote        a b\nstarts      2\n',
     )
-    assert.deepEqual(await fleetstepJson(t, place, 'state', 'get', 'line', '--settled'), {
+    assert.deepEqual(await fleetstepJson(place, 'state', 'get', 'line', '--settled'), {
       'line/speed': 40,
       'line/text': '40',
     })
-    const removed = await fleetstep(t, place, 'state', 'rm', 'line/text')
+    const removed = await fleetstep(place, 'state', 'rm', 'line/text')
     assert.equal(removed.code, 0)
-    const gone = await fleetstep(t, place, 'state', 'get', 'line/text')
+    const gone = await fleetstep(place, 'state', 'get', 'line/text')
     assert.deepEqual(
       [gone.code, gone.stderr],
       [8, 'fleetstep: there is nothing at line/text: fleetstep state get lists all points\n'],
     )
-    const refused = await fleetstep(t, place, 'state', 'patch', '--set', 'x=1', '--expect', 'line/speed=41')
+    const refused = await fleetstep(place, 'state', 'patch', '--set', 'x=1', '--expect', 'line/speed=41')
     assert.deepEqual([refused.code, refused.stdout], [8, ''])
     assert.match(refused.stderr, /^fleetstep: the change was refused: the guard .*\n$/)
   })
 
   it('reads a patch from standard input', async (t) => {
     const place = workplace(t)
-    await runGateway(t, place, aloneConfig(place, 'pump'), '--node-id', 'a')
-    const patch = start(t, place, 'state', 'patch', '-')
+    await runGateway(place, aloneConfig(place, 'pump'), '--node-id', 'a')
+    const patch = start(place, 'state', 'patch', '-')
     patch.write('{"a": {"b": [1, null]}}')
     await patch.ended
     assert.equal(patch.code, 0, patch.stderr)
-    assert.deepEqual(await fleetstepJson(t, place, 'state', 'get'), { a: { b: [1, null] } })
+    assert.deepEqual(await fleetstepJson(place, 'state', 'get'), { a: { b: [1, null] } })
   })
 
   it('watches until Ctrl-C, and says when the gateway ends first', async (t) => {
     const place = workplace(t)
-    const gateway = await runGateway(t, place, aloneConfig(place, 'pump'), '--node-id', 'a')
-    const people = start(t, place, 'state', 'watch', 'lamp')
-    const programs = start(t, place, 'state', 'watch', '--settled', '--json')
+    const gateway = await runGateway(place, aloneConfig(place, 'pump'), '--node-id', 'a')
+    const people = start(place, 'state', 'watch', 'lamp')
+    const programs = start(place, 'state', 'watch', '--settled', '--json')
     let value = 0
     while (people.stdout === '' || programs.stdout === '') {
       value += 1
-      await fleetstep(t, place, 'state', 'set', 'lamp', String(value))
+      await fleetstep(place, 'state', 'set', 'lamp', String(value))
     }
-    await fleetstep(t, place, 'state', 'rm', 'lamp')
+    await fleetstep(place, 'state', 'rm', 'lamp')
     await until(
       () => people.stdout.includes('(none)\n') && programs.stdout.split('\n').length > 2,
       'the last change is told',
@@ -134,14 +125,15 @@ describe('fleetstep with a gateway', () => {
     assert.deepEqual([people.code, people.stderr], [0, ''])
     gateway.kill('SIGTERM')
     await programs.ended
+    await gateway.ended
     assert.equal(programs.code, 7)
     assert.match(programs.stdout, /"code":"daemon-unreachable"/)
   })
 
   it('shows status, journal, conflicts and links, in both forms', async (t) => {
     const place = workplace(t)
-    await runGateway(t, place, aloneConfig(place, 'pump', 'profile: generic-linux\n'), '--node-id', 'a')
-    const status = await fleetstep(t, place, 'status')
+    await runGateway(place, aloneConfig(place, 'pump', 'profile: generic-linux\n'), '--node-id', 'a')
+    const status = await fleetstep(place, 'status')
     assert.equal(status.code, 0, status.stderr)
     for (const part of [
       /^gateway +pump, process \d+$/m,
@@ -150,26 +142,26 @@ describe('fleetstep with a gateway', () => {
       /^disk +can be written/m,
     ])
       assert.match(status.stdout, part)
-    const json = await fleetstepJson(t, place, 'status')
+    const json = await fleetstepJson(place, 'status')
     assert.ok(isRecord(json))
     assert.deepEqual([json['device'], json['storageProblem'], json['links'], json['alarms']], ['pump', null, [], []])
-    assert.equal((await fleetstep(t, place, 'journal', 'list')).code, 0)
-    assert.ok(Array.isArray(await fleetstepJson(t, place, 'journal', 'list')))
-    assert.equal((await fleetstep(t, place, 'conflict', 'list')).stdout, 'no conflicts\n')
-    assert.deepEqual(await fleetstepJson(t, place, 'conflict', 'list'), [])
+    assert.equal((await fleetstep(place, 'journal', 'list')).code, 0)
+    assert.ok(Array.isArray(await fleetstepJson(place, 'journal', 'list')))
+    assert.equal((await fleetstep(place, 'conflict', 'list')).stdout, 'no conflicts\n')
+    assert.deepEqual(await fleetstepJson(place, 'conflict', 'list'), [])
     for (const verb of ['reapply', 'dismiss']) {
-      const run = await fleetstep(t, place, 'conflict', verb, 'none')
+      const run = await fleetstep(place, 'conflict', verb, 'none')
       assert.equal(run.code, 8)
       assert.match(run.stderr, /^fleetstep: there is no conflict none: list them with fleetstep conflict list\n$/)
     }
-    assert.match((await fleetstep(t, place, 'link', 'list')).stdout, /this gateway is alone/)
-    assert.deepEqual(await fleetstepJson(t, place, 'link', 'list'), [])
-    assert.match((await fleetstep(t, place, 'link', 'open', 'x')).stderr, /there is no link x: this gateway has none/)
+    assert.match((await fleetstep(place, 'link', 'list')).stdout, /this gateway is alone/)
+    assert.deepEqual(await fleetstepJson(place, 'link', 'list'), [])
+    assert.match((await fleetstep(place, 'link', 'open', 'x')).stderr, /there is no link x: this gateway has none/)
   })
 
   it('refuses what the profile of the device does not allow', async (t) => {
     const place = workplace(t)
-    await runGateway(t, place, aloneConfig(place, 'pump', 'profile: generic-linux\n'), '--node-id', 'a')
+    await runGateway(place, aloneConfig(place, 'pump', 'profile: generic-linux\n'), '--node-id', 'a')
     const bad: readonly (readonly [string, string, RegExp])[] = [
       ['pump/load', '1', /pump\/load is read only: the device reports it/],
       ['pump/colour', 'red', /pump\/colour is not in this device's profile, which has: load/],
@@ -177,7 +169,7 @@ describe('fleetstep with a gateway', () => {
       ['a//b', '1', /"a\/\/b" is no path/],
     ]
     for (const [path, value, message] of bad) {
-      const run = await fleetstep(t, place, 'state', 'set', path, value)
+      const run = await fleetstep(place, 'state', 'set', path, value)
       assert.equal(run.code, 8)
       assert.match(run.stderr, message)
       assert.equal(run.stderr.split('\n').length, 2)
@@ -187,41 +179,41 @@ describe('fleetstep with a gateway', () => {
   it('chooses a gateway by name, by socket and by environment, and says which it took', async (t) => {
     const place = workplace(t)
     await Promise.all([
-      runGateway(t, place, aloneConfig(place, 'anna'), '--node-id', 'a'),
-      runGateway(t, place, aloneConfig(place, 'bert'), '--node-id', 'b'),
+      runGateway(place, aloneConfig(place, 'anna'), '--node-id', 'a'),
+      runGateway(place, aloneConfig(place, 'bert'), '--node-id', 'b'),
     ])
     const socket = join(place.folder, 'run', 'fleetstep', 'bert.sock')
-    await fleetstep(t, place, 'state', 'set', 'name', 'anna', '--gateway', 'anna')
-    await fleetstep(t, place, '--socket', socket, 'state', 'set', 'name', 'bert')
-    const first = await fleetstep(t, place, 'state', 'get')
+    await fleetstep(place, 'state', 'set', 'name', 'anna', '--gateway', 'anna')
+    await fleetstep(place, '--socket', socket, 'state', 'set', 'name', 'bert')
+    const first = await fleetstep(place, 'state', 'get')
     assert.equal(first.stdout, 'name  anna\n')
     assert.equal(
       first.stderr,
       'fleetstep: several gateways run here: anna, bert; this is anna; choose with --gateway NAME\n',
     )
     const environment = { ...place.environment, FLEETSTEP_SOCKET: socket }
-    assert.equal((await fleetstep(t, { ...place, environment }, 'state', 'get')).stdout, 'name  bert\n')
+    assert.equal((await fleetstep({ ...place, environment }, 'state', 'get')).stdout, 'name  bert\n')
   })
 
   it('goes on without its broker and says so, and joins it when it comes', async (t) => {
     const place = workplace(t)
-    const broker = start(t, place, 'broker', '--port', '0', '--json')
+    const broker = start(place, 'broker', '--port', '0', '--json')
     await until(() => broker.stdout.includes('\n'), 'the broker is ready')
     const { port } = JSON.parse(broker.stdout) as { port: number }
     broker.kill('SIGINT')
     await broker.ended
     assert.equal(broker.code, 0)
     const links = `links: [{ kind: mqtt, servers: ['mqtt://127.0.0.1:${port}'] }]\n`
-    const gateway = await runGateway(t, place, aloneConfig(place, 'pump', links), '--node-id', 'a')
+    const gateway = await runGateway(place, aloneConfig(place, 'pump', links), '--node-id', 'a')
     await until(() => gateway.stderr.includes(`127.0.0.1:${port}`), 'the gateway says that no broker answers')
-    assert.equal((await fleetstep(t, place, 'state', 'set', 'lamp', 'true')).code, 0)
-    assert.match((await fleetstep(t, place, 'link', 'list')).stdout, /^mqtt {2}connecting .*\n {2}\S+/)
-    const again = start(t, place, 'broker', '--port', String(port))
+    assert.equal((await fleetstep(place, 'state', 'set', 'lamp', 'true')).code, 0)
+    assert.match((await fleetstep(place, 'link', 'list')).stdout, /^mqtt {2}connecting .*\n {2}\S+/)
+    const again = start(place, 'broker', '--port', String(port))
     await until(() => again.stdout.includes(`broker ready on mqtt://127.0.0.1:${port}`), 'the broker is ready again')
     await until(() => gateway.stderr.includes('connected'), 'the gateway has found it', 40_000)
-    assert.match((await fleetstep(t, place, 'link', 'list')).stdout, /^mqtt {2}up /)
-    assert.equal((await fleetstep(t, place, 'link', 'close', 'mqtt')).stdout, 'mqtt is closed\n')
-    assert.deepEqual(await fleetstepJson(t, place, 'link', 'open', 'mqtt'), { link: 'mqtt', isOpen: true })
+    assert.match((await fleetstep(place, 'link', 'list')).stdout, /^mqtt {2}up /)
+    assert.equal((await fleetstep(place, 'link', 'close', 'mqtt')).stdout, 'mqtt is closed\n')
+    assert.deepEqual(await fleetstepJson(place, 'link', 'open', 'mqtt'), { link: 'mqtt', isOpen: true })
   })
 
   it('ends with one line and its own exit code when it cannot start', async (t) => {
@@ -232,7 +224,7 @@ describe('fleetstep with a gateway', () => {
     const address = blocker.address()
     const port = typeof address === 'object' ? address?.port : 0
     const config = aloneConfig(place, 'pump')
-    await runGateway(t, place, config, '--node-id', 'a')
+    await runGateway(place, config, '--node-id', 'a')
     const members = "fleet: { name: test, members: [{ node: '0200000000000001' }] }\n"
     const bad: readonly (readonly [number, RegExp, readonly string[]])[] = [
       [4, /pump is in use by process \d+; stop that daemon first/, [config, '--node-id', 'a']],
@@ -249,7 +241,7 @@ describe('fleetstep with a gateway', () => {
       ],
       [
         3,
-        /is not among the fleet's members/,
+        /is not among the members of fleet test: add it/,
         [place.file('m.yaml', `${members}dataDirectory: d2\n`), '--node-id', 'a'],
       ],
       [
@@ -264,7 +256,7 @@ describe('fleetstep with a gateway', () => {
       ],
     ]
     for (const [code, message, words] of bad) {
-      const run = await fleetstep(t, place, 'run', '--config', ...words)
+      const run = await fleetstep(place, 'run', '--config', ...words)
       const lines = run.stderr.split('\n').filter((line) => line.startsWith('fleetstep: '))
       assert.equal(lines.length, 1, run.stderr)
       assert.match(lines[0] ?? '', message)
@@ -275,11 +267,11 @@ describe('fleetstep with a gateway', () => {
   it('refuses the data directory of another fleet', async (t) => {
     const place = workplace(t)
     const config = aloneConfig(place, 'pump')
-    const gateway = await runGateway(t, place, config, '--node-id', 'a')
+    const gateway = await runGateway(place, config, '--node-id', 'a')
     gateway.kill('SIGTERM')
     await gateway.ended
     const other = place.file('other.yaml', 'fleet: { name: other }\ndevice: pump\ndataDirectory: data-pump\n')
-    const run = await fleetstep(t, place, 'run', '--config', other, '--node-id', 'a')
+    const run = await fleetstep(place, 'run', '--config', other, '--node-id', 'a')
     assert.equal(run.code, 4)
     assert.match(run.stderr, /^fleetstep: .*data-pump .*fleet/m)
   })

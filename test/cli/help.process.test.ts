@@ -8,7 +8,7 @@ import { fleetstep, fleetstepJson, workplace } from './program.ts'
 describe('fleetstep without a gateway', () => {
   it('teaches when it is bare, and with --help', async (t) => {
     const place = workplace(t)
-    const [bare, help] = await Promise.all([fleetstep(t, place), fleetstep(t, place, '--help')])
+    const [bare, help] = await Promise.all([fleetstep(place), fleetstep(place, '--help')])
     assert.deepEqual([bare.code, bare.stderr], [0, ''])
     assert.equal(bare.stdout, help.stdout)
     for (const part of [
@@ -24,7 +24,7 @@ describe('fleetstep without a gateway', () => {
 
   it('explains each command with examples of its own', async (t) => {
     const place = workplace(t)
-    const patch = await fleetstep(t, place, 'state', 'patch', '--help')
+    const patch = await fleetstep(place, 'state', 'patch', '--help')
     assert.equal(patch.code, 0)
     assert.match(patch.stdout, /--expect <condition>/)
     assert.match(patch.stdout, /fleetstep state patch --expect valve=open/)
@@ -33,7 +33,7 @@ describe('fleetstep without a gateway', () => {
 
   it('prints its version', async (t) => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
-    const run = await fleetstep(t, workplace(t), '--version')
+    const run = await fleetstep(workplace(t), '--version')
     assert.deepEqual([run.code, run.stdout, run.stderr], [0, `${version}\n`, ''])
   })
 
@@ -55,7 +55,7 @@ describe('fleetstep without a gateway', () => {
   for (const [words, message] of usage) {
     it(`answers "${words.join(' ')}" with one line and exit code 2`, async (t) => {
       const place = workplace(t)
-      const run = await fleetstep(t, place, ...words)
+      const run = await fleetstep(place, ...words)
       assert.equal(run.code, 2)
       assert.equal(run.stdout, '')
       assert.match(run.stderr, message)
@@ -65,7 +65,7 @@ describe('fleetstep without a gateway', () => {
 
   it('prints an error as JSON on standard output', async (t) => {
     const place = workplace(t)
-    const run = await fleetstep(t, place, 'status', '--json')
+    const run = await fleetstep(place, 'status', '--json')
     assert.equal(run.code, EXIT_CODES['daemon-unreachable'])
     assert.equal(run.stderr, '')
     const { error } = JSON.parse(run.stdout) as { error: Record<string, unknown> }
@@ -80,7 +80,7 @@ describe('fleetstep without a gateway', () => {
       ['state', 'get', '--gateway', 'nobody'],
       ['state', 'get', '--socket', '/nowhere/x.sock'],
     ]) {
-      const run = await fleetstep(t, place, ...words)
+      const run = await fleetstep(place, ...words)
       assert.equal(run.code, 7)
       assert.match(run.stderr, /^fleetstep: no gateway .*fleetstep run --config FILE.*\n$/)
     }
@@ -88,11 +88,11 @@ describe('fleetstep without a gateway', () => {
 
   it('prints a node id, and how it came about', async (t) => {
     const place = workplace(t)
-    const named = await fleetstep(t, place, 'node', 'id', '--node-id', 'one')
-    const other = await fleetstep(t, place, 'node', 'id', '--node-id', 'two')
+    const named = await fleetstep(place, 'node', 'id', '--node-id', 'one')
+    const other = await fleetstep(place, 'node', 'id', '--node-id', 'two')
     assert.ok(isNodeId(named.stdout.trim()))
     assert.notEqual(named.stdout, other.stdout)
-    const json = (await fleetstepJson(t, place, 'node', 'id', '--node-id', 'one', '--explain')) as {
+    const json = (await fleetstepJson(place, 'node', 'id', '--node-id', 'one', '--explain')) as {
       id: string
       source: string
       sources: { source: string; verdict: string }[]
@@ -103,18 +103,18 @@ describe('fleetstep without a gateway', () => {
       json.sources.filter(({ verdict }) => verdict === 'used').map(({ source }) => source),
       ['operator-override'],
     )
-    const explained = await fleetstep(t, place, 'node', 'id', '--node-id', 'one', '--explain')
+    const explained = await fleetstep(place, 'node', 'id', '--node-id', 'one', '--explain')
     assert.match(explained.stdout, /used +operator-override/)
     assert.match(explained.stdout, new RegExp(`node id ${json.id}\n$`))
   })
 
   it('prints a config that it accepts', async (t) => {
     const place = workplace(t)
-    const example = await fleetstep(t, place, 'config')
+    const example = await fleetstep(place, 'config')
     assert.equal(example.code, 0)
-    const { config } = (await fleetstepJson(t, place, 'config')) as { config: string }
+    const { config } = (await fleetstepJson(place, 'config')) as { config: string }
     assert.equal(config, example.stdout)
-    const check = await fleetstep(t, place, 'config', 'check', place.file('gateway.yaml', example.stdout))
+    const check = await fleetstep(place, 'config', 'check', place.file('gateway.yaml', example.stdout))
     assert.equal(check.code, 0, check.stderr)
     assert.match(check.stdout, /is valid: fleet my-fleet/)
   })
@@ -126,7 +126,7 @@ describe('fleetstep without a gateway', () => {
       ['config', 'check', file],
       ['run', '--config', file],
     ]) {
-      const run = await fleetstep(t, place, ...words)
+      const run = await fleetstep(place, ...words)
       assert.equal(run.code, 3)
       assert.equal(run.stderr, `fleetstep: ${file}:3:9: colour is no setting: fleetstep config shows all of them\n`)
     }

@@ -12,6 +12,8 @@ const PROGRAM = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 export interface Workplace {
   readonly folder: string
   readonly environment: NodeJS.ProcessEnv
+  /** What was started here; it is ended before the folder goes. */
+  readonly runs: Run[]
   file(name: string, text: string): string
 }
 
@@ -31,10 +33,16 @@ export function workplace(t: TestContext): Workplace {
   const folder = mkdtempSync(join(tmpdir(), 'fleetstep-cli-'))
   const runtime = join(folder, 'run')
   mkdirSync(runtime, { mode: 0o700 })
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
+  const runs: Run[] = []
+  t.after(async () => {
+    for (const run of runs) run.kill('SIGKILL')
+    await Promise.all(runs.map((run) => run.ended))
+    rmSync(folder, { recursive: true, force: true })
+  })
   const { FLEETSTEP_SOCKET: _socket, FLEETSTEP_DEBUG: _debug, NODE_OPTIONS: _options, ...inherited } = process.env
   return {
     folder,
+    runs,
     environment: { ...inherited, XDG_RUNTIME_DIR: runtime },
     file(name, text) {
       const path = join(folder, name)
@@ -45,8 +53,8 @@ export function workplace(t: TestContext): Workplace {
 }
 
 /** Starts the built program; it is killed after the test if it still runs. */
-export function start(t: TestContext, { folder, environment }: Workplace, ...words: readonly string[]): Run {
-  const child = spawn(process.execPath, [PROGRAM, ...words], { cwd: folder, env: environment })
+export function start(place: Workplace, ...words: readonly string[]): Run {
+  const child = spawn(process.execPath, [PROGRAM, ...words], { cwd: place.folder, env: place.environment })
   const ended = new Promise<void>((resolve) => {
     child.on('close', (code) => {
       run.code = code
@@ -65,35 +73,27 @@ export function start(t: TestContext, { folder, environment }: Workplace, ...wor
   child.stdin.on('error', () => undefined)
   child.stdout.setEncoding('utf8').on('data', (text: string) => (run.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (run.stderr += text))
-  t.after(async () => {
-    child.kill('SIGKILL')
-    await ended
-  })
+  place.runs.push(run)
   return run
 }
 
 /** Runs a command to its end. */
-export async function fleetstep(t: TestContext, place: Workplace, ...words: readonly string[]): Promise<Run> {
-  const run = start(t, place, ...words)
+export async function fleetstep(place: Workplace, ...words: readonly string[]): Promise<Run> {
+  const run = start(place, ...words)
   run.write('')
   await run.ended
   return run
 }
 
 /** Runs a command with --json to its end, and reads the one line that it prints. */
-export async function fleetstepJson(t: TestContext, place: Workplace, ...words: readonly string[]): Promise<unknown> {
-  const { stdout } = await fleetstep(t, place, ...words, '--json')
+export async function fleetstepJson(place: Workplace, ...words: readonly string[]): Promise<unknown> {
+  const { stdout } = await fleetstep(place, ...words, '--json')
   return JSON.parse(stdout)
 }
 
 /** Starts a gateway and waits until it says that it is ready. */
-export async function runGateway(
-  t: TestContext,
-  place: Workplace,
-  config: string,
-  ...words: readonly string[]
-): Promise<Run> {
-  const run = start(t, place, 'run', '--config', config, ...words)
+export async function runGateway(place: Workplace, config: string, ...words: readonly string[]): Promise<Run> {
+  const run = start(place, 'run', '--config', config, ...words)
   await until(() => run.stdout.includes('\n') || run.code !== null, 'the gateway is ready')
   if (run.code !== null) throw new Error(`the gateway ended with ${run.code}: ${run.stderr}`)
   return run
