@@ -46,7 +46,8 @@ function diskText({ space, freeBytes, diskBytes, pendingOperations }: GatewaySta
 function writtenText({ bytesWritten, commits, bytesPerDay, cardLifeYears }: GatewayStatus['storage']): string {
   const life =
     cardLifeYears === null ? '' : `, at which a usual card lasts ${Math.round(cardLifeYears * 10) / 10} years`
-  return `${bytesWritten} bytes in ${commits} commits since the start, ${bytesPerDay} a day${life}`
+  const rate = bytesPerDay === null ? '' : `, ${bytesPerDay} a day`
+  return `${bytesWritten} bytes in ${commits} commits since the start${rate}${life}`
 }
 
 /** Lines of waiting operations that are shown; --json has all. */

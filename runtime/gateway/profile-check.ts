@@ -40,6 +40,11 @@ export class ProfileCheck {
     return areGathered ? 'batched' : 'always'
   }
 
+  /** Telemetry is gathered unless its profile says otherwise. */
+  readingPersistOf(path: string): 'always' | 'batched' {
+    return this.#find(path)?.properties.optional.persist === 'always' ? 'always' : 'batched'
+  }
+
   #resourceOf(path: string): DeviceResource | null {
     if (this.#resources === null || !path.startsWith(this.#prefix)) return null
     const resource = this.#find(path)

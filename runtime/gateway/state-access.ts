@@ -86,11 +86,11 @@ export class StateAccess {
   }
 
   /** A reading that a driver took: it may write what people may only read. Telemetry is gathered unless told otherwise. */
-  report(path: string, value: Value, options: ChangeOptions = { persist: 'batched' }): Receipt {
+  report(path: string, value: Value, options: ChangeOptions = {}): Receipt {
     const change = new Transaction()
     change.set(path, value)
     for (const write of change.writes) this.#profile.assertIsReading(write)
-    return this.#issue(change, options)
+    return this.#issue(change, { persist: options.persist ?? this.#profile.readingPersistOf(path) })
   }
 
   /** @returns a function that ends the watch */

@@ -1,7 +1,8 @@
 /** What the writing of a store means for the card below it. */
 export interface Wear {
-  readonly bytesPerDay: number
-  /** Null while nothing was written, and within the first hour, in which the segments are made. */
+  /** Null within the first hour, in which the segments are made. */
+  readonly bytesPerDay: number | null
+  /** Null while that is not known or nothing was written. */
   readonly cardLifeYears: number | null
 }
 
@@ -17,8 +18,9 @@ const CARD_WRITE_AMPLIFICATION = 4
  * @param enduranceTb terabytes (10^12 bytes) written, TBW of the data sheet
  */
 export function estimateWear(bytesWritten: number, sinceMs: number, enduranceTb: number): Wear {
-  const bytesPerDay = sinceMs <= 0 ? 0 : Math.round((bytesWritten / sinceMs) * DAY_MS)
-  if (bytesPerDay === 0 || sinceMs < MEASURED_MS_MIN) return { bytesPerDay, cardLifeYears: null }
+  if (sinceMs < MEASURED_MS_MIN) return { bytesPerDay: null, cardLifeYears: null }
+  const bytesPerDay = Math.round((bytesWritten / sinceMs) * DAY_MS)
+  if (bytesPerDay === 0) return { bytesPerDay, cardLifeYears: null }
   return { bytesPerDay, cardLifeYears: (enduranceTb * 1e12) / (bytesPerDay * CARD_WRITE_AMPLIFICATION * 365) }
 }
 

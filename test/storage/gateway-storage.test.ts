@@ -11,6 +11,8 @@ import {
   DISK_FREE_WARNING_BYTES,
   PENDING_OPERATIONS_MAX,
 } from '../../runtime/base/limits.ts'
+import { loadProfile } from '../../runtime/device/profiles/load.ts'
+import type { ResourceProperties } from '../../runtime/device/profiles/profile.ts'
 import { exportDataDirectory, readDataDirectory } from '../../runtime/gateway/data-directory.ts'
 import { openGateway, type Gateway, type GatewayOptions } from '../../runtime/gateway/gateway.ts'
 import { memoryHub } from '../../runtime/links/memory/memory-link.ts'
@@ -144,7 +146,23 @@ describe('What a profile says of persistence', () => {
     await Promise.all(gathered.map(({ durable }) => durable))
     assert.equal(commits(), first + 2)
   })
+
+  it('is asked for readings too: one that is to be kept always has a commit of its own', async (t) => {
+    const clock = new SteppedClock()
+    const profile = loadProfile('device-profiles/generic-linux.yaml').profile
+    const deviceResources = profile.deviceResources.map((resource) =>
+      resource.name === 'load' ? { ...resource, properties: kept(resource.properties) } : resource,
+    )
+    const gateway = await open(t, { clock, device: 'd', profile: { ...profile, deviceResources } })
+    const before = gateway.storage().commits
+    await gateway.state.report('d/load', 0.5).durable
+    assert.equal(gateway.storage().commits, before + 1, 'without any time passing')
+  })
 })
+
+function kept(properties: ResourceProperties): ResourceProperties {
+  return { ...properties, optional: { ...properties.optional, persist: 'always' } }
+}
 
 describe('A data directory of a stopped gateway', () => {
   it('is read as a start would, exported whole, and left as it is; while it is in use it is refused', async (t) => {
@@ -187,8 +205,8 @@ describe('A data directory of a stopped gateway', () => {
 
 describe('The life of a card', () => {
   it('is its endurance over what is written a day, with the amplification of the card', () => {
-    assert.deepEqual(estimateWear(0, 1000, 16), { bytesPerDay: 0, cardLifeYears: null })
-    assert.equal(estimateWear(1e9, 3_599_999, 16).cardLifeYears, null)
+    assert.deepEqual(estimateWear(1e9, 3_599_999, 16), { bytesPerDay: null, cardLifeYears: null })
+    assert.deepEqual(estimateWear(0, 3_600_000, 16), { bytesPerDay: 0, cardLifeYears: null })
     // 4096 bytes a second: 354 MB a day, 1.4 GB within the card.
     const { bytesPerDay, cardLifeYears } = estimateWear(4096 * 3600, 3_600_000, 16)
     assert.equal(bytesPerDay, 353_894_400)
