@@ -12,8 +12,14 @@ import { type Batch, firstOf } from './message.ts'
 export function standingLife(batch: Batch, history: History): 'ours' | 'theirs' | null {
   const log = history.log(batch.origin)
   const { seq } = firstOf(batch).current.id
-  const ours = log.batches.find((held) => firstOf(held).current.id.seq === seq)
-  if (ours === undefined || ours.link !== batch.link || ours.digest === batch.digest) return null
+  const [ours] = log.between(seq - 1, seq)
+  if (
+    ours === undefined ||
+    firstOf(ours).current.id.seq !== seq ||
+    ours.link !== batch.link ||
+    ours.digest === batch.digest
+  )
+    return null
   const [held, received] = [firstOf(ours).current, firstOf(batch).current]
   if (received.stage <= history.floor || held.stage <= history.floor) return null
   if (held.stage !== received.stage) return compareCanonically(held, received) > 0 ? 'ours' : 'theirs'
