@@ -108,20 +108,20 @@ export const MUTATIONS = [
   {
     name: 'tombstone: all have announced a floor above it',
     file: 'runtime/sync/floor.ts',
-    from: 'stage = Math.min(stage, peers.get(member.id)?.announcement.floor ?? 0)',
+    from: 'stage = Math.min(stage, peers.get(id)?.announcement.floor ?? 0)',
     to: '{}',
   },
   {
     name: 'sync before send',
-    file: 'runtime/sync/replica.ts',
-    from: 'return this.#writer.storeBatch(batch, this.#floor)\n    })',
-    to: "return [...this.#writer.storeBatch(batch, this.#floor), this.#send(batch, 'all')]\n    })",
+    file: 'runtime/sync/replica-core.ts',
+    from: 'return this.storeBatch(batch)\n    })',
+    to: "return [...this.storeBatch(batch), this.send({ kind: 'batch', batch }, 'operations', 'all')]\n    })",
   },
   {
     name: 'hear before you speak',
-    file: 'runtime/sync/replica.ts',
-    from: 'return this.#hasHeard && this.#draftReason === null',
-    to: 'return this.#draftReason === null',
+    file: 'runtime/sync/replica-core.ts',
+    from: 'return this.hasHeard || !this.#hasSettledPeers()',
+    to: 'return true',
   },
   {
     name: 'announced stage: below what of our own is still to come',
