@@ -15,7 +15,7 @@ import type { GatewayConfig, MqttConfig } from './config.ts'
 import { controlHandler } from './control-methods.ts'
 import { controlPath } from './control-path.ts'
 import { startControlServer } from './control-server.ts'
-import { type Gateway, type LinkFactory, openGateway } from './gateway.ts'
+import { type Gateway, openGateway } from './gateway.ts'
 import { establishIdentity } from './identity-file.ts'
 import { shippedProfile } from './shipped-profiles.ts'
 import { systemClock } from './system-clock.ts'
@@ -72,7 +72,7 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
       directory: config.dataDirectory,
       owner: { fleet: fleetIdOf(fleet), node },
     }),
-    links: await linkFactories(config.links),
+    links: [],
     logger,
     onFatal: options.onFatal,
   })
@@ -80,6 +80,7 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
   if (profile !== null) startReadings(gateway, profile, logger, closers)
   const control = await startControlServer(config.controlSocket ?? controlPath(device), controlHandler(gateway), logger)
   closers.push(() => control.close())
+  addLinks(gateway, config.links, options.onFatal, closers)
   return { gateway, controlSocket: control.path, brokerPort, close }
 }
 
@@ -113,23 +114,36 @@ function genesisOf(config: GatewayConfig, node: NodeId): Genesis {
   )
 }
 
-async function linkFactories(links: readonly MqttConfig[]): Promise<LinkFactory[]> {
-  if (links.length === 0) return []
-  const { mqttLink } = await import('../links/mqtt/mqtt-link.ts')
-  return links.map((link) => {
-    const password =
-      link.passwordFile === null ? undefined : readSecretFile(link.passwordFile).toString('utf8').trimEnd()
-    const tls = tlsOf(link)
-    return (context) =>
-      mqttLink({
-        ...context,
-        name: link.name,
-        servers: link.servers,
-        username: link.username ?? undefined,
-        password,
-        tls,
-      })
+/**
+ * The gateway is there for its machine before it knows a network: the MQTT client, which takes the largest part of a start
+ * to load, comes after. What the config names is read at once, so that a mistake in it is told at the start.
+ */
+function addLinks(
+  gateway: Gateway,
+  links: readonly MqttConfig[],
+  onFatal: DaemonOptions['onFatal'],
+  closers: Closer[],
+): void {
+  if (links.length === 0) return
+  const secrets = links.map((link) => ({ password: passwordOf(link), tls: tlsOf(link) }))
+  let isClosed = false
+  closers.push(() => {
+    isClosed = true
   })
+  const add = async (): Promise<void> => {
+    const { mqttLink } = await import('../links/mqtt/mqtt-link.ts')
+    if (isClosed) return
+    for (const [index, { name, servers, username }] of links.entries()) {
+      gateway.addLink((context) =>
+        mqttLink({ ...context, name, servers, username: username ?? undefined, ...secrets[index] }),
+      )
+    }
+  }
+  add().catch(onFatal)
+}
+
+function passwordOf({ passwordFile }: MqttConfig): string | undefined {
+  return passwordFile === null ? undefined : readSecretFile(passwordFile).toString('utf8').trimEnd()
 }
 
 function tlsOf(link: MqttConfig): TlsFiles {

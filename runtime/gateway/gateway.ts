@@ -95,6 +95,8 @@ export interface Gateway {
   observeStorage(observer: StorageObserver): () => void
   /** Calls back for everything that happens. @returns a function that ends it */
   observe(observer: (output: Output) => void): () => void
+  /** Makes one more link and opens it. @throws FleetstepError `config-invalid` */
+  addLink(factory: LinkFactory): void
   /** Opens or closes a link by name, for maintenance. @throws FleetstepError `path-unknown` */
   openLink(name: string): void
   closeLink(name: string): Promise<void>
@@ -133,7 +135,8 @@ class RunningGateway implements Gateway {
   readonly conflicts: ConflictAccess
   readonly #replica: Replica
   readonly #pump: Pump
-  readonly #links: readonly Link[]
+  readonly #links: Link[]
+  readonly #linkContext: LinkContext
   readonly #clock: Clock
   readonly #openedAt: number
   readonly #logger: Logger
@@ -154,7 +157,8 @@ class RunningGateway implements Gateway {
     this.#logger = options.logger ?? silentLogger
     this.#receipts = new Receipts({ member: replica.self, seq: replica.durableSeq })
     this.#watchers = new Watchers(this.#logger)
-    this.#links = options.links.map((factory) => factory(this.#contextOf(options)))
+    this.#linkContext = this.#contextOf(options)
+    this.#links = options.links.map((factory) => factory(this.#linkContext))
     this.#pump = new Pump({
       replica,
       store: options.storage,
@@ -214,6 +218,12 @@ class RunningGateway implements Gateway {
   observe(observer: (output: Output) => void): () => void {
     this.#observers.add(observer)
     return () => this.#observers.delete(observer)
+  }
+
+  addLink(factory: LinkFactory): void {
+    const link = factory(this.#linkContext)
+    this.#links.push(link)
+    this.#pump.openLink(link)
   }
 
   openLink(name: string): void {
