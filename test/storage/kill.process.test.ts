@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
-import { build } from 'esbuild'
 import { seededRandom } from '../../runtime/base/random.ts'
+import { bundleProcess } from '../support/bundle-process.ts'
 import { texts } from '../support/store-acceptance.ts'
 import { makeRealBench } from '../support/store-bench.ts'
 
 describe('A process that is killed with SIGKILL while it commits', () => {
   it('has lost no record that it had acknowledged, over several lives on one directory', async () => {
     const bench = await makeRealBench()
-    const folder = await mkdtempInCache()
     try {
-      const program = await bundleProgram(folder)
+      const program = await bundleProcess('test/support/committing-process.ts', 'committing')
       const random = seededRandom(20)
       const told: Told = { acknowledged: 0, snapshotThrough: 0 }
       for (let life = 1; life <= LIVES; life += 1) {
@@ -37,7 +34,6 @@ describe('A process that is killed with SIGKILL while it commits', () => {
       }
       assert.ok(told.acknowledged > 10 * LIVES, 'the lives were long enough to mean something')
     } finally {
-      await rm(folder, { recursive: true })
       await bench.end()
     }
   })
@@ -70,24 +66,4 @@ async function runUntilKilled(
     if (left === 0) child.kill('SIGKILL')
   }
   assert.deepEqual(await exited, [null, 'SIGKILL'])
-}
-
-/** Inside the project, where a bundle finds its packages. */
-async function mkdtempInCache(): Promise<string> {
-  await mkdir(resolve('.cache'), { recursive: true })
-  return mkdtemp(resolve('.cache', 'kill-'))
-}
-
-async function bundleProgram(folder: string): Promise<string> {
-  const outfile = join(folder, 'committing-process.mjs')
-  await build({
-    entryPoints: [resolve('test/support/committing-process.ts')],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    outfile,
-    logLevel: 'error',
-  })
-  return outfile
 }

@@ -11,6 +11,7 @@ import type { Output } from '../../runtime/sync/output.ts'
 import type { Input } from '../../runtime/sync/input.ts'
 import type { Issued } from '../../runtime/sync/issue.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
+import { genesisOf } from './replica-network.ts'
 
 /** What may happen to a frame on its way; each a probability in [0, 1]. */
 export interface Faults {
@@ -254,4 +255,19 @@ function nameOf(node: NodeId): string {
 /** The node that is called `name`. */
 export function nodeNamed(name: string): NodeId {
   return `${(name.charCodeAt(0) - 0x61 + 0x0a).toString(16).padStart(2, '0')}00000000000001` as NodeId
+}
+
+/** A network of founders that have heard each other. */
+export function startedNetwork(founders: number): MembershipNetwork {
+  const fleet = new MembershipNetwork(genesisOf(founders), founders)
+  fleet.run(3000)
+  return fleet
+}
+
+export function isMember(node: NetworkNode): boolean {
+  return node.replica.inspect(0).status === 'member'
+}
+
+export function viewOf(fleet: MembershipNetwork, node: NetworkNode): ReturnType<NetworkNode['replica']['inspect']> {
+  return node.replica.inspect(fleet.now)
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MembershipNetwork, type NetworkNode, nodeNamed } from '../support/membership-network.ts'
-import { genesisOf, set, stateOf } from '../support/replica-network.ts'
+import { isMember, type MembershipNetwork, nodeNamed, startedNetwork, viewOf } from '../support/membership-network.ts'
+import { set, stateOf } from '../support/replica-network.ts'
 
 test('one founder and drafts become a fleet; drafts made before are issued when their node joins', () => {
-  const fleet = started(1)
+  const fleet = startedNetwork(1)
   fleet.issue(fleet.node('a'), set('x', 'founder'))
   const n = fleet.add(nodeNamed('n'), 5)
   const issued = fleet.issue(n, set('y', 'draft'))
@@ -12,15 +12,15 @@ test('one founder and drafts become a fleet; drafts made before are issued when 
   assert.equal(n.replica.get('y' as never), 'draft', 'it is executed at once')
   assert.ok(
     fleet.runUntil(() => isMember(n), 10_000),
-    view(fleet, n).draftReason ?? '',
+    viewOf(fleet, n).draftReason ?? '',
   )
   fleet.run(60_000)
   for (const node of fleet.nodes) {
     assert.deepEqual(stateOf(node.replica), { x: 'founder', y: 'draft' }, node.name)
-    assert.equal(view(fleet, node).journalLength, 0, JSON.stringify(view(fleet, node).floorHold))
-    assert.equal(view(fleet, node).floorDigest, view(fleet, fleet.node('a')).floorDigest)
+    assert.equal(viewOf(fleet, node).journalLength, 0, JSON.stringify(viewOf(fleet, node).floorHold))
+    assert.equal(viewOf(fleet, node).floorDigest, viewOf(fleet, fleet.node('a')).floorDigest)
   }
-  assert.equal(view(fleet, n).drafts, 0)
+  assert.equal(viewOf(fleet, n).drafts, 0)
   const settled = n.outputs.filter((output) => output.kind === 'draft-settled')
   assert.deepEqual(
     settled.map(({ original }) => original.id),
@@ -29,7 +29,7 @@ test('one founder and drafts become a fleet; drafts made before are issued when 
 })
 
 test('one of several members sponsors; the others are silent', () => {
-  const fleet = started(4)
+  const fleet = startedNetwork(4)
   const n = fleet.add(nodeNamed('n'), 5)
   assert.ok(fleet.runUntil(() => isMember(n), 10_000))
   fleet.run(60_000)
@@ -38,7 +38,7 @@ test('one of several members sponsors; the others are silent', () => {
 })
 
 test('a welcome that is larger than a frame is fetched in pieces, also over a link that loses half of them', () => {
-  const fleet = started(1)
+  const fleet = startedNetwork(1)
   for (let index = 0; index < 40; index++) fleet.issue(fleet.node('a'), set(`large/${index}`, 'x'.repeat(10_000)))
   fleet.run(100)
   fleet.faults = { drop: 0.5, duplicate: 0.2, delayMs: 100 }
@@ -48,7 +48,7 @@ test('a welcome that is larger than a frame is fetched in pieces, also over a li
 })
 
 test('drafts survive a crash, and are issued once', () => {
-  const fleet = started(1)
+  const fleet = startedNetwork(1)
   fleet.crash(fleet.node('a'))
   const n = fleet.add(nodeNamed('n'), 5)
   for (let index = 0; index < 5; index++) {
@@ -58,7 +58,7 @@ test('drafts survive a crash, and are issued once', () => {
   fleet.crash(n)
   fleet.restart(n)
   assert.equal(n.replica.get('count' as never), 5)
-  assert.equal(view(fleet, n).drafts, 5)
+  assert.equal(viewOf(fleet, n).drafts, 5)
   fleet.restart(fleet.node('a'))
   assert.ok(fleet.runUntil(() => isMember(n), 20_000))
   fleet.run(5000)
@@ -67,7 +67,7 @@ test('drafts survive a crash, and are issued once', () => {
 
 test('a crash at any moment of joining loses no draft and doubles none', () => {
   for (let crashAfterMs = 0; crashAfterMs < 1500; crashAfterMs += 37) {
-    const fleet = started(1)
+    const fleet = startedNetwork(1)
     const n = fleet.add(nodeNamed('n'), 5)
     fleet.issue(n, add('count', 1))
     fleet.issue(n, add('count', 10))
@@ -77,7 +77,7 @@ test('a crash at any moment of joining loses no draft and doubles none', () => {
     fleet.run(50)
     fleet.restart(n)
     assert.ok(
-      fleet.runUntil(() => isMember(n) && view(fleet, n).drafts === 0, 60_000),
+      fleet.runUntil(() => isMember(n) && viewOf(fleet, n).drafts === 0, 60_000),
       `${crashAfterMs} ms`,
     )
     fleet.run(10_000)
@@ -86,7 +86,7 @@ test('a crash at any moment of joining loses no draft and doubles none', () => {
 })
 
 test('a draft whose point a higher priority wrote meanwhile goes to the conflict list', () => {
-  const fleet = started(1)
+  const fleet = startedNetwork(1)
   const n = fleet.add(nodeNamed('n'), 0)
   fleet.partition(['a'], ['n'])
   fleet.issue(n, set('x', 'low'))
@@ -107,7 +107,7 @@ test('a draft whose point a higher priority wrote meanwhile goes to the conflict
 })
 
 test('a draft of higher priority than what was written meanwhile is issued over it', () => {
-  const fleet = started(1)
+  const fleet = startedNetwork(1)
   const n = fleet.add(nodeNamed('n'), 9)
   fleet.partition(['a'], ['n'])
   fleet.issue(n, set('x', 'high'))
@@ -120,7 +120,7 @@ test('a draft of higher priority than what was written meanwhile is issued over 
 })
 
 test('a node with another member id that is not retired is refused, and says why', () => {
-  const fleet = started(1)
+  const fleet = startedNetwork(1)
   const n = fleet.add(nodeNamed('n'), 5)
   assert.ok(fleet.runUntil(() => isMember(n), 20_000))
   fleet.run(5000)
@@ -130,20 +130,20 @@ test('a node with another member id that is not retired is refused, and says why
   fleet.restore(n, { snapshot: null, records: [], last: 0 })
   fleet.restart(n)
   fleet.run(30_000)
-  assert.equal(view(fleet, n).status, 'draft')
-  assert.match(view(fleet, n).refusal ?? '', /is a member already/)
+  assert.equal(viewOf(fleet, n).status, 'draft')
+  assert.match(viewOf(fleet, n).refusal ?? '', /is a member already/)
   assert.notEqual(n.replica.self, former)
   assert.ok(fleet.retire(fleet.node('a'), [former]), 'the operator replaces it')
   assert.ok(
     fleet.runUntil(() => isMember(n), 60_000),
-    view(fleet, n).refusal ?? '',
+    viewOf(fleet, n).refusal ?? '',
   )
   fleet.run(60_000)
-  for (const node of fleet.nodes) assert.equal(view(fleet, node).journalLength, 0)
+  for (const node of fleet.nodes) assert.equal(viewOf(fleet, node).journalLength, 0)
 })
 
 test('a retired node that returns issues again what did not stand, once', () => {
-  const fleet = started(3)
+  const fleet = startedNetwork(3)
   const c = fleet.node('c')
   fleet.issue(c, add('count', 1))
   fleet.run(2000)
@@ -154,16 +154,16 @@ test('a retired node that returns issues again what did not stand, once', () => 
   assert.ok(fleet.retire(fleet.node('a'), [c.replica.self]))
   fleet.run(5000)
   fleet.heal()
-  assert.ok(fleet.runUntil(() => isMember(c) && view(fleet, c).epoch.number === 1, 60_000))
+  assert.ok(fleet.runUntil(() => isMember(c) && viewOf(fleet, c).epoch.number === 1, 60_000))
   fleet.run(60_000)
   for (const node of fleet.nodes) {
     assert.deepEqual(stateOf(node.replica), { count: 11, x: 'c' }, node.name)
-    assert.equal(view(fleet, node).journalLength, 0)
+    assert.equal(viewOf(fleet, node).journalLength, 0)
   }
 })
 
 test('a node that was set back to an old backup becomes a draft, and after its replacement everybody agrees', () => {
-  const fleet = started(3)
+  const fleet = startedNetwork(3)
   const c = fleet.node('c')
   fleet.issue(c, add('count', 1))
   fleet.run(2000)
@@ -175,12 +175,12 @@ test('a node that was set back to an old backup becomes a draft, and after its r
   fleet.restart(c)
   fleet.issue(c, add('count', 100))
   fleet.run(5000)
-  assert.equal(view(fleet, c).status, 'draft')
-  const former = view(fleet, fleet.node('a')).members.find(({ member }) => member.startsWith(c.node))
+  assert.equal(viewOf(fleet, c).status, 'draft')
+  const former = viewOf(fleet, fleet.node('a')).members.find(({ member }) => member.startsWith(c.node))
   assert.ok(former && fleet.retire(fleet.node('a'), [former.member]))
   assert.ok(
     fleet.runUntil(() => isMember(c), 60_000),
-    view(fleet, c).refusal ?? '',
+    viewOf(fleet, c).refusal ?? '',
   )
   fleet.run(60_000)
   const states = fleet.nodes.map((node) => JSON.stringify(stateOf(node.replica)))
@@ -190,7 +190,7 @@ test('a node that was set back to an old backup becomes a draft, and after its r
 })
 
 test('drafts of a node that was set back to before it joined are not issued twice', () => {
-  const fleet = started(1)
+  const fleet = startedNetwork(1)
   fleet.partition(['a'], ['n'])
   const n = fleet.add(nodeNamed('n'), 5)
   fleet.issue(n, add('count', 1))
@@ -204,26 +204,12 @@ test('drafts of a node that was set back to before it joined are not issued twic
   fleet.restore(n, backup)
   fleet.restart(n)
   fleet.run(20_000)
-  assert.equal(view(fleet, n).status, 'draft')
+  assert.equal(viewOf(fleet, n).status, 'draft')
   assert.ok(fleet.retire(fleet.node('a'), [former]))
   assert.ok(fleet.runUntil(() => isMember(n), 60_000))
   fleet.run(10_000)
   for (const node of fleet.nodes) assert.equal(node.replica.get('count' as never), 1, node.name)
 })
-
-function started(count: number): MembershipNetwork {
-  const fleet = new MembershipNetwork(genesisOf(count), count)
-  fleet.run(3000)
-  return fleet
-}
-
-function isMember(node: NetworkNode): boolean {
-  return node.replica.inspect(0).status === 'member'
-}
-
-function view(fleet: MembershipNetwork, node: NetworkNode): ReturnType<NetworkNode['replica']['inspect']> {
-  return node.replica.inspect(fleet.now)
-}
 
 function add(path: string, amount: number): Parameters<MembershipNetwork['issue']>[1] {
   return { writes: [{ path: path as never, kind: 'add', argument: amount }], guards: [] }

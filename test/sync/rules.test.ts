@@ -7,8 +7,15 @@ import type { Value } from '../../runtime/state/value.ts'
 import { Retirement } from '../../runtime/sync/cut.ts'
 import { versionVector } from '../../runtime/sync/version-vector.ts'
 import { life } from '../support/handmade.ts'
-import { MembershipNetwork, type NetworkNode, nodeNamed } from '../support/membership-network.ts'
-import { genesisOf, set, stateOf } from '../support/replica-network.ts'
+import {
+  isMember,
+  type MembershipNetwork,
+  type NetworkNode,
+  nodeNamed,
+  startedNetwork,
+  viewOf,
+} from '../support/membership-network.ts'
+import { set, stateOf } from '../support/replica-network.ts'
 
 // Rules that random schedules alone were seen not to notice when they are switched off.
 
@@ -43,7 +50,7 @@ test('while the cuts are unknown, of the retired nothing is taken beyond what a 
 })
 
 test('a tombstone stays until every participant has announced a floor above it, and goes then', () => {
-  const fleet = started(2)
+  const fleet = startedNetwork(2)
   const n = fleet.add(nodeNamed('n'), 0)
   assert.ok(fleet.runUntil(() => isMember(n), 20_000))
   fleet.issue(fleet.node('a'), set('x', 1))
@@ -59,11 +66,11 @@ test('a tombstone stays until every participant has announced a floor above it, 
   fleet.issue(fleet.node('b'), set('y', 1))
   fleet.run(120_000)
   for (const node of fleet.nodes)
-    assert.equal(view(fleet, node).paths, 2, `${node.name}: y and the point of the member`)
+    assert.equal(viewOf(fleet, node).paths, 2, `${node.name}: y and the point of the member`)
 })
 
 test('a retired member holds neither the floor nor a tombstone', () => {
-  const fleet = started(3)
+  const fleet = startedNetwork(3)
   fleet.issue(fleet.node('a'), set('x', 1))
   fleet.run(40_000)
   fleet.crash(fleet.node('c'))
@@ -78,7 +85,7 @@ test('a retired member holds neither the floor nor a tombstone', () => {
 })
 
 test('a clone that runs at the same time is seen; one of its lives stands, the same one everywhere', () => {
-  const fleet = started(3)
+  const fleet = startedNetwork(3)
   const c = fleet.node('c')
   fleet.issue(c, set('x', 'before'))
   fleet.run(40_000)
@@ -94,27 +101,13 @@ test('a clone that runs at the same time is seen; one of its lives stands, the s
   assert.deepEqual(stateOf(a.replica), stateOf(b.replica))
   assert.ok([a, b].some((node) => alarmsOf(node).includes('identity-used-twice')))
   assert.ok(
-    [c, clone].some((node) => view(fleet, node).status === 'draft'),
+    [c, clone].some((node) => viewOf(fleet, node).status === 'draft'),
     'whoever does not stand becomes a draft',
   )
 })
 
-function started(count: number): MembershipNetwork {
-  const fleet = new MembershipNetwork(genesisOf(count), count)
-  fleet.run(3000)
-  return fleet
-}
-
-function isMember(node: NetworkNode): boolean {
-  return node.replica.inspect(0).status === 'member'
-}
-
-function view(fleet: MembershipNetwork, node: NetworkNode): ReturnType<NetworkNode['replica']['inspect']> {
-  return node.replica.inspect(fleet.now)
-}
-
 function paths(fleet: MembershipNetwork, name: string): number {
-  return view(fleet, fleet.node(name)).paths
+  return viewOf(fleet, fleet.node(name)).paths
 }
 
 function alarmsOf(node: NetworkNode): string[] {
