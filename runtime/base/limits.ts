@@ -33,6 +33,10 @@ export const FRAME_DEPTH_MAX: number = VALUE_DEPTH_MAX + 8
 export const OPERATIONS_PER_BATCH_MAX = 256
 /** Bytes of operations after which a batch is closed, so that a frame always holds it. */
 export const BATCH_BYTES_TARGET: number = 8 * 1024
+/** Bytes of a batch before it is deflated: no more than a frame, so that a small frame cannot become a large message. */
+export const BATCH_BYTES_MAX: number = FRAME_BYTES_MAX
+/** Bytes from which a batch is deflated: below, it costs more time on a small processor than the bytes are worth. */
+export const BATCH_DEFLATE_FROM_BYTES = 512
 /** Batches that answer one request; the asker asks again, so a slow line is never blocked by one answer. */
 export const BATCHES_PER_ANSWER_MAX = 32
 /** Bytes of batches that answer one request. */

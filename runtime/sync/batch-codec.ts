@@ -1,40 +1,98 @@
-import { decodeCbor, encodeCbor } from '../base/cbor.ts'
-import { type Digest, digestOf } from '../base/digest.ts'
-import { type MemberId, memberIdToBytes } from '../base/ids.ts'
-import { FRAME_DEPTH_MAX, MEMBERS_MAX, OPERATIONS_PER_BATCH_MAX } from '../base/limits.ts'
-import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf } from './codec-fields.ts'
+import { CborReader } from '../base/cbor-reader.ts'
+import { CborWriter } from '../base/cbor-writer.ts'
+import { deflate, inflate } from '../base/deflate.ts'
+import { type Digest, digestOf, EMPTY_DIGEST } from '../base/digest.ts'
+import { assert } from '../base/errors.ts'
+import type { MemberId } from '../base/ids.ts'
+import { BATCH_BYTES_MAX, BATCH_DEFLATE_FROM_BYTES, OPERATIONS_PER_BATCH_MAX } from '../base/limits.ts'
+import { priorityOf, TIER_MAX } from '../state/priority.ts'
+import { digestBytes, invalid } from './codec-fields.ts'
+import { MemberTable, readMembers, writeMembers } from './member-table.ts'
 import type { Batch, SyncMessage } from './message.ts'
-import { decodeSyncMessage, encodeSyncMessage, MemberTable } from './operation-codec.ts'
+import { readSyncMessage, writeSyncMessage } from './operation-codec.ts'
 
-/** batch = [members, link, messages], see `sync.cddl`. @param messages of one origin, without gaps, not empty */
+/**
+ * batch, see `sync.cddl`: plain, or deflated where that makes it shorter.
+ * @param messages of `origin`, of one priority, without gaps, not empty
+ */
 export function sealBatch(origin: MemberId, link: Digest, messages: readonly SyncMessage[]): Batch {
-  const table = new MemberTable([origin])
-  const encoded = messages.map((message) => encodeSyncMessage(message, table))
-  const payload = encodeCbor([table.members.map(memberIdToBytes), digestBytes(link), encoded])
-  return { origin, link, digest: digestOf(payload), messages, payload }
+  const plain = writeBatch(origin, link, messages)
+  const payload = plain.length < BATCH_DEFLATE_FROM_BYTES ? plain : shorter(plain, deflated(plain))
+  return { origin, link, digest: digestOf(payload), messages, payload, plainBytes: plain.length }
 }
 
 /** Checks the whole batch before anything is returned. @throws FleetstepError `message-invalid` */
 export function openBatch(payload: Uint8Array): Batch {
-  const [members, link, encoded] = tupleOf(decodeCbor(payload, FRAME_DEPTH_MAX), 'batch', 3)
-  const ids = listOf(members, 'members', MEMBERS_MAX).map((member) => memberFrom(member, 'member'))
-  const [origin] = ids
-  if (origin === undefined) throw invalid('members', 'are none')
-  const table = new MemberTable(ids)
-  const messages = listOf(encoded, 'messages', OPERATIONS_PER_BATCH_MAX).map((data) => decodeSyncMessage(data, table))
-  checkSequence(origin, messages)
-  return { origin, link: digestFrom(link, 'link'), digest: digestOf(payload), messages, payload }
+  const reader = new CborReader(payload)
+  const fields = reader.isAtBytes ? readBatch(inflated(reader)) : readBatch(reader)
+  return { ...fields, digest: digestOf(payload), payload }
 }
 
-function checkSequence(origin: MemberId, messages: readonly SyncMessage[]): void {
+/** The messages go first, into a writer of their own, because they say which members the table holds. */
+const messageWriter = new CborWriter()
+const batchWriter = new CborWriter()
+
+function writeBatch(origin: MemberId, link: Digest, messages: readonly SyncMessage[]): Uint8Array {
   const [first] = messages
-  if (first === undefined) throw invalid('messages', 'are none')
-  let stage = 0
-  for (const [index, { current }] of messages.entries()) {
-    if (current.id.member !== origin) throw invalid('operation id', 'is not of the origin of its batch')
-    if (current.id.seq !== first.current.id.seq + index) throw invalid('seq', 'does not follow the one before')
-    if (current.priority.tier !== first.current.priority.tier) throw invalid('priority', 'changes within a batch')
-    if (current.stage <= stage) throw invalid('stage', 'does not grow within a batch')
-    stage = current.stage
+  assert(first, 'a batch is not empty')
+  const table = new MemberTable([origin])
+  messageWriter.reset()
+  let before: SyncMessage | null = null
+  for (const [index, message] of messages.entries()) {
+    const { id, priority } = message.current
+    assert(id.member === origin && id.seq === first.current.id.seq + index, 'a batch is of one origin, without gaps')
+    assert(priority.tier === first.current.priority.tier, 'a batch is of one priority')
+    writeSyncMessage(messageWriter, message, { table, before })
+    before = message
   }
+  batchWriter.reset()
+  batchWriter.list(5)
+  writeMembers(batchWriter, table)
+  batchWriter.bytes(digestBytes(link))
+  batchWriter.uint(first.current.priority.tier)
+  batchWriter.uint(first.current.id.seq)
+  batchWriter.list(messages.length)
+  batchWriter.raw(messageWriter.take())
+  return batchWriter.take()
+}
+
+function readBatch(reader: CborReader): Omit<Batch, 'digest' | 'payload'> {
+  const plainBytes = reader.left
+  reader.list('batch', 5, 5)
+  const table = readMembers(reader)
+  const { origin } = table
+  const link = reader.hex('link', EMPTY_DIGEST.length / 2) as Digest
+  const priority = priorityOf(origin, reader.uint('priority', TIER_MAX))
+  const firstSeq = reader.uint('seq')
+  if (firstSeq === 0) throw invalid('seq', 'is 0')
+  const count = reader.list('messages', 1, OPERATIONS_PER_BATCH_MAX)
+  if (!Number.isSafeInteger(firstSeq + count - 1)) throw invalid('seq', 'is too large')
+  const messages: SyncMessage[] = []
+  let before: SyncMessage | null = null
+  for (let index = 0; index < count; index++) {
+    const message = readSyncMessage(reader, { member: origin, seq: firstSeq + index }, priority, { table, before })
+    if (before !== null && message.current.stage <= before.current.stage) {
+      throw invalid('stage', 'does not grow within a batch')
+    }
+    messages.push(message)
+    before = message
+  }
+  reader.end('batch')
+  return { origin, link, messages, plainBytes }
+}
+
+function shorter(plain: Uint8Array, other: Uint8Array): Uint8Array {
+  return other.length < plain.length ? other : plain
+}
+
+function deflated(plain: Uint8Array): Uint8Array {
+  batchWriter.reset()
+  batchWriter.bytes(deflate(plain))
+  return batchWriter.take()
+}
+
+function inflated(reader: CborReader): CborReader {
+  const bytes = reader.bytes('batch', 1, BATCH_BYTES_MAX)
+  reader.end('batch')
+  return new CborReader(inflate('batch', bytes, BATCH_BYTES_MAX))
 }

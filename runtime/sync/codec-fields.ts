@@ -3,6 +3,7 @@ import { EMPTY_DIGEST, type Digest } from '../base/digest.ts'
 import { fromHex, toHex } from '../base/bytes.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, memberIdFromBytes } from '../base/ids.ts'
+import { KEY_BYTES } from '../base/limits.ts'
 
 /** Checked reading of decoded CBOR. Each throws FleetstepError `message-invalid` that names the field. */
 
@@ -43,6 +44,13 @@ export function digestBytes(digest: Digest): Uint8Array {
 
 export function memberFrom(data: CborData | undefined, field: string): MemberId {
   return memberIdFromBytes(bytesOf(data, field, 12))
+}
+
+/** @returns a public key of its own bytes; an empty one in a fleet without signatures */
+export function keyFrom(data: CborData | undefined): Uint8Array {
+  if (!(data instanceof Uint8Array) || (data.length !== 0 && data.length !== KEY_BYTES))
+    throw invalid('key', `is not ${KEY_BYTES} bytes`)
+  return new Uint8Array(data)
 }
 
 function isList(data: CborData | undefined): data is readonly CborData[] {

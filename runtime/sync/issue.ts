@@ -6,8 +6,8 @@ import type { Execution } from '../state/executor.ts'
 import { COMPARISONS, type Guard, type OperationRequest, pathsOf, type Write } from '../state/operation.ts'
 import { type Path, pathProblem } from '../state/path.ts'
 import { ownValue, valueBytes, valueProblem } from '../state/value.ts'
-import { writeProblem } from './operation-codec.ts'
 import type { Output } from './output.ts'
+import { writeProblem } from './write-codec.ts'
 
 /** A checked operation that only lacks its identity and its stage. */
 export interface CheckedOperation {

@@ -2,9 +2,8 @@ import type { CborData } from '../base/cbor.ts'
 import { isFounding, memberIdToBytes } from '../base/ids.ts'
 import { PROOF_BYTES_MAX, REFUSAL_BYTES_MAX, SNAPSHOT_BYTES_MAX, TRANSFER_CHUNK_BYTES } from '../base/limits.ts'
 import { TIER_MAX } from '../state/priority.ts'
-import { digestBytes, digestFrom, invalid, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import { digestBytes, digestFrom, invalid, keyFrom, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
 import type { Chunk, ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
-import { keyFrom } from './operation-codec.ts'
 
 /** The messages by which a draft becomes a member and a snapshot is fetched, see `sync.cddl`. */
 

@@ -1,5 +1,7 @@
 import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
-import type { Digest } from '../base/digest.ts'
+import { CborReader } from '../base/cbor-reader.ts'
+import { CborWriter } from '../base/cbor-writer.ts'
+import { type Digest, EMPTY_DIGEST } from '../base/digest.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import { memberIdToBytes } from '../base/ids.ts'
 import { EPOCH_RETIRED_MAX, FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBERS_MAX } from '../base/limits.ts'
@@ -35,7 +37,19 @@ const KIND_CHUNK = 8
 
 /** frame = [version, fleet, kind, body], see `sync.cddl`. Plain CBOR, decodable by anybody. */
 export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
-  return encodeCbor([PROTOCOL_VERSION, digestBytes(fleet), ...kindAndBody(message)])
+  frameWriter.reset()
+  frameWriter.list(4)
+  frameWriter.uint(PROTOCOL_VERSION)
+  frameWriter.bytes(digestBytes(fleet))
+  if (message.kind === 'batch') {
+    frameWriter.uint(KIND_BATCH)
+    frameWriter.bytes(message.batch.payload)
+  } else {
+    const [kind, body] = kindAndBody(message)
+    frameWriter.uint(kind)
+    frameWriter.raw(encodeCbor(body))
+  }
+  return frameWriter.take()
 }
 
 /**
@@ -44,14 +58,21 @@ export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
  */
 export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
   if (frame.length > FRAME_BYTES_MAX) throw invalid('frame', `has more than ${FRAME_BYTES_MAX} bytes`)
-  const [version, sender, kind, body] = tupleOf(decodeCbor(frame, FRAME_DEPTH_MAX), 'frame', 4)
-  if (version !== PROTOCOL_VERSION)
+  const reader = new CborReader(frame)
+  reader.list('frame', 4, 4)
+  if (reader.uint('version') !== PROTOCOL_VERSION)
     throw invalid('version', `is not ${PROTOCOL_VERSION}: a node here runs another release`)
-  if (digestFrom(sender, 'fleet') !== fleet) throw invalid('fleet', 'is another one, or this one with other founders')
+  if (reader.hex('fleet', EMPTY_DIGEST.length / 2) !== fleet)
+    throw invalid('fleet', 'is another one, or this one with other founders')
+  const kind = reader.uint('kind')
+  if (kind !== KIND_BATCH) return decodeBody(kind, decodeCbor(reader.rest(), FRAME_DEPTH_MAX - 1))
+  const payload = reader.bytes('batch', 1, FRAME_BYTES_MAX)
+  reader.end('batch')
+  return { kind: 'batch', batch: openBatch(payload) }
+}
+
+function decodeBody(kind: number, body: CborData): Message {
   switch (kind) {
-    case KIND_BATCH:
-      if (!(body instanceof Uint8Array)) throw invalid('batch', 'is not bytes')
-      return { kind: 'batch', batch: openBatch(new Uint8Array(body)) }
     case KIND_ANNOUNCEMENT:
       return { kind: 'announcement', announcement: decodeAnnouncement(body) }
     case KIND_REQUEST:
@@ -79,10 +100,10 @@ export function dropReason(error: unknown): string {
   return error.message
 }
 
-function kindAndBody(message: Message): readonly [number, CborData] {
+const frameWriter = new CborWriter()
+
+function kindAndBody(message: Exclude<Message, { readonly kind: 'batch' }>): readonly [number, CborData] {
   switch (message.kind) {
-    case 'batch':
-      return [KIND_BATCH, message.batch.payload]
     case 'announcement':
       return [KIND_ANNOUNCEMENT, encodeAnnouncement(message.announcement)]
     case 'request':

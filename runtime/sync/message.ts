@@ -29,6 +29,8 @@ export interface Batch {
   readonly digest: Digest
   readonly messages: readonly SyncMessage[]
   readonly payload: Uint8Array
+  /** Bytes that its messages are worth in memory: of the batch before it was deflated. */
+  readonly plainBytes: number
 }
 
 /** What a member says of itself, by interval and when asked (PROTOCOL section 7). It states only what is on its disk. */

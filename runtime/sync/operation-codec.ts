@@ -1,224 +1,140 @@
-import type { CborData } from '../base/cbor.ts'
-import { isFounding, type MemberId, memberIdToBytes, type OperationId } from '../base/ids.ts'
-import { GUARDS_PER_OPERATION_MAX, KEY_BYTES, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
-import {
-  COMPARISONS,
-  type Guard,
-  type Join,
-  type Original,
-  pathsMet,
-  pathsOf,
-  type Write,
-  WRITE_KINDS,
-} from '../state/operation.ts'
-import { type Path, pathProblem } from '../state/path.ts'
-import { priorityOf, TIER_MAX } from '../state/priority.ts'
-import { ownValue, type Value, valueProblem } from '../state/value.ts'
-import { invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import type { CborReader } from '../base/cbor-reader.ts'
+import type { CborWriter } from '../base/cbor-writer.ts'
+import { isFounding, memberIdFromBytes, memberIdToBytes, type OperationId, sameOperationId } from '../base/ids.ts'
+import { KEY_BYTES, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
+import { type Join, type Original, pathsMet, pathsOf, type Write } from '../state/operation.ts'
+import { type Priority, TIER_MAX } from '../state/priority.ts'
+import { invalid, keyFrom } from './codec-fields.ts'
+import { type MemberTable, readOperationId, writeOperationId } from './member-table.ts'
 import type { Previous, SyncMessage } from './message.ts'
+import { readGuards, readWrite, writeGuards, writeWrite } from './write-codec.ts'
 
-/**
- * The members that a batch speaks of, so that each id of 12 bytes stands in it once. The first is the origin;
- * everybody else is referred to by position.
- */
-export class MemberTable {
-  readonly members: MemberId[]
-
-  constructor(members: readonly MemberId[]) {
-    this.members = [...members]
-  }
-
-  referTo(member: MemberId): number {
-    const known = this.members.indexOf(member)
-    return known >= 0 ? known : this.members.push(member) - 1
-  }
-
-  resolve(data: CborData | undefined, field: string): MemberId {
-    const member = this.members[uintOf(data, field)]
-    if (member === undefined) throw invalid(field, 'names no member of the batch')
-    return member
-  }
+/** What a message is read and written against: the members that its batch names, and the message before in the batch. */
+export interface Context {
+  readonly table: MemberTable
+  /** Null for the first. */
+  readonly before: SyncMessage | null
 }
 
-/** sync-message = [current, previous, priority], see `sync.cddl`. */
-export function encodeSyncMessage(message: SyncMessage, table: MemberTable): CborData {
-  const { current, previous } = message
-  return [
-    [
-      encodeOperationId(current.id, table),
-      current.stage,
-      current.floor,
-      current.join === null ? current.writes.map((write) => encodeWrite(write, table)) : [encodeJoin(current.join)],
-      current.guards.map(encodeGuard),
-      ...(current.original === null ? [] : [encodeOriginal(current.original, table)]),
-    ],
-    [previous.id === null ? null : encodeOperationId(previous.id, table), previous.stage],
-    current.priority.tier,
-  ]
+/** sync-message, see `sync.cddl`. What follows from the message before is left out. */
+export function writeSyncMessage(writer: CborWriter, { current, previous }: SyncMessage, context: Context): void {
+  const { table, before } = context
+  const { floor, guards, original } = current
+  const follows = before !== null && followsFrom(before, floor, previous)
+  const length = !follows ? 5 : original !== null ? 3 : guards.length > 0 ? 2 : 1
+  writer.list(length)
+  writeContent(writer, current, table)
+  if (length >= 2) writeGuards(writer, guards)
+  if (length >= 3) writeOriginal(writer, original, table)
+  if (length < 5) return
+  writer.uint(previous.stage - floor)
+  writePrevious(writer, previous, table)
 }
 
 /** @throws FleetstepError `message-invalid` */
-export function decodeSyncMessage(data: CborData | undefined, table: MemberTable): SyncMessage {
-  const [current, previous, tier] = tupleOf(data, 'message', 3)
-  const [id, stage, floor, writes, guards, origin] = tupleOf(current, 'current', hasOriginal(current) ? 6 : 5)
-  const operationId = decodeOperationId(id, 'operation id', table)
-  const encodedWrites = listOf(writes, 'writes', WRITES_PER_OPERATION_MAX)
-  const join = decodeJoin(encodedWrites)
-  const decodedWrites = join === null ? encodedWrites.map((write) => decodeWrite(write, table)) : []
-  const decodedGuards = listOf(guards, 'guards', GUARDS_PER_OPERATION_MAX).map(decodeGuard)
-  const original = origin === undefined ? null : decodeOriginal(origin, table)
-  const decoded: SyncMessage = {
-    current: {
-      id: operationId,
-      stage: uintOf(stage, 'stage'),
-      floor: uintOf(floor, 'floor'),
-      priority: priorityOf(operationId.member, uintOf(tier, 'priority', TIER_MAX)),
-      writes: decodedWrites,
-      guards: decodedGuards,
-      join,
-      original,
-      paths: pathsMet(pathsOf(decodedWrites, decodedGuards), operationId.member, join, original),
-    },
-    previous: decodePrevious(previous, table),
-  }
-  checkStages(decoded)
-  return decoded
+export function readSyncMessage(
+  reader: CborReader,
+  id: OperationId,
+  priority: Priority,
+  context: Context,
+): SyncMessage {
+  const { table, before } = context
+  const length = reader.list('message', 1, 5)
+  const { writes, join } = readContent(reader, table)
+  const guards = length >= 2 ? readGuards(reader) : []
+  const original = length >= 3 ? readOriginal(reader, table) : null
+  const { previous, floor } = length >= 4 ? readPosition(reader, table) : positionBehind(before)
+  if (join !== null && guards.length > 0) throw invalid('join', 'has guards')
+  if (join !== null && original !== null) throw invalid('join', 'has an original')
+  const paths = pathsMet(pathsOf(writes, guards), id.member, join, original)
+  const stage = previous.stage + 1
+  return { current: { id, stage, floor, priority, writes, guards, join, original, paths }, previous }
 }
 
-function encodeOperationId(id: OperationId, table: MemberTable): CborData {
-  return [table.referTo(id.member), id.seq]
+interface Position {
+  readonly previous: Previous
+  readonly floor: number
 }
 
-function decodeOperationId(data: CborData | undefined, field: string, table: MemberTable): OperationId {
-  const [member, seq] = tupleOf(data, field, 2)
-  const id = { member: table.resolve(member, field), seq: uintOf(seq, field) }
-  if (id.seq === 0) throw invalid(field, 'has seq 0')
-  return id
+function followsFrom({ current }: SyncMessage, floor: number, previous: Previous): boolean {
+  return floor === current.floor && previous.stage === current.stage && sameOperationId(previous.id, current.id)
 }
 
-function checkStages(message: SyncMessage): void {
-  const { current, previous } = message
-  if (current.stage !== previous.stage + 1)
-    throw invalid('stage', 'does not follow the stage of the previous operation')
-  if (current.floor >= current.stage) throw invalid('floor', 'is not below the stage')
-  if ((previous.id === null) !== (previous.stage === 0)) throw invalid('previous', 'is the genesis or has a stage')
-  if (current.join === null && current.writes.length === 0) throw invalid('writes', 'are none')
-  if (current.join !== null && current.guards.length > 0) throw invalid('join', 'has guards')
-  if (current.join !== null && current.original !== null) throw invalid('join', 'has an original')
+function positionBehind(before: SyncMessage | null): Position {
+  if (before === null) throw invalid('message', 'does not say what it follows')
+  const { id, stage, floor } = before.current
+  return { previous: { id, stage }, floor }
 }
 
-function decodePrevious(data: CborData | undefined, table: MemberTable): Previous {
-  const [id, stage] = tupleOf(data, 'previous', 2)
-  return {
-    id: id === null ? null : decodeOperationId(id, 'previous', table),
-    stage: uintOf(stage, 'stage of the previous operation'),
-  }
+/** The floor is written as its distance below the previous operation: small in a fleet that settles. */
+function readPosition(reader: CborReader, table: MemberTable): Position {
+  const distance = reader.uint('floor')
+  const previous = readPrevious(reader, table)
+  if (distance > previous.stage) throw invalid('floor', 'is below the genesis')
+  return { previous, floor: previous.stage - distance }
 }
 
-/** On the wire a join is the only write of its operation: an empty path, kind 5, and who is admitted. */
-const KIND_JOIN = WRITE_KINDS.length
-
-function encodeJoin(join: Join): CborData {
-  return ['', KIND_JOIN, [memberIdToBytes(join.member), join.tier, join.key], null]
+function writePrevious(writer: CborWriter, { id, stage }: Previous, table: MemberTable): void {
+  if (id === null) return writer.null()
+  writer.list(2)
+  writer.uint(stage)
+  writeOperationId(writer, id, table)
 }
 
-/** Null if the writes are ordinary ones. */
-function decodeJoin(writes: readonly CborData[]): Join | null {
-  const [write] = writes
-  if (writes.length !== 1 || !Array.isArray(write) || write[1] !== KIND_JOIN) return null
-  const [path, , admitted, replaces] = tupleOf(write, 'join', 4)
-  if (path !== '' || replaces !== null) throw invalid('join', 'names a path or what it replaces')
-  const [member, tier, key] = tupleOf(admitted, 'join', 3)
-  const join: Join = {
-    member: memberFrom(member, 'member of a join'),
-    tier: uintOf(tier, 'tier of a join', TIER_MAX),
-    key: keyFrom(key),
-  }
-  if (isFounding(join.member)) throw invalid('member of a join', 'is of the genesis')
-  return join
+function readPrevious(reader: CborReader, table: MemberTable): Previous {
+  if (reader.takeNull()) return { id: null, stage: 0 }
+  reader.list('previous', 2, 2)
+  const stage = reader.uint('stage of the previous operation', PREVIOUS_STAGE_MAX)
+  if (stage === 0) throw invalid('previous', 'is the genesis or has a stage')
+  return { id: readOperationId(reader, 'previous', table), stage }
 }
 
-/** @returns a public key of its own bytes; an empty one in a fleet without signatures */
-export function keyFrom(data: CborData | undefined): Uint8Array {
-  if (!(data instanceof Uint8Array) || (data.length !== 0 && data.length !== KEY_BYTES))
-    throw invalid('key', `is not ${KEY_BYTES} bytes`)
-  return new Uint8Array(data)
+/** The highest that has a next one. */
+const PREVIOUS_STAGE_MAX: number = Number.MAX_SAFE_INTEGER - 1
+
+function writeContent(writer: CborWriter, { writes, join }: SyncMessage['current'], table: MemberTable): void {
+  if (join !== null) return writeJoin(writer, join)
+  writer.list(writes.length)
+  for (const write of writes) writeWrite(writer, write, table)
+}
+
+/** Writes are lists, and a join begins with the bytes of a member id. */
+function readContent(reader: CborReader, table: MemberTable): { readonly writes: Write[]; readonly join: Join | null } {
+  const count = reader.list('writes', 1, WRITES_PER_OPERATION_MAX)
+  if (reader.isAtBytes) return { writes: [], join: readJoin(reader, count) }
+  const writes: Write[] = []
+  for (let index = 0; index < count; index++) writes.push(readWrite(reader, table))
+  return { writes, join: null }
+}
+
+function writeJoin(writer: CborWriter, { member, tier, key }: Join): void {
+  writer.list(3)
+  writer.bytes(memberIdToBytes(member))
+  writer.uint(tier)
+  writer.bytes(key)
+}
+
+function readJoin(reader: CborReader, length: number): Join {
+  if (length !== 3) throw invalid('join', 'is not a list of 3')
+  const member = memberIdFromBytes(reader.bytes('member of a join', 12, 12))
+  if (isFounding(member)) throw invalid('member of a join', 'is of the genesis')
+  const tier = reader.uint('tier of a join', TIER_MAX)
+  return { member, tier, key: keyFrom(reader.bytes('key', 0, KEY_BYTES)) }
 }
 
 const ORIGINAL_KINDS = ['operation', 'draft'] as const
 
-function hasOriginal(current: CborData | undefined): boolean {
-  return Array.isArray(current) && current.length === 6
+function writeOriginal(writer: CborWriter, original: Original | null, table: MemberTable): void {
+  if (original === null) return writer.null()
+  writer.list(2)
+  writer.uint(ORIGINAL_KINDS.indexOf(original.kind))
+  writeOperationId(writer, original.id, table)
 }
 
-function encodeOriginal(original: Original, table: MemberTable): CborData {
-  return [ORIGINAL_KINDS.indexOf(original.kind), encodeOperationId(original.id, table)]
-}
-
-function decodeOriginal(data: CborData, table: MemberTable): Original {
-  const [kindIndex, id] = tupleOf(data, 'original', 2)
-  const kind = ORIGINAL_KINDS[uintOf(kindIndex, 'kind of original')]
+function readOriginal(reader: CborReader, table: MemberTable): Original | null {
+  if (reader.takeNull()) return null
+  reader.list('original', 2, 2)
+  const kind = ORIGINAL_KINDS[reader.uint('kind of original')]
   if (kind === undefined) throw invalid('kind of original', 'is not known to this version')
-  return { kind, id: decodeOperationId(id, 'original', table) }
-}
-
-function encodeWrite(write: Write, table: MemberTable): CborData {
-  const replaces = write.replaces === null ? null : encodeOperationId(write.replaces, table)
-  return [write.path, WRITE_KINDS.indexOf(write.kind), write.argument, replaces]
-}
-
-function decodeWrite(data: CborData, table: MemberTable): Write {
-  const [path, kindIndex, argument, replaces] = tupleOf(data, 'write', 4)
-  const kind = WRITE_KINDS[uintOf(kindIndex, 'kind of write')]
-  if (kind === undefined) throw invalid('kind of write', 'is not known to this version')
-  const write: Write = {
-    path: decodePath(path),
-    kind,
-    argument: decodeValue(argument, 'argument'),
-    replaces: replaces === null ? null : decodeOperationId(replaces, 'replaces', table),
-  }
-  const problem = writeProblem(write)
-  if (problem !== null) throw invalid(kind, problem)
-  return write
-}
-
-/** Null if argument and `replaces` fit the kind of write. */
-export function writeProblem(write: Write): string | null {
-  switch (write.kind) {
-    case 'set':
-      return null
-    case 'delete':
-    case 'toggle':
-      return write.argument === null ? null : 'takes no argument'
-    case 'add':
-      if (typeof write.argument !== 'number' && typeof write.argument !== 'bigint') return 'takes a number'
-      return write.replaces === null ? null : 'replaces nothing'
-    case 'append':
-      return write.replaces === null ? null : 'replaces nothing'
-  }
-}
-
-function encodeGuard(guard: Guard): CborData {
-  return [guard.path, COMPARISONS.indexOf(guard.comparison), guard.value]
-}
-
-function decodeGuard(data: CborData): Guard {
-  const [path, comparisonIndex, value] = tupleOf(data, 'guard', 3)
-  const comparison = COMPARISONS[uintOf(comparisonIndex, 'comparison')]
-  if (comparison === undefined) throw invalid('comparison', 'is not known to this version')
-  if (comparison === 'exists' && typeof value !== 'boolean') throw invalid('exists', 'takes true or false')
-  return { path: decodePath(path), comparison, value: decodeValue(value, 'value of a guard') }
-}
-
-function decodePath(data: CborData | undefined): Path {
-  const problem = pathProblem(data)
-  if (problem !== null) throw invalid('path', `is not valid: ${problem}`)
-  return data as Path
-}
-
-function decodeValue(data: CborData | undefined, field: string): Value {
-  const problem = valueProblem(data)
-  if (problem !== null) throw invalid(field, `is not valid: ${problem}`)
-  // Byte strings are views of the frame: a value must not keep a whole frame alive or change with its buffer.
-  return ownValue(data as Value)
+  return { kind, id: readOperationId(reader, 'original', table) }
 }

@@ -28,7 +28,7 @@ export class WaitingList {
   /** `full` means that it was not taken; it will be asked for again. */
   add(batch: Batch, missing: OperationId): 'waiting' | 'deferred' | 'full' {
     const { length } = batch.messages
-    if (this.#messages + length > WAITING_MESSAGES_MAX || this.#bytes + batch.payload.length > WAITING_BYTES_MAX)
+    if (this.#messages + length > WAITING_MESSAGES_MAX || this.#bytes + batch.plainBytes > WAITING_BYTES_MAX)
       return 'full'
     this.#count(batch, 1)
     this.#known.add(keyOf(batch))
@@ -101,7 +101,7 @@ export class WaitingList {
 
   #count(batch: Batch, sign: 1 | -1): void {
     this.#messages += sign * batch.messages.length
-    this.#bytes += sign * batch.payload.length
+    this.#bytes += sign * batch.plainBytes
   }
 }
 

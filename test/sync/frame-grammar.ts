@@ -1,3 +1,4 @@
+import { inflateRawSync } from 'node:zlib'
 import { decode } from 'cborg'
 import { COMPARISONS, WRITE_KINDS } from '../../runtime/state/operation.ts'
 import { isPath } from '../../runtime/state/path.ts'
@@ -30,40 +31,50 @@ const BODIES: readonly (((body: unknown) => boolean) | undefined)[] = [
 ]
 
 function isBatch(data: unknown): boolean {
-  if (!isTuple(data, 3)) return false
-  const [members, link, messages] = data
-  if (!isListOf(members, 1, 2048, (member) => isBytes(member, 12)) || !isBytes(link, 8)) return false
-  const { length } = members
-  if (!isListOf(messages, 1, 256, (message) => isMessage(message, length))) return false
-  return messages.every((message, index) => index === 0 || follows(messages[index - 1] as Message, message as Message))
-}
-
-type Message = [[[number, number], number, number, unknown[], unknown[]], unknown[], number]
-
-function follows([[[, seq], stage], , tier]: Message, [[[, nextSeq], nextStage], , nextTier]: Message): boolean {
-  return nextSeq === seq + 1 && nextStage > stage && nextTier === tier
+  const plain = data instanceof Uint8Array ? decodeOrNull(inflateOrNull(data)) : data
+  if (!isTuple(plain, 5)) return false
+  const [members, link, tier, seq, messages] = plain
+  if (!isListOf(members, 1, 2048, (member) => isBytes(member, 12)) || !isBytes(link, 8) || !isUint(tier, 255))
+    return false
+  if (!isUint(seq) || seq === 0 || !isListOf(messages, 1, 256, (message) => isMessage(message, members.length)))
+    return false
+  if (!isUint(seq + messages.length - 1)) return false
+  let stage = 0
+  for (const [index, message] of (messages as unknown[][]).entries()) {
+    if (index === 0 && message.length < 5) return false
+    const next = message.length < 5 ? stage + 1 : (stageOf(message[4]) ?? 0) + 1
+    if (next <= stage || !isUint(next)) return false
+    stage = next
+  }
+  return true
 }
 
 function isMessage(data: unknown, members: number): boolean {
-  if (!isTuple(data, 3) || !isTuple(data[1], 2) || !isUint(data[2], 255)) return false
-  if (!isTuple(data[0], 5) && !isTuple(data[0], 6)) return false
-  const [id, stage, floor, writes, guards, original] = data[0]
-  const [previousId, previousStage] = data[1]
-  if (!isOperationId(id, 1) || !isUint(stage) || !isUint(floor) || !isUint(previousStage)) return false
-  if (stage !== previousStage + 1 || floor >= stage || (previousId === null) !== (previousStage === 0)) return false
-  if (previousId !== null && !isOperationId(previousId, members)) return false
-  if (data[0].length === 6 && !isOriginal(original, members)) return false
-  if (isJoin(writes)) return isListOf(guards, 0, 0, isGuard) && data[0].length === 5
-  return isListOf(writes, 1, 64, (write) => isWrite(write, members)) && isListOf(guards, 0, 64, isGuard)
+  if (!isListOf(data, 1, 5, () => true) || data.length === 4) return false
+  const [content, guards = [], original = null, distance = 0, previous = null] = data
+  if (original !== null && !isOriginal(original, members)) return false
+  if (!isUint(distance) || !isPrevious(previous, members) || distance > (stageOf(previous) ?? 0)) return false
+  if (isJoin(content)) return isListOf(guards, 0, 0, isGuard) && original === null
+  return isListOf(content, 1, 64, (write) => isWrite(write, members)) && isListOf(guards, 0, 64, isGuard)
+}
+
+function isPrevious(data: unknown, members: number): boolean {
+  return data === null || (isTuple(data, 2) && isUint(data[0]) && data[0] > 0 && isOperationId(data[1], members))
+}
+
+function stageOf(previous: unknown): number | null {
+  return isTuple(previous, 2) && isUint(previous[0]) ? previous[0] : null
 }
 
 function isOperationId(data: unknown, members: number): boolean {
+  if (isUint(data)) return data > 0
   return isTuple(data, 2) && isUint(data[0], members - 1) && isUint(data[1]) && data[1] > 0
 }
 
 function isWrite(data: unknown, members: number): boolean {
-  if (!isTuple(data, 4) || !isPath(data[0]) || !isUint(data[1], 4) || !isValue(data[2])) return false
-  const [, kind, argument, replaces] = data
+  if (!isListOf(data, 2, 4, () => true)) return false
+  const [path, argument, replaces = null, kind = 0] = data
+  if (!isPath(path) || !isValue(argument) || !isUint(kind, 4)) return false
   if (replaces !== null && !isOperationId(replaces, members)) return false
   switch (WRITE_KINDS[kind]) {
     case 'delete':
@@ -82,10 +93,8 @@ function isOriginal(data: unknown, members: number): boolean {
   return isTuple(data, 2) && isUint(data[0], 1) && isOperationId(data[1], members)
 }
 
-function isJoin(writes: unknown): boolean {
-  if (!isTuple(writes, 1) || !isTuple(writes[0], 4) || !isTuple(writes[0][2], 3)) return false
-  const [path, kind, [member, tier, key], replaces] = writes[0] as [unknown, unknown, unknown[], unknown]
-  return path === '' && kind === 5 && replaces === null && isDraft(member) && isUint(tier, 255) && isKey(key)
+function isJoin(content: unknown): boolean {
+  return isTuple(content, 3) && isDraft(content[0]) && isUint(content[1], 255) && isKey(content[2])
 }
 
 function isDraft(data: unknown): boolean {
@@ -179,6 +188,14 @@ function isBytes(data: unknown, length: number): data is Uint8Array {
 
 function isUint(data: unknown, max: number = Number.MAX_SAFE_INTEGER): data is number {
   return typeof data === 'number' && Number.isSafeInteger(data) && data >= 0 && data <= max
+}
+
+function inflateOrNull(bytes: Uint8Array): Uint8Array {
+  try {
+    return inflateRawSync(bytes, { maxOutputLength: 65_536 })
+  } catch {
+    return new Uint8Array()
+  }
 }
 
 function decodeOrNull(bytes: Uint8Array): unknown {

@@ -122,7 +122,7 @@ describe('hostile input', () => {
   test('a frame that is larger than any link carries is dropped, also if it is valid', () => {
     const victim = newVictim()
     const origin = founder(FLEET, 1)
-    const large: Write = { path: 'y' as Path, kind: 'set', argument: 'x'.repeat(16_000), replaces: null }
+    const large: Write = { path: 'y' as Path, kind: 'set', argument: noise(16_000), replaces: null }
     const messages = [1, 2, 3, 4, 5].map((seq) => {
       const { current, previous } = messageAt(
         origin,
@@ -237,6 +237,12 @@ function realBatches(): readonly Batch[] {
   issue(a, null, set('x', 1))
   batches = [...a.batchesIn(a.outputs).slice(0, 1), ...b.batchesIn(b.outputs), ...a.batchesIn(a.outputs).slice(1)]
   return batches
+}
+
+/** Bytes that cannot be deflated. */
+function noise(length: number): Uint8Array {
+  const random = seededRandom(SEED)
+  return Uint8Array.from({ length }, () => random.uint32() & 0xff)
 }
 
 /** One real frame of each kind and shape; the first twelve differ in their structure. */

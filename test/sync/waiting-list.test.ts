@@ -89,7 +89,7 @@ describe('the waiting list and the deferred queue', () => {
       taken,
       Math.floor(
         WAITING_BYTES_MAX /
-          batchOf({ by: 'A', previous: MISSING, stage: 300, seq: 299, writes: [set('x', value)] }).payload.length,
+          batchOf({ by: 'A', previous: MISSING, stage: 300, seq: 299, writes: [set('x', value)] }).plainBytes,
       ),
     )
   })

@@ -66,6 +66,11 @@ const outsides: readonly {
     notAt: ['base/bytes.ts', 'state/x.ts', 'sync/x.ts', 'storage/x.ts'],
   },
   {
+    module: 'node:zlib',
+    at: ['base/deflate.ts'],
+    notAt: ['base/bytes.ts', 'state/x.ts', 'sync/x.ts'],
+  },
+  {
     module: 'mqtt',
     at: ['links/mqtt/link.ts'],
     notAt: ['links/link.ts', 'links/serial/port.ts', 'gateway/pump.ts', 'cli/main.ts', 'index.ts'],

@@ -2,11 +2,18 @@ import { readFileSync } from 'node:fs'
 import { fromHex } from '../../runtime/base/bytes.ts'
 import type { Digest } from '../../runtime/base/digest.ts'
 import { type MemberId, parseOperationId, type OperationId } from '../../runtime/base/ids.ts'
-import { type Guard, type Operation, pathsOf, type Write } from '../../runtime/state/operation.ts'
+import {
+  type Guard,
+  type Operation,
+  type Original,
+  pathsMet,
+  pathsOf,
+  type Write,
+} from '../../runtime/state/operation.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
-import type { Announcement, Message, Request, SyncMessage } from '../../runtime/sync/message.ts'
+import type { Message, SyncMessage } from '../../runtime/sync/message.ts'
 
 /** A frame whose bytes must never change. What each field means stands in the file's own `_format`. */
 export interface WireVector {
@@ -17,10 +24,9 @@ export interface WireVector {
 
 export type WireMessage =
   | { readonly batch: WireBatch }
-  | { readonly announcement: Announcement }
-  | { readonly request: Request }
+  | { readonly [kind in Exclude<Message['kind'], 'batch'>]?: unknown }
 
-interface WireBatch {
+export interface WireBatch {
   readonly origin: MemberId
   readonly tier: number
   readonly link: Digest
@@ -34,6 +40,8 @@ interface WireOperation {
   readonly previous: string | null
   readonly writes: readonly (readonly [Write['path'], Write['kind'], unknown, string | null])[]
   readonly guards: readonly (readonly [Guard['path'], Guard['comparison'], unknown])[]
+  readonly join?: readonly [member: MemberId, tier: number, key: string]
+  readonly original?: readonly [kind: Original['kind'], id: string]
 }
 
 export interface WireFile {
@@ -48,11 +56,33 @@ export function readWireFile(): WireFile {
 
 /** The message that a vector describes. */
 export function messageOf(wire: WireMessage): Message {
-  if ('announcement' in wire) return { kind: 'announcement', announcement: wire.announcement }
-  if ('request' in wire) return { kind: 'request', request: wire.request }
+  if (!isBatch(wire)) return otherMessageOf(wire)
   const { origin, tier, link, operations } = wire.batch
   const messages = operations.map((operation) => syncMessageOf(operation, origin, tier))
   return { kind: 'batch', batch: sealBatch(origin, link, messages) }
+}
+
+export function isBatch(wire: WireMessage): wire is { readonly batch: WireBatch } {
+  return 'batch' in wire
+}
+
+/** Of the other kinds the file names the kind, and has what stands in the message by the names that the code has. */
+function otherMessageOf(wire: WireMessage): Message {
+  const [kind, content] = Object.entries(wire)[0] ?? []
+  const field = FIELDS[kind ?? '']
+  if (kind === undefined || field === undefined) throw new Error(`${kind} is no kind of message`)
+  return { kind, [field]: reviveValue(content) } as unknown as Message
+}
+
+const FIELDS: Readonly<Record<string, string>> = {
+  announcement: 'announcement',
+  request: 'request',
+  epoch: 'epoch',
+  'join-request': 'request',
+  refusal: 'refusal',
+  offer: 'offer',
+  'chunk-request': 'request',
+  chunk: 'chunk',
 }
 
 /** A value of JSON, in which `{"$int": "…"}` is a whole number of 64 bits and `{"$bytes": "…"}` a byte string. */
@@ -69,6 +99,8 @@ function syncMessageOf(wire: WireOperation, origin: MemberId, tier: number): Syn
     return { path, kind, argument: reviveValue(argument), replaces: replaces === null ? null : idOf(replaces) }
   })
   const guards = wire.guards.map(([path, comparison, value]) => ({ path, comparison, value: reviveValue(value) }))
+  const join = wire.join ? { member: wire.join[0], tier: wire.join[1], key: fromHex(wire.join[2]) } : null
+  const original = wire.original ? { kind: wire.original[0], id: idOf(wire.original[1]) } : null
   const current: Operation = {
     id: { member: origin, seq: wire.seq },
     stage: wire.stage,
@@ -76,9 +108,9 @@ function syncMessageOf(wire: WireOperation, origin: MemberId, tier: number): Syn
     priority: priorityOf(origin, tier),
     writes,
     guards,
-    join: null,
-    original: null,
-    paths: pathsOf(writes, guards),
+    join,
+    original,
+    paths: pathsMet(pathsOf(writes, guards), origin, join, original),
   }
   return {
     current,

@@ -1,0 +1,252 @@
+import type { CborData } from './cbor.ts'
+import {
+  FALSE,
+  FLOAT_16,
+  FLOAT_32,
+  FLOAT_64,
+  MAJOR_BYTES,
+  MAJOR_LIST,
+  MAJOR_MAP,
+  MAJOR_NEGATIVE,
+  MAJOR_SIMPLE,
+  MAJOR_TEXT,
+  MAJOR_UINT,
+  NULL,
+  TRUE,
+} from './cbor-heads.ts'
+import { FleetstepError } from './errors.ts'
+
+/**
+ * Reads plain CBOR item by item and checks each as it comes, so that a hostile length, depth or type costs nothing: for the
+ * messages that are exchanged most. It takes what `scanCbor` lets through, and refuses a map that names a key twice.
+ * Every method throws FleetstepError `message-invalid` that names the field. Source: RFC 8949 section 3.
+ */
+export class CborReader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  /** @param bytes are not copied and must not change while they are read; what is returned does not refer to them */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /** Bytes that are not read yet. */
+  get left(): number {
+    return this.#bytes.length - this.#at
+  }
+
+  /** Whether a list comes next. */
+  get isAtList(): boolean {
+    return this.#major() === MAJOR_LIST
+  }
+
+  get isAtUint(): boolean {
+    return this.#major() === MAJOR_UINT
+  }
+
+  get isAtBytes(): boolean {
+    return this.#major() === MAJOR_BYTES
+  }
+
+  /** Reads null if it comes next. */
+  takeNull(): boolean {
+    if (this.#bytes[this.#at] !== NULL) return false
+    this.#at += 1
+    return true
+  }
+
+  /** @returns how many items the list has */
+  list(field: string, min: number, max: number): number {
+    if (!this.isAtList) throw invalid(field, 'is not a list')
+    const count = this.#argument(field)
+    if (count < min || count > max) {
+      throw invalid(field, min === max ? `is not a list of ${min}` : `is not a list of ${min} to ${max}`)
+    }
+    // Each item takes at least one byte.
+    if (count > this.left) throw invalid(field, 'ends early')
+    return count
+  }
+
+  /** A whole number in [0, max]. */
+  uint(field: string, max: number = Number.MAX_SAFE_INTEGER): number {
+    if (!this.isAtUint) throw invalid(field, 'is not a whole number')
+    const whole = this.#argument(field)
+    if (whole > max) throw invalid(field, `is more than ${max}`)
+    return whole
+  }
+
+  /** @returns a copy */
+  bytes(field: string, min: number, max: number): Uint8Array {
+    const start = this.#bytesStart(field, min, max)
+    return new Uint8Array(this.#bytes.subarray(start, this.#at))
+  }
+
+  /** As lower-case hexadecimal text. */
+  hex(field: string, length: number): string {
+    const start = this.#bytesStart(field, length, length)
+    return this.#bytes.toString('hex', start, this.#at)
+  }
+
+  text(field: string): string {
+    if (this.#major() !== MAJOR_TEXT) throw invalid(field, 'is not text')
+    const length = this.#argument(field)
+    const start = this.#skip(field, length)
+    for (let at = start; at < this.#at; at++) {
+      if ((this.#bytes[at] as number) >= 0x80) return this.#wideText(field, start)
+    }
+    return this.#bytes.toString('latin1', start, this.#at)
+  }
+
+  /** Any item. @param depthMax levels of nesting that are accepted */
+  value(field: string, depthMax: number): CborData {
+    const major = this.#major()
+    switch (major) {
+      case MAJOR_UINT:
+      case MAJOR_NEGATIVE:
+        return this.#integer(field, major === MAJOR_NEGATIVE)
+      case MAJOR_BYTES:
+        return this.bytes(field, 0, this.left)
+      case MAJOR_TEXT:
+        return this.text(field)
+      case MAJOR_LIST:
+        return this.#listValue(field, depthMax)
+      case MAJOR_MAP:
+        return this.#mapValue(field, depthMax)
+      case MAJOR_SIMPLE:
+        return this.#simple(field)
+      default:
+        throw invalid(field, major < 0 ? 'ends early' : 'has a tag')
+    }
+  }
+
+  /** The rest, as a view. */
+  rest(): Uint8Array {
+    const start = this.#at
+    this.#at = this.#bytes.length
+    return this.#bytes.subarray(start)
+  }
+
+  end(field: string): void {
+    if (this.left > 0) throw invalid(field, 'is followed by other bytes')
+  }
+
+  #major(): number {
+    const initial = this.#bytes[this.#at]
+    return initial === undefined ? -1 : initial >> 5
+  }
+
+  /** Reads the head of an item. Longer arguments than 2^53 are read by `#integer`. */
+  #argument(field: string): number {
+    const information = (this.#bytes[this.#at] as number) & 31
+    if (information < 24) {
+      this.#at += 1
+      return information
+    }
+    if (information > 27) throw invalid(field, 'has an indefinite or reserved length')
+    const length = 1 << (information - 24)
+    if (this.left < 1 + length) throw invalid(field, 'ends early')
+    const at = this.#at + 1
+    this.#at = at + length
+    if (length === 1) return this.#bytes[at] as number
+    if (length === 2) return this.#bytes.readUInt16BE(at)
+    if (length === 4) return this.#bytes.readUInt32BE(at)
+    const whole = this.#bytes.readUInt32BE(at) * 0x1_0000_0000 + this.#bytes.readUInt32BE(at + 4)
+    if (whole > Number.MAX_SAFE_INTEGER) throw invalid(field, 'is more than 2^53')
+    return whole
+  }
+
+  #integer(field: string, isNegative: boolean): number | bigint {
+    if (((this.#bytes[this.#at] as number) & 31) !== 27) {
+      const argument = this.#argument(field)
+      return isNegative ? -1 - argument : argument
+    }
+    const start = this.#skip(field, 9)
+    const argument = this.#bytes.readBigUInt64BE(start + 1)
+    const whole = isNegative ? -1n - argument : argument
+    const isSafe = whole <= Number.MAX_SAFE_INTEGER && whole >= Number.MIN_SAFE_INTEGER
+    return isSafe ? Number(whole) : whole
+  }
+
+  #listValue(field: string, depthMax: number): CborData {
+    if (depthMax === 0) throw invalid(field, 'is nested too deep')
+    const count = this.list(field, 0, this.left)
+    const list: CborData[] = []
+    for (let index = 0; index < count; index++) list.push(this.value(field, depthMax - 1))
+    return list
+  }
+
+  #mapValue(field: string, depthMax: number): CborData {
+    if (depthMax === 0) throw invalid(field, 'is nested too deep')
+    const count = this.#argument(field)
+    if (count > this.left) throw invalid(field, 'ends early')
+    const map: { [key: string]: CborData } = {}
+    for (let index = 0; index < count; index++) {
+      const key = this.text(field)
+      if (key === '__proto__' || Object.hasOwn(map, key)) throw invalid(field, 'has a key twice, or the key __proto__')
+      map[key] = this.value(field, depthMax - 1)
+    }
+    return map
+  }
+
+  #simple(field: string): CborData {
+    const initial = this.#bytes[this.#at] as number
+    switch (initial) {
+      case FALSE:
+      case TRUE:
+        this.#at += 1
+        return initial === TRUE
+      case NULL:
+        this.#at += 1
+        return null
+      case FLOAT_16:
+        return fromHalf(this.#bytes.readUInt16BE(this.#skip(field, 3) + 1))
+      case FLOAT_32:
+        return this.#bytes.readFloatBE(this.#skip(field, 5) + 1)
+      case FLOAT_64:
+        return this.#bytes.readDoubleBE(this.#skip(field, 9) + 1)
+      default:
+        throw invalid(field, 'is none of false, true, null and the floats')
+    }
+  }
+
+  #bytesStart(field: string, min: number, max: number): number {
+    if (!this.isAtBytes) throw invalid(field, 'is not bytes')
+    const length = this.#argument(field)
+    if (length < min || length > max) {
+      throw invalid(field, min === max ? `is not ${min} bytes` : `is not ${min} to ${max} bytes`)
+    }
+    return this.#skip(field, length)
+  }
+
+  #wideText(field: string, start: number): string {
+    try {
+      return utf8.decode(this.#bytes.subarray(start, this.#at))
+    } catch {
+      throw invalid(field, 'is not UTF-8')
+    }
+  }
+
+  /** Moves on by `length`. @returns where it was */
+  #skip(field: string, length: number): number {
+    const start = this.#at
+    if (length > this.left) throw invalid(field, 'ends early')
+    this.#at = start + length
+    return start
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Source: RFC 8949 appendix D. */
+function fromHalf(half: number): number {
+  const exponent = (half >> 10) & 31
+  const mantissa = half & 0x3ff
+  const sign = half & 0x8000 ? -1 : 1
+  if (exponent === 0) return sign * mantissa * 2 ** -24
+  if (exponent === 31) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
+  return sign * (mantissa + 1024) * 2 ** (exponent - 25)
+}
+
+function invalid(field: string, problem: string): FleetstepError {
+  return new FleetstepError('message-invalid', `${field} ${problem}`)
+}

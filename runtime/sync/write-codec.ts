@@ -1,0 +1,92 @@
+import type { CborReader } from '../base/cbor-reader.ts'
+import type { CborWriter } from '../base/cbor-writer.ts'
+import { GUARDS_PER_OPERATION_MAX, VALUE_DEPTH_MAX } from '../base/limits.ts'
+import { COMPARISONS, type Guard, type Write, WRITE_KINDS } from '../state/operation.ts'
+import { type Path, pathProblem } from '../state/path.ts'
+import { type Value, valueProblem } from '../state/value.ts'
+import { invalid } from './codec-fields.ts'
+import { type MemberTable, readOperationId, writeOperationId } from './member-table.ts'
+
+/** write, see `sync.cddl`. What most writes have is left out from the end: the kind `set`, and that nothing is replaced. */
+export function writeWrite(writer: CborWriter, { path, kind, argument, replaces }: Write, table: MemberTable): void {
+  const length = kind !== 'set' ? 4 : replaces !== null ? 3 : 2
+  writer.list(length)
+  writer.text(path)
+  writer.value(argument)
+  if (replaces !== null) writeOperationId(writer, replaces, table)
+  else if (length > 2) writer.null()
+  if (length > 3) writer.uint(WRITE_KINDS.indexOf(kind))
+}
+
+/** @throws FleetstepError `message-invalid` */
+export function readWrite(reader: CborReader, table: MemberTable): Write {
+  const length = reader.list('write', 2, 4)
+  const path = readPath(reader)
+  const argument = readValue(reader, 'argument')
+  const replaces = length < 3 || reader.takeNull() ? null : readOperationId(reader, 'replaces', table)
+  const kind = length < 4 ? 'set' : WRITE_KINDS[reader.uint('kind of write')]
+  if (kind === undefined) throw invalid('kind of write', 'is not known to this version')
+  const write: Write = { path, kind, argument, replaces }
+  const problem = writeProblem(write)
+  if (problem !== null) throw invalid(kind, problem)
+  return write
+}
+
+/** Null if argument and `replaces` fit the kind of write. */
+export function writeProblem(write: Write): string | null {
+  switch (write.kind) {
+    case 'set':
+      return null
+    case 'delete':
+    case 'toggle':
+      return write.argument === null ? null : 'takes no argument'
+    case 'add':
+      if (typeof write.argument !== 'number' && typeof write.argument !== 'bigint') return 'takes a number'
+      return write.replaces === null ? null : 'replaces nothing'
+    case 'append':
+      return write.replaces === null ? null : 'replaces nothing'
+  }
+}
+
+export function writeGuards(writer: CborWriter, guards: readonly Guard[]): void {
+  writer.list(guards.length)
+  for (const { path, comparison, value } of guards) {
+    writer.list(3)
+    writer.text(path)
+    writer.uint(COMPARISONS.indexOf(comparison))
+    writer.value(value)
+  }
+}
+
+/** @throws FleetstepError `message-invalid` */
+export function readGuards(reader: CborReader): Guard[] {
+  const count = reader.list('guards', 0, GUARDS_PER_OPERATION_MAX)
+  const guards: Guard[] = []
+  for (let index = 0; index < count; index++) guards.push(readGuard(reader))
+  return guards
+}
+
+function readGuard(reader: CborReader): Guard {
+  reader.list('guard', 3, 3)
+  const path = readPath(reader)
+  const comparison = COMPARISONS[reader.uint('comparison')]
+  const value = readValue(reader, 'value of a guard')
+  if (comparison === undefined) throw invalid('comparison', 'is not known to this version')
+  if (comparison === 'exists' && typeof value !== 'boolean') throw invalid('exists', 'takes true or false')
+  return { path, comparison, value }
+}
+
+function readPath(reader: CborReader): Path {
+  const path = reader.text('path')
+  const problem = pathProblem(path)
+  if (problem !== null) throw invalid('path', `is not valid: ${problem}`)
+  return path as Path
+}
+
+function readValue(reader: CborReader, field: string): Value {
+  const value = reader.value(field, VALUE_DEPTH_MAX)
+  const problem = valueProblem(value)
+  if (problem !== null) throw invalid(field, `is not valid: ${problem}`)
+  // A float may be a negative zero, which no replica holds.
+  return value === 0 ? 0 : value
+}
