@@ -1,9 +1,10 @@
 import { formatOperationId, type OperationId } from '../base/ids.ts'
 import { CONFLICTS_MAX } from '../base/limits.ts'
-import type { Clash, Execution } from '../state/executor.ts'
+import type { Clash } from '../state/executor.ts'
 import type { Path } from '../state/path.ts'
 import type { Entry } from '../state/register.ts'
 import type { Value } from '../state/value.ts'
+import type { Effects } from './local-state.ts'
 
 /** A change that had to yield, shown to people: two changes of one point of which neither issuer had seen the other. */
 export interface Conflict {
@@ -69,15 +70,14 @@ export class ConflictList {
   /**
    * Follows executions: the clashes that they had before go, those that they have now come. All go before any comes, since
    * a write may yield to another operation than before.
-   * @param executed each entry with the result that it had before
    * @returns the new ones
    */
-  follow(executed: ReadonlyMap<Entry, Execution | null>): Conflict[] {
-    for (const previous of executed.values()) {
-      for (const clash of previous?.clashes ?? []) this.#conflicts.delete(idOf(clash))
+  follow(executed: Effects['executed']): Conflict[] {
+    for (const { before } of executed.values()) {
+      for (const clash of before?.clashes ?? []) this.#conflicts.delete(idOf(clash))
     }
-    const came = [...executed.keys()]
-      .flatMap((entry) => (entry.execution?.clashes ?? []).map(conflictOf))
+    const came = [...executed.values()]
+      .flatMap(({ after }) => after.clashes.map(conflictOf))
       .filter(({ id }) => !this.#resolved.has(id))
     for (const conflict of came) this.#conflicts.set(conflict.id, conflict)
     this.#shrink()

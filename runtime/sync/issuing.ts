@@ -18,7 +18,7 @@ import {
 import type { Path } from '../state/path.ts'
 import { sealBatch } from './batch-codec.ts'
 import type { Conflict } from './conflict.ts'
-import { changesOf } from './describe-integration.ts'
+import { changesSince } from './describe-integration.ts'
 import { type Draft, Drafts, encodeDraft } from './draft.ts'
 import { checkOperation, type CheckedOperation, type Issued } from './issue.ts'
 import type { SyncMessage } from './message.ts'
@@ -106,7 +106,7 @@ export class Issuing {
     const { execution, before } = this.drafts.add(draft, history.local)
     const outputs = [writer.store({ kind: 'draft', draft })]
     this.#unstored.push({ record: writer.lastNumber, original })
-    outputs.push(...changesOf(before, (path) => this.drafts.cell(path, history.local)))
+    outputs.push(...changesSince(before, (path) => this.drafts.cell(path, history.local)))
     return { id: original.id, stage: current.stage, isDraft: true, execution, outputs }
   }
 

@@ -5,12 +5,17 @@ import { type Entry, Register } from '../state/register.ts'
 import { equalValues, type Value } from '../state/value.ts'
 import { WaitingQueue } from './waiting-queue.ts'
 
-/** What an integration did to the state. */
+/** What an integration did to the state: as it was right after it, whatever has been integrated since. */
 export interface Effects {
-  /** Points whose cell differs from before, with the cell that they had. */
-  readonly changed: ReadonlyMap<Path, Cell>
-  /** Entries that were executed for the first time or came to another result, with the result that they had. */
-  readonly executed: ReadonlyMap<Entry, Execution | null>
+  /** Points whose cell differs from before. */
+  readonly changed: ReadonlyMap<Path, Changed<Cell>>
+  /** Entries that were executed for the first time, from null, or came to another result. */
+  readonly executed: ReadonlyMap<Entry, Changed<Execution | null, Execution>>
+}
+
+export interface Changed<Before, After = Before> {
+  readonly before: Before
+  readonly after: After
 }
 
 /**
@@ -121,15 +126,19 @@ export class LocalState {
   }
 
   #run(before: Map<Path, Cell>): Effects {
-    const executed = new Map<Entry, Execution | null>()
+    const executed = new Map<Entry, Changed<Execution | null, Execution>>()
     for (let entry = this.#queue.take(); entry !== undefined; entry = this.#queue.take()) {
       this.#execute(entry, before, executed)
     }
-    for (const [path, cell] of before) if (sameCell(cell, this.cell(path))) before.delete(path)
-    return { changed: before, executed }
+    const changed = new Map<Path, Changed<Cell>>()
+    for (const [path, cell] of before) {
+      const after = this.cell(path)
+      if (!sameCell(cell, after)) changed.set(path, { before: cell, after })
+    }
+    return { changed, executed }
   }
 
-  #execute(entry: Entry, before: Map<Path, Cell>, executed: Map<Entry, Execution | null>): void {
+  #execute(entry: Entry, before: Map<Path, Cell>, executed: Map<Entry, Changed<Execution | null, Execution>>): void {
     const { operation } = entry
     const registers = operation.paths.map((path) => this.#register(path))
     const met = registers.map((register) => register.before(entry))
@@ -139,7 +148,9 @@ export class LocalState {
     if (previous !== null) this.#reexecutions += 1
     const execution = execute(operation, met)
     entry.execution = execution
-    if (previous === null || !sameExecution(previous, execution)) executed.set(entry, previous)
+    if (previous === null || !sameExecution(previous, execution)) {
+      executed.set(entry, { before: previous, after: execution })
+    }
     for (const [index, register] of registers.entries()) {
       // Behind a new entry the next one looks again in any case: it has met what stood before, and that may have changed too.
       if (previous !== null && sameCell(previous.after[index] as Cell, execution.after[index] as Cell)) continue
@@ -169,6 +180,7 @@ function sameExecution(left: Execution, right: Execution): boolean {
 /** The values count too: an `add` that came in between changes what yields, and not who. */
 function sameClash(left: Clash, right: Clash): boolean {
   return (
+    left.path === right.path &&
     left.winner === right.winner &&
     left.loser === right.loser &&
     equalValues(left.winnerValue, right.winnerValue) &&

@@ -164,14 +164,14 @@ export class ReplicaCore {
   }
 
   describe(integration: Integration): Output[] {
-    return [...describeIntegration(integration, this.history.local), ...this.#warnOfJournal()]
+    return [...describeIntegration(integration), ...this.#warnOfJournal()]
   }
 
   /** The record of its cause stands for what has left the journal. */
   remove(removal: Removal): Output[] {
     this.dropVector()
     this.returned.push(...draftsAmong(removal.messages, this.node))
-    const outputs = describeRemoval(removal, this.history.local)
+    const outputs = describeRemoval(removal)
     for (const integration of removal.integrations)
       outputs.push(...this.keep(integration), ...this.describe(integration))
     return outputs

@@ -8,7 +8,7 @@ import type { Path } from '../state/path.ts'
 import { isReserved } from '../state/reserved-point.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
-import { changesOf } from './describe-integration.ts'
+import { changesSince } from './describe-integration.ts'
 import { type Epoch, proposeEpoch } from './epoch.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import type { Input } from './input.ts'
@@ -336,7 +336,7 @@ export class Replica {
     for (const [path] of this.#visibleCells())
       if (!before.has(path)) before.set(path, { value: undefined, writer: null })
     outputs.push({ kind: 'standing', member: life.member, draftReason: life.draftReason }, ...settled)
-    return [...outputs, ...changesOf(before, (path) => this.#issuing.drafts.cell(path, history.local))]
+    return [...outputs, ...changesSince(before, (path) => this.#issuing.drafts.cell(path, history.local))]
   }
 
   #rebase(drafts: Parameters<Issuing['rebase']>[0], now: Monotonic): void {

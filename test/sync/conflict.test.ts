@@ -48,6 +48,18 @@ describe('conflicts', () => {
     }
   })
 
+  test('one that yields at another of its points than before, to the same writer, is listed there', () => {
+    const history = newHistory()
+    history.receive(batchOf({ by: 'A', writes: [set('x', true), set('y', true)] }))
+    const before = batchOf({ by: 'C', writes: [set('z', 1)] })
+    history.receive(before)
+    const writes = [set('x', 'c', idOf('B', 1)), set('y', 'c')]
+    history.receive(batchOf({ by: 'C', seq: 2, stage: 2, previous: idOf('C', 1), link: before.digest, writes }))
+    assert.deepEqual(ids(history), [`${formatOperationId(idOf('C', 2))}@x`])
+    history.receive(batchOf({ by: 'B', stage: 2, previous: idOf('A', 1), writes: [set('x', 'b', idOf('A', 1))] }))
+    assert.deepEqual(ids(history), [`${formatOperationId(idOf('C', 2))}@y`])
+  })
+
   test('a conflict that is none any more leaves the list', () => {
     const history = newHistory()
     history.receive(sets('C', 1, 'c'))
@@ -133,4 +145,8 @@ function pairs(history: History): string[] {
 function newHistory(): History {
   const founders = NAMES.map((name, index) => ({ node: nodeOf(idOf(name, 1).member), tier: 3 - index }))
   return new History(new Membership({ name: 'conflicts', founders }), 0, EMPTY_DIGEST)
+}
+
+function ids(history: History): string[] {
+  return history.conflicts.list().map(({ id }) => id)
 }

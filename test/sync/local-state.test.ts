@@ -53,7 +53,7 @@ describe('the local state', () => {
     for (const entry of [a, b, c]) local.add([entry])
     const { changed } = local.remove([a, b])
     assert.equal(local.get(X), 1000)
-    assert.equal(changed.get(X)?.value, 1110)
+    assert.equal(changed.get(X)?.before.value, 1110)
     local.remove([c])
     assert.equal(local.get(X), undefined)
   })
