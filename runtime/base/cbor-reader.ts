@@ -15,11 +15,12 @@ import {
   TRUE,
 } from './cbor-heads.ts'
 import { FleetstepError } from './errors.ts'
+import { floatFromHalf, halfOf } from './half-float.ts'
 
 /**
  * Reads plain CBOR item by item and checks each as it comes, so that a hostile length, depth or type costs nothing: for the
- * messages that are exchanged most. It takes what `scanCbor` lets through, and refuses a map that names a key twice.
- * Every method throws FleetstepError `message-invalid` that names the field. Source: RFC 8949 section 3.
+ * messages that are exchanged most. It takes exactly what `CborWriter` writes: one form of each item.
+ * Every method throws FleetstepError `message-invalid` that names the field. Source: RFC 8949 section 3 and section 4.1.
  */
 export class CborReader {
   readonly #bytes: Buffer
@@ -147,12 +148,23 @@ export class CborReader {
     if (this.left < 1 + length) throw invalid(field, 'ends early')
     const at = this.#at + 1
     this.#at = at + length
-    if (length === 1) return this.#bytes[at] as number
-    if (length === 2) return this.#bytes.readUInt16BE(at)
-    if (length === 4) return this.#bytes.readUInt32BE(at)
-    const whole = this.#bytes.readUInt32BE(at) * 0x1_0000_0000 + this.#bytes.readUInt32BE(at + 4)
-    if (whole > Number.MAX_SAFE_INTEGER) throw invalid(field, 'is more than 2^53')
-    return whole
+    const argument = this.#wholeAt(at, length)
+    if (argument > Number.MAX_SAFE_INTEGER) throw invalid(field, 'is more than 2^53')
+    if (argument < (length === 1 ? 24 : 256 ** (length / 2))) throw invalid(field, LONGER)
+    return argument
+  }
+
+  #wholeAt(at: number, length: number): number {
+    switch (length) {
+      case 1:
+        return this.#bytes[at] as number
+      case 2:
+        return this.#bytes.readUInt16BE(at)
+      case 4:
+        return this.#bytes.readUInt32BE(at)
+      default:
+        return this.#bytes.readUInt32BE(at) * 0x1_0000_0000 + this.#bytes.readUInt32BE(at + 4)
+    }
   }
 
   #integer(field: string, isNegative: boolean): number | bigint {
@@ -162,6 +174,7 @@ export class CborReader {
     }
     const start = this.#skip(field, 9)
     const argument = this.#bytes.readBigUInt64BE(start + 1)
+    if (argument <= 0xffff_ffffn) throw invalid(field, LONGER)
     const whole = isNegative ? -1n - argument : argument
     const isSafe = whole <= Number.MAX_SAFE_INTEGER && whole >= Number.MIN_SAFE_INTEGER
     return isSafe ? Number(whole) : whole
@@ -199,11 +212,17 @@ export class CborReader {
         this.#at += 1
         return null
       case FLOAT_16:
-        return fromHalf(this.#bytes.readUInt16BE(this.#skip(field, 3) + 1))
-      case FLOAT_32:
-        return this.#bytes.readFloatBE(this.#skip(field, 5) + 1)
-      case FLOAT_64:
-        return this.#bytes.readDoubleBE(this.#skip(field, 9) + 1)
+        return fraction(field, floatFromHalf(this.#bytes.readUInt16BE(this.#skip(field, 3) + 1)))
+      case FLOAT_32: {
+        const float = fraction(field, this.#bytes.readFloatBE(this.#skip(field, 5) + 1))
+        if (halfOf(float) >= 0) throw invalid(field, LONGER)
+        return float
+      }
+      case FLOAT_64: {
+        const float = fraction(field, this.#bytes.readDoubleBE(this.#skip(field, 9) + 1))
+        if (Math.fround(float) === float) throw invalid(field, LONGER)
+        return float
+      }
       default:
         throw invalid(field, 'is none of false, true, null and the floats')
     }
@@ -237,14 +256,13 @@ export class CborReader {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Source: RFC 8949 appendix D. */
-function fromHalf(half: number): number {
-  const exponent = (half >> 10) & 31
-  const mantissa = half & 0x3ff
-  const sign = half & 0x8000 ? -1 : 1
-  if (exponent === 0) return sign * mantissa * 2 ** -24
-  if (exponent === 31) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
-  return sign * (mantissa + 1024) * 2 ** (exponent - 25)
+const LONGER = 'is written longer than it need be'
+
+/** What is finite and no integer that has another form. */
+function fraction(field: string, float: number): number {
+  if (!Number.isFinite(float)) throw invalid(field, 'is not finite')
+  if (Number.isSafeInteger(float)) throw invalid(field, 'is a whole number written as a float')
+  return float
 }
 
 function invalid(field: string, problem: string): FleetstepError {

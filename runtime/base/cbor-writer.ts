@@ -13,6 +13,7 @@ import {
   NULL,
   TRUE,
 } from './cbor-heads.ts'
+import { halfOf } from './half-float.ts'
 
 /**
  * Writes plain CBOR item by item, without building a tree of it first: for the messages that are exchanged most. The
@@ -204,25 +205,6 @@ const INITIAL_BYTES = 1024
 const KEPT_BYTES: number = 64 * 1024
 
 const utf8 = new TextEncoder()
-const single = new Float32Array(1)
-const singleBits = new Uint32Array(single.buffer)
-
-/** The 16 bits of a float (IEEE 754 binary16) that holds `float` exactly, or -1 if none does. `float` fits in 32 bits. */
-function halfOf(float: number): number {
-  single[0] = float
-  const bits = singleBits[0] as number
-  const sign = (bits >>> 16) & 0x8000
-  const exponent = ((bits >>> 23) & 0xff) - 127
-  const mantissa = bits & 0x7f_ffff
-  if (exponent >= -14 && exponent <= 15) {
-    return (mantissa & 0x1fff) === 0 ? sign | ((exponent + 15) << 10) | (mantissa >>> 13) : -1
-  }
-  if (exponent < -24 || exponent > 15) return -1
-  // Below 2^-14 a half has no leading one: the mantissa moves right, and must lose nothing by it.
-  const shift = -1 - exponent
-  const whole = mantissa | 0x80_0000
-  return (whole & ((1 << shift) - 1)) === 0 ? sign | (whole >>> shift) : -1
-}
 
 function isList(data: CborData): data is readonly CborData[] {
   return Array.isArray(data)

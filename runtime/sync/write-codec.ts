@@ -87,6 +87,5 @@ function readValue(reader: CborReader, field: string): Value {
   const value = reader.value(field, VALUE_DEPTH_MAX)
   const problem = valueProblem(value)
   if (problem !== null) throw invalid(field, `is not valid: ${problem}`)
-  // A float may be a negative zero, which no replica holds.
-  return value === 0 ? 0 : value
+  return value
 }

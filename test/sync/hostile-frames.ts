@@ -1,4 +1,5 @@
 import { type CborData, encodeCbor } from '../../runtime/base/cbor.ts'
+import { CborWriter } from '../../runtime/base/cbor-writer.ts'
 import type { Random } from '../../runtime/base/random.ts'
 
 /** What an attacker or a bad cable makes of a frame. */
@@ -87,7 +88,11 @@ function* variantsOf(data: CborData): Generator<CborData> {
 export function* framesLike(frame: readonly CborData[], batch: CborData | null): Generator<Uint8Array> {
   for (const variant of variantsOf(frame)) yield encodeCbor(variant)
   if (batch === null) return
-  for (const variant of variantsOf(batch)) yield encodeCbor(frame.with(3, encodeCbor(variant)))
+  const writer = new CborWriter()
+  for (const variant of variantsOf(batch)) {
+    writer.value(variant)
+    yield encodeCbor(frame.with(3, writer.take()))
+  }
 }
 
 function nested(levels: number): CborData {
