@@ -73,6 +73,14 @@ export const CANDIDATES_MAX = 64
 export const WAITING_MESSAGES_MAX = 4096
 /** Bytes of batches that wait; the same rule. */
 export const WAITING_BYTES_MAX: number = 8 * 1024 * 1024
+/** Of these, messages of all nodes together whose join is not known: a quarter, so that members always get through. */
+export const WAITING_STRANGERS_MESSAGES_MAX: number = WAITING_MESSAGES_MAX / 4
+/** Bytes of batches of the same. */
+export const WAITING_STRANGERS_BYTES_MAX: number = WAITING_BYTES_MAX / 4
+/** Messages of one such node: a few of the largest batches, since its join comes sooner than that. */
+export const WAITING_STRANGER_MESSAGES_MAX = 256
+/** Bytes of batches of the same: a few of the largest frames. */
+export const WAITING_STRANGER_BYTES_MAX: number = 4 * FRAME_BYTES_MAX
 /** Operations in the journal at which the operator is warned: some member has not been heard for long. */
 export const JOURNAL_OPERATIONS_WARNING = 200_000
 /** Operations in the journal at which local operations are refused, so that a Pi with 512 MiB survives. */
@@ -272,6 +280,10 @@ assert((MEMBERS_MAX + EPOCH_RETIRED_MAX) * 30 < FRAME_BYTES_MAX + 1024, 'a frame
 assert(TRANSFER_CHUNK_BYTES + 256 < FRAME_BYTES_MAX, 'a frame holds any chunk')
 assert(STORED_BATCH_BYTES_MAX + STORAGE_PAGE_BYTES <= SEGMENT_BYTES, 'a segment holds any stored batch')
 assert(RECORD_BYTES_MAX + STORED_RECORD_HEADER_BYTES <= STORED_BATCH_BYTES_MAX, 'a batch holds any single record')
+assert(
+  OPERATIONS_PER_BATCH_MAX <= WAITING_STRANGER_MESSAGES_MAX && FRAME_BYTES_MAX <= WAITING_STRANGER_BYTES_MAX,
+  'any single batch may wait for its join',
+)
 assert(JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX, 'the warning comes before the refusal')
 assert(DISK_FREE_REFUSAL_BYTES < DISK_FREE_WARNING_BYTES, 'people are warned before anything is refused')
 assert(STORE_BYTES_WARNING < STORE_BYTES_MAX, 'people are warned before anything is refused')

@@ -67,8 +67,7 @@ export function placeOf(operation: Operation, journal: Journal): Place {
 }
 
 function isSameLife(batch: Batch, log: MemberLog): boolean {
-  const digest = log.digestAt(lastOf(batch).current.id.seq)
-  return digest === null || digest === batch.digest
+  return !log.contradicts(lastOf(batch).current.id.seq, batch.digest)
 }
 
 function judgePrevious(batch: Batch, holdings: Holdings): Verdict {

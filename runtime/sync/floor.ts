@@ -114,9 +114,7 @@ function boundOf(
 
 function isSameChain(log: MemberLog, vector: VersionVector): boolean {
   const stated = vector.get(log.member)
-  if (stated === undefined) return true
-  const digest = log.digestAt(stated.seq)
-  return digest === null || digest === stated.digest
+  return stated === undefined || !log.contradicts(stated.seq, stated.digest)
 }
 
 /** The lowest stage of an operation that we hold and the vector does not cover. Stages grow along a log. */
@@ -125,7 +123,7 @@ function firstUncoveredStage(history: History, vector: VersionVector, firstUnsea
   for (const log of history.logs()) {
     const stated = vector.get(log.member)
     // Who holds another life of the member does not hold what we hold.
-    const isSame = stated !== undefined && (log.digestAt(stated.seq) ?? stated.digest) === stated.digest
+    const isSame = stated !== undefined && !log.contradicts(stated.seq, stated.digest)
     const covered = isSame ? stated.seq : Math.min(stated?.seq ?? 0, log.settled.seq)
     if (covered >= log.held.seq) continue
     // What is not kept any more is settled here, and so not above our floor.

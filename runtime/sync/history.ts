@@ -15,13 +15,13 @@ import type { Membership } from './membership.ts'
 import { type Batch, firstOf, lastOf, type Previous, type SyncMessage } from './message.ts'
 import type { HistorySnapshot } from './snapshot.ts'
 import { type VersionEntry, type VersionVector, versionVector } from './version-vector.ts'
-import { WaitingList } from './waiting-list.ts'
+import { type Waits, WaitingList } from './waiting-list.ts'
 
 /** What became of one received batch, and of those that had waited for it. */
 export interface Reception {
   readonly verdict: Verdict
-  /** `full`: the waiting list had no room. Null unless the verdict is `wait`. */
-  readonly waits: 'waiting' | 'deferred' | 'full' | null
+  /** Null unless the verdict is `wait`. */
+  readonly waits: Waits | null
   /** In the order in which they were executed. */
   readonly integrations: readonly Integration[]
   /** Those that had waited for it and turned out to contradict what is held now. */

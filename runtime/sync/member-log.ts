@@ -48,7 +48,7 @@ export class MemberLog {
   /** `entry` is on the disk. What has left the log meanwhile is not stored any more. */
   markStored(entry: VersionEntry): void {
     if (entry.seq <= this.#stored.seq || entry.seq > this.#held.seq) return
-    if ((this.digestAt(entry.seq) ?? entry.digest) === entry.digest) this.#stored = entry
+    if (!this.contradicts(entry.seq, entry.digest)) this.#stored = entry
   }
 
   /** Lets go of the batches that end behind `seq`, and returns them. What is folded stays. */
@@ -68,12 +68,20 @@ export class MemberLog {
     return batch?.messages[seq - firstOf(batch).current.id.seq] ?? null
   }
 
-  /** The chain digest up to `seq`, or null if that is no end of a kept batch. */
+  /** The chain digest up to `seq`, or null if no batch that is kept ends or begins there. */
   digestAt(seq: number): Digest | null {
     if (seq === this.#held.seq) return this.#held.digest
-    const batch = this.#batches[this.#indexOf(seq)]
-    if (batch !== undefined && lastOf(batch).current.id.seq === seq) return batch.digest
-    return this.#batches[this.#indexOf(seq + 1)]?.link ?? null
+    const next = this.#batches[this.#indexOf(seq + 1)]
+    return next !== undefined && firstOf(next).current.id.seq === seq + 1 ? next.link : null
+  }
+
+  /**
+   * True if whoever states `digest` at `seq` holds another life of this member. A seq inside a batch that is kept is none
+   * that anybody with the same batches can state; of what is folded, or not held, nothing is known.
+   */
+  contradicts(seq: number, digest: Digest): boolean {
+    if (seq < this.settled.seq || seq > this.#held.seq) return false
+    return this.digestAt(seq) !== digest
   }
 
   /** The kept batches with operations behind `after` up to `through`. */

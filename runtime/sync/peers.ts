@@ -2,7 +2,7 @@ import type { Digest } from '../base/digest.ts'
 import type { Monotonic } from '../base/clock.ts'
 import type { MemberId } from '../base/ids.ts'
 import type { Announcement } from './message.ts'
-import { type VersionVector, versionVector } from './version-vector.ts'
+import { type VersionVector, vectorDigest, versionVector } from './version-vector.ts'
 
 /** What another member has said last. */
 export interface Peer {
@@ -50,6 +50,11 @@ export class Peers {
     this.#peers.set(announcement.member, peer)
     return peer
   }
+}
+
+/** False if an announcement contradicts itself: others would take its vector for one that nobody has stated. */
+export function isVectorOfItsDigest({ vector, vectorDigest: digest }: Announcement): boolean {
+  return vector === null || vectorDigest(versionVector(vector)) === digest
 }
 
 export interface OwnVector {

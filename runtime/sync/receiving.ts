@@ -1,5 +1,5 @@
 import type { Monotonic } from '../base/clock.ts'
-import type { MemberId } from '../base/ids.ts'
+import type { MemberId, OperationId } from '../base/ids.ts'
 import { lateOperations } from './late.ts'
 import { standingLife } from './used-twice.ts'
 import { type Announcement, type Batch, firstOf, lastOf, type Request } from './message.ts'
@@ -19,9 +19,9 @@ export class Receiving {
 
   batch(batch: Batch, link: string, now: Monotonic): Output[] {
     const core = this.#core
-    const last = lastOf(batch).current.id
-    if (batch.origin === core.self && last.seq > core.history.log(core.self).held.seq) {
-      core.noteSetBack(`the fleet holds operation ${last.seq} of this node, which this node does not know`)
+    const unknown = this.#unknownOwnSeq(batch)
+    if (unknown !== null) {
+      core.noteSetBack(`the fleet holds operation ${unknown} of this node, which this node does not know`)
       return []
     }
     if (core.isDraft) {
@@ -33,6 +33,8 @@ export class Receiving {
     const judged = [{ batch, verdict: reception.verdict }, ...reception.rejected]
     const outputs = [...outputsOfFork, ...judged.flatMap((one) => core.describeVerdict(one.batch, one.verdict))]
     if (reception.waits === 'full') core.dropped.add('the waiting list is full')
+    if (reception.waits === 'full of strangers')
+      core.dropped.add('too many operations wait for joins that are not known')
     for (const integration of reception.integrations) {
       outputs.push(...core.keep(integration), ...this.#relay(integration, link), ...core.describe(integration))
     }
@@ -116,8 +118,7 @@ export class Receiving {
     const { history, self } = this.#core
     const gaps = [...peer.vector.values()].flatMap(({ member, seq, digest }) => {
       const log = history.log(member)
-      const ours = log.digestAt(seq)
-      if (member === self || ours === null || ours === digest || log.settled.seq >= seq) return []
+      if (member === self || log.settled.seq >= seq || !log.contradicts(seq, digest)) return []
       return [{ member, after: log.settled.seq, through: seq }]
     })
     if (gaps.length === 0) return []
@@ -141,6 +142,23 @@ export class Receiving {
     return [this.#core.sendBatch(integration.batch, { except: link })]
   }
 
+  /**
+   * The seq of an operation of ours that a batch holds, follows or replaces, and that we have not issued; null if it names
+   * none. Nobody can name what was not on our disk before: it was set back. A node that is no member proves nothing.
+   */
+  #unknownOwnSeq(batch: Batch): number | null {
+    const { self, history } = this.#core
+    const held = history.log(self).held.seq
+    const isUnknown = (id: OperationId | null): id is OperationId => id !== null && id.member === self && id.seq > held
+    if (batch.origin === self) return isUnknown(lastOf(batch).current.id) ? lastOf(batch).current.id.seq : null
+    if (history.membership.get(batch.origin) === undefined || history.retirement.isRetired(batch.origin)) return null
+    for (const { previous, current } of batch.messages) {
+      if (isUnknown(previous.id)) return previous.id.seq
+      for (const { replaces } of current.writes) if (isUnknown(replaces)) return replaces.seq
+    }
+    return null
+  }
+
   /** Whoever knows more of us than we do has met us before our data directory was set back, or a clone of us. */
   #compareWithOwn(peer: Peer): void {
     const { self, history } = this.#core
@@ -149,7 +167,7 @@ export class Receiving {
     if (own === undefined) return
     if (own.seq > log.held.seq)
       this.#core.noteSetBack(`the fleet holds ${own.seq} operations of this node, which knows only ${log.held.seq}`)
-    else if ((log.digestAt(own.seq) ?? own.digest) !== own.digest)
+    else if (log.contradicts(own.seq, own.digest))
       this.#core.noteSetBack('the fleet holds other operations of this node than this node itself')
   }
 

@@ -23,6 +23,7 @@ import { decodeFrame, dropReason } from './message-codec.ts'
 import type { Output } from './output.ts'
 import { Receiving } from './receiving.ts'
 import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
+import { isVectorOfItsDigest } from './peers.ts'
 import { ReplicaCore } from './replica-core.ts'
 import { Retiring } from './retiring.ts'
 import { Sponsoring } from './sponsoring.ts'
@@ -271,6 +272,10 @@ export class Replica {
     now: Monotonic,
   ): Output[] {
     if (announcement.member === this.self) return []
+    if (!isVectorOfItsDigest(announcement)) {
+      this.#core.dropped.add('announcement whose vector is not the one of its digest')
+      return []
+    }
     const outputs = this.#retiring.compare(announcement, now)
     if (outputs === null) return this.#retiring.alarmOfConflict()
     return [...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]

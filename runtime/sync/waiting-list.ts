@@ -1,9 +1,19 @@
 import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
-import { WAITING_BYTES_MAX, WAITING_MESSAGES_MAX } from '../base/limits.ts'
+import {
+  WAITING_BYTES_MAX,
+  WAITING_MESSAGES_MAX,
+  WAITING_STRANGER_BYTES_MAX,
+  WAITING_STRANGER_MESSAGES_MAX,
+  WAITING_STRANGERS_BYTES_MAX,
+  WAITING_STRANGERS_MESSAGES_MAX,
+} from '../base/limits.ts'
 import { DeferredQueue, isBefore, type Waiting } from './deferred-queue.ts'
 import { type Batch, firstOf, type Gap, lastOf } from './message.ts'
 
 export type { Waiting } from './deferred-queue.ts'
+
+/** What became of a batch that cannot be executed yet. */
+export type Waits = 'waiting' | 'deferred' | 'full' | 'full of strangers'
 
 /**
  * The waiting list: batches of members that are ahead of us. One place for each (stage, previous operation); who loses a
@@ -13,26 +23,28 @@ export class WaitingList {
   readonly #places = new Map<string, DeferredQueue>()
   readonly #blockedBy = new Map<MemberId, Waiting[]>()
   readonly #known = new Set<string>()
-  #messages = 0
-  #bytes = 0
+  readonly #total = new Load()
+  /** What of it waits for the join of its own member: of all such members together, and of each. */
+  readonly #strangers = new Load()
+  readonly #strangerLoads = new Map<MemberId, Load>()
 
   /** Messages in the waiting list and the deferred queue. */
   get length(): number {
-    return this.#messages
+    return this.#total.messages
   }
 
   has(batch: Batch): boolean {
     return this.#known.has(keyOf(batch))
   }
 
-  /** `full` means that it was not taken; it will be asked for again. */
-  add(batch: Batch, missing: OperationId): 'waiting' | 'deferred' | 'full' {
-    const { length } = batch.messages
-    if (this.#messages + length > WAITING_MESSAGES_MAX || this.#bytes + batch.plainBytes > WAITING_BYTES_MAX)
-      return 'full'
-    this.#count(batch, 1)
+  /** A full one has not taken it; it will be asked for again, of a stranger when its join is here. */
+  add(batch: Batch, missing: OperationId): Waits {
+    if (!this.#total.hasRoomFor(batch, WAITING_MESSAGES_MAX, WAITING_BYTES_MAX)) return 'full'
+    const waiting = { batch, missing }
+    if (isStranger(waiting) && !this.#hasRoomForStranger(batch)) return 'full of strangers'
+    this.#count(waiting, 1)
     this.#known.add(keyOf(batch))
-    return this.#insert({ batch, missing }) ? 'waiting' : 'deferred'
+    return this.#insert(waiting) ? 'waiting' : 'deferred'
   }
 
   /** Takes out what waited for `member` up to `seq`. The caller looks at each again and may put it back. */
@@ -50,8 +62,8 @@ export class WaitingList {
     this.#places.clear()
     this.#blockedBy.clear()
     this.#known.clear()
-    this.#messages = 0
-    this.#bytes = 0
+    this.#strangerLoads.clear()
+    for (const load of [this.#total, this.#strangers]) load.clear()
     return batches
   }
 
@@ -96,13 +108,51 @@ export class WaitingList {
     place?.remove(waiting)
     if (place?.best === undefined) this.#places.delete(key)
     this.#known.delete(keyOf(waiting.batch))
-    this.#count(waiting.batch, -1)
+    this.#count(waiting, -1)
   }
 
-  #count(batch: Batch, sign: 1 | -1): void {
-    this.#messages += sign * batch.messages.length
-    this.#bytes += sign * batch.plainBytes
+  #hasRoomForStranger(batch: Batch): boolean {
+    const own = this.#strangerLoads.get(batch.origin) ?? new Load()
+    return (
+      own.hasRoomFor(batch, WAITING_STRANGER_MESSAGES_MAX, WAITING_STRANGER_BYTES_MAX) &&
+      this.#strangers.hasRoomFor(batch, WAITING_STRANGERS_MESSAGES_MAX, WAITING_STRANGERS_BYTES_MAX)
+    )
   }
+
+  #count(waiting: Waiting, sign: 1 | -1): void {
+    const { batch } = waiting
+    this.#total.count(batch, sign)
+    if (!isStranger(waiting)) return
+    const own = this.#strangerLoads.get(batch.origin) ?? new Load()
+    for (const load of [this.#strangers, own]) load.count(batch, sign)
+    if (own.messages === 0) this.#strangerLoads.delete(batch.origin)
+    else this.#strangerLoads.set(batch.origin, own)
+  }
+}
+
+/** Messages and bytes of batches that wait. */
+class Load {
+  messages = 0
+  bytes = 0
+
+  hasRoomFor({ messages, plainBytes }: Batch, messagesMax: number, bytesMax: number): boolean {
+    return this.messages + messages.length <= messagesMax && this.bytes + plainBytes <= bytesMax
+  }
+
+  count({ messages, plainBytes }: Batch, sign: 1 | -1): void {
+    this.messages += sign * messages.length
+    this.bytes += sign * plainBytes
+  }
+
+  clear(): void {
+    this.messages = 0
+    this.bytes = 0
+  }
+}
+
+/** It waits for the join of its own member: anybody can send such. */
+function isStranger({ batch, missing }: Waiting): boolean {
+  return missing.seq === 0 && missing.member === batch.origin
 }
 
 function placeOf(batch: Batch): string {

@@ -9,7 +9,7 @@ import {
   FRAME_BYTES_MAX,
   FRAME_DEPTH_MAX,
   OPERATIONS_PER_BATCH_MAX,
-  WAITING_MESSAGES_MAX,
+  WAITING_STRANGERS_MESSAGES_MAX,
 } from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { pathsOf, type Write } from '../../runtime/state/operation.ts'
@@ -18,6 +18,7 @@ import { priorityOf } from '../../runtime/state/priority.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import { type Batch, type Message, type Previous, type SyncMessage } from '../../runtime/sync/message.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
+import { vectorDigest, versionVector } from '../../runtime/sync/version-vector.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
 import { genesisOf, set, stateOf } from '../support/replica-network.ts'
@@ -156,9 +157,9 @@ describe('hostile input', () => {
     assert.equal(dropsOf(victim), 1)
   })
 
-  test('strangers fill the waiting list up to its bound, and members still get through', () => {
+  test('strangers fill their part of the waiting list, and members still get through and may wait', () => {
     const victim = newVictim()
-    for (let index = 0; index < WAITING_MESSAGES_MAX / OPERATIONS_PER_BATCH_MAX + 4; index++) {
+    for (let index = 0; index < 20; index++) {
       const stranger = memberIdOf('ee00000000000000' as NodeId, index)
       const messages = Array.from({ length: OPERATIONS_PER_BATCH_MAX }, (_, at) => {
         return messageAt(stranger, at + 1, at === 0 ? GENESIS : { id: { member: stranger, seq: at }, stage: at })
@@ -167,13 +168,35 @@ describe('hostile input', () => {
     }
     const { waitingList, deferredQueue, dropped } = victim.inspect()
     const waiting = [...waitingList, ...deferredQueue].reduce((sum, { operations }) => sum + operations.length, 0)
-    assert.ok(waiting <= WAITING_MESSAGES_MAX && waiting > WAITING_MESSAGES_MAX - OPERATIONS_PER_BATCH_MAX)
-    assert.equal(dropped['the waiting list is full'], 5)
+    assert.ok(waiting <= WAITING_STRANGERS_MESSAGES_MAX + 8, `${waiting} wait`)
+    assert.ok(waiting > WAITING_STRANGERS_MESSAGES_MAX - OPERATIONS_PER_BATCH_MAX)
+    assert.equal(dropped['too many operations wait for joins that are not known'], 16)
     const first = heldOf(victim, 0)
     const origin = founder(FLEET, 0)
     const batch = sealBatch(origin, first.digest, [messageAt(origin, first.seq + 1, GENESIS)])
     const outputs = victim.giveMessage({ kind: 'batch', batch })
     assert.ok(outputs.some(({ kind }) => kind === 'integrated'))
+    const lines = (): number => victim.inspect().waitingList.length + victim.inspect().deferredQueue.length
+    const before = lines()
+    const { digest } = heldOf(victim, 0)
+    const follower = sealBatch(origin, digest, [
+      messageAt(origin, first.seq + 3, { id: { member: origin, seq: first.seq + 2 }, stage: 2 }),
+    ])
+    victim.giveMessage({ kind: 'batch', batch: follower })
+    assert.equal(lines(), before + 1, 'it waits')
+  })
+
+  test('an announcement whose vector is not the one of its digest is dropped whole', () => {
+    const victim = newVictim()
+    const before = pictureOf(victim)
+    const member = founder(FLEET, 0)
+    const position = { stage: 9, ownSeq: 9, floor: 0, floorDigest: EMPTY_DIGEST }
+    const statement = { member, start: 1, number: 1, ...EPOCH_0, ...position }
+    const vector = [{ member, seq: 9, digest: EMPTY_DIGEST }]
+    const announcement = { ...statement, vectorDigest: vectorDigest(versionVector([])), vector }
+    assert.deepEqual(victim.giveMessage({ kind: 'announcement', announcement }), [])
+    assert.equal(pictureOf(victim), before)
+    assert.equal(victim.inspect().dropped['announcement whose vector is not the one of its digest'], 1)
   })
 
   test('requests for what nobody has are answered with nothing', () => {
@@ -362,7 +385,8 @@ function foldEverything(victim: DrivenReplica): void {
     const ownSeq = view.vector.find((entry) => entry.member === member)?.seq ?? 0
     const position = { stage: view.last.stage, ownSeq, floor: 0, floorDigest: EMPTY_DIGEST }
     const statement = { member, start: 1, number: 1, ...EPOCH_0, ...position }
-    const announcement = { ...statement, vectorDigest: EMPTY_DIGEST, vector: view.vector }
+    const digest = vectorDigest(versionVector(view.vector))
+    const announcement = { ...statement, vectorDigest: digest, vector: view.vector }
     victim.giveMessage({ kind: 'announcement', announcement })
   }
 }

@@ -60,6 +60,24 @@ describe('the log of a member', () => {
     assert.deepEqual([log.settled.seq, log.messageAt(1)?.current.stage], [0, 1])
   })
 
+  test('tells another life by its chain, also at a seq that lies inside a batch, and not by what is folded', () => {
+    const log = new MemberLog(member)
+    const first = batchOf({ by: 'A', count: 3 })
+    const second = batchOf({ by: 'A', seq: 4, stage: 4, previous: idOf('A', 3), link: first.digest, count: 2 })
+    for (const batch of [first, second]) log.extend(batch)
+    const stated = [1, 2, 3, 4, 5, 6].map((seq) => log.contradicts(seq, first.digest))
+    assert.deepEqual(stated, [true, true, false, true, true, false])
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((seq) => log.digestAt(seq)),
+      [null, null, first.digest, null, second.digest],
+    )
+    log.fold(3)
+    assert.deepEqual(
+      [2, 3, 4].map((seq) => log.contradicts(seq, EMPTY_DIGEST)),
+      [false, true, true],
+    )
+  })
+
   test('what is stored only grows', () => {
     const log = logOf(3)
     log.markStored({ member, seq: 2, digest: log.digestAt(2) ?? EMPTY_DIGEST })

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { WAITING_BYTES_MAX } from '../../runtime/base/limits.ts'
+import {
+  WAITING_BYTES_MAX,
+  WAITING_STRANGER_BYTES_MAX,
+  WAITING_STRANGER_MESSAGES_MAX,
+  WAITING_STRANGERS_MESSAGES_MAX,
+} from '../../runtime/base/limits.ts'
 import type { Batch } from '../../runtime/sync/message.ts'
 import { type Waiting, WaitingList } from '../../runtime/sync/waiting-list.ts'
 import { idOf, set } from '../state/operations.ts'
+import { HandIssuer, life } from '../support/handmade.ts'
 import { batchOf } from './batches.ts'
 
 const MISSING = idOf('A', 7)
@@ -92,6 +98,40 @@ describe('the waiting list and the deferred queue', () => {
           batchOf({ by: 'A', previous: MISSING, stage: 300, seq: 299, writes: [set('x', value)] }).plainBytes,
       ),
     )
+  })
+
+  test('those whose join is not known have a bound of their own, each and together, and room again when they go', () => {
+    const list = new WaitingList()
+    const strangers = Array.from({ length: 6 }, (_, nonce) => new HandIssuer(life('n', nonce + 1), 1))
+    const wait = (index: number, count: number): string[] => {
+      const stranger = strangers[index] as HandIssuer
+      return Array.from({ length: count }, () => {
+        stranger.issue({ set: ['x', 1] })
+        return list.add(stranger.batches.at(-1) as Batch, { member: stranger.member, seq: 0 })
+      })
+    }
+    assert.ok(!wait(0, WAITING_STRANGER_MESSAGES_MAX).includes('full of strangers'))
+    assert.deepEqual(wait(0, 1), ['full of strangers'])
+    for (const index of [1, 2, 3]) assert.ok(!wait(index, WAITING_STRANGER_MESSAGES_MAX).includes('full of strangers'))
+    assert.equal(list.length, WAITING_STRANGERS_MESSAGES_MAX)
+    assert.deepEqual(wait(4, 1), ['full of strangers'])
+    assert.equal(list.add(batchOf({ by: 'B', ...PLACE }), MISSING), 'waiting', 'a member is no stranger')
+    assert.equal(list.release(life('n', 1), 0).length, WAITING_STRANGER_MESSAGES_MAX)
+    assert.notDeepEqual(wait(4, 1), ['full of strangers'])
+    list.clear()
+    assert.ok(!wait(5, WAITING_STRANGER_MESSAGES_MAX).includes('full of strangers'))
+  })
+
+  test('the bytes of one that is not known are bounded too', () => {
+    const list = new WaitingList()
+    const value = 'x'.repeat(16_000)
+    let bytes = 0
+    for (let seq = 1; ; seq++) {
+      const batch = batchOf({ by: 'A', seq, stage: seq + 1, previous: MISSING, writes: [set('x', value)] })
+      if (list.add(batch, { ...idOf('A', 1), seq: 0 }) === 'full of strangers') break
+      bytes += batch.payload.length
+    }
+    assert.ok(bytes <= WAITING_STRANGER_BYTES_MAX && bytes > WAITING_STRANGER_BYTES_MAX - 17_000)
   })
 
   test('cleared, it holds nothing and returns what it held', () => {
