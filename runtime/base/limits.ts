@@ -61,8 +61,13 @@ export const KEY_BYTES = 32
 
 /** Members of one fleet. A version vector of this size is about 100 KiB in memory and is sent as differences. */
 export const MEMBERS_MAX = 2048
-/** Member ids that were ever retired in one fleet; each takes 12 bytes of an epoch and up to 30 of an announcement. */
-export const EPOCH_RETIRED_MAX = 128
+/**
+ * Member ids that joins leave for the operator: members and retired ones, who are counted twice because an announcement may
+ * hold two entries of each, may be so many more than MEMBERS_MAX. A full fleet can still part with dead nodes.
+ */
+export const RETIREMENTS_RESERVED = 128
+/** Member ids that were ever retired in one fleet: all of it. */
+export const EPOCH_RETIRED_MAX: number = (MEMBERS_MAX + RETIREMENTS_RESERVED) / 2
 /** Ranges of originals of one member that have come back; two ends of at most 9 bytes each, so that a value holds them. */
 export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */
@@ -89,6 +94,8 @@ export const JOURNAL_OPERATIONS_MAX = 400_000
 export const PATHS_MAX = 100_000
 /** Conflicts that are kept for people; the oldest goes first and the number that went is shown. */
 export const CONFLICTS_MAX = 1000
+/** Causes of alarms that are told apart: a few of each member. */
+export const ALARM_CAUSES_MAX = 4096
 /** Watches of one gateway. */
 export const WATCHES_MAX = 256
 /** Digests of past floors that are kept to find a divergence. */
@@ -276,7 +283,7 @@ assert(
 assert(FRAME_BYTES_MAX < MQTT_INFLIGHT_BYTES_MAX, 'the window of MQTT holds several of the largest frames')
 assert(LINK_QUEUE_FRAMES_RESERVED < LINK_QUEUE_FRAMES_MAX / 2, 'the reserve leaves most of the queue to operations')
 assert(VALUE_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX, 'an operation holds any single write')
-assert((MEMBERS_MAX + EPOCH_RETIRED_MAX) * 30 < FRAME_BYTES_MAX + 1024, 'a frame holds any announcement')
+assert((MEMBERS_MAX + RETIREMENTS_RESERVED) * 30 < FRAME_BYTES_MAX + 1024, 'a frame holds any announcement')
 assert(TRANSFER_CHUNK_BYTES + 256 < FRAME_BYTES_MAX, 'a frame holds any chunk')
 assert(STORED_BATCH_BYTES_MAX + STORAGE_PAGE_BYTES <= SEGMENT_BYTES, 'a segment holds any stored batch')
 assert(RECORD_BYTES_MAX + STORED_RECORD_HEADER_BYTES <= STORED_BATCH_BYTES_MAX, 'a batch holds any single record')

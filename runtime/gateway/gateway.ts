@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts'
 import type { DeviceProfile } from '../device/profiles/profile.ts'
 import type { Link, LinkStatus } from '../links/link.ts'
 import type { Store, StoreInfo } from '../storage/store.ts'
+import { causeOf } from '../sync/alarms.ts'
 import type { Inspection } from '../sync/inspection.ts'
 import { fleetIdOf, type Genesis } from '../sync/membership.ts'
 import type { Alarm, Output } from '../sync/output.ts'
@@ -240,8 +241,8 @@ class RunningGateway implements Gateway {
   }
 
   raise(alarm: GatewayAlarm): void {
-    // One per failure of the medium would fill the list; the last one counts them.
-    const same = this.#alarms.findIndex(({ name }) => name === 'medium-failing' && name === alarm.name)
+    // The newest of one cause tells most; all of them would fill the list.
+    const same = this.#alarms.findIndex((other) => causeOf(other) === causeOf(alarm))
     if (same >= 0) this.#alarms.splice(same, 1)
     this.#alarms.push(alarm)
     this.#logger.error(describeAlarm(alarm), { alarm })
@@ -329,6 +330,8 @@ export function describeAlarm(alarm: GatewayAlarm): string {
       return `${alarm.member} has another settled state at floor ${alarm.floor}: collect the journals of both nodes and report it`
     case 'epoch-conflict':
       return `two different epochs have the number ${alarm.number}: two operators retired nodes at the same time; the second one is refused here; make another epoch`
+    case 'epoch-forced':
+      return `the operator has forced epoch ${alarm.number}: what only members hold that do not count in it is lost to the fleet`
     case 'cut-below-floor':
       return `operations of ${alarm.member} behind ${alarm.seq} were cut although they are settled here: they stay; an epoch was forced`
     case 'journal-long':

@@ -1,13 +1,53 @@
+import { unreachable } from '../base/errors.ts'
+import { ALARM_CAUSES_MAX } from '../base/limits.ts'
 import type { Alarm, Output } from './output.ts'
 
-/** Raises each alarm once for each member, however often its cause is met. */
+/**
+ * Raises an alarm when its cause is met first, and again for new evidence of it: the second, fourth, eighth time and so on,
+ * so that what goes on is not forgotten and nobody can flood people. Nothing of it survives a restart: what is still true
+ * then is met again.
+ */
 export class Alarms {
-  readonly #raised = new Set<string>()
+  readonly #causes = new Map<string, { readonly evidence: string; readonly count: number }>()
 
   raise(alarm: Alarm): Output[] {
-    const key = `${alarm.name} ${'member' in alarm ? alarm.member : ''}`
-    if (this.#raised.has(key)) return []
-    this.#raised.add(key)
-    return [{ kind: 'alarm', alarm }]
+    const cause = causeOf(alarm)
+    const evidence = evidenceOf(alarm)
+    const known = this.#causes.get(cause)
+    if (known?.evidence === evidence) return []
+    const count = (known?.count ?? 0) + 1
+    this.#causes.delete(cause)
+    this.#causes.set(cause, { evidence, count })
+    for (const oldest of this.#causes.keys()) {
+      if (this.#causes.size <= ALARM_CAUSES_MAX) break
+      this.#causes.delete(oldest)
+    }
+    return Number.isInteger(Math.log2(count)) ? [{ kind: 'alarm', alarm }] : []
+  }
+}
+
+/** Alarms of one cause are about one thing; the newest tells most of it. */
+export function causeOf(alarm: { readonly name: string } | { readonly name: string; readonly member: string }): string {
+  return 'member' in alarm ? `${alarm.name} ${alarm.member}` : alarm.name
+}
+
+function evidenceOf(alarm: Alarm): string {
+  switch (alarm.name) {
+    case 'late-operation':
+    case 'cut-below-floor':
+      return `${alarm.seq}`
+    case 'identity-used-twice':
+      return `${alarm.seq} ${alarm.digests.join(' ')}`
+    case 'divergence':
+      return `${alarm.floor}`
+    case 'epoch-conflict':
+    case 'epoch-forced':
+      return `${alarm.number}`
+    case 'regressed':
+      return alarm.reason
+    case 'journal-long':
+      return alarm.waitingFor ?? ''
+    default:
+      return unreachable(alarm)
   }
 }

@@ -59,6 +59,8 @@ export class AntiEntropy {
   #announceAt: Monotonic | null = null
   #intervalMs = ANNOUNCE_INTERVAL_MIN_MS
   #isFullWanted = true
+  /** An announcement was due while nothing could be announced yet. */
+  #isOwed = false
   #requestAt: Monotonic | null = null
   #attempts = 0
 
@@ -110,7 +112,10 @@ export class AntiEntropy {
   /** Something that others want to know has changed on our disk. */
   noteStored(now: Monotonic): void {
     this.#intervalMs = this.#intervalMinMs()
-    this.#announceBy(now + this.#intervalMs * fraction(this.#options.random))
+    // A node that has just started is behind: it hears what it lacks as soon as the others know what it has.
+    const delayMs = this.#isOwed ? ANSWER_DELAY_MAX_MS : this.#intervalMs
+    this.#isOwed = false
+    this.#announceBy(now + delayMs * fraction(this.#options.random))
   }
 
   /** @param peer what another member has just stated */
@@ -181,6 +186,7 @@ export class AntiEntropy {
   #announce(now: Monotonic): Output[] {
     const statement = this.#options.statement()
     if (statement === null || this.#links.size === 0) {
+      this.#isOwed = this.#links.size > 0
       this.#announceAt = null
       return []
     }

@@ -1,7 +1,8 @@
 import { type CborData, encodeCbor } from '../base/cbor.ts'
 import { type Digest, digestOf, EMPTY_DIGEST } from '../base/digest.ts'
 import { type MemberId, memberIdToBytes } from '../base/ids.ts'
-import { EPOCH_RETIRED_MAX, MEMBERS_MAX, SIGNATURE_BYTES_MAX } from '../base/limits.ts'
+import { FleetstepError } from '../base/errors.ts'
+import { EPOCH_RETIRED_MAX, MEMBERS_MAX, RETIREMENTS_RESERVED, SIGNATURE_BYTES_MAX } from '../base/limits.ts'
 import type { History } from './history.ts'
 import type { Member } from './membership.ts'
 import type { Peers } from './peers.ts'
@@ -18,13 +19,15 @@ export interface Epoch {
   readonly counting: readonly MemberId[]
   /** All member ids that were ever retired. */
   readonly retired: readonly MemberId[]
+  /** Nobody was left who counts: the operator has named others, and accepts that operations may be lost. */
+  readonly isForced?: true
   /** Of the operator's key over {@link epochPayload}. */
   readonly signature: Uint8Array
 }
 
 /** What the operator signs: the fleet is in it, so that no epoch is played into another fleet. */
 export function epochPayload(fleet: Digest, epoch: Omit<Epoch, 'signature'>): Uint8Array {
-  return encodeCbor([digestBytes(fleet), epoch.number, bytesOf(epoch.counting), bytesOf(epoch.retired)])
+  return encodeCbor([digestBytes(fleet), ...contentOf(epoch)])
 }
 
 /** Null if `epoch` may follow `current`, else one clear reason. Signatures are not looked at here. */
@@ -32,13 +35,15 @@ export function epochProblem(epoch: Epoch, current: Epoch | null): string | null
   const retired = new Set(epoch.retired)
   if (epoch.counting.some((member) => retired.has(member))) return 'a member counts and is retired'
   if (epoch.counting.length === 0) return 'no member counts'
+  if (epoch.retired.length > EPOCH_RETIRED_MAX) return `more than ${EPOCH_RETIRED_MAX} members are retired`
   if (current?.retired.some((member) => !retired.has(member))) return 'it takes back a retirement'
   return null
 }
 
 /**
  * The epoch that retires `retire` too. Counting are settled members that counted before or whose newest announcement
- * carries the current epoch; without any, only an explicit epoch that names them helps.
+ * carries the current epoch; without any, only {@link forceEpoch} helps.
+ * @throws FleetstepError `limit-reached`: so many member ids of this fleet were retired that it has to be founded anew
  */
 export function proposeEpoch(
   { membership, retirement, floor }: History,
@@ -53,33 +58,74 @@ export function proposeEpoch(
     const announced = id === self ? retirement.announced(self) : peers.get(id)?.announcement.epoch
     return countedBefore || announced === retirement.number
   }
+  if (membership.size + retired.size > MEMBERS_MAX + RETIREMENTS_RESERVED) {
+    const ids = `${membership.size} member ids, of which ${retirement.retired.size} are retired`
+    throw new FleetstepError('limit-reached', `the fleet has had ${ids}, and can retire no more: found it anew`)
+  }
   const counting = membership.list().filter(counts)
   return { number: retirement.number + 1, counting: counting.map(({ id }) => id).sort(), retired: [...retired].sort() }
+}
+
+/**
+ * The same with members that the operator names, where nobody is left who counts. What only those hold who do not count is
+ * lost, also if it was settled there; every node that takes it in says so (alarm `epoch-forced`).
+ * @throws FleetstepError `operation-refused` while somebody counts, or if `counting` holds anybody who is no member
+ */
+export function forceEpoch(
+  history: History,
+  peers: Peers,
+  self: MemberId,
+  retire: readonly MemberId[],
+  counting: readonly MemberId[],
+): Omit<Epoch, 'signature'> {
+  const proposed = proposeEpoch(history, peers, self, retire)
+  const [counts] = proposed.counting
+  if (counts !== undefined)
+    throw new FleetstepError('operation-refused', `${counts} still counts: retire without force, nothing is lost then`)
+  const isMember = (id: MemberId): boolean => history.membership.get(id) !== undefined && !proposed.retired.includes(id)
+  const stranger = counting.find((id) => !isMember(id))
+  if (stranger !== undefined || counting.length === 0)
+    throw new FleetstepError('operation-refused', `${stranger ?? 'nobody'} is no member that is to stay: name some`)
+  return { ...proposed, counting: [...new Set(counting)].sort(), isForced: true }
 }
 
 /** Equal for epochs that say the same, however often they were signed. */
 export function epochDigest(epoch: Epoch | null): Digest {
   if (epoch === null) return EMPTY_DIGEST
-  return digestOf(encodeCbor([epoch.number, bytesOf(epoch.counting), bytesOf(epoch.retired)]))
+  return digestOf(encodeCbor(contentOf(epoch)))
 }
 
 export function encodeEpoch(epoch: Epoch): CborData {
-  return [epoch.number, bytesOf(epoch.counting), bytesOf(epoch.retired), epoch.signature]
+  const [number, counting, retired, ...forced] = contentOf(epoch)
+  return [number, counting, retired, epoch.signature, ...forced]
 }
 
 /** @throws FleetstepError `message-invalid` */
 export function decodeEpoch(data: CborData | undefined): Epoch {
-  const [number, counting, retired, signature] = tupleOf(data, 'epoch', 4)
+  const isForced = Array.isArray(data) && data.length === 5
+  const [number, counting, retired, signature, forced] = tupleOf(data, 'epoch', isForced ? 5 : 4)
+  if (isForced && forced !== true) throw invalid('force', 'is not true')
   if (!(signature instanceof Uint8Array) || signature.length > SIGNATURE_BYTES_MAX)
     throw invalid('signature', 'is not bytes or too long')
   const epoch: Epoch = {
     number: uintOf(number, 'number of the epoch'),
     counting: membersFrom(counting, 'counting members', MEMBERS_MAX),
     retired: membersFrom(retired, 'retired members', EPOCH_RETIRED_MAX),
+    ...(isForced ? { isForced: true } : {}),
     signature: new Uint8Array(signature),
   }
   if (epoch.number === 0) throw invalid('number of the epoch', 'is 0')
   return epoch
+}
+
+/** All that the operator says. */
+function contentOf({
+  number,
+  counting,
+  retired,
+  isForced,
+}: Omit<Epoch, 'signature'>): readonly [number, Uint8Array[], Uint8Array[], ...true[]] {
+  return [number, bytesOf(counting), bytesOf(retired), ...(isForced === true ? ([true] as const) : [])]
 }
 
 function bytesOf(members: readonly MemberId[]): Uint8Array[] {

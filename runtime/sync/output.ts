@@ -1,3 +1,4 @@
+import type { Digest } from '../base/digest.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
 import type { Original, Outcome } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
@@ -60,9 +61,17 @@ export interface Change {
 /** What people must know. Each has a stable name. */
 export type Alarm =
   | { readonly name: 'late-operation'; readonly member: MemberId; readonly seq: number }
-  | { readonly name: 'identity-used-twice'; readonly member: MemberId; readonly seq: number }
+  /** `digests`: the chain digests of the batch that stands and of the other one, as evidence. */
+  | {
+      readonly name: 'identity-used-twice'
+      readonly member: MemberId
+      readonly seq: number
+      readonly digests: readonly [stands: Digest | null, other: Digest]
+    }
   | { readonly name: 'regressed'; readonly reason: string }
   | { readonly name: 'divergence'; readonly member: MemberId; readonly floor: number }
   | { readonly name: 'epoch-conflict'; readonly number: number }
+  /** The operator has made an epoch in which members count that could not know: operations may be lost. */
+  | { readonly name: 'epoch-forced'; readonly number: number }
   | { readonly name: 'cut-below-floor'; readonly member: MemberId; readonly seq: number }
   | { readonly name: 'journal-long'; readonly operations: number; readonly waitingFor: MemberId | null }

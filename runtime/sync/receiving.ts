@@ -109,7 +109,9 @@ export class Receiving {
     const core = this.#core
     if (batch.origin === core.self || standingLife(batch, core.history) !== 'theirs') return []
     const { member, seq } = firstOf(batch).current.id
-    const alarm = core.alarms.raise({ name: 'identity-used-twice', member, seq })
+    const [other] = core.history.log(member).between(seq - 1, seq)
+    const digests = [batch.digest, other?.digest ?? batch.link] as const
+    const alarm = core.alarms.raise({ name: 'identity-used-twice', member, seq, digests })
     return [...alarm, ...core.truncate({ member, seq: seq - 1 })]
   }
 

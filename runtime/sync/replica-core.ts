@@ -199,7 +199,12 @@ export class ReplicaCore {
         return this.alarms.raise({ name: 'late-operation', member, seq })
       case 'used-twice':
         this.dropped.add('operation of a second life of its member')
-        return this.alarms.raise({ name: 'identity-used-twice', member, seq })
+        return this.alarms.raise({
+          name: 'identity-used-twice',
+          member,
+          seq,
+          digests: [this.history.log(member).digestAt(seq), batch.digest],
+        })
       case 'cut':
         this.dropped.add('operation of a retired member that does not stand')
         return []

@@ -9,7 +9,7 @@ import { isReserved } from '../state/reserved-point.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
 import { changesSince } from './describe-integration.ts'
-import { type Epoch, proposeEpoch } from './epoch.ts'
+import { type Epoch, forceEpoch, proposeEpoch } from './epoch.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import type { Input } from './input.ts'
 import { type Inspection, inspect } from './inspection.ts'
@@ -195,6 +195,11 @@ export class Replica {
     return proposeEpoch(this.#core.history, this.#core.peers, this.self, retire)
   }
 
+  /** The same where nobody is left who counts, with members that the operator names: operations may be lost. */
+  forceEpoch(retire: readonly MemberId[], counting: readonly MemberId[]): Omit<Epoch, 'signature'> {
+    return forceEpoch(this.#core.history, this.#core.peers, this.self, retire, counting)
+  }
+
   inspect(now: Monotonic): Inspection {
     const { life, history, peers, floor, outbox, dropped, antiEntropy } = this.#core
     return inspect({
@@ -218,7 +223,7 @@ export class Replica {
     const { writer, life, self, start } = this.#core
     const outputs = this.#isNew ? [writer.store({ kind: 'life', life })] : []
     outputs.push(writer.store({ kind: 'start', member: self, start }))
-    return [...outputs, ...this.#issuing.settle()]
+    return [...outputs, ...this.#retiring.alarms(), ...this.#issuing.settle()]
   }
 
   #receiveFrame(bytes: Uint8Array, link: string, now: Monotonic): Output[] {

@@ -23,6 +23,14 @@ export class Retiring {
     this.#gossip = new EpochGossip(core.options.random)
   }
 
+  /** What is still true after a restart. */
+  alarms(): Output[] {
+    const { retirement } = this.#core.history
+    const forced = retirement.epoch?.isForced === true
+    const outputs = forced ? this.#core.alarms.raise({ name: 'epoch-forced', number: retirement.number }) : []
+    return [...outputs, ...this.#alarmsOfCuts()]
+  }
+
   get wakeAt(): Monotonic | null {
     return this.#gossip.sendAt
   }
@@ -97,7 +105,7 @@ export class Retiring {
     this.#gossip.noteBehind(now)
     for (const integration of history.reconsider())
       outputs.push(...this.#core.keep(integration), ...this.#core.describe(integration))
-    return outputs
+    return [...outputs, ...this.alarms()]
   }
 
   /** Removes what lies beyond the cuts, as soon as they are known. */
@@ -111,12 +119,18 @@ export class Retiring {
       writer.store({ kind: 'cuts', cuts }),
       ...this.#core.remove(history.cut(cuts, (member) => keepsOwn(life, member))),
     ]
-    for (const member of retirement.retired) {
-      const seq = cuts.get(member)?.seq ?? 0
-      if (history.log(member).settled.seq > seq)
-        outputs.push(...this.#core.alarms.raise({ name: 'cut-below-floor', member, seq }))
-    }
     antiEntropy.announceFullBy(now)
-    return outputs
+    return [...outputs, ...this.#alarmsOfCuts()]
+  }
+
+  /** What is settled here cannot be cut any more: the others have lost it. */
+  #alarmsOfCuts(): Output[] {
+    const { history, alarms } = this.#core
+    const { cuts, retired } = history.retirement
+    if (cuts === null) return []
+    return [...retired].flatMap((member) => {
+      const seq = cuts.get(member)?.seq ?? 0
+      return history.log(member).settled.seq > seq ? alarms.raise({ name: 'cut-below-floor', member, seq }) : []
+    })
   }
 }

@@ -92,5 +92,7 @@ export function refusalOf(request: JoinRequest, history: History): string | null
     if (other.id === request.member || retirement.isRetired(other.id)) continue
     return `this node is a member already, as ${other.id}: the operator replaces it with fleetstep fleet replace`
   }
-  return membership.size >= MEMBERS_MAX ? `the fleet is full with ${MEMBERS_MAX} members` : null
+  const retired = retirement.retired.size
+  if (membership.get(request.member) !== undefined || membership.size + retired < MEMBERS_MAX) return null
+  return `the fleet is full: it has had ${membership.size} member ids, of which ${retired} are retired`
 }

@@ -117,13 +117,14 @@ function isAnnouncement(data: unknown): boolean {
   const counts = [start, number, epoch, newestEpoch, stage, seq, floor]
   if (!isBytes(member, 12) || !counts.every((count) => isUint(count)) || typeof knowsCuts !== 'boolean') return false
   if (![epochDigest, floorDigest, vectorDigest].every((digest) => isBytes(digest, 8))) return false
-  if (frozen !== null && !isListOf(frozen, 0, 128, isVersionEntry)) return false
+  if (frozen !== null && !isListOf(frozen, 0, 1088, isVersionEntry)) return false
   return vector === null || isListOf(vector, 0, 2048, isVersionEntry)
 }
 
 function isEpoch(data: unknown): boolean {
-  if (!isTuple(data, 4) || !isUint(data[0]) || data[0] === 0 || !isBytesUpTo(data[3], 512)) return false
-  return isSorted(data[1], 2048) && isSorted(data[2], 128)
+  if (!isTuple(data, 4) && !(isTuple(data, 5) && data[4] === true)) return false
+  if (!isUint(data[0]) || data[0] === 0 || !isBytesUpTo(data[3], 512)) return false
+  return isSorted(data[1], 2048) && isSorted(data[2], 1088)
 }
 
 function isSorted(data: unknown, max: number): boolean {
