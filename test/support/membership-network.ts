@@ -108,7 +108,16 @@ export class MembershipNetwork {
   /** The operator retires members, as far as `at` knows who counts. @returns the epoch, or null if nobody would count */
   retire(at: NetworkNode, members: readonly MemberId[]): Epoch | null {
     const proposed = at.replica.proposeEpoch(members)
-    if (proposed.counting.length === 0) return null
+    return proposed.counting.length === 0 ? null : this.sign(at, proposed)
+  }
+
+  /** The operator has no other way left. */
+  force(at: NetworkNode, members: readonly MemberId[], counting: readonly MemberId[]): Epoch {
+    return this.sign(at, at.replica.forceEpoch(members, counting))
+  }
+
+  /** Signs an epoch as the operator would, and gives it to a node. */
+  sign(at: NetworkNode, proposed: Omit<Epoch, 'signature'>): Epoch {
     const epoch = { ...proposed, signature: signatureOf(epochPayload(at.replica.fleet, proposed)) }
     this.receive(at, { kind: 'epoch', epoch })
     return epoch
@@ -266,6 +275,11 @@ export function startedNetwork(founders: number): MembershipNetwork {
 
 export function isMember(node: NetworkNode): boolean {
   return node.replica.inspect(0).status === 'member'
+}
+
+/** The names of the alarms that a node has raised. */
+export function alarmsOf(node: NetworkNode): string[] {
+  return node.outputs.flatMap((output) => (output.kind === 'alarm' ? [output.alarm.name] : []))
 }
 
 export function viewOf(fleet: MembershipNetwork, node: NetworkNode): ReturnType<NetworkNode['replica']['inspect']> {

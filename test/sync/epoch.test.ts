@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Output } from '../../runtime/sync/output.ts'
-import { MembershipNetwork, type NetworkNode } from '../support/membership-network.ts'
+import { alarmsOf, MembershipNetwork, type NetworkNode } from '../support/membership-network.ts'
 import { genesisOf, set, stateOf } from '../support/replica-network.ts'
 
 test('a dead node that is retired holds the floor no more', () => {
@@ -90,7 +89,7 @@ test('two epochs of one number: the second is refused, with an alarm', () => {
   fleet.partition(['c', 'd'], ['a', 'b'])
   fleet.run(40_000)
   for (const name of ['a', 'b']) {
-    assert.ok(alarms(fleet.node(name)).includes('epoch-conflict'), name)
+    assert.ok(alarmsOf(fleet.node(name)).includes('epoch-conflict'), name)
   }
 })
 
@@ -123,10 +122,4 @@ function retire(fleet: MembershipNetwork, at: string, name: string): void {
 
 function view(fleet: MembershipNetwork, name: string): ReturnType<NetworkNode['replica']['inspect']> {
   return fleet.node(name).replica.inspect(fleet.now)
-}
-
-function alarms(node: NetworkNode): string[] {
-  return node.outputs
-    .filter((output): output is Output & { kind: 'alarm' } => output.kind === 'alarm')
-    .map(({ alarm }) => alarm.name)
 }

@@ -8,9 +8,9 @@ import { Retirement } from '../../runtime/sync/cut.ts'
 import { versionVector } from '../../runtime/sync/version-vector.ts'
 import { life } from '../support/handmade.ts'
 import {
+  alarmsOf,
   isMember,
   type MembershipNetwork,
-  type NetworkNode,
   nodeNamed,
   startedNetwork,
   viewOf,
@@ -108,10 +108,6 @@ test('a clone that runs at the same time is seen; one of its lives stands, the s
 
 function paths(fleet: MembershipNetwork, name: string): number {
   return viewOf(fleet, fleet.node(name)).paths
-}
-
-function alarmsOf(node: NetworkNode): string[] {
-  return node.outputs.flatMap((output) => (output.kind === 'alarm' ? [output.alarm.name] : []))
 }
 
 test('originals come back in any order, each once, in a value of bounded size', () => {
