@@ -282,6 +282,7 @@ class RunningGateway implements Gateway {
       case 'integrated':
       case 'store':
       case 'snapshot':
+      case 'evidence':
       case 'send':
         break
       default:

@@ -58,6 +58,8 @@ export class Pump {
   #durableSeq: number
   #framesDropped = 0
   #storageProblem: FleetstepError | null = null
+  /** What is kept for people, one after the other. */
+  #evidence: Promise<void> = Promise.resolve()
   #isSnapshotAsked = false
   #snapshotRetryAt = -Infinity
   #mediumErrors = 0
@@ -192,6 +194,9 @@ export class Pump {
       case 'snapshot':
         void this.#snapshot(output.pieces, output.through)
         return
+      case 'evidence':
+        this.#evidence = this.#evidence.then(() => this.#keepEvidence(output.name, output.pieces))
+        return
       case 'send':
         for (const link of this.#openLinks) {
           const { links, channel } = output.to
@@ -287,13 +292,9 @@ export class Pump {
   async #snapshot(pieces: Iterable<Uint8Array>, through: number): Promise<void> {
     const { store, logger, clock } = this.#options
     try {
-      const gathered: Uint8Array[] = []
-      for (const piece of pieces) {
-        gathered.push(piece)
-        await pause()
-        if (this.#isClosed) return
-      }
-      await store.snapshot(joinPieces(gathered), through)
+      const gathered = await this.#gather(pieces)
+      if (gathered === null) return
+      await store.snapshot(gathered, through)
       this.#isSnapshotAsked = false
     } catch (error) {
       // The journal still holds everything. A medium that failed shows in the next commit.
@@ -301,6 +302,29 @@ export class Pump {
       this.#snapshotRetryAt = clock.now() + SNAPSHOT_RETRY_MS
       this.#isSnapshotAsked = false
     }
+  }
+
+  async #keepEvidence(name: string, pieces: Iterable<Uint8Array>): Promise<void> {
+    const { store, logger } = this.#options
+    try {
+      const gathered = await this.#gather(pieces)
+      if (gathered === null) return
+      const kept = await store.keepEvidence(name, gathered)
+      logger.error(kept === null ? `no room to keep ${name} as evidence` : `kept as evidence: ${kept}`)
+    } catch (error) {
+      logger.error(`${name} was not kept as evidence: ${String(error)}`)
+    }
+  }
+
+  /** Some milliseconds of work at a time. Null if the pump was closed meanwhile. */
+  async #gather(pieces: Iterable<Uint8Array>): Promise<Uint8Array | null> {
+    const gathered: Uint8Array[] = []
+    for (const piece of pieces) {
+      gathered.push(piece)
+      await pause()
+      if (this.#isClosed) return null
+    }
+    return joinPieces(gathered)
   }
 
   /** Hands on what a commit has made of the store. */

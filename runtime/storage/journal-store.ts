@@ -101,6 +101,18 @@ export class JournalStore implements Store {
     }
   }
 
+  async keepEvidence(name: string, bytes: Uint8Array): Promise<string | null> {
+    this.#parts()
+    const { fileSystem, directory } = this.#options
+    const evidence = new Evidence(fileSystem, directory)
+    try {
+      await evidence.makeRoom()
+      return await evidence.copyAside(name, bytes)
+    } catch (error) {
+      throw this.#explain(error, 'writing')
+    }
+  }
+
   info(): StoreInfo {
     assert(this.#state.kind === 'open' || this.#state.kind === 'failed', 'the store is open')
     const { journal, snapshots } = this.#state.parts

@@ -1,5 +1,5 @@
 import { FleetstepError, assert } from '../base/errors.ts'
-import { SNAPSHOT_JOURNAL_BYTES, STORED_RECORD_HEADER_BYTES } from '../base/limits.ts'
+import { EVIDENCE_FILES_MAX, SNAPSHOT_JOURNAL_BYTES, STORED_RECORD_HEADER_BYTES } from '../base/limits.ts'
 import { assertBatchBounds } from './batch.ts'
 import type { Recovered, SpaceLevel, Store, StoreInfo } from './store.ts'
 
@@ -11,6 +11,7 @@ export class MemoryMedium {
   recordBytes = 0
   last = 0
   holder: MemoryStore | null = null
+  readonly evidence: { readonly name: string; readonly bytes: Uint8Array }[] = []
 
   /** The process is gone: its lock falls, and what it had acknowledged stays. The old store must not be used again. */
   cutPower(): void {
@@ -72,6 +73,12 @@ export class MemoryStore implements Store {
       this.#medium.snapshot = { bytes: bytes.slice(), through }
       this.#bytesWritten += bytes.length
     })
+  }
+
+  keepEvidence(name: string, bytes: Uint8Array): Promise<string | null> {
+    this.#medium.evidence.push({ name, bytes: bytes.slice() })
+    if (this.#medium.evidence.length > EVIDENCE_FILES_MAX) this.#medium.evidence.shift()
+    return Promise.resolve(name)
   }
 
   info(): StoreInfo {

@@ -25,6 +25,12 @@ export interface Store {
    * @throws FleetstepError `disk-full`, `limit-reached` (the former snapshot stays; may be tried again), `storage-failed`
    */
   snapshot(bytes: Uint8Array, through: number): Promise<void>
+  /**
+   * Keeps `bytes` for people, beside the data and never read again; of too many the oldest goes. Resolves with the name of
+   * the file, or null if there was no room. One at a time.
+   * @throws FleetstepError `storage-failed`
+   */
+  keepEvidence(name: string, bytes: Uint8Array): Promise<string | null>
   info(): StoreInfo
   /** Looks how much room there is; `info().space` tells afterwards. @throws FleetstepError `storage-failed` */
   checkSpace(): Promise<SpaceLevel>

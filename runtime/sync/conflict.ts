@@ -8,7 +8,7 @@ import type { Effects } from './local-state.ts'
 
 /** A change that had to yield, shown to people: two changes of one point of which neither issuer had seen the other. */
 export interface Conflict {
-  /** `<operation id of the loser>@<path>`. */
+  /** `<operation id of the loser>@<path>`; with a word before it of an operation that is in no journal. */
   readonly id: string
   readonly path: Path
   readonly winner: ConflictSide
@@ -53,7 +53,10 @@ export class ConflictList {
   }
 
   restore(conflicts: readonly Conflict[], forgotten: number, resolved: readonly string[]): void {
-    for (const conflict of conflicts) this.#conflicts.set(conflict.id, conflict)
+    for (const conflict of conflicts) {
+      this.#conflicts.set(conflict.id, conflict)
+      if (isOfOriginal(conflict)) this.#kept.add(conflict.id)
+    }
     for (const id of resolved) this.#resolved.add(id)
     this.#forgotten = forgotten
   }
@@ -114,6 +117,11 @@ function conflictOf(clash: Clash): Conflict {
     winner: { operation: clash.winner.id, stage: clash.winner.stage, value: clash.winnerValue },
     loser: { operation: clash.loser.id, stage: clash.loser.stage, value: clash.loserValue },
   }
+}
+
+/** Its id begins with the kind of its original. */
+function isOfOriginal({ id }: Conflict): boolean {
+  return id.startsWith('draft ') || id.startsWith('operation ')
 }
 
 function idOf(clash: Clash): string {

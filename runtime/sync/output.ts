@@ -41,6 +41,8 @@ export type Output =
   | { readonly kind: 'standing'; readonly member: MemberId; readonly draftReason: string | null }
   | { readonly kind: 'settled'; readonly floor: number; readonly changes: readonly Change[] }
   | { readonly kind: 'alarm'; readonly alarm: Alarm }
+  /** All that is held, as a snapshot to be gathered piece by piece and kept for people under a name. */
+  | { readonly kind: 'evidence'; readonly name: string; readonly pieces: Iterable<Uint8Array> }
 
 /** Where a frame goes: what it is for, and by which links. */
 export interface Destination {

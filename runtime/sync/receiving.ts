@@ -8,6 +8,7 @@ import type { Output } from './output.ts'
 import type { Peer } from './peers.ts'
 import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
+import { snapshotPieces } from './snapshot.ts'
 
 /** What comes from other members: operations, announcements, requests; and the word of our own disk. */
 export class Receiving {
@@ -182,12 +183,15 @@ export class Receiving {
 
   /** Two nodes that have folded the same up to one floor and hold different states: a defect, or a damaged disk. */
   #checkDivergence(announcement: Announcement): Output[] {
-    const { history, alarms } = this.#core
+    const core = this.#core
     const { floor, floorDigest, member } = announcement
-    const digest = history.floorDigests.get(floor)
+    const digest = core.history.floorDigests.get(floor)
     if (digest === undefined || digest === floorDigest) return []
-    if (isOutvoted(this.#core, floor, digest))
-      this.#core.noteSetBack(`most of the fleet has another settled state at floor ${floor}`)
-    return alarms.raise({ name: 'divergence', member, floor })
+    if (isOutvoted(core, floor, digest))
+      core.noteSetBack(`most of the fleet has another settled state at floor ${floor}`)
+    const alarm = core.alarms.raise({ name: 'divergence', member, floor })
+    if (alarm.length === 0) return []
+    // The other side does the same, so that the two can be compared.
+    return [...alarm, { kind: 'evidence', name: `divergence-${floor}`, pieces: snapshotPieces(core.snapshot(null)) }]
   }
 }

@@ -130,6 +130,22 @@ export function describeStore(name: string, makeBench: () => Promise<StoreBench>
       await store.close()
     })
 
+    withBench('keeps evidence beside the data, each under a name', async (bench) => {
+      const store = bench.store()
+      await store.open()
+      await store.commit([record('a')])
+      const names = [
+        await store.keepEvidence('divergence-7', record('x')),
+        await store.keepEvidence('other', record('y')),
+      ]
+      assert.match(names[0] ?? '', /divergence-7$/)
+      assert.match(names[1] ?? '', /other$/)
+      await store.close()
+      const again = bench.store()
+      assert.deepEqual(texts((await again.open()).records), ['a'])
+      await again.close()
+    })
+
     withBench('takes nothing once it is closed', async (bench) => {
       const store = bench.store()
       await store.open()

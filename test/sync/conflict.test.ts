@@ -7,7 +7,9 @@ import type { Value } from '../../runtime/state/value.ts'
 import { History } from '../../runtime/sync/history.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
 import type { Batch } from '../../runtime/sync/message.ts'
-import { idOf, type Name, set, write } from '../state/operations.ts'
+import { ConflictList } from '../../runtime/sync/conflict.ts'
+import { conflictOf } from '../../runtime/sync/settlement.ts'
+import { idOf, type Name, operation, set, write } from '../state/operations.ts'
 import { batchOf } from './batches.ts'
 
 const NAMES = ['A', 'B', 'C'] as const
@@ -123,6 +125,24 @@ describe('conflicts', () => {
     assert.equal(history.conflicts.forgotten, 40)
     assert.equal(history.conflicts.list()[0]?.path, '2/0')
   })
+})
+
+test('conflicts that no operation carries are known as such also after a snapshot: the next welcome keeps them', () => {
+  const writer = { operation: idOf('A', 1), stage: 1, value: 1 }
+  const loser = { operation: idOf('B', 1), stage: 1, value: 2 }
+  const list = new ConflictList()
+  for (const kind of ['draft', 'operation'] as const) {
+    const draft = { ...operation({ by: 'B', seq: 1, stage: 1 }), original: { kind, id: idOf('B', 1) } }
+    const conflict = conflictOf({ current: draft, previous: { id: null, stage: 0 } }, set('x', 2), {
+      value: 1,
+      writer: null,
+    })
+    assert.ok(list.keep(conflict))
+  }
+  const again = new ConflictList()
+  again.restore([...list.list(), { id: 'of an operation@x', path: 'x' as never, winner: writer, loser }], 0, [])
+  assert.deepEqual(again.kept(), list.kept())
+  assert.equal(again.kept().length, 2)
 })
 
 function sets(by: Name, stage: number, value: Value, more: Parameters<typeof batchOf>[0]['writes'] = []): Batch {
