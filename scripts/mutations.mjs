@@ -1,74 +1,65 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { ensureInstalled } from './install.mjs'
+import { MUTATIONS, mutated, problemOf } from './mutations/mutation.mjs'
 import { fail, inProject, seconds } from './project.mjs'
-import { MUTATIONS } from './mutations/protocol.mjs'
 
 /**
- * Switches off one rule of the protocol at a time and shows that some test notices. The sources stay as they are: the text
- * is replaced while the tests are bundled.
+ * Switches off one rule of the protocol at a time and shows that the tests of that rule notice. The sources stay as they
+ * are: the text is replaced while the tests are bundled.
  */
-const usage = `node scripts/mutations.mjs [--only PART …]
-  --only PART   mutations whose name contains PART; may be repeated`
+const usage = `npm run mutations -- [--only PART …] [--check]
+  --only PART   mutations whose name or test contains PART; may be repeated
+  --check       only looks whether each still applies, without a run`
 
 /** A mutant that runs for longer is one that never comes to an end, which is noticed too. */
 const timeLimitMs = 240_000
 
-const { values } = parseArgs({ options: { only: { type: 'string', multiple: true, default: [] } } })
-ensureInstalled()
+const { values } = parseArgs({
+  options: { only: { type: 'string', multiple: true, default: [] }, check: { type: 'boolean', default: false } },
+})
+const startedMs = performance.now()
+const problems = MUTATIONS.flatMap((mutation) => problemOf(mutation) ?? [])
+if (problems.length > 0) fail(problems.join('\n'))
 const chosen = MUTATIONS.filter(
-  ({ name }) => values.only.length === 0 || values.only.some((part) => name.includes(part)),
+  ({ name, noticedBy }) =>
+    values.only.length === 0 || values.only.some((part) => `${name} ${noticedBy}`.includes(part)),
 )
 if (chosen.length === 0) fail(`No mutation is named so.\n${usage}`)
+if (values.check) {
+  console.log(`${MUTATIONS.length} mutations apply`)
+  process.exit(0)
+}
+ensureInstalled()
 
-/** The quick ones first: what they notice need not be simulated. */
-const groups = [
-  testsIn('test/state').concat(testsIn('test/sync')),
-  testsIn('test/simulation').filter((file) => !file.endsWith('simulation.test.ts')),
-  ['test/simulation/simulation.test.ts'],
-]
-
-await checkUnchanged()
 const survivors = []
-for (const mutation of chosen) {
-  const startedMs = performance.now()
-  const noticedBy = await findNotice(mutation)
-  console.log(
-    `${noticedBy === null ? '✖ NOT NOTICED' : '✔ noticed'}  ${mutation.name}  ${noticedBy ?? ''}  ${seconds(startedMs)}`,
-  )
-  if (noticedBy === null) survivors.push(mutation.name)
-}
-console.log(`${chosen.length - survivors.length} of ${chosen.length} mutations are noticed`)
-process.exit(survivors.length > 0 ? 1 : 0)
-
-/** @typedef {{ readonly name: string, readonly file: string, readonly from: string, readonly to: string }} Mutation */
-
-async function checkUnchanged() {
-  for (const files of groups) {
-    const { ok, output } = await run(await bundleWith(files, null))
-    if (!ok) fail(`Without any mutation the tests fail already:\n${output.slice(-2000)}`)
+for (const file of new Set(chosen.map(({ noticedBy }) => noticedBy))) {
+  const unchanged = await run(await bundleWith(file, null))
+  if (!unchanged.ok) fail(`Without any mutation ${file} fails already:\n${unchanged.output.slice(-2000)}`)
+  for (const mutation of chosen.filter(({ noticedBy }) => noticedBy === file)) {
+    const beganMs = performance.now()
+    const { ok, notice } = await run(await bundleWith(file, mutation))
+    const verdict = ok ? '✖ NOT NOTICED' : '✔ noticed'
+    const how = ok ? 'all pass' : (notice ?? 'never ends, or does not start')
+    console.log(`${verdict}  ${mutation.name}  (${file}: ${how})  ${seconds(beganMs)}`)
+    if (ok) survivors.push(mutation.name)
   }
 }
+console.log(`${chosen.length - survivors.length} of ${chosen.length} mutations are noticed, in ${seconds(startedMs)}`)
+if (survivors.length > 0) fail(`Not noticed:\n  ${survivors.join('\n  ')}`)
 
-/** The name of the first test that fails, or null. */
-async function findNotice(/** @type {Mutation} */ mutation) {
-  for (const files of groups) {
-    const { ok, output } = await run(await bundleWith(files, mutation))
-    if (ok) continue
-    return /^not ok \d+ - (.*)$/m.exec(output)?.[1] ?? 'it never ends, or does not start'
-  }
-  return null
-}
-
-/** Bundles into memory of a file of its own, with the mutation if there is one. */
-async function bundleWith(/** @type {readonly string[]} */ files, /** @type {Mutation | null} */ mutation) {
+/** Bundles into a file of its own, with the mutation if there is one. */
+async function bundleWith(
+  /** @type {string} */ file,
+  /** @type {import('./mutations/mutation.mjs').Mutation | null} */ mutation,
+) {
   const { build } = await import('esbuild')
-  const outfile = inProject('.cache', 'bundles', 'mutant.mjs')
+  const outfile = inProject('.cache', 'bundles', `mutant-${process.pid}.mjs`)
   await build({
-    stdin: { contents: files.map((file) => `import './${file}'`).join('\n'), resolveDir: inProject(), loader: 'js' },
+    stdin: { contents: `import './${file}'`, resolveDir: inProject(), loader: 'js' },
     outfile,
     bundle: true,
     platform: 'node',
@@ -78,7 +69,7 @@ async function bundleWith(/** @type {readonly string[]} */ files, /** @type {Mut
     ignoreAnnotations: true,
     logLevel: 'error',
     plugins: [changing(mutation)],
-  })
+  }).catch(() => fail(`${mutation?.name ?? file} does not build; the error is above`))
   return outfile
 }
 
@@ -86,7 +77,7 @@ async function bundleWith(/** @type {readonly string[]} */ files, /** @type {Mut
  * `import.meta.url` stays the address of the source file, as in every bundle of tests.
  * @returns {import('esbuild').Plugin}
  */
-function changing(/** @type {Mutation | null} */ mutation) {
+function changing(/** @type {import('./mutations/mutation.mjs').Mutation | null} */ mutation) {
   return {
     name: 'changing',
     setup(build) {
@@ -102,30 +93,27 @@ function changing(/** @type {Mutation | null} */ mutation) {
   }
 }
 
-function mutated(/** @type {string} */ source, /** @type {Mutation} */ { name, file, from, to }) {
-  if (source.split(from).length !== 2) fail(`${name}: the text to replace is not found once in ${file}`)
-  return source.replace(from, () => to)
-}
-
-/** @returns {Promise<{ ok: boolean, output: string }>} */
+/**
+ * Ends with the first test that fails.
+ * @returns {Promise<{ ok: boolean, notice: string | null, output: string }>}
+ */
 function run(/** @type {string} */ bundle) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['--test-reporter=tap', bundle], { stdio: ['ignore', 'pipe', 'pipe'] })
     const alarm = setTimeout(() => child.kill('SIGKILL'), timeLimitMs)
     let output = ''
+    /** @type {string | null} */
+    let notice = null
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (/** @type {string} */ text) => (output += text))
+      stream.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+        output += text
+        notice ??= /^ *not ok \d+ - (.*)$/m.exec(output)?.[1] ?? null
+        if (notice !== null) child.kill('SIGKILL')
+      })
     }
     child.on('close', (code) => {
       clearTimeout(alarm)
-      resolve({ ok: code === 0, output })
+      resolve({ ok: code === 0, notice, output })
     })
   })
-}
-
-function testsIn(/** @type {string} */ folder) {
-  return readdirSync(inProject(folder), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.test.ts'))
-    .map((file) => `${folder}/${file.replaceAll('\\', '/')}`)
-    .toSorted()
 }

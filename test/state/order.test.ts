@@ -20,6 +20,15 @@ test('canonical order is by stage, then by priority from high to low, then by no
   assert.equal(compareCanonically(later, later), 0)
 })
 
+test('operations of one stage and tier stand in the order of their node ids, the higher first', () => {
+  const [high, low] = ['B', 'A'].map((name) => operation({ by: name as 'A' | 'B' })) as [Positioned, Positioned]
+  const [b, a] = [high, low].map((one) => ({ ...one, priority: { ...one.priority, tier: 1 } })) as [
+    Positioned,
+    Positioned,
+  ]
+  assert.ok(compareCanonically(b, a) < 0 && compareCanonically(a, b) > 0)
+})
+
 test('priority is the tier, then the node id', () => {
   const [a, b] = [operation({ by: 'A' }).priority, operation({ by: 'B' }).priority]
   assert.ok(comparePriority(a, b) > 0 && comparePriority(b, a) < 0)

@@ -1,4 +1,5 @@
-import { type MemberId, memberIdOf } from '../../runtime/base/ids.ts'
+import { equalBytes } from '../../runtime/base/bytes.ts'
+import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import type { OperationRequest } from '../../runtime/state/operation.ts'
 import type { Input } from '../../runtime/sync/input.ts'
@@ -10,6 +11,9 @@ import type { Output } from '../../runtime/sync/output.ts'
 import type { Recovered } from '../../runtime/sync/recovery.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
 import { joinPieces } from '../../runtime/sync/snapshot.ts'
+
+/** Stands for the signature of the operator. */
+export const SIGNED: Uint8Array = new TextEncoder().encode('signed')
 
 const NOTHING_STORED: Recovered = { snapshot: null, records: [], last: 0 }
 
@@ -27,13 +31,20 @@ export class DrivenReplica {
   lastStored: number
 
   /**
-   * @param index of the founder that it is
+   * @param which index of the founder that it is, or the node of a draft
    * @param snapshotJournalBytes journal bytes after which it cuts a snapshot, if not the usual ones
    */
-  constructor(genesis: Genesis, index: number, recovered: Recovered = NOTHING_STORED, snapshotJournalBytes?: number) {
-    const self = founder(genesis, index)
+  constructor(
+    genesis: Genesis,
+    which: number | NodeId,
+    recovered: Recovered = NOTHING_STORED,
+    snapshotJournalBytes?: number,
+  ) {
+    const self = typeof which === 'number' ? founder(genesis, which) : memberIdOf(which, 0)
+    const random = seededRandom(typeof which === 'number' ? which + 1 : 99)
     const often = snapshotJournalBytes === undefined ? {} : { snapshotJournalBytes }
-    this.replica = new Replica({ self, genesis, random: seededRandom(index + 1), recovered, ...often })
+    const verifyEpoch = (_: Uint8Array, signature: Uint8Array): boolean => equalBytes(signature, SIGNED)
+    this.replica = new Replica({ self, genesis, random, recovered, verifyEpoch, ...often })
     this.lastStored = recovered.last
     this.#keep(this.replica.tick(this.now))
     this.give({ kind: 'link-up', link: 'air' })

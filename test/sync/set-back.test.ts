@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { OperationId } from '../../runtime/base/ids.ts'
+import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { nodeOf, type OperationId } from '../../runtime/base/ids.ts'
+import type { VersionEntry } from '../../runtime/sync/version-vector.ts'
 import type { Batch } from '../../runtime/sync/message.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
-import { HandIssuer, life } from '../support/handmade.ts'
-import { genesisOf } from '../support/replica-network.ts'
+import { admit, HandIssuer, life } from '../support/handmade.ts'
+import { genesisOf, set } from '../support/replica-network.ts'
+import { announcementOf } from './announcements.ts'
 
 const FLEET = genesisOf(2)
 const [SELF, OTHER] = [founder(FLEET, 0), founder(FLEET, 1)]
@@ -47,4 +50,65 @@ test('an operation that names what we have issued proves nothing', () => {
   node.giveMessage({ kind: 'batch', batch: batchNaming(OTHER, 'previous') })
   assert.equal(node.inspect().status, 'member')
   assert.equal(node.replica.get('x' as never), 2, 'ours has the higher priority, and the other has not seen it')
+})
+
+test('whoever holds more operations of ours than we do, or others, has met us before we were set back', () => {
+  const node = (): DrivenReplica => {
+    const started = new DrivenReplica(FLEET, 0)
+    started.store()
+    started.issue(set('x', 1))
+    started.store()
+    return started
+  }
+  const reasonAfter = (entry: (held: VersionEntry) => VersionEntry): string | null => {
+    const one = node()
+    const [held] = one.inspect().vector
+    assert.ok(held)
+    one.giveMessage({ kind: 'announcement', announcement: announcementOf(one, OTHER, { vector: [entry(held)] }) })
+    return one.inspect().draftReason
+  }
+  assert.equal(
+    reasonAfter((held) => held),
+    null,
+  )
+  assert.match(
+    reasonAfter((held) => ({ ...held, seq: 2 })) ?? '',
+    /holds 2 operations of this node, which knows only 1/,
+  )
+  assert.match(reasonAfter((held) => ({ ...held, digest: EMPTY_DIGEST })) ?? '', /other operations of this node/)
+})
+
+test('an operation of our own that comes from others and that we do not know proves that we were set back', () => {
+  const node = new DrivenReplica(FLEET, 0)
+  node.store()
+  const issuer = new HandIssuer(SELF, 2)
+  issuer.issue({ set: ['x', 1] })
+  node.giveMessage({ kind: 'batch', batch: issuer.batches[0]! })
+  assert.match(node.inspect().draftReason ?? '', /operation 1 of this node/)
+})
+
+test('a draft of which the fleet holds operations was set back to before it joined: it begins another life', () => {
+  const draft = new DrivenReplica(FLEET, nodeOf(life('n')))
+  draft.store()
+  const { self } = draft.replica
+  const vector = [{ member: self, seq: 3, digest: EMPTY_DIGEST }]
+  draft.giveMessage({ kind: 'announcement', announcement: announcementOf(draft, OTHER, { vector }) })
+  assert.notEqual(draft.replica.self, self)
+  assert.match(draft.inspect().draftReason ?? '', /which is a draft here/)
+})
+
+test('only a settled member surely knows what we said before our start: before it is heard nothing of ours is sent', () => {
+  const node = new DrivenReplica(FLEET, 0)
+  node.store()
+  const sponsor = new HandIssuer(OTHER, 1)
+  const newcomer = life('n', 7)
+  sponsor.issue({ join: admit(newcomer, 0) })
+  node.giveMessage({ kind: 'batch', batch: sponsor.batches[0]! })
+  node.issue(set('x', 1))
+  node.giveMessage({ kind: 'announcement', announcement: announcementOf(node, newcomer, { stage: 0 }) })
+  assert.deepEqual(node.batchesIn([...node.store(), ...node.wait(100)]), [], 'its join is not settled')
+  node.giveMessage({ kind: 'announcement', announcement: announcementOf(node, OTHER, { stage: 0 }) })
+  const gaps = [{ member: SELF, after: 0, through: 1 }]
+  const outputs = node.giveMessage({ kind: 'request', request: { from: OTHER, to: SELF, gaps } })
+  assert.equal(node.batchesIn(outputs).length, 1)
 })

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { MemberId } from '../../runtime/base/ids.ts'
+import { ANSWER_BYTES_MAX, BATCHES_PER_ANSWER_MAX } from '../../runtime/base/limits.ts'
+import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
+import type { Batch, Gap } from '../../runtime/sync/message.ts'
+import type { Output } from '../../runtime/sync/output.ts'
+import { Peers } from '../../runtime/sync/peers.ts'
+import { versionVector } from '../../runtime/sync/version-vector.ts'
+import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
+import { HandIssuer } from '../support/handmade.ts'
+import { genesisOf, set } from '../support/replica-network.ts'
+import { announcementOf } from './announcements.ts'
+
+const FLEET = genesisOf(3)
+const [A, B, C] = [0, 1, 2].map((index) => founder(FLEET, index)) as [MemberId, MemberId, MemberId]
+
+/** A member that holds two of five operations of `b`, and has been idle for long. */
+function idle(): { a: DrivenReplica; ofB: HandIssuer } {
+  const a = new DrivenReplica(FLEET, 0)
+  a.store()
+  const ofB = chain(B, 5)
+  for (const batch of ofB.batches.slice(0, 2)) a.giveMessage({ kind: 'batch', batch })
+  a.store()
+  a.wait(200_000)
+  return { a, ofB }
+}
+
+function chain(member: MemberId, length: number, value: string = ''): HandIssuer {
+  const issuer = new HandIssuer(member, 2)
+  let after = null
+  for (let seq = 1; seq <= length; seq++)
+    after = issuer.issue({ after, set: [`of/${member.slice(0, 2)}/${seq}`, value] })
+  return issuer
+}
+
+function gapsIn(node: DrivenReplica, outputs: readonly Output[]): Gap[] {
+  return node.messagesIn(outputs).flatMap((message) => (message.kind === 'request' ? message.request.gaps : []))
+}
+
+test('of two announcements the one of the later start holds, and of one start the later one', () => {
+  const { a } = idle()
+  const peers = new Peers()
+  const own = { vector: versionVector([]), digest: a.inspect().floorDigest }
+  const isNew = (start: number, number: number): boolean =>
+    peers.note({ ...announcementOf(a, B), start, number }, own, 'air', 0) !== null
+  assert.deepEqual(
+    [isNew(1, 2), isNew(1, 1), isNew(1, 2), isNew(1, 3), isNew(2, 1), isNew(1, 9), isNew(2, 2)],
+    [true, false, false, true, true, false, true],
+  )
+})
+
+test('whoever hears the digest that it has itself says nothing more', () => {
+  const { a } = idle()
+  const outputs = a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { vector: null }) })
+  const said = a.messagesIn([...outputs, ...a.wait(300)])
+  assert.ok(said.every((message) => message.kind === 'announcement' && message.announcement.vector === null))
+})
+
+test('whoever hears another digest tells what it holds, so that the other can ask', () => {
+  const { a, ofB } = idle()
+  const more = announcementOf(a, C, { vector: [{ member: B, seq: 5, digest: ofB.batches[4]!.digest }] })
+  const outputs = a.giveMessage({ kind: 'announcement', announcement: { ...more, vector: null } })
+  const said = a.announcementsIn([...outputs, ...a.wait(300)])
+  assert.deepEqual(
+    said.map(({ vector }) => vector?.length),
+    [1],
+  )
+})
+
+test('whoever is ahead says so, and whoever is behind asks for exactly what it lacks', () => {
+  const { a, ofB } = idle()
+  a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { vector: [] }) })
+  assert.deepEqual(
+    a.announcementsIn(a.wait(300)).map(({ vector }) => vector?.length),
+    [1],
+  )
+  a.wait(200_000)
+  const vector = [{ member: B, seq: 5, digest: ofB.batches[4]!.digest }]
+  a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { vector }) })
+  const outputs = a.wait(300)
+  assert.deepEqual(a.announcementsIn(outputs), [], 'it is not ahead')
+  assert.deepEqual(gapsIn(a, outputs)[0], { member: B, after: 2, through: 5 })
+})
+
+test('an answer is bounded in batches and in bytes, and the asker can go on behind it', () => {
+  for (const [value, length, most] of [
+    ['', 3 * BATCHES_PER_ANSWER_MAX, BATCHES_PER_ANSWER_MAX],
+    ['x'.repeat(15_000), 2 * BATCHES_PER_ANSWER_MAX, Math.floor(ANSWER_BYTES_MAX / 15_000)],
+  ] as const) {
+    const a = new DrivenReplica(FLEET, 0)
+    a.store()
+    const { batches } = chain(B, length, value)
+    for (const batch of batches) a.giveMessage({ kind: 'batch', batch })
+    const got: number[] = []
+    while (got.length < length) {
+      const gaps = [{ member: B, after: got.length, through: length }]
+      const answer = a.batchesIn(a.giveMessage({ kind: 'request', request: { from: C, to: A, gaps } }))
+      assert.ok(answer.length > 0 && answer.length <= most, `${answer.length} batches`)
+      got.push(...answer.map(seqOf))
+    }
+    assert.deepEqual(got, batches.map(seqOf), 'in order, and each once')
+  }
+})
+
+test('of a retired member nothing is asked for beyond what stands of it', () => {
+  const { a, ofB } = idle()
+  const epoch: Epoch = { number: 1, counting: [C], retired: [B], signature: SIGNED }
+  a.give({ kind: 'epoch', epoch })
+  a.store()
+  const entry = (seq: number) => ({ member: B, seq, digest: ofB.batches[seq - 1]!.digest })
+  const parts = { epoch: 1, newestEpoch: 1, epochDigest: epochDigest(epoch), frozen: [entry(3)] }
+  a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { ...parts, vector: [entry(5)] }) })
+  const gaps = gapsIn(a, [...a.store(), ...a.wait(2000)])
+  assert.ok(gaps.length > 0)
+  for (const gap of gaps) assert.deepEqual(gap, { member: B, after: 2, through: 3 })
+})
+
+test('what another one has just asked everybody for is not asked for again at once', () => {
+  for (const isHeard of [false, true]) {
+    const { a, ofB } = idle()
+    const vector = [{ member: B, seq: 5, digest: ofB.batches[4]!.digest }]
+    a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { vector }) })
+    const request = { from: C, to: B, gaps: [{ member: B, after: 0, through: 5 }] }
+    if (isHeard) a.giveMessage({ kind: 'request', request })
+    assert.equal(gapsIn(a, a.wait(300)).length > 0, !isHeard)
+    if (isHeard) assert.ok(gapsIn(a, a.wait(2000)).length > 0, 'but when no answer comes')
+  }
+})
+
+test('an announcement states only what is on the disk', () => {
+  const { a, ofB } = idle()
+  a.giveMessage({ kind: 'batch', batch: ofB.batches[2]! })
+  const stated = (): (number | undefined)[] => {
+    a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { vector: [] }) })
+    return a.announcementsIn(a.wait(300)).map(({ vector }) => vector?.[0]?.seq)
+  }
+  assert.deepEqual(stated(), [2])
+  a.store()
+  assert.ok(stated().includes(3))
+})
+
+test('a node with two links carries operations and announcements from one to the other, and not back', () => {
+  const { a, ofB } = idle()
+  a.give({ kind: 'link-up', link: 'cable' })
+  const operations = a.giveMessage({ kind: 'batch', batch: ofB.batches[2]! })
+  const announcements = a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C) })
+  const targets = [operations, announcements].map((outputs) =>
+    outputs.flatMap((output) => (output.kind === 'send' ? [output.to] : [])),
+  )
+  assert.deepEqual(targets[0], [{ channel: 'operations', links: { except: 'air' } }])
+  assert.deepEqual(targets[1]?.[0], { channel: 'announcements', links: { except: 'air' } })
+})
+
+test('while nothing changes the intervals between announcements double up to a bound, which grows with the fleet', () => {
+  const saidIn = (members: number, durationMs: number): number => {
+    const node = new DrivenReplica(genesisOf(members), 0)
+    node.store()
+    node.issue(set('x', 1))
+    node.store()
+    return node.announcementsIn(node.wait(durationMs)).length
+  }
+  const [first, hour, large] = [saidIn(16, 30_000), saidIn(16, 3_600_000), saidIn(128, 3_600_000)]
+  assert.ok(first >= 4 && first <= 16, `${first} in the first half minute`)
+  assert.ok(hour >= 3600 / 32 && hour <= 3600 / 16 + 20, `${hour} in an hour`)
+  assert.ok(large >= 3600 / 256 && large <= 3600 / 128 + 20, `${large} in an hour, of 128 members`)
+})
+
+function seqOf({ messages }: Batch): number {
+  return messages[0]!.current.id.seq
+}

@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Digest, digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
+import { belongingsOf } from '../../runtime/sync/adoption.ts'
+import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
+import { History } from '../../runtime/sync/history.ts'
+import { Membership } from '../../runtime/sync/membership.ts'
+import type { Announcement, Message, Offer } from '../../runtime/sync/message.ts'
+import type { Output } from '../../runtime/sync/output.ts'
+import { maySponsor, refusalOf } from '../../runtime/sync/sponsor.ts'
+import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
+import { admit, HandIssuer, life } from '../support/handmade.ts'
+import { genesisOf, set } from '../support/replica-network.ts'
+import { announcementOf } from './announcements.ts'
+
+const FLEET = genesisOf(3)
+const [A, B, C] = [0, 1, 2].map((index) => founder(FLEET, index)) as [MemberId, MemberId, MemberId]
+const N = nodeOf(life('n'))
+
+function requestOf(member: MemberId, epoch = 0): Message {
+  return {
+    kind: 'join-request',
+    request: { member, tier: 0, key: new Uint8Array(), proof: new Uint8Array(), epoch },
+  }
+}
+
+function offersIn(node: DrivenReplica, outputs: readonly Output[]): Offer[] {
+  return node.messagesIn(outputs).flatMap((message) => (message.kind === 'offer' ? [message.offer] : []))
+}
+
+function started(index: number, fleet = FLEET): DrivenReplica {
+  const node = new DrivenReplica(fleet, index)
+  node.store()
+  return node
+}
+
+test('whoever does not know the cuts, or lacks operations below them, sponsors nobody', () => {
+  const history = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
+  assert.equal(maySponsor(history), true, 'nobody was ever retired')
+  const epoch: Epoch = { number: 1, counting: [A], retired: [C], signature: SIGNED }
+  history.retirement.restore({ epoch, before: 0, frozen: new Map(), cuts: null })
+  assert.equal(maySponsor(history), false)
+  const ofC = new HandIssuer(C, 1)
+  ofC.issue({ set: ['x', 1] })
+  history.cut(new Map([[C, { member: C, seq: 1, digest: ofC.batches[0]!.digest }]]))
+  assert.equal(maySponsor(history), false)
+  history.receive(ofC.batches[0]!)
+  assert.equal(maySponsor(history), true)
+})
+
+test('a member id that was retired is refused for ever, also if it is not in the state', () => {
+  const history = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
+  const request = { member: life('n', 7), tier: 0, key: new Uint8Array(), proof: new Uint8Array(), epoch: 0 }
+  assert.equal(refusalOf(request, history), null)
+  const epoch: Epoch = { number: 1, counting: [A], retired: [request.member], signature: SIGNED }
+  history.retirement.restore({ epoch, before: 0, frozen: new Map(), cuts: null })
+  assert.match(refusalOf(request, history) ?? '', /was retired/)
+})
+
+test('a sponsor has everything on its disk that a welcome holds, the first one and a repeated one', () => {
+  const a = started(0)
+  hear(a, [B, C])
+  const newcomer = life('n', 7)
+  const ofB = new HandIssuer(B, 2)
+  for (const [index, what] of ['the first welcome', 'a repeated one'].entries()) {
+    a.giveMessage(requestOf(newcomer))
+    if (index === 1) a.issue(set('x', 'makes the disk busy'))
+    assert.deepEqual(offersIn(a, a.wait(1000)), [], `${what}: the join, or something else, is not on the disk`)
+    const record = a.unstored.at(-1)!.number
+    ofB.issue({ set: [`y/${index}`, 'comes meanwhile'] })
+    a.giveMessage({ kind: 'batch', batch: ofB.batches[index]! })
+    assert.deepEqual(offersIn(a, a.give({ kind: 'stored', through: record })), [], `${what}: what came is in it too`)
+    assert.equal(offersIn(a, a.store()).length, 1, what)
+  }
+})
+
+test('who hears that another one has welcomed a draft is silent', () => {
+  const a = started(0, genesisOf(1))
+  a.giveMessage(requestOf(life('n', 7)))
+  const offer: Offer = { to: life('n', 7), from: B, purpose: 'welcome', digest: EMPTY_DIGEST, size: 9 }
+  a.giveMessage({ kind: 'offer', offer })
+  a.wait(1000)
+  assert.equal(a.inspect().journalLength, 0)
+})
+
+/** A draft, and a sponsor that has its welcome ready. */
+function welcomed(fleet = genesisOf(1)): { n: DrivenReplica; sponsor: DrivenReplica; offer: Offer } {
+  const n = new DrivenReplica(fleet, N)
+  n.store()
+  const sponsor = started(0, fleet)
+  hear(
+    sponsor,
+    fleet.founders.slice(1).map((_, index) => founder(fleet, index + 1)),
+  )
+  const [offer] = welcomeOf(sponsor, n)
+  assert.ok(offer)
+  return { n, sponsor, offer }
+}
+
+function welcomeOf(sponsor: DrivenReplica, n: DrivenReplica): Offer[] {
+  sponsor.giveMessage(requestOf(n.replica.self))
+  return offersIn(sponsor, [...sponsor.wait(1000), ...sponsor.store()])
+}
+
+/** Fetches what was offered, and returns what adopting it brings about. */
+function fetch(n: DrivenReplica, sponsor: DrivenReplica, offer: Offer): readonly Output[] {
+  let outputs = n.giveMessage({ kind: 'offer', offer })
+  for (;;) {
+    const requests = n.messagesIn(outputs).filter(({ kind }) => kind === 'chunk-request')
+    if (requests.length === 0) return n.store()
+    outputs = requests.flatMap((request) =>
+      sponsor.messagesIn(sponsor.giveMessage(request)).flatMap((chunk) => [...n.giveMessage(chunk)]),
+    )
+  }
+}
+
+test('of several welcomes the first one wins', () => {
+  const { n, offer } = welcomed()
+  const asked = (outputs: readonly Output[]): Digest[] =>
+    n.messagesIn(outputs).flatMap((message) => (message.kind === 'chunk-request' ? [message.request.digest] : []))
+  assert.deepEqual(asked(n.giveMessage({ kind: 'offer', offer })), [offer.digest])
+  const second = { ...offer, digest: digestOf('another welcome') }
+  const outputs = [...n.giveMessage({ kind: 'offer', offer: second }), ...n.wait(3000)]
+  assert.deepEqual([...new Set(asked(outputs))], [offer.digest])
+})
+
+test('a newcomer is a member when its welcome is on its own disk, and not before', () => {
+  const { n, sponsor, offer } = welcomed()
+  n.giveMessage({ kind: 'offer', offer })
+  const [request] = n.messagesIn(n.outputs).filter(({ kind }) => kind === 'chunk-request')
+  assert.ok(request)
+  for (const chunk of sponsor.messagesIn(sponsor.giveMessage(request))) n.giveMessage(chunk)
+  const parts = n.unstored.length
+  assert.ok(parts > 0)
+  n.give({ kind: 'stored', through: n.lastStored })
+  assert.equal(n.inspect().status, 'draft')
+  n.store()
+  assert.equal(n.inspect().status, 'member')
+})
+
+test('a welcome of a sponsor that does not know the newest epoch is refused', () => {
+  const fleet = genesisOf(2)
+  const { n, sponsor, offer } = welcomed(fleet)
+  const epoch: Epoch = { number: 1, counting: [founder(fleet, 0)], retired: [founder(fleet, 1)], signature: SIGNED }
+  n.give({ kind: 'epoch', epoch })
+  n.store()
+  fetch(n, sponsor, offer)
+  assert.equal(n.inspect().status, 'draft')
+  assert.ok(Object.keys(n.inspect().dropped).some((reason) => reason.includes('older epoch')))
+})
+
+/** The epoch in which `a` is retired and only `counting` counts, which holds nothing of it: all of `a` is cut. */
+function cutAll(node: DrivenReplica, retired: MemberId, counting: MemberId): void {
+  const epoch: Epoch = { number: 1, counting: [counting], retired: [retired], signature: SIGNED }
+  node.give({ kind: 'epoch', epoch })
+  node.store()
+  const parts: Partial<Announcement> = {
+    epoch: 1,
+    newestEpoch: 1,
+    epochDigest: epochDigest(epoch),
+    frozen: [],
+    vector: [],
+  }
+  node.giveMessage({ kind: 'announcement', announcement: announcementOf(node, counting, parts) })
+  node.store()
+}
+
+test('a node whose adopted join was cut is a draft at once, even if another join of it stands', () => {
+  const { n, sponsor, offer } = welcomed(FLEET)
+  fetch(n, sponsor, offer)
+  const { self } = n.replica
+  assert.equal(n.inspect().status, 'member')
+  const other = new HandIssuer(B, 2)
+  other.issue({ join: admit(self, 0) })
+  n.giveMessage({ kind: 'batch', batch: other.batches[0]! })
+  n.store()
+  cutAll(n, A, B)
+  assert.ok(
+    n.inspect().members.some(({ member }) => member === self),
+    'the other join stands',
+  )
+  assert.equal(n.inspect().status, 'draft')
+  assert.equal(n.inspect().draftReason, 'its join was cut')
+})
+
+test('a node whose sponsor was itself taken in by a cut join is a draft too', () => {
+  const k = new HandIssuer(life('k', 1), 0)
+  const ofA = new HandIssuer(A, 3)
+  const join = ofA.issue({ join: admit(k.member, 0) })
+  const n = new DrivenReplica(FLEET, N)
+  n.store()
+  k.issue({ after: join, join: admit(n.replica.self, 0) })
+  // b holds both joins and welcomes n again: the join of k is the one that n adopts.
+  const b = started(1)
+  for (const batch of [...ofA.batches, ...k.batches]) b.giveMessage({ kind: 'batch', batch })
+  b.store()
+  hear(b, [A, C])
+  const [offer] = welcomeOf(b, n)
+  assert.ok(offer)
+  fetch(n, b, offer)
+  assert.equal(n.inspect().status, 'member')
+  cutAll(n, A, C)
+  assert.equal(n.inspect().draftReason, 'its join was cut')
+})
+
+/** Others have been heard, so that the node may speak. */
+function hear(node: DrivenReplica, others: readonly MemberId[]): void {
+  for (const member of others)
+    node.giveMessage({ kind: 'announcement', announcement: announcementOf(node, member, { stage: 0 }) })
+}
+
+test('a cut join is passed on as evidence to those who wait for its member, also after a restart from a snapshot', () => {
+  const k = new HandIssuer(life('k', 1), 0)
+  const ofA = new HandIssuer(A, 3)
+  const join = ofA.issue({ join: admit(k.member, 0) })
+  k.issue({ after: join, set: ['x', 1] })
+  const b = new DrivenReplica(FLEET, 1, undefined, 1)
+  b.store()
+  for (const batch of [...ofA.batches, ...k.batches]) b.giveMessage({ kind: 'batch', batch })
+  b.store()
+  cutAll(b, A, C)
+  const gaps = [{ member: k.member, after: 0, through: 1 }]
+  const answerOf = (node: DrivenReplica): Digest[] => {
+    hear(node, [C])
+    node.giveMessage({ kind: 'request', request: { from: C, to: null, gaps } })
+    return node.batchesIn(node.wait(300)).map(({ digest }) => digest)
+  }
+  assert.deepEqual(answerOf(b), [ofA.batches[0]!.digest])
+  b.give({ kind: 'snapshot-due' })
+  b.store()
+  assert.ok(b.snapshot)
+  const again = new DrivenReplica(FLEET, 1, { snapshot: b.snapshot, records: b.records, last: b.lastStored })
+  again.store()
+  assert.deepEqual(answerOf(again), [ofA.batches[0]!.digest])
+})
+
+test('of a former life what stands before the join that counts comes back: it is void there', () => {
+  const [former, now] = [life('n', 7), life('n', 8)]
+  const own = new HandIssuer(former, 0)
+  const ofB = new HandIssuer(B, 2)
+  const ground = ofB.issue({ set: ['ground', 0] })
+  own.issue({ after: ground, add: ['n', 1] })
+  const join = ofB.issue({ after: ofB.issue({ after: ground, set: ['q', 1] }), join: admit(former, 0) })
+  own.issue({ after: join, add: ['n', 10] })
+  const [old, fresh] = [0, 1].map(() => {
+    const history = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
+    for (const batch of [...ofB.batches, ...own.batches]) history.receive(batch)
+    return history
+  }) as [History, History]
+  const holding = {
+    life: { member: now, draftReason: 'test', adoptedJoin: null, trusted: null },
+    history: old,
+    drafts: [],
+  }
+  assert.deepEqual(
+    belongingsOf(holding, fresh).drafts.map(({ current }) => current.original.id),
+    [{ member: former, seq: 1 }],
+  )
+})
+
+test('a welcome that holds operations of the draft itself is not adopted: another life begins', () => {
+  const n = new DrivenReplica(genesisOf(1), N)
+  n.store()
+  const { self } = n.replica
+  const a = started(0, genesisOf(1))
+  a.giveMessage(requestOf(self))
+  a.wait(1000)
+  a.store()
+  const own = new HandIssuer(self, 0)
+  const [join] = a.inspect().journal()
+  assert.equal(join?.stage, 1)
+  const { current } = a.batchesIn(a.outputs)[0]!.messages[0]!
+  own.issue({ after: current, set: ['x', 'before the disk was set back'] })
+  a.giveMessage({ kind: 'batch', batch: own.batches[0]! })
+  a.store()
+  hear(a, [self])
+  const [offer] = welcomeOf(a, n)
+  assert.ok(offer)
+  fetch(n, a, offer)
+  assert.equal(n.inspect().status, 'draft')
+  assert.notEqual(n.replica.self, self)
+})
