@@ -21,11 +21,11 @@ test('canonical order is by stage, then by priority from high to low, then by no
 })
 
 test('operations of one stage and tier stand in the order of their node ids, the higher first', () => {
-  const [high, low] = ['B', 'A'].map((name) => operation({ by: name as 'A' | 'B' })) as [Positioned, Positioned]
-  const [b, a] = [high, low].map((one) => ({ ...one, priority: { ...one.priority, tier: 1 } })) as [
-    Positioned,
-    Positioned,
-  ]
+  const withTier = (by: 'A' | 'B'): Positioned => {
+    const one = operation({ by })
+    return { ...one, priority: { ...one.priority, tier: 1 } }
+  }
+  const [a, b] = [withTier('A'), withTier('B')]
   assert.ok(compareCanonically(b, a) < 0 && compareCanonically(a, b) > 0)
 })
 

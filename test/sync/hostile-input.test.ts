@@ -335,7 +335,7 @@ function expectTakenByTheRules(victim: DrivenReplica, message: Message, bytes: U
 
 const ALLOWED: Readonly<Record<Message['kind'], readonly Output['kind'][]>> = {
   batch: ['integrated', 'removed', 'store', 'change', 'outcome', 'conflict', 'alarm'],
-  announcement: ['alarm', 'send', 'settled', 'removed', 'store', 'change', 'outcome', 'conflict'],
+  announcement: ['alarm', 'evidence', 'send', 'settled', 'removed', 'store', 'change', 'outcome', 'conflict'],
   request: ['send'],
   epoch: [],
   'join-request': ['send'],
