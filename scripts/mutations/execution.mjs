@@ -102,9 +102,9 @@ export const EXECUTION = [
     noticedBy: 'test/sync/conflict.test.ts',
   },
   {
-    name: 'valid: the stage follows the stage of the previous operation',
-    file: 'runtime/sync/operation-codec.ts',
-    from: 'current.stage !== previous.stage + 1',
+    name: 'valid: stages grow within a batch',
+    file: 'runtime/sync/batch-codec.ts',
+    from: 'before !== null && message.current.stage <= before.current.stage',
     to: 'false',
     noticedBy: 'test/sync/codec-batch.test.ts',
   },

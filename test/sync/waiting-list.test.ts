@@ -129,7 +129,7 @@ describe('the waiting list and the deferred queue', () => {
     for (let seq = 1; ; seq++) {
       const batch = batchOf({ by: 'A', seq, stage: seq + 1, previous: MISSING, writes: [set('x', value)] })
       if (list.add(batch, { ...idOf('A', 1), seq: 0 }) === 'full of strangers') break
-      bytes += batch.payload.length
+      bytes += batch.plainBytes
     }
     assert.ok(bytes <= WAITING_STRANGER_BYTES_MAX && bytes > WAITING_STRANGER_BYTES_MAX - 17_000)
   })
