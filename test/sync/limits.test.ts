@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Digest, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
+import {
+  APPENDED_BYTES_MAX,
+  CANDIDATES_MAX,
+  DRAFTS_MAX,
+  FLOOR_DIGESTS_MAX,
+  KEY_BYTES,
+  OPERATION_BYTES_MAX,
+  OPERATIONS_PER_BATCH_MAX,
+  PATHS_MAX,
+  PROOF_BYTES_MAX,
+  REFUSAL_BYTES_MAX,
+  SIGNATURE_BYTES_MAX,
+  SNAPSHOT_BYTES_MAX,
+  TRANSFER_ATTEMPTS_MAX,
+  TRANSFER_CHUNK_BYTES,
+  TRANSFERS_MAX,
+  VALUE_BYTES_MAX,
+  WAITING_MESSAGES_MAX,
+  WRITES_PER_OPERATION_MAX,
+} from '../../runtime/base/limits.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
+import type { OperationRequest } from '../../runtime/state/operation.ts'
+import type { JoinRequest, Message, Offer } from '../../runtime/sync/message.ts'
+import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
+import { Sponsor } from '../../runtime/sync/sponsor.ts'
+import { Fetch, isAcceptable, TransferSource } from '../../runtime/sync/transfer.ts'
+import { decodeSnapshot } from '../../runtime/sync/snapshot.ts'
+import { WaitingList } from '../../runtime/sync/waiting-list.ts'
+import { idOf } from '../state/operations.ts'
+import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import { life } from '../support/handmade.ts'
+import { genesisOf, set } from '../support/replica-network.ts'
+import { batchOf } from './batches.ts'
+
+// Each bound of the protocol is reached here, or in the test of its part, and answers as it should.
+
+const FLEET = genesisOf(1)
+const DRAFT = life('n', 7)
+
+function started(): DrivenReplica {
+  const node = new DrivenReplica(FLEET, 0)
+  node.store()
+  return node
+}
+
+function writes(kind: 'set' | 'append', count: number, argument: string, first = 0): OperationRequest {
+  const list = Array.from({ length: count }, (_, index) => ({ path: `p/${first + index}` as never, kind, argument }))
+  return { writes: list, guards: [] }
+}
+
+test('an operation that is larger than one may be is refused, and nothing has changed', () => {
+  const node = started()
+  const each = VALUE_BYTES_MAX - 100
+  const most = Math.floor(OPERATION_BYTES_MAX / each)
+  node.issue(writes('set', most, 'x'.repeat(each)))
+  const request = writes('set', most + 1, 'y'.repeat(each))
+  assert.throws(() => node.issue(request), {
+    code: 'operation-invalid',
+    message: new RegExp(`at most ${OPERATION_BYTES_MAX}`),
+  })
+  assert.equal(node.inspect().last.stage, 1)
+})
+
+test('a list that grows beyond what a value may have refuses the operation that makes it so', () => {
+  const node = started()
+  const half = 'x'.repeat(APPENDED_BYTES_MAX / 2 - 100)
+  for (let count = 0; count < 3; count++) node.issue(writes('append', 1, half))
+  assert.deepEqual(
+    node
+      .inspect()
+      .journal()
+      .map(({ outcome }) => outcome),
+    ['applied', 'applied', 'refused'],
+  )
+})
+
+test('a state that is full says so, and points that are there can still be written', () => {
+  const node = started()
+  for (let first = 0; first < PATHS_MAX; first += WRITES_PER_OPERATION_MAX)
+    node.issue(writes('set', Math.min(WRITES_PER_OPERATION_MAX, PATHS_MAX - first), '', first), 60_000)
+  assert.equal(node.inspect().paths, PATHS_MAX)
+  assert.throws(() => node.issue(set('one/more', 1)), { code: 'limit-reached', message: /full with 100000 points/ })
+  node.issue(set('p/7', 1))
+  assert.equal(node.replica.get('p/7' as never), 1)
+})
+
+test('a draft that may make no more drafts says that its node has to join first', () => {
+  const node = new DrivenReplica(FLEET, nodeOf(DRAFT))
+  node.store()
+  for (let count = 0; count < DRAFTS_MAX; count++) node.issue(set('x', count), 60_000)
+  assert.throws(() => node.issue(set('x', -1)), { code: 'limit-reached', message: /has to join the fleet first/ })
+  assert.equal(node.replica.get('x' as never), DRAFTS_MAX - 1)
+})
+
+test('the waiting list is full at its number of messages, and takes again what is asked for when there is room', () => {
+  const list = new WaitingList()
+  const batch = (index: number) =>
+    batchOf({
+      by: 'A',
+      seq: 1 + index * OPERATIONS_PER_BATCH_MAX,
+      stage: 9 + index * OPERATIONS_PER_BATCH_MAX,
+      previous: idOf('B', 1),
+      count: OPERATIONS_PER_BATCH_MAX,
+    })
+  const most = WAITING_MESSAGES_MAX / OPERATIONS_PER_BATCH_MAX
+  for (let index = 0; index < most; index++) assert.notEqual(list.add(batch(index), idOf('B', 1)), 'full')
+  assert.equal(list.add(batch(most), idOf('B', 1)), 'full')
+  list.release(idOf('B', 1).member, 1)
+  assert.notEqual(list.add(batch(most), idOf('B', 1)), 'full')
+})
+
+test('a member remembers so many drafts that ask to join, and those that it forgets ask again', () => {
+  const sponsor = new Sponsor(seededRandom(1))
+  const request = (nonce: number): JoinRequest => {
+    return { member: life('n', nonce), tier: 0, key: new Uint8Array(), proof: new Uint8Array(), epoch: 0 }
+  }
+  for (let nonce = 1; nonce <= CANDIDATES_MAX + 5; nonce++) sponsor.noteRequest(request(nonce), 'air', 0)
+  assert.equal(sponsor.due(10_000).length, CANDIDATES_MAX)
+  sponsor.noteRequest(request(CANDIDATES_MAX + 5), 'air', 10_000)
+  assert.equal(sponsor.due(20_000).length, 1)
+})
+
+test('the snapshots that are kept for others are few: whoever asks for an older one is not answered', () => {
+  const source = new TransferSource()
+  const digests = Array.from({ length: TRANSFERS_MAX + 1 }, (_, index) => source.offer(Uint8Array.of(index)))
+  assert.equal(source.chunk(digests[0] as Digest, 0), null)
+  for (const digest of digests.slice(1)) assert.ok(source.chunk(digest, 0))
+  const large = source.offer(new Uint8Array(TRANSFER_CHUNK_BYTES + 1))
+  assert.equal(source.chunk(large, 0)?.bytes.length, TRANSFER_CHUNK_BYTES)
+  assert.equal(source.chunk(large, TRANSFER_CHUNK_BYTES)?.bytes.length, 1)
+})
+
+test('a fetch that nobody answers is given up after some attempts', () => {
+  const offer: Offer = { to: DRAFT, from: founder(FLEET, 0), purpose: 'welcome', digest: EMPTY_DIGEST, size: 9 }
+  const fetch = new Fetch(offer, 'air', seededRandom(1), 0)
+  let asked = 0
+  for (let now = 0; !fetch.hasFailed && asked < 100; now += 1000) if (fetch.due(now) !== null) asked += 1
+  assert.equal(asked, TRANSFER_ATTEMPTS_MAX + 1)
+  assert.equal(isAcceptable({ ...offer, size: SNAPSHOT_BYTES_MAX }), true)
+  assert.equal(isAcceptable({ ...offer, size: SNAPSHOT_BYTES_MAX + 1 }), false)
+})
+
+test('digests of past floors are kept up to their number, the newest ones', () => {
+  const node = started()
+  for (let count = 0; count < FLOOR_DIGESTS_MAX + 10; count++) {
+    node.issue(set('x', count))
+    node.store()
+  }
+  assert.equal(node.inspect().floor, FLOOR_DIGESTS_MAX + 10)
+  node.give({ kind: 'snapshot-due' })
+  node.store()
+  assert.ok(node.snapshot)
+  const floors = [...decodeSnapshot(node.snapshot).floorDigests.keys()]
+  assert.equal(floors.length, FLOOR_DIGESTS_MAX)
+  assert.equal(Math.max(...floors), FLOOR_DIGESTS_MAX + 10)
+})
+
+const TOO_LONG: readonly (readonly [what: string, longest: Message, longer: Message, reason: RegExp])[] = [
+  [
+    'the reason of a refusal',
+    refusal(REFUSAL_BYTES_MAX),
+    refusal(REFUSAL_BYTES_MAX + 1),
+    /reason is not text of at most/,
+  ],
+  ['a proof of enrolment', request(PROOF_BYTES_MAX, 0), request(PROOF_BYTES_MAX + 1, 0), /proof is not at most/],
+  ['a key', request(0, KEY_BYTES), request(0, KEY_BYTES + 1), /key is not 32 bytes/],
+  ['a signature', epoch(SIGNATURE_BYTES_MAX), epoch(SIGNATURE_BYTES_MAX + 1), /signature is not bytes or too long/],
+  ['a chunk', chunk(TRANSFER_CHUNK_BYTES), chunk(TRANSFER_CHUNK_BYTES + 1), /chunk is not at most/],
+]
+
+for (const [what, longest, longer, reason] of TOO_LONG) {
+  test(`${what} is taken up to its length, and a longer one is dropped by name`, () => {
+    assert.equal(decodeFrame(EMPTY_DIGEST, encodeFrame(EMPTY_DIGEST, longest)).kind, longest.kind)
+    assert.throws(() => decodeFrame(EMPTY_DIGEST, encodeFrame(EMPTY_DIGEST, longer)), {
+      code: 'message-invalid',
+      message: reason,
+    })
+  })
+}
+
+function refusal(length: number): Message {
+  return { kind: 'refusal', refusal: { to: DRAFT, from: DRAFT, reason: 'x'.repeat(length) } }
+}
+
+function request(proof: number, key: number): Message {
+  const parts = { member: DRAFT, tier: 0, key: new Uint8Array(key), proof: new Uint8Array(proof), epoch: 0 }
+  return { kind: 'join-request', request: parts }
+}
+
+function epoch(length: number): Message {
+  const counting: MemberId[] = [DRAFT]
+  return { kind: 'epoch', epoch: { number: 1, counting, retired: [], signature: new Uint8Array(length) } }
+}
+
+function chunk(length: number): Message {
+  return { kind: 'chunk', chunk: { digest: EMPTY_DIGEST, offset: 0, bytes: new Uint8Array(length) } }
+}
