@@ -21,9 +21,12 @@ export type Draft = SyncMessage & { readonly current: { readonly original: Origi
 export class Drafts {
   #list: Draft[]
   #cells = new Map<Path, Cell>()
+  /** The highest seq of the drafts that each life of the node has made. */
+  readonly #highest = new Map<MemberId, number>()
 
   constructor(list: readonly Draft[]) {
-    this.#list = [...list]
+    this.#list = []
+    this.takeBack(list)
   }
 
   get list(): readonly Draft[] {
@@ -32,9 +35,7 @@ export class Drafts {
 
   /** Seq of the next draft that `member` makes. */
   nextSeq(member: MemberId): number {
-    let seq = 0
-    for (const { current } of this.#list) if (isDraftOf(current, member)) seq = Math.max(seq, current.original.id.seq)
-    return seq + 1
+    return (this.#highest.get(member) ?? 0) + 1
   }
 
   cell(path: Path, local: LocalState): Cell {
@@ -48,13 +49,17 @@ export class Drafts {
 
   /** Executes a new draft after all others. @returns what became of it, and the cells that its points had before */
   add(draft: Draft, local: LocalState): { readonly execution: Execution; readonly before: Map<Path, Cell> } {
-    this.#list.push(draft)
+    this.takeBack([draft])
     return this.#execute(draft, local)
   }
 
   /** Takes operations back that did not stand. They are executed here with the next refresh. */
   takeBack(drafts: readonly Draft[]): void {
-    this.#list.push(...drafts)
+    for (const draft of drafts) {
+      const { kind, id } = draft.current.original
+      if (kind === 'draft') this.#highest.set(id.member, Math.max(id.seq, this.#highest.get(id.member) ?? 0))
+      this.#list.push(draft)
+    }
   }
 
   /** The first `count` drafts are settled. */
@@ -98,8 +103,4 @@ export function draftOf({ current, previous }: SyncMessage): Draft {
 /** Operations of former lives of `node` among what has left the journal: they come back as drafts. Joins do not. */
 export function draftsAmong(messages: readonly SyncMessage[], node: NodeId): Draft[] {
   return messages.filter(({ current }) => nodeOf(current.id.member) === node && current.join === null).map(draftOf)
-}
-
-function isDraftOf(current: Draft['current'], member: MemberId): boolean {
-  return current.original.kind === 'draft' && current.original.id.member === member
 }

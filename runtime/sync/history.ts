@@ -1,4 +1,5 @@
 import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
+import { FleetstepError } from '../base/errors.ts'
 import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
 import { FLOOR_DIGESTS_MAX, MEMBERS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
@@ -147,10 +148,19 @@ export class History implements Holdings {
     return { verdict, waits: this.waitingList.add(batch, verdict.missing), integrations: [], rejected }
   }
 
-  /** Takes back a batch of the own disk, which was ready when it was stored; parts below the floor are in the snapshot. */
+  /**
+   * Takes back a batch of the own disk, which was ready when it was stored, or of the snapshot of another node; parts below
+   * the floor are in the snapshot.
+   * @throws FleetstepError `data-directory-damaged` if it does not follow what is held of its member
+   */
   restore(batch: Batch): Integration[] {
     const log = this.#logs.get(batch.origin) ?? this.log(batch.origin)
     if (lastOf(batch).current.id.seq <= log.held.seq) return []
+    if (firstOf(batch).current.id.seq !== log.held.seq + 1 || batch.link !== log.held.digest) {
+      const { id } = firstOf(batch).current
+      const what = `operation ${id.seq} of ${id.member} does not follow operation ${log.held.seq}`
+      throw new FleetstepError('data-directory-damaged', `the journal contradicts itself: ${what}`)
+    }
     return this.#integrateAll(batch, [])
   }
 

@@ -126,7 +126,7 @@ describe('the waiting list and the deferred queue', () => {
     const list = new WaitingList()
     const value = 'x'.repeat(16_000)
     let bytes = 0
-    for (let seq = 1; ; seq++) {
+    for (let seq = 1; seq <= 100; seq++) {
       const batch = batchOf({ by: 'A', seq, stage: seq + 1, previous: MISSING, writes: [set('x', value)] })
       if (list.add(batch, { ...idOf('A', 1), seq: 0 }) === 'full of strangers') break
       bytes += batch.plainBytes
