@@ -12,12 +12,13 @@ import { assertBatchBounds } from './batch.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type { DirectoryLock, ProcessTable } from './directory-lock.ts'
 import { Evidence } from './evidence.ts'
-import { errorCode, isFull } from './file-system.ts'
+import { explainFailure } from './failure.ts'
 import type { FileSystem } from './file-system.ts'
 import { Journal } from './journal.ts'
 import { claimDirectory } from './owner.ts'
 import { FORMAT_VERSION } from './page.ts'
 import { recoverJournal } from './recovery.ts'
+import { finishReplacement } from './replacement.ts'
 import { SegmentFiles } from './segment-files.ts'
 import { Snapshots } from './snapshot.ts'
 import type { Recovered, SpaceLevel, Store, StoreInfo, StoreOwner } from './store.ts'
@@ -56,12 +57,13 @@ export class JournalStore implements Store {
     try {
       await fileSystem.makeDirectory(directory)
       lock = await lockDirectory(fileSystem, processes, directory)
+      await finishReplacement(fileSystem, directory)
       await claimDirectory(fileSystem, directory, owner)
       return await this.#recover(lock)
     } catch (error) {
       this.#state = { kind: 'closed' }
       await lock?.release().catch(() => undefined)
-      throw this.#explain(error, 'opening')
+      throw explainFailure(error, directory, 'opening')
     }
   }
 
@@ -127,7 +129,7 @@ export class JournalStore implements Store {
     try {
       this.#freeBytes = await fileSystem.freeBytes(directory)
     } catch (error) {
-      throw this.#explain(error, 'writing')
+      throw explainFailure(error, directory, 'writing')
     }
     this.#space = spaceLevel(this.#freeBytes, this.#diskBytes(parts))
     return this.#space
@@ -201,29 +203,11 @@ export class JournalStore implements Store {
   /** What the caller gets. All but a full disk, a limit or a broken invariant ends the writing. */
   #fail(cause: unknown): unknown {
     if (cause instanceof AssertionError) return cause
-    const error = this.#explain(cause, 'writing')
+    const error = explainFailure(cause, this.#options.directory, 'writing')
     if (error.code === 'storage-failed' && this.#state.kind === 'open') {
       this.#state = { kind: 'failed', parts: this.#state.parts, error }
     }
     return error
-  }
-
-  #explain(error: unknown, doing: 'opening' | 'writing'): FleetstepError {
-    if (error instanceof FleetstepError) return error
-    if (error instanceof AssertionError) throw error
-    const { directory } = this.#options
-    const reason = error instanceof Error ? error.message : String(error)
-    if (isFull(error)) {
-      return new FleetstepError('disk-full', `${directory}: the disk is full; free some space, it goes on by itself`, {
-        cause: error,
-      })
-    }
-    if (doing === 'opening' && UNWRITABLE.includes(errorCode(error))) {
-      const message = `${directory} cannot be used as data directory (${reason}); name one that this user may write to`
-      return new FleetstepError('data-directory-unwritable', message, { cause: error })
-    }
-    const message = `${directory}: the medium failed while ${doing} (${reason}); what was acknowledged is kept; check the medium, then start again`
-    return new FleetstepError('storage-failed', message, { cause: error })
   }
 }
 
@@ -238,8 +222,6 @@ interface Parts {
   readonly snapshots: Snapshots
   readonly lock: DirectoryLock
 }
-
-const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG']
 
 function spaceLevel(freeBytes: number, ownBytes: number): SpaceLevel {
   if (freeBytes < DISK_FREE_REFUSAL_BYTES || ownBytes >= STORE_BYTES_MAX) return 'refusing'

@@ -28,6 +28,17 @@ export async function readOwner(fileSystem: FileSystem, directory: string): Prom
   return { fleet, node }
 }
 
+/** Whose data a directory holds, or null where its mark is missing or cannot be read. @throws FleetstepError `data-directory-newer` */
+export async function ownerIfKnown(fileSystem: FileSystem, directory: string): Promise<StoreOwner | null> {
+  try {
+    return await readOwner(fileSystem, directory)
+  } catch (error) {
+    const isUnknown = error instanceof FleetstepError ? error.code === 'data-directory-damaged' : isMissing(error)
+    if (isUnknown) return null
+    throw error
+  }
+}
+
 interface Mark {
   readonly format: number
   readonly fleet: unknown
@@ -75,7 +86,8 @@ async function readMark(fileSystem: FileSystem, directory: string): Promise<stri
   }
 }
 
-async function writeMark(fileSystem: FileSystem, directory: string, owner: StoreOwner): Promise<void> {
+/** Marks a directory as one of `owner`; durable on return. */
+export async function writeMark(fileSystem: FileSystem, directory: string, owner: StoreOwner): Promise<void> {
   const mark = { format: FORMAT_VERSION, fleet: owner.fleet, node: owner.node }
   const draft = `${directory}/format.new`
   await withFile(fileSystem, draft, 'create', async (file) => {
@@ -84,6 +96,10 @@ async function writeMark(fileSystem: FileSystem, directory: string, owner: Store
   })
   await fileSystem.rename(draft, `${directory}/${NAME}`)
   await fileSystem.syncDirectory(directory)
+}
+
+function isMissing(error: unknown): boolean {
+  return errorCode(error) === 'ENOENT'
 }
 
 function newer(directory: string, format: number): FleetstepError {

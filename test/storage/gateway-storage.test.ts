@@ -13,7 +13,8 @@ import {
 } from '../../runtime/base/limits.ts'
 import { loadProfile } from '../../runtime/device/profiles/load.ts'
 import type { ResourceProperties } from '../../runtime/device/profiles/profile.ts'
-import { exportDataDirectory, readDataDirectory } from '../../runtime/gateway/data-directory.ts'
+import { readDataDirectory } from '../../runtime/gateway/data-directory.ts'
+import { exportDataDirectory } from '../../runtime/gateway/data-export.ts'
 import { openGateway, type Gateway, type GatewayOptions } from '../../runtime/gateway/gateway.ts'
 import { memoryHub } from '../../runtime/links/memory/memory-link.ts'
 import { JournalStore } from '../../runtime/storage/journal-store.ts'
@@ -183,7 +184,7 @@ describe('A data directory of a stopped gateway', () => {
     )
     const lines = (await readFile(join(above, 'export'), 'utf8')).trim().split('\n')
     assert.deepEqual(
-      lines.slice(1).map((line) => JSON.parse(line) as unknown),
+      lines.slice(1, -1).map((line) => JSON.parse(line) as unknown),
       [
         { snapshot: 'CQ==', through: 2 },
         { record: 3, bytes: 'Aw==' },
