@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,21 +13,14 @@ import { bundleProcess } from '../support/bundle-process.ts'
 import { texts } from '../support/store-acceptance.ts'
 import { OWNER } from '../support/store-bench.ts'
 import { FuseConnection } from './fuse-connection.ts'
-import { LoopDisk } from './loop-disk.ts'
+import { LoopDisk, obstacleToLoopDisks } from './loop-disk.ts'
 import { CUT_KINDS, RecordedDisk } from './recorded-disk.ts'
 import type { CutKind, DiskEvent } from './recorded-disk.ts'
 
 /** Why this machine cannot record what reaches a disk, or null. */
 export function obstacleToImages(): string | null {
-  if (process.getuid?.() !== 0) return 'block-level crash images need root, for mount and loop devices'
-  for (const device of ['/dev/fuse', '/dev/loop-control']) {
-    try {
-      accessSync(device, constants.R_OK | constants.W_OK)
-    } catch {
-      return `block-level crash images need ${device}`
-    }
-  }
-  return null
+  const obstacle = obstacleToLoopDisks(['/dev/fuse', '/dev/loop-control'])
+  return obstacle === null ? null : `block-level crash images: ${obstacle}`
 }
 
 export interface ImageFigures {

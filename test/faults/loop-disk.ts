@@ -1,4 +1,18 @@
+import { accessSync, constants } from 'node:fs'
 import { runTool } from './run-tool.ts'
+
+/** Why this machine cannot make a disk of a file, or null. */
+export function obstacleToLoopDisks(devices: readonly string[] = ['/dev/loop-control']): string | null {
+  if (process.getuid?.() !== 0) return 'mount and loop devices need root'
+  for (const device of devices) {
+    try {
+      accessSync(device, constants.R_OK | constants.W_OK)
+    } catch {
+      return `${device} cannot be used`
+    }
+  }
+  return null
+}
 
 /** A file as a block device with an ext4 file system on it. Needs root and loop devices. */
 export class LoopDisk {
