@@ -15,8 +15,9 @@ import { Evidence } from './evidence.ts'
 import { explainFailure } from './failure.ts'
 import type { FileSystem } from './file-system.ts'
 import { Journal } from './journal.ts'
+import { FORMATS } from './migration.ts'
+import type { Formats } from './migration.ts'
 import { claimDirectory } from './owner.ts'
-import { FORMAT_VERSION } from './page.ts'
 import { recoverJournal } from './recovery.ts'
 import { finishReplacement } from './replacement.ts'
 import { SegmentFiles } from './segment-files.ts'
@@ -31,6 +32,8 @@ export interface JournalStoreOptions {
   readonly owner: StoreOwner
   /** Another size than SEGMENT_BYTES, for tests; the same for the life of the directory, whole pages. */
   readonly segmentBytes?: number
+  /** Others than FORMATS, for tests of the steps between them. */
+  readonly formats?: Formats
 }
 
 /** The store of a daemon: a journal of recycled segments and two alternating snapshots in one data directory. */
@@ -58,7 +61,7 @@ export class JournalStore implements Store {
       await fileSystem.makeDirectory(directory)
       lock = await lockDirectory(fileSystem, processes, directory)
       await finishReplacement(fileSystem, directory)
-      await claimDirectory(fileSystem, directory, owner)
+      await claimDirectory(fileSystem, directory, owner, this.#formats)
       return await this.#recover(lock)
     } catch (error) {
       this.#state = { kind: 'closed' }
@@ -108,7 +111,7 @@ export class JournalStore implements Store {
     const { journal, snapshots } = this.#state.parts
     return {
       directory: this.#options.directory,
-      formatVersion: FORMAT_VERSION,
+      formatVersion: this.#formats.current,
       lastSequence: journal.last,
       snapshotThrough: snapshots.through,
       segments: journal.segments,
@@ -160,6 +163,10 @@ export class JournalStore implements Store {
     await evidence.makeRoom()
     for (const name of retired) await evidence.moveAside(name)
     await fileSystem.syncDirectory(directory)
+  }
+
+  get #formats(): Formats {
+    return this.#options.formats ?? FORMATS
   }
 
   get #segmentBytes(): number {

@@ -49,7 +49,8 @@ export async function finishReplacement(fileSystem: FileSystem, directory: strin
   const at = (name: string): string => `${directory}/${name}`
   // The name of an old file is free for a new one only when the old one's other name is on the medium.
   for (const [from, to] of aside) {
-    if (!names.has(to) && names.has(from)) await fileSystem.rename(at(from), at(to))
+    const isOld = !staged.includes(from) || names.has(stagedName(from))
+    if (isOld && names.has(from) && !names.has(to)) await fileSystem.rename(at(from), at(to))
   }
   await fileSystem.syncDirectory(directory)
   for (const name of staged) {

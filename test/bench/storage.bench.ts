@@ -63,7 +63,7 @@ export async function run({ smoke }: { readonly smoke: boolean }): Promise<{ row
 const OPERATION_BYTES = 100
 const SINGLE: Work = { name: 'one operation a commit', perCommit: 1, commits: 4200, warmUp: 4200, intervalMs: 0 }
 const GATHERED: Work = { name: '100 operations a commit', perCommit: 100, commits: 700, warmUp: 1500, intervalMs: 0 }
-const TRICKLE: Work = { name: '20 operations a second', perCommit: 20, commits: 60, warmUp: 1500, intervalMs: 1000 }
+const TRICKLE: Work = { name: '20 operations a second', perCommit: 20, commits: 60, warmUp: 4200, intervalMs: 1000 }
 
 async function countAtPort(smoke: boolean): Promise<readonly Row[]> {
   const folder = await mkdtemp(join(tmpdir(), 'fleetstep-bench-'))
