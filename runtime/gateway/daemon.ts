@@ -72,8 +72,10 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
       processes: nodeProcessTable,
       directory: config.dataDirectory,
       owner: { fleet: fleetIdOf(fleet), node },
+      clock: systemClock,
     }),
     links: [],
+    cardEnduranceTb: config.storage.cardEnduranceTb,
     logger,
     onFatal: options.onFatal,
   })

@@ -5,9 +5,11 @@ import { OverlayFileSystem } from '../storage/overlay-file-system.ts'
 import { readOwner } from '../storage/owner.ts'
 import { finishReplacement } from '../storage/replacement.ts'
 import type { Recovered, StoreInfo, StoreOwner } from '../storage/store.ts'
+import { WearFile } from '../storage/wear-file.ts'
+import { CARD_ENDURANCE_TB_DEFAULT, estimateWear, type Wear } from '../storage/wear.ts'
 
 /** What a look into a data directory found. Nothing in it was changed. */
-export interface DirectoryReport extends StoreOwner {
+export interface DirectoryReport extends StoreOwner, Wear {
   readonly directory: string
   readonly format: number
   /** Nothing that was acknowledged is missing. */
@@ -21,6 +23,8 @@ export interface DirectoryReport extends StoreOwner {
   readonly segments: number
   readonly diskBytes: number
   readonly freeBytes: number
+  /** By all runs of a gateway on this directory. */
+  readonly bytesWritten: number
 }
 
 /** Everything in a data directory: what a node would start with. */
@@ -31,15 +35,21 @@ export interface DirectoryContent {
 
 /**
  * Reads a data directory as a start would, and leaves it as it is.
+ * @param cardEnduranceTb terabytes that its card is good for
  * @throws FleetstepError `data-directory-locked` while a daemon uses it, `data-directory-*`
  */
-export async function readDataDirectory(directory: string): Promise<DirectoryContent> {
+export async function readDataDirectory(
+  directory: string,
+  cardEnduranceTb: number = CARD_ENDURANCE_TB_DEFAULT,
+): Promise<DirectoryContent> {
   const fileSystem = new OverlayFileSystem(nodeFileSystem)
   const owner = await ownerOf(fileSystem, directory)
+  const written = await new WearFile(fileSystem, directory).load()
+  const wear = { bytesWritten: written.bytes, ...estimateWear(written.bytes, written.ms, cardEnduranceTb) }
   const store = new JournalStore({ fileSystem, processes: nodeProcessTable, directory, owner })
   const recovered = await store.open()
   try {
-    return { report: describe(owner, recovered, store.info()), recovered }
+    return { report: { ...describe(owner, recovered, store.info()), ...wear }, recovered }
   } finally {
     await store.close()
   }
@@ -59,7 +69,11 @@ async function ownerOf(fileSystem: OverlayFileSystem, directory: string): Promis
   }
 }
 
-function describe(owner: StoreOwner, recovered: Recovered, info: StoreInfo): DirectoryReport {
+function describe(
+  owner: StoreOwner,
+  recovered: Recovered,
+  info: StoreInfo,
+): Omit<DirectoryReport, keyof Wear | 'bytesWritten'> {
   return {
     ...owner,
     directory: info.directory,

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts'
 import { AssertionError, FleetstepError, assert } from '../base/errors.ts'
 import {
   DISK_FREE_REFUSAL_BYTES,
@@ -23,6 +24,8 @@ import { finishReplacement } from './replacement.ts'
 import { SegmentFiles } from './segment-files.ts'
 import { Snapshots } from './snapshot.ts'
 import type { Recovered, SpaceLevel, Store, StoreInfo, StoreOwner } from './store.ts'
+import { WearFile } from './wear-file.ts'
+import type { WrittenSoFar } from './wear-file.ts'
 
 export interface JournalStoreOptions {
   readonly fileSystem: FileSystem
@@ -34,12 +37,16 @@ export interface JournalStoreOptions {
   readonly segmentBytes?: number
   /** Others than FORMATS, for tests of the steps between them. */
   readonly formats?: Formats
+  /** Counts the time over which the card is written to; without one, that is not kept. */
+  readonly clock?: Clock
 }
 
 /** The store of a daemon: a journal of recycled segments and two alternating snapshots in one data directory. */
 export class JournalStore implements Store {
   readonly #options: JournalStoreOptions
   #state: State = { kind: 'new' }
+  readonly #wear: WearFile
+  #openedAt = 0
   #commits = 0
   #snapshotBytesWritten = 0
   #space: SpaceLevel = 'enough'
@@ -51,6 +58,7 @@ export class JournalStore implements Store {
     const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     assert(segmentBytes % STORAGE_PAGE_BYTES === 0, 'a segment is whole pages')
     this.#options = options
+    this.#wear = new WearFile(options.fileSystem, options.directory)
   }
 
   async open(): Promise<Recovered> {
@@ -99,6 +107,7 @@ export class JournalStore implements Store {
       journal.restartCount(journal.bytes - bytesBefore)
       journal.free(snapshots.coveredByBoth)
       await this.#keepFailedSegments(journal)
+      await this.#saveWear(journal)
     } catch (error) {
       throw this.#fail(error)
     } finally {
@@ -116,7 +125,8 @@ export class JournalStore implements Store {
       snapshotThrough: snapshots.through,
       segments: journal.segments,
       diskBytes: this.#diskBytes(this.#state.parts),
-      bytesWritten: journal.bytesWritten + this.#snapshotBytesWritten,
+      bytesWritten: this.#writtenBy(journal),
+      lifetime: this.#lifetimeOf(journal),
       commits: this.#commits,
       space: this.#space,
       freeBytes: this.#freeBytes,
@@ -145,9 +155,26 @@ export class JournalStore implements Store {
     await Promise.allSettled([this.#committing, this.#snapshotting])
     if (state.kind === 'open') await state.parts.journal.end().catch(() => undefined)
     await state.parts.journal.settled()
+    if (state.kind === 'open') await this.#saveWear(state.parts.journal)
     // Everything acknowledged is on the medium already, so a failure to close a file means nothing.
     await state.parts.journal.close().catch(() => undefined)
     await state.parts.lock.release()
+  }
+
+  #writtenBy(journal: Journal): number {
+    return journal.bytesWritten + this.#snapshotBytesWritten
+  }
+
+  #lifetimeOf(journal: Journal): WrittenSoFar | null {
+    const { clock } = this.#options
+    if (clock === undefined) return null
+    return this.#wear.totalWith({ bytes: this.#writtenBy(journal), ms: clock.now() - this.#openedAt })
+  }
+
+  async #saveWear(journal: Journal): Promise<void> {
+    const { clock } = this.#options
+    if (clock === undefined) return
+    await this.#wear.save({ bytes: this.#writtenBy(journal), ms: clock.now() - this.#openedAt })
   }
 
   #diskBytes({ journal, snapshots }: Parts): number {
@@ -188,6 +215,8 @@ export class JournalStore implements Store {
     const late = await beginIfRoom(journal)
     journal.prepareSpare()
     await journal.settled()
+    await this.#wear.load()
+    this.#openedAt = this.#options.clock?.now() ?? 0
     this.#freeBytes = await fileSystem.freeBytes(directory)
     const parts: Parts = { journal, snapshots, lock }
     this.#space = spaceLevel(this.#freeBytes, this.#diskBytes(parts))
@@ -238,7 +267,7 @@ function spaceLevel(freeBytes: number, ownBytes: number): SpaceLevel {
 /** What an interrupted step left behind: it had no name yet, so nothing relied on it. */
 async function removeDrafts(fileSystem: FileSystem, directory: string): Promise<void> {
   for (const name of await fileSystem.list(directory)) {
-    if (/^(journal|snapshot|format|damaged)\.new$/.test(name)) await fileSystem.remove(`${directory}/${name}`)
+    if (/^(journal|snapshot|format|damaged|wear)\.new$/.test(name)) await fileSystem.remove(`${directory}/${name}`)
   }
 }
 

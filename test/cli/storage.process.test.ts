@@ -14,6 +14,9 @@ describe('fleetstep storage', () => {
     const text = await fleetstep(place, 'storage', 'info', '--directory', 'data-pump')
     assert.equal(text.code, 0)
     assert.match(text.stdout, new RegExp(`^node +${String(info['node'])}$`, 'm'))
+    // A segment of zeros at least, and for less than the hour that an estimate needs.
+    assert.ok(Number(info['bytesWritten']) > 1024 * 1024 && info['bytesPerDay'] === null)
+    assert.match(text.stdout, new RegExp(`^written +${String(info['bytesWritten'])} bytes by all runs`, 'm'))
     const check = await fleetstep(place, 'storage', 'check', '--config', config)
     assert.deepEqual([check.code, check.stderr], [0, ''])
     assert.match(check.stdout, /whole up to record [0-9]+\n$/)

@@ -15,6 +15,7 @@ import { loadProfile } from '../../runtime/device/profiles/load.ts'
 import type { ResourceProperties } from '../../runtime/device/profiles/profile.ts'
 import { readDataDirectory } from '../../runtime/gateway/data-directory.ts'
 import { exportDataDirectory } from '../../runtime/gateway/data-export.ts'
+import { statusOf } from '../../runtime/gateway/inspection.ts'
 import { openGateway, type Gateway, type GatewayOptions } from '../../runtime/gateway/gateway.ts'
 import { memoryHub } from '../../runtime/links/memory/memory-link.ts'
 import { JournalStore } from '../../runtime/storage/journal-store.ts'
@@ -22,6 +23,7 @@ import { MemoryStore } from '../../runtime/storage/memory-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../../runtime/storage/node-file-system.ts'
 import type { Store } from '../../runtime/storage/store.ts'
 import { estimateWear } from '../../runtime/storage/wear.ts'
+import { WearFile } from '../../runtime/storage/wear-file.ts'
 import { fleetIdOf, type Genesis } from '../../runtime/sync/membership.ts'
 import { realClock, SteppedClock, until } from '../links/clocks.ts'
 import { OWNER, SimulatedBench } from '../support/store-bench.ts'
@@ -212,6 +214,45 @@ describe('The life of a card', () => {
     const { bytesPerDay, cardLifeYears } = estimateWear(4096 * 3600, 3_600_000, 16)
     assert.equal(bytesPerDay, 353_894_400)
     assert.ok(cardLifeYears !== null && Math.abs(cardLifeYears - 30.97) < 0.01, String(cardLifeYears))
+  })
+
+  it('is estimated from all runs of a gateway on its directory, with the endurance that it was told', async (t) => {
+    const { fileSystem } = new SimulatedBench(1)
+    const clock = new SteppedClock()
+    const run = async (ms: number, end: 'close' | 'kill'): Promise<number> => {
+      const owner = { fleet: fleetIdOf(ALONE), node: ANNA }
+      const { processes } = fileSystem
+      const storage = new JournalStore({ fileSystem, processes, directory: '/data', owner, clock })
+      const gateway = await open(t, { storage, clock, cardEnduranceTb: 1 })
+      await gateway.state.set('lamp', ms).durable
+      const until = clock.now() + ms
+      while (clock.now() < until && clock.step()) await new Promise(setImmediate)
+      const before = statusOf(gateway).storage
+      if (end === 'kill') fileSystem.kill()
+      else await gateway.close()
+      const { lifetime, bytesPerDay, cardLifeYears } = before
+      assert.ok(lifetime !== null && bytesPerDay !== null && cardLifeYears !== null)
+      assert.equal(bytesPerDay, Math.round((lifetime.bytes / lifetime.ms) * 86_400_000))
+      assert.ok(Math.abs(cardLifeYears - 1e12 / (bytesPerDay * 4 * 365)) < 1e-6)
+      return lifetime.bytes
+    }
+    const first = await run(3_700_000, 'close')
+    // Within its own first hour, and counted on from the run before.
+    const second = await run(60_000, 'kill')
+    assert.ok(second > first)
+    // The kill lost what that run had added, bytes and time alike.
+    const third = await run(60_000, 'close')
+    assert.ok(third > first && third - first < 2 * (second - first))
+  })
+
+  it('is unknown, and nothing worse, when its figures cannot be read or kept', async () => {
+    const bench = new SimulatedBench()
+    for (const text of ['', '{}', '{"bytes":-1,"ms":1}', '{"bytes":"1","ms":1}']) {
+      bench.fileSystem.put('/data/wear.json', new TextEncoder().encode(text))
+      assert.deepEqual(await new WearFile(bench.fileSystem, '/data').load(), { bytes: 0, ms: 0 })
+    }
+    bench.fileSystem.intercept = ({ path }) => (path.includes('wear') ? { code: 'ENOSPC' } : null)
+    await new WearFile(bench.fileSystem, '/data').save({ bytes: 1, ms: 1 })
   })
 })
 

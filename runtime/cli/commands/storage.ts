@@ -6,6 +6,7 @@ import { type DirectoryReport, readDataDirectory } from '../../gateway/data-dire
 import { exportDataDirectory } from '../../gateway/data-export.ts'
 import { type ImportReport, importDataDirectory } from '../../gateway/data-import.ts'
 import { print, table } from '../output.ts'
+import { wearText } from '../wear-text.ts'
 
 interface Place {
   readonly config?: string
@@ -31,14 +32,14 @@ To move a gateway to a new card in the same machine:
   )
   const info = placed(command.command('info')).description('say whose data it is, how much, and how far it goes')
   info.action(async () => {
-    const { report } = await readDataDirectory(directoryOf(info))
+    const { report } = await readDataDirectory(directoryOf(info), enduranceOf(info))
     print(info, report, () => reportText(report))
   })
   const check = placed(command.command('check')).description(
     `read all of it and say what is not as it should be; exit code ${EXIT_CODES['data-directory-damaged']} if something is missing`,
   )
   check.action(async () => {
-    const { report } = await readDataDirectory(directoryOf(check))
+    const { report } = await readDataDirectory(directoryOf(check), enduranceOf(check))
     print(check, report, () => [verdictOf(report), ...report.findings].join('\n'))
     if (!report.isWhole) process.exitCode = EXIT_CODES['data-directory-damaged']
   })
@@ -96,6 +97,11 @@ function directoryOf(command: Command): string {
   throw new FleetstepError('usage', 'name the data directory with --directory PATH, or with --config FILE')
 }
 
+function enduranceOf(command: Command): number | undefined {
+  const { config } = command.optsWithGlobals<Place>()
+  return config === undefined ? undefined : loadConfig(config).storage.cardEnduranceTb
+}
+
 function reportText(report: DirectoryReport): string {
   return table([
     ['directory', report.directory],
@@ -106,6 +112,7 @@ function reportText(report: DirectoryReport): string {
     ['snapshot', `through record ${report.snapshotThrough}, ${report.snapshotBytes} bytes`],
     ['journal', `${report.segments} segments`],
     ['on the disk', `${report.diskBytes} bytes, ${report.freeBytes} bytes are free`],
+    ['written', `${report.bytesWritten} bytes by all runs of the gateway${wearText(report)}`],
     ['findings', report.findings.length === 0 ? 'none' : `${report.findings.length}: fleetstep storage check`],
   ])
 }
