@@ -14,7 +14,7 @@ export function obstacleToLoopDisks(devices: readonly string[] = ['/dev/loop-con
   return null
 }
 
-/** A file as a block device with an ext4 file system on it. Needs root and loop devices. */
+/** A file as a block device with a file system on it. Needs root and loop devices. */
 export class LoopDisk {
   readonly device: string
   readonly mountPoint: string
@@ -40,8 +40,8 @@ export class LoopDisk {
     await runTool('e2fsck', ['-p', this.device], null, [0, 1])
   }
 
-  async mount(options = 'noatime'): Promise<void> {
-    await runTool('mount', ['-t', 'ext4', '-o', options, this.device, this.mountPoint])
+  async mount(options = 'noatime', kind = 'ext4'): Promise<void> {
+    await runTool('mount', ['-t', kind, '-o', options, this.device, this.mountPoint])
   }
 
   async unmount(): Promise<void> {
