@@ -264,8 +264,8 @@ describe('The life of a card', () => {
       const storage = new JournalStore({ fileSystem, processes, directory: '/data', owner, clock })
       const gateway = await open(t, { storage, clock, cardEnduranceTb: 1 })
       await gateway.state.set('lamp', ms).durable
-      const until = clock.now() + ms
-      while (clock.now() < until && clock.step()) await new Promise(setImmediate)
+      const endsAt = clock.now() + ms
+      while (clock.now() < endsAt && clock.step()) await new Promise(setImmediate)
       const before = statusOf(gateway).storage
       if (end === 'kill') fileSystem.kill()
       else await gateway.close()
