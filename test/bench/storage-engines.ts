@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { FileSystem } from '../../runtime/storage/file-system.ts'
+import { systemClock } from '../../runtime/gateway/system-clock.ts'
 import { JournalStore } from '../../runtime/storage/journal-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../../runtime/storage/node-file-system.ts'
 import { OWNER } from '../support/store-bench.ts'
@@ -20,7 +21,13 @@ export type EngineOpener = (directory: string) => Promise<Engine>
 
 /** Ours, with the snapshots that it asks for: a state of a thousand points. */
 export async function openFleetstep(directory: string, fileSystem: FileSystem = nodeFileSystem): Promise<Engine> {
-  const store = new JournalStore({ fileSystem, processes: nodeProcessTable, directory, owner: OWNER })
+  const store = new JournalStore({
+    fileSystem,
+    processes: nodeProcessTable,
+    directory,
+    owner: OWNER,
+    clock: systemClock,
+  })
   await store.open()
   const state = new Uint8Array(SNAPSHOT_BYTES)
   return {

@@ -95,15 +95,15 @@ describe('A gateway whose disk is slow', () => {
     await until(() => bert.state.get('first') === 1, 'they have met')
     storage.isStalled = true
     const random = seededRandom(1)
-    // Nothing that could be sent or stored in fewer bytes.
-    const large = (): string => Array.from({ length: 2300 }, () => random.uint32().toString(36)).join('')
+    // Three of the largest values, so that few operations fill the bound; a frame of them cannot be packed smaller.
+    const values = ['a', 'b', 'c'].map(() => Array.from({ length: 2300 }, () => random.uint32().toString(36)).join(''))
     const bytesMax = PENDING_REMOTE_FACTOR * PENDING_RECORD_BYTES_MAX
     let count = 0
     for (; bert.storage().framesDropped === 0; count += 1) {
       assert.ok(count < bytesMax / 1000, 'bert has room without end')
-      // Three of the largest values, each new, so that few operations fill the bound.
-      const points = ['a', 'b', 'c'].map((name) => `${name}${count}`)
-      await anna.state.transaction((change) => points.forEach((point) => change.set(point, large()))).durable
+      await anna.state.transaction((change) =>
+        values.forEach((value, index) => change.set(`point${count}/${index}`, value)),
+      ).durable
       await new Promise(setImmediate)
     }
     assert.ok(bert.storage().pendingBytes < bytesMax + FRAME_BYTES_MAX)
