@@ -2,7 +2,7 @@ import { bundleAndImport } from './bundle.mjs'
 import { ensureBuilt } from './ensure-built.mjs'
 import { ensureInstalled } from './install.mjs'
 
-// npm run faults -- kill | images: the proofs read their own arguments; without one they say what there is.
+// npm run faults -- kill | images | clones: the proofs read their own arguments; without one they say what there is.
 ensureInstalled()
 await ensureBuilt()
 const { main } = await bundleAndImport({ name: 'faults', file: 'test/faults/faults.ts' })

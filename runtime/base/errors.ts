@@ -25,6 +25,7 @@ export const EXIT_CODES = {
   'data-directory-damaged': 4,
   'data-directory-locked': 4,
   'data-directory-newer': 4,
+  'data-directory-occupied': 4,
   'data-directory-unwritable': 4,
   'disk-full': 5,
   'storage-failed': 5,
@@ -38,6 +39,7 @@ export const EXIT_CODES = {
   'path-unknown': 8,
   'limit-reached': 9,
   'message-invalid': 10,
+  'export-invalid': 10,
   'identity-unavailable': 11,
   'not-converged': 12,
 } as const

@@ -143,6 +143,8 @@ export const SNAPSHOT_BYTES_MAX: number = 128 * 1024 * 1024
 export const SNAPSHOT_STEP_BYTES: number = 256 * 1024
 /** Points or batches of a snapshot that are encoded in one step: 3 ms on a desktop, below 20 ms on a Pi. */
 export const SNAPSHOT_STEP_ITEMS = 200
+/** Bytes of an export that is read: the largest snapshot and a journal of twice its size, as base64. */
+export const EXPORT_FILE_BYTES_MAX: number = 512 * 1024 * 1024
 /** Damaged files that are kept as evidence; the oldest goes first. */
 export const EVIDENCE_FILES_MAX = 8
 /** Journal bytes after which a snapshot is cut, or twice the snapshot if that is more. */

@@ -2,6 +2,7 @@ import { nodeOf } from '../base/ids.ts'
 import type { GatewayStatus } from '../gateway/inspection.ts'
 import { linksText } from './link-text.ts'
 import { table } from './output.ts'
+import { wearText } from './wear-text.ts'
 
 /** The answer of the control method `status`, for people. */
 export function statusText(status: GatewayStatus): string {
@@ -43,11 +44,10 @@ function diskText({ space, freeBytes, diskBytes, pendingOperations }: GatewaySta
   return `can be written: ${diskBytes} bytes in use here, ${freeBytes} free${low}${waiting}`
 }
 
-function writtenText({ bytesWritten, commits, bytesPerDay, cardLifeYears }: GatewayStatus['storage']): string {
-  const life =
-    cardLifeYears === null ? '' : `, at which a usual card lasts ${Math.round(cardLifeYears * 10) / 10} years`
-  const rate = bytesPerDay === null ? '' : `, ${bytesPerDay} a day`
-  return `${bytesWritten} bytes in ${commits} commits since the start${rate}${life}`
+function writtenText(storage: GatewayStatus['storage']): string {
+  const { bytesWritten, commits, lifetime } = storage
+  const all = lifetime === null ? '' : `, ${lifetime.bytes} by all runs`
+  return `${bytesWritten} bytes in ${commits} commits since the start${all}${wearText(storage)}`
 }
 
 /** Lines of waiting operations that are shown; --json has all. */

@@ -44,6 +44,9 @@ device: gateway-1
 # What this gateway keeps over a restart and a power cut. It belongs to this node of this fleet alone.
 dataDirectory: fleetstep-data
 
+# What its card is good for in terabytes written (TBW of the data sheet), for the life that fleetstep status estimates.
+# storage: { cardEnduranceTb: 16 }
+
 # What the device below this gateway has: a YAML file, or the name of a profile that comes with Fleetstep.
 profile: generic-linux
 

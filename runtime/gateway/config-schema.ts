@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { isNodeId, type NodeId } from '../base/ids.ts'
 import { IDENTITY_TEXT_BYTES_MAX, LINKS_MAX, MEMBERS_MAX, MQTT_SERVERS_MAX } from '../base/limits.ts'
 import { TIER_MAX } from '../state/priority.ts'
+import { CARD_ENDURANCE_TB_DEFAULT } from '../storage/wear.ts'
 
 /** The settings of a config file; an absent one has its default, null where there is none. */
 export interface ConfigSettings {
@@ -16,6 +17,10 @@ export interface ConfigSettings {
   /** Tells several nodes on one machine apart. */
   readonly label: string
   readonly dataDirectory: string
+  readonly storage: {
+    /** Terabytes written (TBW of the data sheet) that the card is good for. */
+    readonly cardEnduranceTb: number
+  }
   /** A profile file, or the name of a shipped one. */
   readonly profile: string | null
   /** A broker inside this gateway, or null. */
@@ -51,6 +56,11 @@ export function checkSettings(data: unknown): ConfigSettings | ConfigProblem {
 const NAME = v.pipe(v.string(), v.regex(/^[A-Za-z0-9._~-]{1,64}$/, 'a name has 1 to 64 of A-Z a-z 0-9 . _ ~ -'))
 const FILE = v.pipe(v.string(), v.nonEmpty('a file name is not empty'))
 const PORT = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535))
+
+const ENDURANCE = v.pipe(
+  v.number(),
+  v.check((tb) => tb > 0 && tb <= 100_000, 'the endurance of a card is its TBW, such as 16: terabytes, above 0'),
+)
 
 const NODE = v.custom<NodeId>(
   isNodeId,
@@ -99,6 +109,7 @@ const CONFIG: v.GenericSchema<unknown, ConfigSettings> = v.strictObject({
   device: v.optional(v.nullable(NAME), null),
   label: v.optional(v.pipe(v.string(), v.maxBytes(IDENTITY_TEXT_BYTES_MAX)), ''),
   dataDirectory: FILE,
+  storage: v.optional(v.strictObject({ cardEnduranceTb: v.optional(ENDURANCE, CARD_ENDURANCE_TB_DEFAULT) }), {}),
   profile: v.optional(v.nullable(FILE), null),
   broker: v.optional(
     v.nullable(v.strictObject({ host: v.optional(v.string(), '127.0.0.1'), port: v.optional(PORT, 1883) })),

@@ -9,13 +9,14 @@ import { openSystemSource } from '../device/system/system-source.ts'
 import type { TlsFiles } from '../links/mqtt/servers.ts'
 import { JournalStore } from '../storage/journal-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts'
-import { fleetIdOf, type Genesis } from '../sync/membership.ts'
+import { fleetIdOf } from '../sync/membership.ts'
 import { startBroker } from './broker.ts'
 import type { GatewayConfig, MqttConfig } from './config.ts'
 import { controlHandler } from './control-methods.ts'
 import { controlPath } from './control-path.ts'
 import { startControlServer } from './control-server.ts'
 import { type Gateway, openGateway } from './gateway.ts'
+import { genesisOf } from './genesis.ts'
 import { establishIdentity } from './identity-file.ts'
 import { shippedProfile } from './shipped-profiles.ts'
 import { systemClock } from './system-clock.ts'
@@ -71,8 +72,10 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
       processes: nodeProcessTable,
       directory: config.dataDirectory,
       owner: { fleet: fleetIdOf(fleet), node },
+      clock: systemClock,
     }),
     links: [],
+    cardEnduranceTb: config.storage.cardEnduranceTb,
     logger,
     onFatal: options.onFatal,
   })
@@ -101,17 +104,6 @@ async function startOwnBroker(config: GatewayConfig, logger: Logger, closers: Cl
   const broker = await startBroker({ ...config.broker, logger })
   closers.push(() => broker.close())
   return broker.port
-}
-
-/** A config without members is a fleet of one. */
-function genesisOf(config: GatewayConfig, node: NodeId): Genesis {
-  const { name, members } = config.fleet
-  if (members === null) return { name, founders: [{ node, tier: 0 }] }
-  if (members.some((member) => member.node === node)) return { name, founders: members }
-  throw new FleetstepError(
-    'config-invalid',
-    `node ${node} is not among the members of fleet ${name}: add it to fleet.members in every gateway's config`,
-  )
 }
 
 /**

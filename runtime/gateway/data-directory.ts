@@ -1,13 +1,15 @@
-import { writeFileSync } from 'node:fs'
 import { FleetstepError } from '../base/errors.ts'
 import { JournalStore } from '../storage/journal-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts'
 import { OverlayFileSystem } from '../storage/overlay-file-system.ts'
 import { readOwner } from '../storage/owner.ts'
+import { finishReplacement } from '../storage/replacement.ts'
 import type { Recovered, StoreInfo, StoreOwner } from '../storage/store.ts'
+import { WearFile } from '../storage/wear-file.ts'
+import { CARD_ENDURANCE_TB_DEFAULT, estimateWear, type Wear } from '../storage/wear.ts'
 
 /** What a look into a data directory found. Nothing in it was changed. */
-export interface DirectoryReport extends StoreOwner {
+export interface DirectoryReport extends StoreOwner, Wear {
   readonly directory: string
   readonly format: number
   /** Nothing that was acknowledged is missing. */
@@ -21,6 +23,8 @@ export interface DirectoryReport extends StoreOwner {
   readonly segments: number
   readonly diskBytes: number
   readonly freeBytes: number
+  /** By all runs of a gateway on this directory. */
+  readonly bytesWritten: number
 }
 
 /** Everything in a data directory: what a node would start with. */
@@ -31,63 +35,45 @@ export interface DirectoryContent {
 
 /**
  * Reads a data directory as a start would, and leaves it as it is.
+ * @param cardEnduranceTb terabytes that its card is good for
  * @throws FleetstepError `data-directory-locked` while a daemon uses it, `data-directory-*`
  */
-export async function readDataDirectory(directory: string): Promise<DirectoryContent> {
+export async function readDataDirectory(
+  directory: string,
+  cardEnduranceTb: number = CARD_ENDURANCE_TB_DEFAULT,
+): Promise<DirectoryContent> {
   const fileSystem = new OverlayFileSystem(nodeFileSystem)
   const owner = await ownerOf(fileSystem, directory)
+  const written = await new WearFile(fileSystem, directory).load()
+  const wear = { bytesWritten: written.bytes, ...estimateWear(written.bytes, written.ms, cardEnduranceTb) }
   const store = new JournalStore({ fileSystem, processes: nodeProcessTable, directory, owner })
   const recovered = await store.open()
   try {
-    return { report: describe(owner, recovered, store.info()), recovered }
+    return { report: { ...describe(owner, recovered, store.info()), ...wear }, recovered }
   } finally {
     await store.close()
   }
 }
 
-/**
- * Writes what a data directory holds into one new file of JSON lines: what it is, the snapshot, each record behind it.
- * @throws FleetstepError as {@link readDataDirectory}, and `usage` if the file cannot be made
- */
-export async function exportDataDirectory(directory: string, file: string): Promise<DirectoryReport> {
-  const { report, recovered } = await readDataDirectory(directory)
-  const { snapshot, records } = recovered
-  const first = (snapshot?.through ?? 0) + 1
-  const lines = [
-    { export: 1, ...report },
-    ...(snapshot === null ? [] : [{ snapshot: base64(snapshot.bytes), through: snapshot.through }]),
-    ...records.map((bytes, index) => ({ record: first + index, bytes: base64(bytes) })),
-  ]
+async function ownerOf(fileSystem: OverlayFileSystem, directory: string): Promise<StoreOwner> {
   try {
-    writeFileSync(file, `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`, { flag: 'wx', mode: 0o600 })
+    await finishReplacement(fileSystem, directory)
+    return await readOwner(fileSystem, directory)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    if (cause instanceof FleetstepError) throw cause
     throw new FleetstepError(
-      'usage',
-      `${file} cannot be written (${reason}); name a new file in a folder that is there`,
+      'data-directory-damaged',
+      `${directory} holds no data of a gateway; name the dataDirectory of its config`,
       { cause },
     )
   }
-  return report
 }
 
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-}
-
-async function ownerOf(fileSystem: OverlayFileSystem, directory: string): Promise<StoreOwner> {
-  const owner = await readOwner(fileSystem, directory).catch((cause: unknown) => {
-    if (cause instanceof FleetstepError) throw cause
-    return null
-  })
-  if (owner !== null) return owner
-  throw new FleetstepError(
-    'data-directory-damaged',
-    `${directory} holds no data of a gateway; name the dataDirectory of its config`,
-  )
-}
-
-function describe(owner: StoreOwner, recovered: Recovered, info: StoreInfo): DirectoryReport {
+function describe(
+  owner: StoreOwner,
+  recovered: Recovered,
+  info: StoreInfo,
+): Omit<DirectoryReport, keyof Wear | 'bytesWritten'> {
   return {
     ...owner,
     directory: info.directory,

@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts'
 import type { DeviceProfile } from '../device/profiles/profile.ts'
 import type { Link, LinkStatus } from '../links/link.ts'
 import type { Store, StoreInfo } from '../storage/store.ts'
+import { CARD_ENDURANCE_TB_DEFAULT } from '../storage/wear.ts'
 import { causeOf } from '../sync/alarms.ts'
 import type { Inspection } from '../sync/inspection.ts'
 import { fleetIdOf, type Genesis } from '../sync/membership.ts'
@@ -46,6 +47,8 @@ export interface GatewayOptions {
   readonly clock?: Clock | undefined
   readonly random?: Random | undefined
   readonly logger?: Logger | undefined
+  /** Terabytes written (TBW) that the card below is good for; CARD_ENDURANCE_TB_DEFAULT unless told otherwise. */
+  readonly cardEnduranceTb?: number | undefined
   /** The store has failed for good; the process should end and be started again. */
   readonly onFatal?: ((error: unknown) => void) | undefined
 }
@@ -71,6 +74,8 @@ export interface StorageReport extends StoreInfo {
   /** Frames of others that were dropped because too much waited for the disk. */
   readonly framesDropped: number
   readonly sinceMs: number
+  /** Terabytes that the card below is good for. */
+  readonly cardEnduranceTb: number
 }
 
 export type StorageObserver = (problem: FleetstepError | null) => void
@@ -140,6 +145,7 @@ class RunningGateway implements Gateway {
   readonly #linkContext: LinkContext
   readonly #clock: Clock
   readonly #openedAt: number
+  readonly #cardEnduranceTb: number
   readonly #logger: Logger
   readonly #receipts: Receipts
   readonly #watchers: Watchers
@@ -155,6 +161,7 @@ class RunningGateway implements Gateway {
     this.#replica = replica
     this.#clock = options.clock ?? systemClock
     this.#openedAt = this.#clock.now()
+    this.#cardEnduranceTb = options.cardEnduranceTb ?? CARD_ENDURANCE_TB_DEFAULT
     this.#logger = options.logger ?? silentLogger
     this.#receipts = new Receipts({ member: replica.self, seq: replica.durableSeq })
     this.#watchers = new Watchers(this.#logger)
@@ -208,6 +215,7 @@ class RunningGateway implements Gateway {
       pendingBytes: bytes,
       framesDropped,
       sinceMs,
+      cardEnduranceTb: this.#cardEnduranceTb,
     }
   }
 

@@ -18,13 +18,16 @@ export interface IdentityOptions {
   readonly logger: Logger
 }
 
+/** In the data directory. */
+export const IDENTITY_FILE = 'identity.json'
+
 /**
  * Says who this node is, from its hardware, and keeps it in the data directory, so that a copied or moved card is noticed.
  * @throws FleetstepError `identity-unavailable`; `data-directory-foreign` if the directory was made on other hardware
  */
 export function establishIdentity(options: IdentityOptions): NodeId {
-  const file = join(options.dataDirectory, 'identity.json')
-  const record = readRecord(file)
+  const file = join(options.dataDirectory, IDENTITY_FILE)
+  const record = readIdentityRecord(options.dataDirectory)
   return record === null ? createIdentity(file, options) : confirmIdentity(file, record, options)
 }
 
@@ -52,7 +55,9 @@ function createIdentity(file: string, options: IdentityOptions): NodeId {
   return identity.id
 }
 
-function readRecord(file: string): IdentityRecord | null {
+/** Who a data directory belongs to, or null. @throws FleetstepError `data-directory-damaged`, `data-directory-unwritable` */
+export function readIdentityRecord(dataDirectory: string): IdentityRecord | null {
+  const file = join(dataDirectory, IDENTITY_FILE)
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -76,13 +81,18 @@ function readRecord(file: string): IdentityRecord | null {
   }
 }
 
+/** What the file holds. */
+export function identityText(record: IdentityRecord): string {
+  return `${JSON.stringify(record, null, 2)}\n`
+}
+
 /** Whole or not at all: written beside, synced, renamed. */
 function writeRecord(file: string, record: IdentityRecord): void {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     const beside = `${file}.new`
     const descriptor = openSync(beside, 'w', 0o600)
-    writeSync(descriptor, `${JSON.stringify(record, null, 2)}\n`)
+    writeSync(descriptor, identityText(record))
     fsyncSync(descriptor)
     closeSync(descriptor)
     renameSync(beside, file)

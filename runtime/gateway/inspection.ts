@@ -1,6 +1,6 @@
 import type { NodeId } from '../base/ids.ts'
 import type { Inspection } from '../sync/inspection.ts'
-import { CARD_ENDURANCE_TB_DEFAULT, estimateWear, type Wear } from '../storage/wear.ts'
+import { estimateWear, type Wear } from '../storage/wear.ts'
 import { describeAlarm, type Gateway, type LinkReport, type StorageReport } from './gateway.ts'
 
 /** Everything that a person or a program may want to know of a running gateway, as plain data that JSON can hold. */
@@ -16,7 +16,7 @@ export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {
   readonly alarms: readonly { readonly name: string; readonly message: string }[]
   /** Why changes are refused at present, or null. */
   readonly storageProblem: string | null
-  /** The data directory, what waits for the disk, and what the writing since the start means for a card of usual endurance. */
+  /** The data directory, what waits for the disk, and what the writing means for the card. */
   readonly storage: StorageReport & Wear
   readonly pid: number
 }
@@ -33,7 +33,13 @@ export function statusOf(gateway: Gateway): GatewayStatus {
     online: gateway.online(),
     alarms: gateway.alarms().map((alarm) => ({ ...alarm, message: describeAlarm(alarm) })),
     storageProblem: gateway.storageProblem()?.message ?? null,
-    storage: { ...storage, ...estimateWear(storage.bytesWritten, storage.sinceMs, CARD_ENDURANCE_TB_DEFAULT) },
+    storage: { ...storage, ...wearOf(storage) },
     pid: process.pid,
   }
+}
+
+/** By all that was written to this directory, where that is counted: a start says little of a year. */
+function wearOf({ lifetime, bytesWritten, sinceMs, cardEnduranceTb }: StorageReport): Wear {
+  const { bytes, ms } = lifetime ?? { bytes: bytesWritten, ms: sinceMs }
+  return estimateWear(bytes, ms, cardEnduranceTb)
 }

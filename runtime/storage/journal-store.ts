@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts'
 import { AssertionError, FleetstepError, assert } from '../base/errors.ts'
 import {
   DISK_FREE_REFUSAL_BYTES,
@@ -12,15 +13,19 @@ import { assertBatchBounds } from './batch.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type { DirectoryLock, ProcessTable } from './directory-lock.ts'
 import { Evidence } from './evidence.ts'
-import { errorCode, isFull } from './file-system.ts'
+import { explainFailure } from './failure.ts'
 import type { FileSystem } from './file-system.ts'
 import { Journal } from './journal.ts'
+import { FORMATS } from './migration.ts'
+import type { Formats } from './migration.ts'
 import { claimDirectory } from './owner.ts'
-import { FORMAT_VERSION } from './page.ts'
 import { recoverJournal } from './recovery.ts'
+import { finishReplacement } from './replacement.ts'
 import { SegmentFiles } from './segment-files.ts'
 import { Snapshots } from './snapshot.ts'
 import type { Recovered, SpaceLevel, Store, StoreInfo, StoreOwner } from './store.ts'
+import { WearFile } from './wear-file.ts'
+import type { WrittenSoFar } from './wear-file.ts'
 
 export interface JournalStoreOptions {
   readonly fileSystem: FileSystem
@@ -30,12 +35,18 @@ export interface JournalStoreOptions {
   readonly owner: StoreOwner
   /** Another size than SEGMENT_BYTES, for tests; the same for the life of the directory, whole pages. */
   readonly segmentBytes?: number
+  /** Others than FORMATS, for tests of the steps between them. */
+  readonly formats?: Formats
+  /** Counts the time over which the card is written to; without one, that is not kept. */
+  readonly clock?: Clock
 }
 
 /** The store of a daemon: a journal of recycled segments and two alternating snapshots in one data directory. */
 export class JournalStore implements Store {
   readonly #options: JournalStoreOptions
   #state: State = { kind: 'new' }
+  readonly #wear: WearFile
+  #openedAt = 0
   #commits = 0
   #snapshotBytesWritten = 0
   #space: SpaceLevel = 'enough'
@@ -47,6 +58,7 @@ export class JournalStore implements Store {
     const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     assert(segmentBytes % STORAGE_PAGE_BYTES === 0, 'a segment is whole pages')
     this.#options = options
+    this.#wear = new WearFile(options.fileSystem, options.directory)
   }
 
   async open(): Promise<Recovered> {
@@ -56,12 +68,13 @@ export class JournalStore implements Store {
     try {
       await fileSystem.makeDirectory(directory)
       lock = await lockDirectory(fileSystem, processes, directory)
-      await claimDirectory(fileSystem, directory, owner)
+      await finishReplacement(fileSystem, directory)
+      await claimDirectory(fileSystem, directory, owner, this.#formats)
       return await this.#recover(lock)
     } catch (error) {
       this.#state = { kind: 'closed' }
       await lock?.release().catch(() => undefined)
-      throw this.#explain(error, 'opening')
+      throw explainFailure(error, directory, 'opening')
     }
   }
 
@@ -94,6 +107,7 @@ export class JournalStore implements Store {
       journal.restartCount(journal.bytes - bytesBefore)
       journal.free(snapshots.coveredByBoth)
       await this.#keepFailedSegments(journal)
+      await this.#saveWear(journal)
     } catch (error) {
       throw this.#fail(error)
     } finally {
@@ -118,12 +132,13 @@ export class JournalStore implements Store {
     const { journal, snapshots } = this.#state.parts
     return {
       directory: this.#options.directory,
-      formatVersion: FORMAT_VERSION,
+      formatVersion: this.#formats.current,
       lastSequence: journal.last,
       snapshotThrough: snapshots.through,
       segments: journal.segments,
       diskBytes: this.#diskBytes(this.#state.parts),
-      bytesWritten: journal.bytesWritten + this.#snapshotBytesWritten,
+      bytesWritten: this.#writtenBy(journal),
+      lifetime: this.#lifetimeOf(journal),
       commits: this.#commits,
       space: this.#space,
       freeBytes: this.#freeBytes,
@@ -139,7 +154,7 @@ export class JournalStore implements Store {
     try {
       this.#freeBytes = await fileSystem.freeBytes(directory)
     } catch (error) {
-      throw this.#explain(error, 'writing')
+      throw explainFailure(error, directory, 'writing')
     }
     this.#space = spaceLevel(this.#freeBytes, this.#diskBytes(parts))
     return this.#space
@@ -152,9 +167,26 @@ export class JournalStore implements Store {
     await Promise.allSettled([this.#committing, this.#snapshotting])
     if (state.kind === 'open') await state.parts.journal.end().catch(() => undefined)
     await state.parts.journal.settled()
+    if (state.kind === 'open') await this.#saveWear(state.parts.journal)
     // Everything acknowledged is on the medium already, so a failure to close a file means nothing.
     await state.parts.journal.close().catch(() => undefined)
     await state.parts.lock.release()
+  }
+
+  #writtenBy(journal: Journal): number {
+    return journal.bytesWritten + this.#snapshotBytesWritten
+  }
+
+  #lifetimeOf(journal: Journal): WrittenSoFar | null {
+    const { clock } = this.#options
+    if (clock === undefined) return null
+    return this.#wear.totalWith({ bytes: this.#writtenBy(journal), ms: clock.now() - this.#openedAt })
+  }
+
+  async #saveWear(journal: Journal): Promise<void> {
+    const { clock } = this.#options
+    if (clock === undefined) return
+    await this.#wear.save({ bytes: this.#writtenBy(journal), ms: clock.now() - this.#openedAt })
   }
 
   #diskBytes({ journal, snapshots }: Parts): number {
@@ -170,6 +202,10 @@ export class JournalStore implements Store {
     await evidence.makeRoom()
     for (const name of retired) await evidence.moveAside(name)
     await fileSystem.syncDirectory(directory)
+  }
+
+  get #formats(): Formats {
+    return this.#options.formats ?? FORMATS
   }
 
   get #segmentBytes(): number {
@@ -191,6 +227,8 @@ export class JournalStore implements Store {
     const late = await beginIfRoom(journal)
     journal.prepareSpare()
     await journal.settled()
+    await this.#wear.load()
+    this.#openedAt = this.#options.clock?.now() ?? 0
     this.#freeBytes = await fileSystem.freeBytes(directory)
     const parts: Parts = { journal, snapshots, lock }
     this.#space = spaceLevel(this.#freeBytes, this.#diskBytes(parts))
@@ -213,29 +251,11 @@ export class JournalStore implements Store {
   /** What the caller gets. All but a full disk, a limit or a broken invariant ends the writing. */
   #fail(cause: unknown): unknown {
     if (cause instanceof AssertionError) return cause
-    const error = this.#explain(cause, 'writing')
+    const error = explainFailure(cause, this.#options.directory, 'writing')
     if (error.code === 'storage-failed' && this.#state.kind === 'open') {
       this.#state = { kind: 'failed', parts: this.#state.parts, error }
     }
     return error
-  }
-
-  #explain(error: unknown, doing: 'opening' | 'writing'): FleetstepError {
-    if (error instanceof FleetstepError) return error
-    if (error instanceof AssertionError) throw error
-    const { directory } = this.#options
-    const reason = error instanceof Error ? error.message : String(error)
-    if (isFull(error)) {
-      return new FleetstepError('disk-full', `${directory}: the disk is full; free some space, it goes on by itself`, {
-        cause: error,
-      })
-    }
-    if (doing === 'opening' && UNWRITABLE.includes(errorCode(error))) {
-      const message = `${directory} cannot be used as data directory (${reason}); name one that this user may write to`
-      return new FleetstepError('data-directory-unwritable', message, { cause: error })
-    }
-    const message = `${directory}: the medium failed while ${doing} (${reason}); what was acknowledged is kept; check the medium, then start again`
-    return new FleetstepError('storage-failed', message, { cause: error })
   }
 }
 
@@ -251,8 +271,6 @@ interface Parts {
   readonly lock: DirectoryLock
 }
 
-const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG']
-
 function spaceLevel(freeBytes: number, ownBytes: number): SpaceLevel {
   if (freeBytes < DISK_FREE_REFUSAL_BYTES || ownBytes >= STORE_BYTES_MAX) return 'refusing'
   return freeBytes < DISK_FREE_WARNING_BYTES || ownBytes >= STORE_BYTES_WARNING ? 'low' : 'enough'
@@ -261,7 +279,7 @@ function spaceLevel(freeBytes: number, ownBytes: number): SpaceLevel {
 /** What an interrupted step left behind: it had no name yet, so nothing relied on it. */
 async function removeDrafts(fileSystem: FileSystem, directory: string): Promise<void> {
   for (const name of await fileSystem.list(directory)) {
-    if (/^(journal|snapshot|format|damaged)\.new$/.test(name)) await fileSystem.remove(`${directory}/${name}`)
+    if (/^(journal|snapshot|format|damaged|wear)\.new$/.test(name)) await fileSystem.remove(`${directory}/${name}`)
   }
 }
 

@@ -93,6 +93,7 @@ export class MemoryStore implements Store {
       segments: 0,
       diskBytes: journalBytes + snapshotBytes,
       bytesWritten: this.#bytesWritten,
+      lifetime: null,
       commits: this.#commits,
       space: 'enough',
       freeBytes: Number.MAX_SAFE_INTEGER,

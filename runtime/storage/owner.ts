@@ -1,31 +1,52 @@
 import { FleetstepError } from '../base/errors.ts'
 import { errorCode, readFully, withFile, writeFully } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
-import { FORMAT_VERSION } from './page.ts'
+import { FORMATS, migrate } from './migration.ts'
+import type { Formats } from './migration.ts'
 import type { StoreOwner } from './store.ts'
 
 /**
- * Checks that the data directory belongs to this node and fleet and has a format that is known, or marks an empty one.
+ * Checks that the data directory belongs to this node and fleet and has a format that is known, brings an older format to
+ * the current one, or marks an empty directory.
  * The mark is the file `format.json`: `{"format":1,"fleet":"…","node":"…"}`.
  * @throws FleetstepError `data-directory-foreign`, `data-directory-newer`, `data-directory-damaged`
  */
-export async function claimDirectory(fileSystem: FileSystem, directory: string, owner: StoreOwner): Promise<void> {
+export async function claimDirectory(
+  fileSystem: FileSystem,
+  directory: string,
+  owner: StoreOwner,
+  formats: Formats = FORMATS,
+): Promise<void> {
   const names = await fileSystem.list(directory)
   if (!names.includes(NAME)) {
     if (names.some((name) => /^(journal|snapshot)-/.test(name))) throw damaged(directory, 'is missing')
-    await writeMark(fileSystem, directory, owner)
+    await writeMark(fileSystem, directory, owner, formats.current)
     return
   }
-  const text = await readMark(fileSystem, directory)
-  checkMark(parseMark(text, directory), directory, owner)
+  const mark = parseMark(await readMark(fileSystem, directory), directory)
+  checkMark(mark, directory, owner, formats.current)
+  await migrate(fileSystem, directory, mark.format, formats, (target, format) =>
+    writeMark(target, directory, owner, format),
+  )
 }
 
 /** Whose data a directory holds; an error of errno(3) if it holds none. @throws FleetstepError `data-directory-*` */
 export async function readOwner(fileSystem: FileSystem, directory: string): Promise<StoreOwner> {
   const { fleet, node, format } = parseMark(await readMark(fileSystem, directory), directory)
-  if (format > FORMAT_VERSION) throw newer(directory, format)
+  if (format > FORMATS.current) throw newer(directory, format, FORMATS.current)
   if (typeof fleet !== 'string' || typeof node !== 'string') throw damaged(directory, 'cannot be read')
   return { fleet, node }
+}
+
+/** Whose data a directory holds, or null where its mark is missing or cannot be read. @throws FleetstepError `data-directory-newer` */
+export async function ownerIfKnown(fileSystem: FileSystem, directory: string): Promise<StoreOwner | null> {
+  try {
+    return await readOwner(fileSystem, directory)
+  } catch (error) {
+    const isUnknown = error instanceof FleetstepError ? error.code === 'data-directory-damaged' : isMissing(error)
+    if (isUnknown) return null
+    throw error
+  }
 }
 
 interface Mark {
@@ -37,8 +58,8 @@ interface Mark {
 const NAME = 'format.json'
 const MARK_BYTES_MAX = 4096
 
-function checkMark(mark: Mark, directory: string, owner: StoreOwner): void {
-  if (mark.format > FORMAT_VERSION) throw newer(directory, mark.format)
+function checkMark(mark: Mark, directory: string, owner: StoreOwner, known: number): void {
+  if (mark.format > known) throw newer(directory, mark.format, known)
   if (typeof mark.fleet !== 'string' || typeof mark.node !== 'string') throw damaged(directory, 'cannot be read')
   if (mark.fleet === owner.fleet && mark.node === owner.node) return
   const what = mark.fleet === owner.fleet ? `node ${mark.node}` : `fleet ${mark.fleet} (node ${mark.node})`
@@ -75,8 +96,14 @@ async function readMark(fileSystem: FileSystem, directory: string): Promise<stri
   }
 }
 
-async function writeMark(fileSystem: FileSystem, directory: string, owner: StoreOwner): Promise<void> {
-  const mark = { format: FORMAT_VERSION, fleet: owner.fleet, node: owner.node }
+/** Marks a directory as one of `owner`; durable on return. */
+export async function writeMark(
+  fileSystem: FileSystem,
+  directory: string,
+  owner: StoreOwner,
+  format: number = FORMATS.current,
+): Promise<void> {
+  const mark = { format, fleet: owner.fleet, node: owner.node }
   const draft = `${directory}/format.new`
   await withFile(fileSystem, draft, 'create', async (file) => {
     await writeFully(file, new TextEncoder().encode(`${JSON.stringify(mark)}\n`), 0)
@@ -86,10 +113,14 @@ async function writeMark(fileSystem: FileSystem, directory: string, owner: Store
   await fileSystem.syncDirectory(directory)
 }
 
-function newer(directory: string, format: number): FleetstepError {
+function isMissing(error: unknown): boolean {
+  return errorCode(error) === 'ENOENT'
+}
+
+function newer(directory: string, format: number, known: number): FleetstepError {
   return new FleetstepError(
     'data-directory-newer',
-    `${directory} has format ${format}, this version of fleetstep knows ${FORMAT_VERSION}; install the newer version again, or use another data directory`,
+    `${directory} has format ${format}, this version of fleetstep knows ${known}; install the newer version again, or use another data directory`,
   )
 }
 

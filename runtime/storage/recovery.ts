@@ -59,6 +59,12 @@ export async function recoverJournal(
   return { ...standing(chain, covered, scanned, kept), findings, damaged: tail.kind === 'damaged' }
 }
 
+/** A journal that begins behind record `last`, of which nothing is written yet. */
+export function emptyJournal(last: number): RecoveredJournal {
+  const nothing = { records: [], findings: [], live: [], spare: [], bytes: 0, damaged: false }
+  return { ...nothing, last, nextBatch: 1, nextEpoch: 1, lastBatch: null, nextPage: null }
+}
+
 /** A segment and where its first batch stands in the order, as far as it is known. */
 interface Glance {
   readonly name: string

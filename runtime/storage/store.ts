@@ -1,3 +1,5 @@
+import type { WrittenSoFar } from './wear-file.ts'
+
 /**
  * The port behind which a node's records survive a power cut. A record is an opaque byte string; the replica writes its
  * meaning. Records have a sequence number 1, 2, 3 … given in the order of `commit`.
@@ -73,6 +75,8 @@ export interface StoreInfo {
   readonly segments: number
   readonly diskBytes: number
   readonly bytesWritten: number
+  /** By this and all earlier openings of the directory, and how long they ran; null where nobody counts it. */
+  readonly lifetime: WrittenSoFar | null
   readonly commits: number
   /** As of the last look. */
   readonly space: SpaceLevel

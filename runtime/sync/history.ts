@@ -234,7 +234,7 @@ export class History implements Holdings {
       floor: this.floor,
       floorDigests: this.floorDigests,
       highWater: this.#highWaterOf(isSealed, unsealedFollow),
-      cells: [...this.local.settledCells()],
+      cells: this.local.settledCells(),
       logs: logs.map((log) => log.settled),
       conflicts: this.conflicts
         .list()

@@ -68,8 +68,12 @@ export class LocalState {
   }
 
   /** Every point that anything is settled of. */
-  *settledCells(): Generator<readonly [Path, Cell]> {
-    for (const { path, settled } of this.#registers.values()) if (!sameCell(settled, EMPTY_CELL)) yield [path, settled]
+  settledCells(): readonly (readonly [Path, Cell])[] {
+    const cells: (readonly [Path, Cell])[] = []
+    for (const { path, settled } of this.#registers.values()) {
+      if (!sameCell(settled, EMPTY_CELL)) cells.push([path, settled])
+    }
+    return cells
   }
 
   /** Puts back a cell of a snapshot. Only before the first operation. */

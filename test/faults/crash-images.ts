@@ -1,34 +1,22 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom } from '../../runtime/base/random.ts'
 import type { Random } from '../../runtime/base/random.ts'
-import { JournalStore } from '../../runtime/storage/journal-store.ts'
-import { nodeFileSystem, nodeProcessTable } from '../../runtime/storage/node-file-system.ts'
-import type { Recovered } from '../../runtime/storage/store.ts'
 import { bundleProcess } from '../support/bundle-process.ts'
-import { texts } from '../support/store-acceptance.ts'
-import { OWNER } from '../support/store-bench.ts'
 import { FuseConnection } from './fuse-connection.ts'
-import { LoopDisk } from './loop-disk.ts'
+import { checkImage, openImage } from './image-check.ts'
+import { LoopDisk, obstacleToLoopDisks } from './loop-disk.ts'
 import { CUT_KINDS, RecordedDisk } from './recorded-disk.ts'
 import type { CutKind, DiskEvent } from './recorded-disk.ts'
 
 /** Why this machine cannot record what reaches a disk, or null. */
 export function obstacleToImages(): string | null {
-  if (process.getuid?.() !== 0) return 'block-level crash images need root, for mount and loop devices'
-  for (const device of ['/dev/fuse', '/dev/loop-control']) {
-    try {
-      accessSync(device, constants.R_OK | constants.W_OK)
-    } catch {
-      return `block-level crash images need ${device}`
-    }
-  }
-  return null
+  const obstacle = obstacleToLoopDisks(['/dev/fuse', '/dev/loop-control'])
+  return obstacle === null ? null : `block-level crash images: ${obstacle}`
 }
 
 export interface ImageFigures {
@@ -56,8 +44,11 @@ export async function checkCrashImages(options: {
     for (let index = 0; index < options.images; index += 1) {
       const kind = CUT_KINDS[index % CUT_KINDS.length] as CutKind
       const cut = drawCut(disk, random)
-      const recovered = await openImage(folder, disk.imageAt(cut, kind, random))
-      const acknowledged = check(recovered, disk.linesBefore(cut), `${kind} at event ${cut}, seed ${options.seed}`)
+      const file = join(folder, 'image')
+      await writeFile(file, disk.imageAt(cut, kind, random))
+      const recovered = await openImage(folder, file)
+      const lines = disk.linesBefore(cut)
+      const acknowledged = checkImage(recovered, lines, lines, `${kind} at event ${cut}, seed ${options.seed}`)
       totals.images += 1
       totals.inFlight += disk.inFlightAt(cut)
       totals.acknowledged += acknowledged
@@ -147,64 +138,3 @@ function drawCut(disk: RecordedDisk, random: Random): number {
     if (disk.inFlightAt(cut) > 0) return cut
   }
 }
-
-async function openImage(folder: string, image: Uint8Array): Promise<Recovered> {
-  const file = join(folder, 'image')
-  const mountPoint = join(folder, 'replayed')
-  await mkdir(mountPoint, { recursive: true })
-  await writeFile(file, image)
-  const loop = await LoopDisk.attach(file, mountPoint)
-  try {
-    await loop.repair()
-    await loop.mount()
-    try {
-      return await openStore(join(mountPoint, 'data'))
-    } finally {
-      await loop.unmount()
-    }
-  } finally {
-    await loop.detach()
-  }
-}
-
-/** Opens twice: what the first opening found must be there after it has written. */
-async function openStore(directory: string): Promise<Recovered> {
-  const openings: Recovered[] = []
-  for (let turn = 0; turn < 2; turn += 1) {
-    const store = new JournalStore({ fileSystem: nodeFileSystem, processes: OTHER_BOOT, directory, owner: OWNER })
-    openings.push(await store.open())
-    await store.close()
-  }
-  const [first, second] = openings
-  assert.ok(first !== undefined && second !== undefined)
-  assert.deepEqual(second.records, first.records)
-  assert.deepEqual(second.findings, [])
-  return first
-}
-
-/** After a power cut no process of before is alive. */
-const OTHER_BOOT = {
-  own: () => nodeProcessTable.own(),
-  isAlive: () => Promise.resolve(false),
-}
-
-/** @returns the number of the last record that had been acknowledged */
-function check(recovered: Recovered, lines: readonly string[], what: string): number {
-  const told = (word: string): number =>
-    Math.max(0, ...lines.filter((line) => line.startsWith(word)).map((line) => Number(line.split(' ')[1])))
-  const acknowledged = told('acknowledged')
-  const through = recovered.snapshot?.through ?? 0
-  const context = `${what}: ${recovered.findings.join('; ')}`
-  assert.equal(recovered.damaged, false, context)
-  assert.ok(recovered.last >= acknowledged, `${context}: ${recovered.last} of ${acknowledged} acknowledged records`)
-  assert.ok(recovered.last <= acknowledged + RECORDS_IN_FLIGHT_MAX, `${context}: ${recovered.last} records`)
-  assert.ok(through >= told('snapshot'), `${context}: snapshot ${through} of ${told('snapshot')}`)
-  if (recovered.snapshot !== null) assert.equal(texts([recovered.snapshot.bytes])[0], `state ${through}`, context)
-  const numbers = texts(recovered.records).map((text) => Number(text.split(' ')[0]))
-  const expected = Array.from({ length: recovered.last - through }, (_, index) => through + index + 1)
-  assert.deepEqual(numbers, expected, context)
-  return acknowledged
-}
-
-/** The committing process puts at most four records into one batch. */
-const RECORDS_IN_FLIGHT_MAX = 4

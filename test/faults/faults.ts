@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util'
+import { checkClonedImages, obstacleToClones } from './cloned-images.ts'
 import { checkCrashImages, obstacleToImages } from './crash-images.ts'
 import { killDaemon } from './kill-daemon.ts'
 
 const USAGE = `npm run faults -- kill [--runs N] [--seed S]     kills a daemon under load and looks for every durable operation
 npm run faults -- images [--runs N] [--seed S]   cuts the power at block level and looks for every acknowledged record
-  --runs N   kills (default 200), or crash images (default 80)
+npm run faults -- clones [--runs N] [--seed S]   copies the disk in one moment while it is written to, and does the same
+  --runs N   kills (default 200), crash images (default 80), or copies (default 30)
   --seed S   another draw of the moments (default 1)`
 
 /** @returns the exit code: 0, 1 if something was lost, 2 for wrong arguments */
@@ -18,16 +20,22 @@ export async function main(args: readonly string[]): Promise<number> {
   switch (positionals[0]) {
     case 'kill':
       return report(await killDaemon({ runs: Number(values.runs ?? '200'), seed }))
-    case 'images': {
-      const obstacle = obstacleToImages()
-      if (obstacle === null) return report(await checkCrashImages({ images: Number(values.runs ?? '80'), seed }))
-      console.error(`Not tested: ${obstacle}.`)
-      return process.env['CI'] === 'true' ? 1 : 0
-    }
+    case 'images':
+      return await unless(obstacleToImages(), () => checkCrashImages({ images: Number(values.runs ?? '80'), seed }))
+    case 'clones':
+      return await unless(await obstacleToClones(), () =>
+        checkClonedImages({ images: Number(values.runs ?? '30'), seed }),
+      )
     default:
       console.error(USAGE)
       return 2
   }
+}
+
+async function unless(obstacle: string | null, proof: () => Promise<object>): Promise<number> {
+  if (obstacle === null) return report(await proof())
+  console.error(`Not tested: ${obstacle}.`)
+  return process.env['CI'] === 'true' ? 1 : 0
 }
 
 function report(figures: object): number {

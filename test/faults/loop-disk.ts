@@ -1,6 +1,20 @@
+import { accessSync, constants } from 'node:fs'
 import { runTool } from './run-tool.ts'
 
-/** A file as a block device with an ext4 file system on it. Needs root and loop devices. */
+/** Why this machine cannot make a disk of a file, or null. */
+export function obstacleToLoopDisks(devices: readonly string[] = ['/dev/loop-control']): string | null {
+  if (process.getuid?.() !== 0) return 'mount and loop devices need root'
+  for (const device of devices) {
+    try {
+      accessSync(device, constants.R_OK | constants.W_OK)
+    } catch {
+      return `${device} cannot be used`
+    }
+  }
+  return null
+}
+
+/** A file as a block device with a file system on it. Needs root and loop devices. */
 export class LoopDisk {
   readonly device: string
   readonly mountPoint: string
@@ -26,8 +40,8 @@ export class LoopDisk {
     await runTool('e2fsck', ['-p', this.device], null, [0, 1])
   }
 
-  async mount(options = 'noatime'): Promise<void> {
-    await runTool('mount', ['-t', 'ext4', '-o', options, this.device, this.mountPoint])
+  async mount(options = 'noatime', kind = 'ext4'): Promise<void> {
+    await runTool('mount', ['-t', kind, '-o', options, this.device, this.mountPoint])
   }
 
   async unmount(): Promise<void> {

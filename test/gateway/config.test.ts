@@ -15,6 +15,7 @@ describe('config', () => {
       device: null,
       label: '',
       dataDirectory: '/etc/fleetstep/d',
+      storage: { cardEnduranceTb: 16 },
       profile: null,
       broker: null,
       links: [],
@@ -30,6 +31,7 @@ fleet: { name: f, members: [{ node: '0200000000000001', tier: 3 }, { node: '0200
 device: pump-1
 label: second
 dataDirectory: ../data
+storage: { cardEnduranceTb: 80.5 }
 profile: pump.yaml
 broker: { port: 1884 }
 controlSocket: pump.sock
@@ -44,6 +46,7 @@ links:
       { node: '0200000000000002', tier: 0 },
     ])
     assert.equal(config.dataDirectory, '/etc/data')
+    assert.equal(config.storage.cardEnduranceTb, 80.5)
     assert.equal(config.profile, '/etc/fleetstep/pump.yaml')
     assert.deepEqual(config.broker, { host: '127.0.0.1', port: 1884 })
     assert.equal(config.controlSocket, '/etc/fleetstep/pump.sock')
@@ -120,6 +123,10 @@ links:
     'has a port that is none': {
       text: `${LEAST}broker: { port: 70000 }\n`,
       says: /:3:17: broker\.port is 70000, and should be at most 65535/,
+    },
+    'has a card that lasts for nothing': {
+      text: `${LEAST}storage: { cardEnduranceTb: 0 }\n`,
+      says: /:3:29: storage\.cardEnduranceTb is not right: the endurance of a card is its TBW/,
     },
     'has a log level that is none': {
       text: `${LEAST}logLevel: loud\n`,

@@ -4,16 +4,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
+import { seededRandom } from '../../runtime/base/random.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import {
   DISK_CHECK_MS,
   DISK_FREE_REFUSAL_BYTES,
   DISK_FREE_WARNING_BYTES,
+  FRAME_BYTES_MAX,
   PENDING_OPERATIONS_MAX,
+  PENDING_RECORD_BYTES_MAX,
+  PENDING_REMOTE_FACTOR,
 } from '../../runtime/base/limits.ts'
 import { loadProfile } from '../../runtime/device/profiles/load.ts'
 import type { ResourceProperties } from '../../runtime/device/profiles/profile.ts'
-import { exportDataDirectory, readDataDirectory } from '../../runtime/gateway/data-directory.ts'
+import { readDataDirectory } from '../../runtime/gateway/data-directory.ts'
+import { exportDataDirectory } from '../../runtime/gateway/data-export.ts'
+import { statusOf } from '../../runtime/gateway/inspection.ts'
 import { openGateway, type Gateway, type GatewayOptions } from '../../runtime/gateway/gateway.ts'
 import { memoryHub } from '../../runtime/links/memory/memory-link.ts'
 import { JournalStore } from '../../runtime/storage/journal-store.ts'
@@ -21,6 +27,7 @@ import { MemoryStore } from '../../runtime/storage/memory-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../../runtime/storage/node-file-system.ts'
 import type { Store } from '../../runtime/storage/store.ts'
 import { estimateWear } from '../../runtime/storage/wear.ts'
+import { WearFile } from '../../runtime/storage/wear-file.ts'
 import { fleetIdOf, type Genesis } from '../../runtime/sync/membership.ts'
 import { realClock, SteppedClock, until } from '../links/clocks.ts'
 import { OWNER, SimulatedBench } from '../support/store-bench.ts'
@@ -76,6 +83,35 @@ describe('A gateway whose disk is slow', () => {
     await gateway.state.set('lamp', -2).durable
     assert.equal(gateway.storage().pendingBytes, 0)
   })
+
+  it('drops what others send beyond a bound, and has all of it once the disk has caught up', async (t) => {
+    const hub = memoryHub({ clock: realClock })
+    const storage = new StalledStore()
+    t.after(() => storage.goOn())
+    const fleet: Genesis = { name: 'two', founders: PAIR.founders.slice(0, 2) }
+    const anna = await open(t, { fleet, links: [() => hub.link(ANNA)] })
+    const bert = await open(t, { fleet, node: BERT, storage, links: [() => hub.link(BERT)] })
+    anna.state.set('first', 1)
+    await until(() => bert.state.get('first') === 1, 'they have met')
+    storage.isStalled = true
+    const random = seededRandom(1)
+    // Three of the largest values, so that few operations fill the bound; a frame of them cannot be packed smaller.
+    const values = ['a', 'b', 'c'].map(() => Array.from({ length: 2300 }, () => random.uint32().toString(36)).join(''))
+    const bytesMax = PENDING_REMOTE_FACTOR * PENDING_RECORD_BYTES_MAX
+    let count = 0
+    for (; bert.storage().framesDropped === 0; count += 1) {
+      assert.ok(count < bytesMax / 1000, 'bert has room without end')
+      await anna.state.transaction((change) =>
+        values.forEach((value, index) => change.set(`point${count}/${index}`, value)),
+      ).durable
+      await new Promise(setImmediate)
+    }
+    assert.ok(bert.storage().pendingBytes < bytesMax + FRAME_BYTES_MAX)
+    storage.goOn()
+    await until(() => bert.state.entries().length === 3 * count + 1, 'bert has all points')
+    await until(() => bert.storage().pendingBytes === 0, 'all is on its disk')
+    assert.deepEqual(bert.state.entries(), anna.state.entries())
+  })
 })
 
 describe('A gateway whose medium fails once', () => {
@@ -98,37 +134,48 @@ describe('A gateway whose medium fails once', () => {
 
 describe('A gateway whose journal is damaged', () => {
   it('raises an alarm and has from the others what its own disk has lost and they still keep', async (t) => {
-    const hub = memoryHub({ clock: realClock })
-    const link = hub.link(BERT)
-    const bench = new SimulatedBench(1, 1024 * 1024)
-    const owner = { fleet: fleetIdOf(PAIR), node: BERT }
-    const anna = await open(t, { fleet: PAIR, links: [() => hub.link(ANNA)] })
-    const openBert = (): Promise<Gateway> =>
-      openGateway({
-        fleet: PAIR,
-        node: BERT,
-        storage: bench.store({ ...OWNER, ...owner }),
-        links: [() => link],
-        clock: realClock,
-      })
-    const before = await openBert()
-    for (let turn = 1; turn <= 20; turn += 1) {
-      anna.state.set(`point${turn}`, turn)
-      await until(() => before.state.get(`point${turn}`) === turn, `bert has point ${turn}`)
-    }
-    await until(() => before.storage().pendingRecords === 0, 'all is on the disk of bert')
-    await before.close()
-    bench.fileSystem.bytesOf('/data/journal-0001').fill(0x55, 5 * 4096, 6 * 4096)
-    const after = await openBert()
-    t.after(() => after.close())
-    assert.deepEqual(
-      after.alarms().map(({ name }) => name),
-      ['storage-damaged'],
-    )
-    await until(() => after.state.entries().length === 20, 'bert has all points again')
-    assert.deepEqual(after.state.entries(), anna.state.entries())
+    await loseAndRecover(t, PAIR)
+  })
+
+  it('has it also where the others have settled and folded it: by their snapshot', async (t) => {
+    const { anna, bert } = await loseAndRecover(t, { name: 'two', founders: PAIR.founders.slice(0, 2) })
+    await anna.state.set('lamp', 1).durable
+    await until(() => bert.state.get('lamp') === 1, 'bert follows anna')
+    await bert.state.set('lamp', 2).durable
+    await until(() => anna.state.get('lamp') === 2, 'anna follows bert')
   })
 })
+
+/** Bert takes twenty points of anna; one page in the middle of his journal decays while he is down. */
+async function loseAndRecover(t: TestContext, fleet: Genesis): Promise<{ anna: Gateway; bert: Gateway }> {
+  const hub = memoryHub({ clock: realClock })
+  const link = hub.link(BERT)
+  const bench = new SimulatedBench(1, 1024 * 1024)
+  const owner = { fleet: fleetIdOf(fleet), node: BERT }
+  const anna = await open(t, { fleet, links: [() => hub.link(ANNA)] })
+  const openBert = (): Promise<Gateway> =>
+    openGateway({ fleet, node: BERT, storage: bench.store(owner), links: [() => link], clock: realClock })
+  const before = await openBert()
+  for (let turn = 1; turn <= 20; turn += 1) {
+    anna.state.set(`point${turn}`, turn)
+    await until(() => before.state.get(`point${turn}`) === turn, `bert has point ${turn}`)
+  }
+  await until(() => before.storage().pendingRecords === 0, 'all is on the disk of bert')
+  const isWhole = fleet.founders.length === 2
+  if (isWhole) await until(() => anna.inspect().floor >= 20, 'anna has settled all of it')
+  await before.close()
+  bench.fileSystem.bytesOf('/data/journal-0001').fill(0x55, 5 * 4096, 6 * 4096)
+  const bert = await openBert()
+  t.after(() => bert.close())
+  assert.deepEqual(
+    bert.alarms().map(({ name }) => name),
+    ['storage-damaged'],
+  )
+  assert.ok(bert.state.entries().length < 20)
+  await until(() => bert.state.entries().length === 20, 'bert has all points again')
+  assert.deepEqual(bert.state.entries(), anna.state.entries())
+  return { anna, bert }
+}
 
 describe('What a profile says of persistence', () => {
   it('decides whether a change has a commit of its own or shares one within a second', async (t) => {
@@ -183,7 +230,7 @@ describe('A data directory of a stopped gateway', () => {
     )
     const lines = (await readFile(join(above, 'export'), 'utf8')).trim().split('\n')
     assert.deepEqual(
-      lines.slice(1).map((line) => JSON.parse(line) as unknown),
+      lines.slice(1, -1).map((line) => JSON.parse(line) as unknown),
       [
         { snapshot: 'CQ==', through: 2 },
         { record: 3, bytes: 'Aw==' },
@@ -211,6 +258,45 @@ describe('The life of a card', () => {
     const { bytesPerDay, cardLifeYears } = estimateWear(4096 * 3600, 3_600_000, 16)
     assert.equal(bytesPerDay, 353_894_400)
     assert.ok(cardLifeYears !== null && Math.abs(cardLifeYears - 30.97) < 0.01, String(cardLifeYears))
+  })
+
+  it('is estimated from all runs of a gateway on its directory, with the endurance that it was told', async (t) => {
+    const { fileSystem } = new SimulatedBench(1)
+    const clock = new SteppedClock()
+    const run = async (ms: number, end: 'close' | 'kill'): Promise<number> => {
+      const owner = { fleet: fleetIdOf(ALONE), node: ANNA }
+      const { processes } = fileSystem
+      const storage = new JournalStore({ fileSystem, processes, directory: '/data', owner, clock })
+      const gateway = await open(t, { storage, clock, cardEnduranceTb: 1 })
+      await gateway.state.set('lamp', ms).durable
+      const endsAt = clock.now() + ms
+      while (clock.now() < endsAt && clock.step()) await new Promise(setImmediate)
+      const before = statusOf(gateway).storage
+      if (end === 'kill') fileSystem.kill()
+      else await gateway.close()
+      const { lifetime, bytesPerDay, cardLifeYears } = before
+      assert.ok(lifetime !== null && bytesPerDay !== null && cardLifeYears !== null)
+      assert.equal(bytesPerDay, Math.round((lifetime.bytes / lifetime.ms) * 86_400_000))
+      assert.ok(Math.abs(cardLifeYears - 1e12 / (bytesPerDay * 4 * 365)) < 1e-6)
+      return lifetime.bytes
+    }
+    const first = await run(3_700_000, 'close')
+    // Within its own first hour, and counted on from the run before.
+    const second = await run(60_000, 'kill')
+    assert.ok(second > first)
+    // The kill lost what that run had added, bytes and time alike.
+    const third = await run(60_000, 'close')
+    assert.ok(third > first && third - first < 2 * (second - first))
+  })
+
+  it('is unknown, and nothing worse, when its figures cannot be read or kept', async () => {
+    const bench = new SimulatedBench()
+    for (const text of ['', '{}', '{"bytes":-1,"ms":1}', '{"bytes":"1","ms":1}']) {
+      bench.fileSystem.put('/data/wear.json', new TextEncoder().encode(text))
+      assert.deepEqual(await new WearFile(bench.fileSystem, '/data').load(), { bytes: 0, ms: 0 })
+    }
+    bench.fileSystem.intercept = ({ path }) => (path.includes('wear') ? { code: 'ENOSPC' } : null)
+    await new WearFile(bench.fileSystem, '/data').save({ bytes: 1, ms: 1 })
   })
 })
 
