@@ -123,7 +123,7 @@ export class JournalStore implements Store {
       await evidence.makeRoom()
       return await evidence.copyAside(name, bytes)
     } catch (error) {
-      throw this.#explain(error, 'writing')
+      throw explainFailure(error, directory, 'writing')
     }
   }
 

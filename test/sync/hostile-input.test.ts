@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { decode as decodeWithCborg } from 'cborg'
 import { fromHex } from '../../runtime/base/bytes.ts'
 import { type CborData, decodeCbor } from '../../runtime/base/cbor.ts'
+import { CborReader } from '../../runtime/base/cbor-reader.ts'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import {
@@ -74,7 +75,7 @@ describe('hostile input', () => {
     for (const original of realFrames().slice(0, 12)) {
       const frame = decodeCbor(original, FRAME_DEPTH_MAX) as readonly CborData[]
       const body = frame[3] as CborData
-      const batch = body instanceof Uint8Array ? decodeCbor(body, FRAME_DEPTH_MAX) : null
+      const batch = body instanceof Uint8Array ? new CborReader(body).value('batch', FRAME_DEPTH_MAX) : null
       let victim = newVictim()
       const before = pictureOf(victim)
       for (const bytes of framesLike(frame, batch)) {
