@@ -92,7 +92,7 @@ export const DURABILITY = [
     file: 'runtime/sync/adoption.ts',
     from: 'if (message.current.join !== null || isBack(draft, fresh)) continue',
     to: 'if (message.current.join !== null) continue',
-    noticedBy: 'test/sync/join.test.ts',
+    noticedBy: 'test/sync/adoption.test.ts',
   },
   {
     name: 'return: what stands before the join that counts comes back',
@@ -113,7 +113,7 @@ export const DURABILITY = [
     file: 'runtime/sync/settlement.ts',
     from: "if (hasComeBack(value, original.id.seq)) return { kind: 'known' }",
     to: '',
-    noticedBy: 'test/sync/join.test.ts',
+    noticedBy: 'test/sync/adoption.test.ts',
   },
   {
     name: 'drafts: one whose point a higher priority wrote is a conflict',

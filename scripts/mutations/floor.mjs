@@ -36,7 +36,7 @@ export const FLOOR = [
     file: 'runtime/sync/floor.ts',
     from: 'stage = Math.min(stage, peers.get(id)?.announcement.floor ?? 0)',
     to: '{}',
-    noticedBy: 'test/sync/rules.test.ts',
+    noticedBy: 'test/sync/floor.test.ts',
   },
   {
     name: 'announced stage: below what of our own is still to come',
@@ -50,7 +50,7 @@ export const FLOOR = [
     file: 'runtime/sync/own-statement.ts',
     from: 'coming === null || writer.floor.stage <= coming.floor',
     to: 'coming === null || coming !== undefined',
-    noticedBy: 'test/simulation/regressions/announced-floor.test.ts',
+    noticedBy: 'test/sync/retirement.test.ts',
   },
   {
     name: 'announced floor: survives a restart',
@@ -99,21 +99,21 @@ export const FLOOR = [
     file: 'runtime/sync/floor.ts',
     from: 'if (cuts === null) {',
     to: 'if (cuts === undefined) {',
-    noticedBy: 'test/sync/epoch.test.ts',
+    noticedBy: 'test/sync/floor.test.ts',
   },
   {
     name: 'floor: every cut is held',
     file: 'runtime/sync/floor.ts',
     from: 'if (history.log(cut.member).held.seq < cut.seq)',
     to: 'if (history.log(cut.member).held.seq < 0)',
-    noticedBy: 'test/sync/epoch.test.ts',
+    noticedBy: 'test/sync/floor.test.ts',
   },
   {
     name: 'floor: our own epoch is on the disk',
     file: 'runtime/sync/floor.ts',
     from: "if (retirement.announced(self) !== retirement.number) return { member: self, reason: 'its epoch' }",
     to: '',
-    noticedBy: 'test/sync/epoch.test.ts',
+    noticedBy: 'test/sync/floor.test.ts',
   },
   {
     name: 'floor: a member takes part from its join on',
@@ -148,7 +148,7 @@ export const FLOOR = [
     file: 'runtime/sync/floor.ts',
     from: 'for (const { operation } of history.journal.entries()) stage = Math.min(stage, operation.floor)',
     to: '',
-    noticedBy: 'test/sync/rules.test.ts',
+    noticedBy: 'test/sync/floor.test.ts',
   },
   {
     name: 'announcements: the newest holds',
@@ -176,7 +176,7 @@ export const FLOOR = [
     file: 'runtime/sync/replica-core.ts',
     from: 'if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return []',
     to: '',
-    noticedBy: 'test/sync/late.test.ts',
+    noticedBy: 'test/sync/retirement.test.ts',
   },
   {
     name: 'divergence: raises an alarm',

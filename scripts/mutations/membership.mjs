@@ -50,7 +50,7 @@ export const MEMBERSHIP = [
     file: 'runtime/sync/sponsor.ts',
     from: 'noteWelcomed(member: MemberId): void {',
     to: 'noteWelcomed(member: MemberId): void { if (member !== null) return',
-    noticedBy: 'test/sync/join.test.ts',
+    noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
     name: 'newcomer: the first welcome wins',
@@ -197,7 +197,7 @@ export const MEMBERSHIP = [
     file: 'runtime/sync/retiring.ts',
     from: 'epoch.retired.map((member) => history.log(member).held)',
     to: 'epoch.retired.map((member) => history.retirement.record.frozen.get(member) ?? history.log(member).held)',
-    noticedBy: 'test/sync/freeze.test.ts',
+    noticedBy: 'test/sync/retirement.test.ts',
   },
   {
     name: 'freeze: on the disk before it is announced',
@@ -239,14 +239,14 @@ export const MEMBERSHIP = [
     file: 'runtime/sync/cut.ts',
     from: 'epoch !== this.number || this.#stated.has(member)',
     to: 'this.#stated.has(member)',
-    noticedBy: 'test/sync/rules.test.ts',
+    noticedBy: 'test/sync/retirement.test.ts',
   },
   {
     name: 'freeze: computed anew with a later epoch',
     file: 'runtime/sync/cut.ts',
     from: 'this.#stated.clear()',
     to: '',
-    noticedBy: 'test/sync/freeze.test.ts',
+    noticedBy: 'test/sync/retirement.test.ts',
   },
   {
     name: 'announce an epoch: who does not count knows the cuts first',
@@ -260,14 +260,14 @@ export const MEMBERSHIP = [
     file: 'runtime/sync/cut.ts',
     from: 'entry.seq > (cuts.get(entry.member)?.seq ?? 0)',
     to: 'entry.seq < (cuts.get(entry.member)?.seq ?? Infinity)',
-    noticedBy: 'test/sync/rules.test.ts',
+    noticedBy: 'test/sync/retirement.test.ts',
   },
   {
     name: 'cut: known when all who count have announced',
     file: 'runtime/sync/cut.ts',
     from: 'epoch === null || this.unstated(self).length > 0',
     to: 'epoch === null',
-    noticedBy: 'test/sync/rules.test.ts',
+    noticedBy: 'test/sync/retirement.test.ts',
   },
   {
     name: 'cut: what lies beyond it leaves the journal',
@@ -288,14 +288,14 @@ export const MEMBERSHIP = [
     file: 'runtime/sync/replica-core.ts',
     from: 'this.returned.push(...draftsAmong(removal.messages, this.node))',
     to: '',
-    noticedBy: 'test/sync/join.test.ts',
+    noticedBy: 'test/sync/membership-simulation.test.ts',
   },
   {
     name: 'cut: below the floor raises an alarm',
     file: 'runtime/sync/retiring.ts',
     from: 'history.log(member).settled.seq > seq ?',
     to: 'history.log(member).settled.seq < 0 ?',
-    noticedBy: 'test/sync/epoch.test.ts',
+    noticedBy: 'test/sync/retirement.test.ts',
   },
   {
     name: 'retired: becomes a draft',
@@ -309,7 +309,7 @@ export const MEMBERSHIP = [
     file: 'runtime/sync/receiving.ts',
     from: 'if (membership.get(member) === undefined || retirement.isRetired(member)) {',
     to: 'if (membership.get(member) === undefined) {',
-    noticedBy: 'test/sync/epoch.test.ts',
+    noticedBy: 'test/sync/retirement.test.ts',
   },
   {
     name: 'forced: only where nobody counts',

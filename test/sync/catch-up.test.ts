@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { alarmsOf, isMember, nodeNamed, startedNetwork, viewOf } from '../support/membership-network.ts'
-import { set, stateOf } from '../support/replica-network.ts'
+import { digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { TRANSFER_CHUNK_BYTES } from '../../runtime/base/limits.ts'
+import { History } from '../../runtime/sync/history.ts'
+import { Membership } from '../../runtime/sync/membership.ts'
+import { adopt } from '../../runtime/sync/recovery.ts'
+import { encodeSnapshot } from '../../runtime/sync/snapshot.ts'
+import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import { HandIssuer } from '../support/handmade.ts'
+import { genesisOf, set, stateOf } from '../support/replica-network.ts'
 
 test('a member that lacks what all others have folded adopts a snapshot, and keeps its own operations above it', () => {
   const fleet = startedNetwork(2)
@@ -35,4 +43,47 @@ test('a member that lacks what all others have folded adopts a snapshot, and kee
     'one snapshot as its welcome, one to catch up',
   )
   assert.ok(fleet.issue(n, set('after', 1)).stage > own.stage, 'its stages do not go back')
+})
+
+test('what is held above an adopted floor is kept, and no stage of ours goes back', () => {
+  const genesis = genesisOf(3)
+  const issuers = [0, 1, 2].map((index) => new HandIssuer(founder(genesis, index), 3 - index))
+  const [ofA, ofB, ofC] = issuers as [HandIssuer, HandIssuer, HandIssuer]
+  const ground = ofC.issue({ set: ['c', 1] })
+  ofA.issue({ set: ['a', 'not held by b'] })
+  ofB.issue({ after: ground, set: ['b', 'not held by a'] })
+  const [theirs, ours] = [0, 1].map(() => new History(new Membership(genesis), 0, EMPTY_DIGEST)) as [History, History]
+  for (const batch of [...ofC.batches, ...ofA.batches]) theirs.receive(batch)
+  for (const batch of [...ofC.batches, ...ofB.batches]) ours.receive(batch)
+  theirs.fold(1)
+  ours.restoreHighWater({ id: { member: ofB.member, seq: 1 }, stage: 9 })
+  const life = { member: ofB.member, draftReason: null, adoptedJoin: null, trusted: null }
+  const snapshot = encodeSnapshot({ ...theirs.snapshot(ofA.member, null), life, start: 1, drafts: [] })
+  const { history } = adopt({ life, history: ours, drafts: [] }, genesis, 'catch-up', snapshot)
+  assert.equal(history.local.get('a' as never), 'not held by b')
+  assert.equal(history.local.get('b' as never), 'not held by a')
+  assert.equal(history.highWater.stage, 9)
+})
+
+test('a snapshot of another member is not adopted by one that lacks nothing below its floor', () => {
+  const genesis = genesisOf(1)
+  const a = new DrivenReplica(genesis, 0)
+  a.store()
+  a.issue(set('x', 1))
+  a.store()
+  a.give({ kind: 'snapshot-due' })
+  a.store()
+  assert.ok(a.snapshot && a.snapshot.length < TRANSFER_CHUNK_BYTES)
+  const digest = digestOf(a.snapshot)
+  const { self } = a.replica
+  a.giveMessage({
+    kind: 'offer',
+    offer: { to: self, from: self, purpose: 'catch-up', digest, size: a.snapshot.length },
+  })
+  const outputs = [...a.giveMessage({ kind: 'chunk', chunk: { digest, offset: 0, bytes: a.snapshot } }), ...a.store()]
+  assert.deepEqual(
+    outputs.filter(({ kind }) => kind === 'standing'),
+    [],
+  )
+  assert.equal(a.inspect().dropped['snapshot of another node: we lack nothing below its floor'], 1)
 })

@@ -134,6 +134,7 @@ test('an announcement states only what is on the disk', () => {
   const { a, ofB } = idle()
   a.giveMessage({ kind: 'batch', batch: ofB.batches[2]! })
   const stated = (): (number | undefined)[] => {
+    a.give({ kind: 'stored', through: a.lastStored })
     a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { vector: [] }) })
     return a.announcementsIn(a.wait(300)).map(({ vector }) => vector?.[0]?.seq)
   }

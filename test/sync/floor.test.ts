@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { nodeOf } from '../../runtime/base/ids.ts'
-import { possibleFloor } from '../../runtime/sync/floor.ts'
+import { possibleFloor, stageSeenByAll } from '../../runtime/sync/floor.ts'
 import { History } from '../../runtime/sync/history.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
 import type { Announcement, Batch } from '../../runtime/sync/message.ts'
@@ -65,7 +65,55 @@ describe('the floor (PROTOCOL section 7)', () => {
       says('B', { stage: 9, holds: [other, entryOf(c)] }),
       says('C', { stage: 9, holds: [entryOf(b[3]), entryOf(c)] }),
     ]
-    assert.equal(floorOf(history, heard).stage, 0)
+    const { stage, hold } = floorOf(history, heard)
+    assert.deepEqual([stage, hold?.reason], [0, 'we lack operations of it'])
+  })
+
+  test('stays while somebody holds another life of a third member', () => {
+    const { history, b, c } = setUp()
+    const other = { ...entryOf(b[3]), digest: entryOf(b[2]).digest }
+    const heard = [
+      says('B', { stage: 9, holds: [entryOf(b[3]), entryOf(c)] }),
+      says('C', { stage: 9, holds: [other, entryOf(c)] }),
+    ]
+    const { stage, hold } = floorOf(history, heard)
+    assert.deepEqual([stage, hold?.reason], [0, 'it lacks operations that we hold'])
+  })
+
+  test('stays while a cut is not known, not held, or its epoch is not on the disk, or not that of all', () => {
+    const { history, b, c } = setUp()
+    const holds = [entryOf(b[3]), entryOf(c)]
+    const heard = [says('B', { stage: 9, holds }), says('C', { stage: 9, holds })]
+    const { retirement } = history
+    const epoch = { number: 0, counting: [SELF], retired: [], signature: new Uint8Array() }
+    const reasonWith = (cuts: VersionEntry[] | null, number = 0): string | undefined => {
+      const record = { epoch: { ...epoch, number }, before: number, frozen: new Map() }
+      retirement.restore({ ...record, cuts: cuts === null ? null : versionVector(cuts) })
+      return floorOf(history, heard).hold?.reason
+    }
+    assert.equal(reasonWith([]), 'its stage', 'all is known and held')
+    assert.equal(reasonWith(null), 'it has not said what it holds of the retired')
+    assert.equal(reasonWith([{ ...entryOf(c), seq: 7 }]), 'we lack operations below its cut')
+    assert.equal(reasonWith([], 1), 'its epoch', 'they speak of epoch 0')
+    retirement.begin({ epoch: { ...epoch, number: 1 }, before: 0, frozen: new Map(), cuts: versionVector([]) })
+    assert.deepEqual(floorOf(history, heard).hold, { member: SELF, reason: 'its epoch' })
+  })
+
+  test('a tombstone may go below the lowest floor that anybody has announced or issued at', () => {
+    const { history, b } = setUp()
+    const { [0]: first } = b
+    assert.ok(first)
+    const peers = new Peers()
+    assert.equal(stageSeenByAll(history, peers, SELF), 0)
+    history.fold(4)
+    assert.equal(stageSeenByAll(history, peers, SELF), 0, 'nobody was heard')
+    hear(peers, [says('B', { stage: 9, holds: [], floor: 3 }), says('C', { stage: 9, holds: [], floor: 4 })])
+    assert.equal(stageSeenByAll(history, peers, SELF), 3)
+    history.receive(
+      batchOf({ by: 'C', seq: 2, stage: 5, previous: idOf('B', 4), floor: 2, link: historyLink(history) }),
+    )
+    assert.equal(history.journal.length, 1)
+    assert.equal(stageSeenByAll(history, peers, SELF), 2, 'an operation in the journal was issued at floor 2')
   })
 
   test('stays below our own operations that nobody else can hold yet', () => {
@@ -92,6 +140,11 @@ interface Statement {
   readonly stage: number
   readonly holds: readonly VersionEntry[]
   readonly ownSeq?: number
+  readonly floor?: number
+}
+
+function historyLink(history: History): VersionEntry['digest'] {
+  return history.log(idOf('C', 1).member).held.digest
 }
 
 function says(member: Name, statement: Omit<Statement, 'member'>): Statement {
@@ -100,16 +153,20 @@ function says(member: Name, statement: Omit<Statement, 'member'>): Statement {
 
 function floorOf(history: History, heard: readonly Statement[], stored: number = FAR, unsealed: number | null = null) {
   const peers = new Peers()
-  for (const { member: name, stage, holds, ownSeq } of heard) {
+  hear(peers, heard)
+  return possibleFloor(history, peers, SELF, stored, unsealed)
+}
+
+function hear(peers: Peers, heard: readonly Statement[]): void {
+  for (const { member: name, stage, holds, ownSeq, floor = 0 } of heard) {
     const { member } = idOf(name, 1)
     const own = ownSeq ?? holds.find((entry) => entry.member === member)?.seq ?? 0
     const digests = { floorDigest: EMPTY_DIGEST, vectorDigest: EMPTY_DIGEST }
     const epochs = { epoch: 0, newestEpoch: 0, epochDigest: EMPTY_DIGEST, knowsCuts: true, frozen: null }
     const order = { start: 1, number: 1, ...epochs }
-    const announcement: Announcement = { member, ...order, stage, ownSeq: own, floor: 0, ...digests, vector: holds }
+    const announcement: Announcement = { member, ...order, stage, ownSeq: own, floor, ...digests, vector: holds }
     peers.note(announcement, { vector: versionVector([]), digest: EMPTY_DIGEST }, 'air', 0)
   }
-  return possibleFloor(history, peers, SELF, stored, unsealed)
 }
 
 function entryOf(batch: Batch | undefined): VersionEntry {

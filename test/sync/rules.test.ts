@@ -25,8 +25,10 @@ test('a member that does not count announces the epoch only once it knows the cu
   const epoch = { number: 1, counting: [counting], retired: [retired], signature: new Uint8Array() }
   retirement.begin({ epoch, before: 0, frozen: new Map(), cuts: null })
   assert.deepEqual([retirement.announced(counting), retirement.announced(other)], [0, 0], 'not on the disk yet')
+  assert.equal(retirement.announcedEntries(counting), null, 'nor what was frozen')
   retirement.noteStored()
   assert.deepEqual([retirement.announced(counting), retirement.announced(other)], [1, 0])
+  assert.deepEqual(retirement.announcedEntries(counting), [])
   assert.equal(retirement.announcedEntries(other), null)
   const frozen = [{ member: retired, seq: 3, digest: EMPTY_DIGEST }]
   assert.equal(retirement.noteStated(counting, 1, frozen), true)

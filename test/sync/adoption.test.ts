@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import type { Original } from '../../runtime/state/operation.ts'
+import { priorityOf } from '../../runtime/state/priority.ts'
+import { belongingsOf } from '../../runtime/sync/adoption.ts'
+import { draftOf } from '../../runtime/sync/draft.ts'
+import { History } from '../../runtime/sync/history.ts'
+import { Membership } from '../../runtime/sync/membership.ts'
+import { settlementOf } from '../../runtime/sync/settlement.ts'
+import { founder } from '../support/driven-replica.ts'
+import { HandIssuer, life } from '../support/handmade.ts'
+import { genesisOf } from '../support/replica-network.ts'
+
+const FLEET = genesisOf(2)
+const [A, B] = [founder(FLEET, 0), founder(FLEET, 1)]
+
+/** `b` was retired when it had issued three operations, of which the fleet holds the first; the second has come back. */
+function comingBack(): { old: History; fresh: History; own: HandIssuer } {
+  const own = new HandIssuer(B, 1)
+  const first = own.issue({ add: ['n', 1] })
+  const second = own.issue({ after: first, add: ['n', 10] })
+  own.issue({ after: second, add: ['n', 100] })
+  const again = new HandIssuer(A, 2)
+  const original: Original = { kind: 'operation', id: { member: B, seq: 2 } }
+  again.issue({ after: first, add: ['n', 10], original })
+  const [old, fresh] = [0, 1].map(() => new History(new Membership(FLEET), 0, EMPTY_DIGEST)) as [History, History]
+  for (const batch of own.batches) old.receive(batch)
+  for (const batch of [own.batches[0]!, ...again.batches]) fresh.receive(batch)
+  return { old, fresh, own }
+}
+
+test('of what the fleet does not hold, what has come back already is left out', () => {
+  const { old, fresh } = comingBack()
+  const now = { member: life('b', 7), draftReason: 'test', adoptedJoin: null, trusted: null }
+  const { drafts, conflicts } = belongingsOf({ life: now, history: old, drafts: [] }, fresh)
+  assert.deepEqual(
+    drafts.map(({ current }) => current.original.id.seq),
+    [3],
+  )
+  assert.deepEqual(conflicts, [])
+})
+
+test('a draft that has come back is not issued a second time', () => {
+  const { fresh, own } = comingBack()
+  const settle = (index: number): string => {
+    const draft = draftOf(own.batches[index]!.messages[0]!)
+    return settlementOf(draft, life('b', 7), priorityOf(B, 1), fresh.local).kind
+  }
+  assert.deepEqual([settle(1), settle(2)], ['known', 'issue'])
+})
