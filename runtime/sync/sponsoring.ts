@@ -1,6 +1,6 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { MemberId } from '../base/ids.ts'
-import { ANSWER_DELAY_MAX_MS } from '../base/limits.ts'
+import { ANSWER_DELAY_MAX_MS, REFUSAL_BYTES_MAX } from '../base/limits.ts'
 import { fraction } from '../base/random.ts'
 import type { Join } from '../state/operation.ts'
 import type { ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
@@ -89,7 +89,7 @@ export class Sponsoring {
     const reason = refusalOf(request, history) ?? options.refuseJoin?.(request) ?? null
     if (reason !== null) {
       if (candidate.isRefused) return []
-      const refusal = { to: request.member, from: self, reason }
+      const refusal = { to: request.member, from: self, reason: oneLine(reason) }
       return [this.#core.send({ kind: 'refusal', refusal }, 'requests', { only: link })]
     }
     if (!maySponsor(history) || !this.#core.maySpeak()) return []
@@ -104,4 +104,12 @@ export class Sponsoring {
     const offer: Offer = { to, from: this.#core.self, purpose, digest: this.#source.offer(bytes), size: bytes.length }
     return this.#core.send({ kind: 'offer', offer }, 'requests', { only: link })
   }
+}
+
+/** The reason of a check that is not ours may be of any length; what does not fit would be dropped by whoever reads it. */
+function oneLine(reason: string): string {
+  const bytes = Buffer.from(reason)
+  if (bytes.length <= REFUSAL_BYTES_MAX) return reason
+  // A character that is cut in two takes up to three bytes more where it is replaced.
+  return bytes.subarray(0, REFUSAL_BYTES_MAX - 3).toString()
 }

@@ -288,7 +288,7 @@ export const MEMBERSHIP = [
     file: 'runtime/sync/replica-core.ts',
     from: 'this.returned.push(...draftsAmong(removal.messages, this.node))',
     to: '',
-    noticedBy: 'test/sync/membership-simulation.test.ts',
+    noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
     name: 'cut: below the floor raises an alarm',

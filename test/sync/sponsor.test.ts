@@ -8,6 +8,9 @@ import { History } from '../../runtime/sync/history.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
 import type { Announcement, Message, Offer } from '../../runtime/sync/message.ts'
 import type { Output } from '../../runtime/sync/output.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
+import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
+import { Replica } from '../../runtime/sync/replica.ts'
 import { maySponsor, refusalOf } from '../../runtime/sync/sponsor.ts'
 import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
 import { admit, HandIssuer, life } from '../support/handmade.ts'
@@ -280,4 +283,52 @@ test('a welcome that holds operations of the draft itself is not adopted: anothe
   fetch(n, a, offer)
   assert.equal(n.inspect().status, 'draft')
   assert.notEqual(n.replica.self, self)
+})
+
+test('what a later epoch cuts of a former life of this node comes back: it is issued again under its first name', () => {
+  const former = new HandIssuer(life('n', 7), 0)
+  const ofA = new HandIssuer(A, 3)
+  const join = ofA.issue({ join: admit(former.member, 0) })
+  former.issue({ after: former.issue({ after: join, add: ['n', 1] }), add: ['n', 10] })
+  const b = started(1)
+  for (const batch of [...ofA.batches, ...former.batches]) b.giveMessage({ kind: 'batch', batch })
+  const first: Epoch = { number: 1, counting: [B], retired: [former.member], signature: SIGNED }
+  b.give({ kind: 'epoch', epoch: first })
+  b.store()
+  hear(b, [A, C])
+  const n = new DrivenReplica(FLEET, N)
+  n.store()
+  const [offer] = welcomeOf(b, n)
+  assert.ok(offer)
+  fetch(n, b, offer)
+  assert.equal(n.replica.get('n' as never), 11)
+  const second: Epoch = { ...first, number: 2, counting: [C] }
+  n.give({ kind: 'epoch', epoch: second })
+  n.store()
+  const frozen = [{ member: former.member, seq: 1, digest: former.batches[0]!.digest }]
+  const parts: Partial<Announcement> = { epoch: 2, newestEpoch: 2, epochDigest: epochDigest(second), frozen }
+  const outputs = n.giveMessage({ kind: 'announcement', announcement: announcementOf(n, C, parts) })
+  assert.deepEqual(
+    outputs.flatMap((output) => (output.kind === 'draft-settled' ? [output.original] : [])),
+    [{ kind: 'operation', id: { member: former.member, seq: 2 } }],
+  )
+  assert.equal(n.replica.get('n' as never), 11)
+})
+
+test('a reason for a refusal that is too long for one line is cut, and still arrives', () => {
+  const genesis = genesisOf(1)
+  const recovered = { snapshot: null, records: [], last: 0 }
+  const self = founder(genesis, 0)
+  const reason = 'ä'.repeat(500)
+  const sponsor = new Replica({ self, genesis, random: seededRandom(1), recovered, refuseJoin: () => reason })
+  sponsor.tick(0)
+  sponsor.receive({ kind: 'link-up', link: 'air' }, 0)
+  const bytes = encodeFrame(sponsor.fleet, requestOf(life('n', 7)))
+  sponsor.receive({ kind: 'frame', link: 'air', bytes }, 0)
+  const refusals = sponsor.tick(1000).flatMap((output) => {
+    const message = output.kind === 'send' ? decodeFrame(sponsor.fleet, output.frame) : null
+    return message?.kind === 'refusal' ? [message.refusal.reason] : []
+  })
+  assert.equal(refusals.length, 1)
+  assert.ok(refusals[0]!.length > 100 && reason.startsWith(refusals[0]!.slice(0, 100)))
 })
