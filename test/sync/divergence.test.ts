@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import type { Digest } from '../../runtime/base/digest.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { decodeSnapshot, encodeSnapshot, joinPieces } from '../../runtime/sync/snapshot.ts'
-import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import type { Epoch } from '../../runtime/sync/epoch.ts'
+import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
+import { life } from '../support/handmade.ts'
 import { alarmsOf, isMember, startedNetwork, viewOf } from '../support/membership-network.ts'
 import { genesisOf, set, stateOf } from '../support/replica-network.ts'
 import { announcementOf } from './announcements.ts'
@@ -79,6 +81,16 @@ test('of two halves the one with the highest priority stays', () => {
   const low = settled(4, 3)
   say(low, 4, { 0: OTHER, 1: OTHER })
   assert.equal(low.inspect().status, 'draft')
+})
+
+test('only those vote who count in the newest epoch', () => {
+  const node = settled(3, 0)
+  const { self } = node.replica
+  const epoch: Epoch = { number: 1, counting: [self], retired: [life('r', 1)], signature: SIGNED }
+  node.give({ kind: 'epoch', epoch })
+  node.store()
+  say(node, 3, { 1: OTHER, 2: OTHER })
+  assert.equal(node.inspect().status, 'member')
 })
 
 test('a member whose settled state was damaged gives way, and after its replacement everybody agrees', () => {
