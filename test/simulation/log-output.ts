@@ -42,6 +42,8 @@ export function logOutput(log: EventLog, now: number, node: string, output: Outp
       return add('settled', output.floor, '')
     case 'alarm':
       return add('ALARM', null, JSON.stringify(output.alarm))
+    case 'evidence':
+      return add('evidence', null, output.name)
   }
 }
 

@@ -93,6 +93,6 @@ test('a full fleet refuses drafts and says how full it is; who is a member alrea
 
 function ids(count: number): MemberId[] {
   return Array.from({ length: count }, (_, index) =>
-    memberIdOf(`${(index + 1).toString(16).padStart(16, '0')}` as NodeId, 0),
+    memberIdOf((index + 1).toString(16).padStart(16, '0') as NodeId, 0),
   )
 }

@@ -45,8 +45,8 @@ test('late at one is late everywhere: it leaves the journal with everything late
   const outputs = announce(a, 2, [upTo(ofB, 1)])
   const removed = outputs.flatMap((output) => (output.kind === 'removed' ? output.operations : []))
   assert.deepEqual(removed.map(formatOperationId).toSorted(), [
-    `${formatOperationId({ member: B, seq: 2 })}`,
-    `${formatOperationId({ member: B, seq: 3 })}`,
+    formatOperationId({ member: B, seq: 2 }),
+    formatOperationId({ member: B, seq: 3 }),
   ])
   assert.deepEqual(alarms(outputs), [{ name: 'late-operation', member: B, seq: 2 }])
   assert.equal(a.replica.get('x' as never), 1)

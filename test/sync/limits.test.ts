@@ -166,8 +166,13 @@ const TOO_LONG: readonly (readonly [what: string, longest: Message, longer: Mess
     refusal(REFUSAL_BYTES_MAX + 1),
     /reason is not text of at most/,
   ],
-  ['a proof of enrolment', request(PROOF_BYTES_MAX, 0), request(PROOF_BYTES_MAX + 1, 0), /proof is not at most/],
-  ['a key', request(0, KEY_BYTES), request(0, KEY_BYTES + 1), /key is not 32 bytes/],
+  [
+    'a proof of enrolment',
+    joinRequest(PROOF_BYTES_MAX, 0),
+    joinRequest(PROOF_BYTES_MAX + 1, 0),
+    /proof is not at most/,
+  ],
+  ['a key', joinRequest(0, KEY_BYTES), joinRequest(0, KEY_BYTES + 1), /key is not 32 bytes/],
   ['a signature', epoch(SIGNATURE_BYTES_MAX), epoch(SIGNATURE_BYTES_MAX + 1), /signature is not bytes or too long/],
   ['a chunk', chunk(TRANSFER_CHUNK_BYTES), chunk(TRANSFER_CHUNK_BYTES + 1), /chunk is not at most/],
 ]
@@ -186,7 +191,7 @@ function refusal(length: number): Message {
   return { kind: 'refusal', refusal: { to: DRAFT, from: DRAFT, reason: 'x'.repeat(length) } }
 }
 
-function request(proof: number, key: number): Message {
+function joinRequest(proof: number, key: number): Message {
   const parts = { member: DRAFT, tier: 0, key: new Uint8Array(key), proof: new Uint8Array(proof), epoch: 0 }
   return { kind: 'join-request', request: parts }
 }
