@@ -1,5 +1,6 @@
 // cbor-x: the fastest maintained CBOR library in JavaScript that encodes on a Pi without a native part; MIT.
 import { Encoder } from 'cbor-x/encode'
+import { copyOf } from './bytes.ts'
 import { scanCbor } from './cbor-scan.ts'
 import { FleetstepError } from './errors.ts'
 
@@ -20,7 +21,7 @@ export type CborData =
  */
 export function encodeCbor(data: CborData): Uint8Array {
   // The library hands out views of a large buffer; a copy does not keep that alive.
-  return new Uint8Array(codec.encode(withWideIntegers(data)))
+  return copyOf(codec.encode(withWideIntegers(data)))
 }
 
 /**

@@ -266,7 +266,7 @@ export class History implements Holdings {
       const entry = entries[at] as Entry
       text += `${formatOperationId(entry.operation.id)}=${entry.execution?.outcome};`
     }
-    this.#floorDigest = digestOf(this.#floorDigest, text)
+    this.#floorDigest = digestOf(this.#floorDigest + text)
     return at
   }
 
