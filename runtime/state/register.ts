@@ -7,10 +7,16 @@ import type { Path } from './path.ts'
 /** One operation in the journal with what became of it. */
 export interface Entry {
   readonly operation: Operation
+  /** Aligned with `operation.paths`; none before it comes to the state. */
+  registers: readonly Register[]
   /** Null between its arrival and its first execution. */
   execution: Execution | null
   /** True while it stands in the waiting queue. */
   queued: boolean
+}
+
+export function entryOf(operation: Operation): Entry {
+  return { operation, registers: [], execution: null, queued: false }
 }
 
 /**
@@ -22,6 +28,10 @@ export class Register {
   readonly path: Path
   #settled: Cell
   readonly #chain: Entry[] = []
+  /** The list of this register alone, which all entries of one path share. */
+  readonly alone: readonly Register[] = [this]
+  /** While an input is carried out that may change it: the cell at its start. Null at any other time. */
+  atStart: Cell | null = null
 
   constructor(path: Path, settled: Cell = EMPTY_CELL) {
     this.path = path
@@ -30,7 +40,7 @@ export class Register {
 
   /** The cell after everything that was executed. */
   get cell(): Cell {
-    const last = this.#chain.at(-1)
+    const last = this.last
     return last === undefined ? this.#settled : this.#after(last)
   }
 
@@ -43,8 +53,12 @@ export class Register {
     return this.#chain.length
   }
 
+  get last(): Entry | undefined {
+    return this.#chain[this.#chain.length - 1]
+  }
+
   insert(entry: Entry): void {
-    const last = this.#chain.at(-1)
+    const last = this.last
     if (last === undefined || compareCanonically(last.operation, entry.operation) < 0) this.#chain.push(entry)
     else this.#chain.splice(this.#position(entry), 0, entry)
   }
@@ -66,14 +80,18 @@ export class Register {
     return this.#chain[this.#positionOf(entry) + 1]
   }
 
-  /** Settles the entries up to `stage`: the last one's cell becomes the settled cell and they leave the chain. */
-  fold(stage: number): void {
+  /**
+   * Settles the entries up to `stage`: the last one's cell becomes the settled cell and they leave the chain.
+   * @returns false if there was none
+   */
+  fold(stage: number): boolean {
     let count = 0
     while (count < this.#chain.length && (this.#chain[count] as Entry).operation.stage <= stage) count += 1
     const last = this.#chain[count - 1]
-    if (last === undefined) return
+    if (last === undefined) return false
     this.#settled = this.#after(last)
     this.#chain.splice(0, count)
+    return true
   }
 
   /** Forgets a settled tombstone; the membership rules say when nobody can need it any more. */
@@ -84,11 +102,12 @@ export class Register {
 
   #after(entry: Entry): Cell {
     assert(entry.execution !== null, 'entries are executed in canonical order')
-    return entry.execution.after[entry.operation.paths.indexOf(this.path)] as Cell
+    const { paths } = entry.operation
+    return entry.execution.after[paths.length === 1 ? 0 : paths.indexOf(this.path)] as Cell
   }
 
   #positionOf(entry: Entry): number {
-    if (this.#chain.at(-1) === entry) return this.#chain.length - 1
+    if (this.last === entry) return this.#chain.length - 1
     const position = this.#position(entry)
     assert(this.#chain[position] === entry, 'the entry stands in the chains of its paths')
     return position

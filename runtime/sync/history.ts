@@ -5,7 +5,8 @@ import { FLOOR_DIGESTS_MAX, MEMBERS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
-import type { Entry } from '../state/register.ts'
+import { isReserved } from '../state/reserved-point.ts'
+import { type Entry, entryOf } from '../state/register.ts'
 import { type Conflict, ConflictList } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
 import { Retirement } from './cut.ts'
@@ -279,11 +280,18 @@ export class History implements Holdings {
       const operations = next.messages.map((message) => message.current).filter(({ stage }) => stage > this.floor)
       this.log(next.origin).extend(next)
       if (operations.length > 0) integrations.push(this.#integrate(operations, next))
-      const released = this.waitingList.release(next.origin, this.log(next.origin).held.seq)
-      for (const { join } of operations) if (join !== null) released.push(...this.waitingList.release(join.member, 0))
+      const released = this.#releasedBy(next, operations)
       if (released.length > 0) ready = [...ready, ...released].sort(byFirst)
     }
     return integrations
+  }
+
+  #releasedBy({ origin }: Batch, operations: readonly Operation[]): readonly Batch[] {
+    let released = this.waitingList.release(origin, this.log(origin).held.seq)
+    for (const { join } of operations) {
+      if (join !== null) released = [...released, ...this.waitingList.release(join.member, 0)]
+    }
+    return released
   }
 
   /** Judges a released batch again; if something else is missing, it waits for that. */
@@ -296,7 +304,7 @@ export class History implements Holdings {
 
   #integrate(operations: readonly Operation[], batch: Batch | null): Integration {
     const place = placeOf(operations[0] as Operation, this.journal)
-    const entries = operations.map((operation): Entry => ({ operation, execution: null, queued: false }))
+    const entries = operations.map(entryOf)
     for (const entry of entries) this.journal.insert(entry)
     const effects = this.local.add(entries)
     this.#followMembership(effects)
@@ -308,8 +316,8 @@ export class History implements Holdings {
   /** Members come and go with their points. @returns those that have gone */
   #followMembership(effects: Effects): MemberId[] {
     const gone: MemberId[] = []
-    for (const path of effects.changed.keys()) {
-      const member = this.membership.follow(path, this.local.cell(path))
+    for (const { path, after } of effects.changed) {
+      const member = isReserved(path) ? this.membership.follow(path, after) : null
       if (member !== null && this.membership.get(member) === undefined) gone.push(member)
     }
     return gone

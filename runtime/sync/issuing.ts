@@ -22,7 +22,7 @@ import { changesSince } from './describe-integration.ts'
 import { type Draft, Drafts, encodeDraft } from './draft.ts'
 import { checkOperation, type CheckedOperation, type Issued } from './issue.ts'
 import type { SyncMessage } from './message.ts'
-import type { Output } from './output.ts'
+import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { settlementOf } from './settlement.ts'
 
@@ -65,9 +65,9 @@ export class Issuing {
   }
 
   /** Issues the drafts of a node that has become a member, in order: each is gone and in the fleet in one stored record. */
-  settle(): Output[] {
+  settle(): readonly Output[] {
+    if (this.drafts.list.length === 0 || this.#core.isDraft) return NO_OUTPUTS
     const outputs: Output[] = []
-    if (this.#core.isDraft) return outputs
     while (this.drafts.list.length > 0) outputs.push(...this.#settleSome())
     return outputs
   }
@@ -78,7 +78,8 @@ export class Issuing {
     this.drafts.refresh(this.#core.history.local)
   }
 
-  noteStored(through: number): Output[] {
+  noteStored(through: number): readonly Output[] {
+    if (this.#unstored.length === 0) return NO_OUTPUTS
     const stored = this.#unstored.filter(({ record }) => record <= through)
     this.#unstored = this.#unstored.slice(stored.length)
     return stored.map(({ original }) => ({ kind: 'draft-durable', draft: original.id }))

@@ -45,7 +45,7 @@ export class Receiving {
     return outputs
   }
 
-  announcement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): Output[] {
+  announcement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): readonly Output[] {
     const core = this.#core
     const { membership, retirement } = core.history
     const { member } = announcement

@@ -20,7 +20,7 @@ import { fleetIdOf } from './membership.ts'
 import { type Batch, firstOf, lastOf, type Message } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import { Outbox } from './outbox.ts'
-import type { Destination, Output } from './output.ts'
+import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import { announcedStage, ownStatement } from './own-statement.ts'
 import { type OwnVector, Peers } from './peers.ts'
 import { RecordWriter } from './record-writer.ts'
@@ -121,9 +121,11 @@ export class ReplicaCore {
 
   /** With which our operations are issued, or will be. */
   get priority(): Priority {
+    const member = this.history.membership.get(this.self)
+    if (member !== undefined) return member.priority
     const { genesis, tier } = this.options
     const founder = genesis.founders.find(({ node }) => node === this.node)
-    return this.history.membership.get(this.self)?.priority ?? priorityOf(this.self, tier ?? founder?.tier ?? 0)
+    return priorityOf(this.self, tier ?? founder?.tier ?? 0)
   }
 
   /** Our operations may be sent: nobody can know more of us than we do (PROTOCOL section 5, hear before you speak). */
@@ -164,7 +166,9 @@ export class ReplicaCore {
   }
 
   describe(integration: Integration): Output[] {
-    return [...describeIntegration(integration), ...this.#warnOfJournal()]
+    const outputs = describeIntegration(integration)
+    if (this.history.journal.length >= JOURNAL_OPERATIONS_WARNING) outputs.push(...this.#warnOfJournal())
+    return outputs
   }
 
   /** The record of its cause stands for what has left the journal. */
@@ -230,8 +234,8 @@ export class ReplicaCore {
   }
 
   /** A draft issues nothing under its old member id any more, but keeps what it has issued: that may have to come back. */
-  advanceFloor(): Output[] {
-    if (this.reasonToBeDraft() !== null) return []
+  advanceFloor(): readonly Output[] {
+    if (this.reasonToBeDraft() !== null) return NO_OUTPUTS
     const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
     return this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
   }
@@ -265,7 +269,6 @@ export class ReplicaCore {
 
   #warnOfJournal(): Output[] {
     const { length } = this.history.journal
-    if (length < JOURNAL_OPERATIONS_WARNING) return []
     const waitingFor = this.floor.view.hold?.member ?? null
     return this.alarms.raise({ name: 'journal-long', operations: length, waitingFor })
   }

@@ -21,6 +21,7 @@ export type Waits = 'waiting' | 'deferred' | 'full' | 'full of strangers'
  */
 export class WaitingList {
   readonly #places = new Map<string, DeferredQueue>()
+  /** By the member whose operation is missing, then in the order of its seqs: who becomes ready stands in front. */
   readonly #blockedBy = new Map<MemberId, Waiting[]>()
   readonly #known = new Set<string>()
   readonly #total = new Load()
@@ -48,11 +49,15 @@ export class WaitingList {
   }
 
   /** Takes out what waited for `member` up to `seq`. The caller looks at each again and may put it back. */
-  release(member: MemberId, seq: number): Batch[] {
+  release(member: MemberId, seq: number): readonly Batch[] {
     const blocked = this.#blockedBy.get(member)
-    if (blocked === undefined) return []
-    const released = blocked.filter((waiting) => waiting.missing.seq <= seq)
-    for (const waiting of released) this.#remove(waiting)
+    if (blocked === undefined) return NONE
+    let count = 0
+    while (count < blocked.length && (blocked[count] as Waiting).missing.seq <= seq) count += 1
+    if (count === 0) return NONE
+    const released = blocked.splice(0, count)
+    if (blocked.length === 0) this.#blockedBy.delete(member)
+    for (const waiting of released) this.#leave(waiting)
     return released.map((waiting) => waiting.batch)
   }
 
@@ -72,10 +77,18 @@ export class WaitingList {
     const gaps: Gap[] = []
     for (const [member, blocked] of this.#blockedBy) {
       const after = held(member)
-      const through = Math.max(...blocked.map((waiting) => waiting.missing.seq))
+      const through = blocked.at(-1)?.missing.seq ?? 0
       if (through > after) gaps.push({ member, after, through })
     }
     return gaps
+  }
+
+  /** Whether anything is missing, as `isMissing` judges it. */
+  isMissingAny(isMissing: (member: MemberId, seq: number) => boolean): boolean {
+    for (const [member, blocked] of this.#blockedBy) {
+      if (isMissing(member, blocked.at(-1)?.missing.seq ?? 0)) return true
+    }
+    return false
   }
 
   /** The best claim of each place, in canonical order. */
@@ -91,18 +104,14 @@ export class WaitingList {
   #insert(waiting: Waiting): boolean {
     const blocked = this.#blockedBy.get(waiting.missing.member)
     if (blocked === undefined) this.#blockedBy.set(waiting.missing.member, [waiting])
-    else blocked.push(waiting)
+    else blocked.splice(positionOf(waiting.missing.seq, blocked), 0, waiting)
     const key = placeOf(waiting.batch)
     let place = this.#places.get(key)
     if (place === undefined) this.#places.set(key, (place = new DeferredQueue()))
     return place.add(waiting)
   }
 
-  #remove(waiting: Waiting): void {
-    const { member } = waiting.missing
-    const rest = (this.#blockedBy.get(member) ?? []).filter((other) => other !== waiting)
-    if (rest.length === 0) this.#blockedBy.delete(member)
-    else this.#blockedBy.set(member, rest)
+  #leave(waiting: Waiting): void {
     const key = placeOf(waiting.batch)
     const place = this.#places.get(key)
     place?.remove(waiting)
@@ -153,6 +162,20 @@ class Load {
 /** It waits for the join of its own member: anybody can send such. */
 function isStranger({ batch, missing }: Waiting): boolean {
   return missing.seq === 0 && missing.member === batch.origin
+}
+
+const NONE: readonly Batch[] = []
+
+/** Behind all that wait for `seq` or an earlier operation. */
+function positionOf(seq: number, blocked: readonly Waiting[]): number {
+  let low = 0
+  let high = blocked.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((blocked[middle] as Waiting).missing.seq <= seq) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function placeOf(batch: Batch): string {

@@ -121,7 +121,7 @@ function journalOf(operations: readonly Operation[]): Journal {
 }
 
 function entryOf(one: Operation): Entry {
-  return { operation: one, execution: null, queued: false }
+  return { operation: one, registers: [], execution: null, queued: false }
 }
 
 function executed(register: Register, one: Operation = operation({ writes: [set('x', 1)] })): Entry {
