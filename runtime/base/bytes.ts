@@ -6,7 +6,16 @@ export function toHex(bytes: Uint8Array): string {
 
 /** Bytes of a hexadecimal text of even length; the caller has checked its form. */
 export function fromHex(hex: string): Uint8Array {
-  return new Uint8Array(Buffer.from(hex, 'hex'))
+  const bytes = allocate(hex.length / 2)
+  for (let index = 0; index < bytes.length; index++) {
+    bytes[index] = (nibbleOf(hex.charCodeAt(2 * index)) << 4) | nibbleOf(hex.charCodeAt(2 * index + 1))
+  }
+  return bytes
+}
+
+/** Of a digit or a letter of either case: the low bits of a letter are 1 to 6. */
+function nibbleOf(unit: number): number {
+  return unit < 0x40 ? unit & 15 : (unit & 15) + 9
 }
 
 export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {

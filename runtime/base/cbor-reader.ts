@@ -1,3 +1,4 @@
+import { copyOf, toHex } from './bytes.ts'
 import type { CborData } from './cbor.ts'
 import {
   FALSE,
@@ -79,13 +80,13 @@ export class CborReader {
   /** @returns a copy */
   bytes(field: string, min: number, max: number): Uint8Array {
     const start = this.#bytesStart(field, min, max)
-    return new Uint8Array(this.#bytes.subarray(start, this.#at))
+    return copyOf(this.#bytes.subarray(start, this.#at))
   }
 
   /** As lower-case hexadecimal text. */
   hex(field: string, length: number): string {
     const start = this.#bytesStart(field, length, length)
-    return this.#bytes.toString('hex', start, this.#at)
+    return toHex(this.#bytes.subarray(start, this.#at))
   }
 
   text(field: string): string {

@@ -1,3 +1,4 @@
+import { copyOf } from './bytes.ts'
 import type { CborData } from './cbor.ts'
 import {
   FALSE,
@@ -86,7 +87,7 @@ export class CborWriter {
 
   /** @returns bytes of their own with all that was written; the writer starts again */
   take(): Uint8Array {
-    const taken = this.#bytes.slice(0, this.#at)
+    const taken = copyOf(this.#bytes.subarray(0, this.#at))
     this.reset()
     return taken
   }

@@ -27,6 +27,7 @@ export function entryOf(operation: Operation): Entry {
 export class Register {
   readonly path: Path
   #settled: Cell
+  #cell: Cell
   readonly #chain: Entry[] = []
   /** The list of this register alone, which all entries of one path share. */
   readonly alone: readonly Register[] = [this]
@@ -36,12 +37,12 @@ export class Register {
   constructor(path: Path, settled: Cell = EMPTY_CELL) {
     this.path = path
     this.#settled = settled
+    this.#cell = settled
   }
 
   /** The cell after everything that was executed. */
   get cell(): Cell {
-    const last = this.last
-    return last === undefined ? this.#settled : this.#after(last)
+    return this.#cell
   }
 
   /** The cell at the floor. */
@@ -63,17 +64,29 @@ export class Register {
     else this.#chain.splice(this.#position(entry), 0, entry)
   }
 
+  /** Takes an entry that stands behind all others and has just met {@link cell}. @param after what it made of it */
+  append(entry: Entry, after: Cell): void {
+    this.#chain.push(entry)
+    this.#cell = after
+  }
+
+  /** `entry` was executed (again). @param after what it made of the cell that it met */
+  follow(entry: Entry, after: Cell): void {
+    if (entry === this.last) this.#cell = after
+  }
+
   /** @returns the entry that followed it, which may now meet another cell */
   remove(entry: Entry): Entry | undefined {
     const position = this.#positionOf(entry)
     this.#chain.splice(position, 1)
-    return this.#chain[position]
+    const next = this.#chain[position]
+    if (next === undefined) this.#cell = this.#before(position)
+    return next
   }
 
   /** The cell that `entry` meets. All entries before it in the chain are executed. */
   before(entry: Entry): Cell {
-    const previous = this.#chain[this.#positionOf(entry) - 1]
-    return previous === undefined ? this.#settled : this.#after(previous)
+    return this.#before(this.#positionOf(entry))
   }
 
   next(entry: Entry): Entry | undefined {
@@ -98,6 +111,12 @@ export class Register {
   forget(): void {
     assert(this.#chain.length === 0, 'a point with a journal is not forgotten')
     this.#settled = EMPTY_CELL
+    this.#cell = EMPTY_CELL
+  }
+
+  #before(position: number): Cell {
+    const previous = this.#chain[position - 1]
+    return previous === undefined ? this.#settled : this.#after(previous)
   }
 
   #after(entry: Entry): Cell {

@@ -80,8 +80,8 @@ export class ConflictList {
       if (before !== null) for (const clash of before.clashes) this.#conflicts.delete(idOf(clash))
     }
     const came: Conflict[] = []
-    for (const { entry } of executed) {
-      for (const clash of entry.execution?.clashes ?? []) {
+    for (const { after } of executed) {
+      for (const clash of after.clashes) {
         const conflict = conflictOf(clash)
         if (!this.#resolved.has(conflict.id)) came.push(conflict)
       }

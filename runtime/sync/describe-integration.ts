@@ -26,7 +26,7 @@ export function describeRemoval({ entries, effects, conflicts }: Removal): Outpu
 }
 
 /** @param before the cells that some points had; @param cellAt those that they have */
-export function changesOf(before: ReadonlyMap<Path, Cell>, cellAt: (path: Path) => Cell): Output[] {
+export function changesSince(before: ReadonlyMap<Path, Cell>, cellAt: (path: Path) => Cell): Output[] {
   const outputs: Output[] = []
   for (const [path, cell] of before) describeChange(path, cell, cellAt(path), outputs)
   return outputs
@@ -34,9 +34,9 @@ export function changesOf(before: ReadonlyMap<Path, Cell>, cellAt: (path: Path) 
 
 function describeEffects({ changed, executed }: Effects, outputs: Output[]): void {
   for (const { path, before, after } of changed) describeChange(path, before, after, outputs)
-  for (const { entry, before } of executed) {
-    const outcome = entry.execution?.outcome
-    if (outcome === undefined || outcome === before?.outcome) continue
+  for (const { entry, before, after } of executed) {
+    const { outcome } = after
+    if (outcome === before?.outcome) continue
     outputs.push({ kind: 'outcome', operation: entry.operation.id, outcome, before: before?.outcome ?? null })
   }
 }

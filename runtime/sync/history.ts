@@ -70,6 +70,7 @@ export class History implements Holdings {
   readonly floorDigests: Map<number, Digest> = new Map()
   readonly #logs = new Map<MemberId, MemberLog>()
   #floorDigest: Digest = EMPTY_DIGEST
+  #revision = 0
   #highWater: Previous = { id: null, stage: 0 }
 
   constructor(membership: Membership, floor: number, floorDigest: Digest) {
@@ -82,6 +83,11 @@ export class History implements Holdings {
 
   get floor(): number {
     return this.journal.floor
+  }
+
+  /** Grows with each change but that of operations which follow what is held: of members, epoch, floor, or what has left. */
+  get revision(): number {
+    return this.#revision + this.membership.revision + this.retirement.revision
   }
 
   get floorDigest(): Digest {
@@ -174,6 +180,7 @@ export class History implements Holdings {
     bounds: Iterable<readonly [MemberId, number]>,
     isKept: (member: MemberId) => boolean = () => false,
   ): Removal {
+    this.#revision += 1
     const entries: Entry[] = []
     const messages: SyncMessage[] = []
     const effects: Effects[] = []
@@ -210,6 +217,7 @@ export class History implements Holdings {
 
   /** Moves the floor: what lies at or below it is settled and leaves the journal. */
   fold(stage: number): Entry[] {
+    this.#revision += 1
     const entries = this.journal.fold(stage)
     this.local.fold(entries, stage)
     let at = 0
@@ -277,13 +285,20 @@ export class History implements Holdings {
     let ready = [batch]
     for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
       if (next !== batch && !this.#isReadyOrWaits(next, rejected)) continue
-      const operations = next.messages.map((message) => message.current).filter(({ stage }) => stage > this.floor)
+      const operations = this.#above(next)
       this.log(next.origin).extend(next)
       if (operations.length > 0) integrations.push(this.#integrate(operations, next))
       const released = this.#releasedBy(next, operations)
       if (released.length > 0) ready = [...ready, ...released].sort(byFirst)
     }
     return integrations
+  }
+
+  /** The operations of a batch that are not in the snapshot. */
+  #above({ messages }: Batch): Operation[] {
+    const operations: Operation[] = []
+    for (const { current } of messages) if (current.stage > this.floor) operations.push(current)
+    return operations
   }
 
   #releasedBy({ origin }: Batch, operations: readonly Operation[]): readonly Batch[] {
@@ -306,7 +321,7 @@ export class History implements Holdings {
     const place = placeOf(operations[0] as Operation, this.journal)
     const entries = operations.map(entryOf)
     for (const entry of entries) this.journal.insert(entry)
-    const effects = this.local.add(entries)
+    const effects = place === 'insert' ? this.local.add(entries) : this.local.append(entries)
     this.#followMembership(effects)
     const conflicts = this.conflicts.follow(effects.executed)
     this.#raiseHighWater()

@@ -5,7 +5,7 @@ import { type Entry, Register } from '../state/register.ts'
 import { equalValues, type Value } from '../state/value.ts'
 import { WaitingQueue } from './waiting-queue.ts'
 
-/** What an integration did to the state. */
+/** What an integration did to the state: as it was right after it, whatever has been integrated since. */
 export interface Effects {
   /** Points whose cell differs from before. */
   readonly changed: readonly ChangedCell[]
@@ -23,6 +23,7 @@ export interface Executed {
   readonly entry: Entry
   /** The result that it had, or null. */
   readonly before: Execution | null
+  readonly after: Execution
 }
 
 /**
@@ -88,7 +89,31 @@ export class LocalState {
     this.#registers.set(path, new Register(path, cell))
   }
 
-  /** Executes new entries, in canonical order, and whatever they affect. They stand in the journal already. */
+  /**
+   * Executes new entries that stand behind all others, in canonical order: nothing can be affected by them. That is how
+   * nearly every operation comes.
+   */
+  append(entries: readonly Entry[]): Effects {
+    const run = new Run()
+    for (const entry of entries) {
+      const registers = this.#registersOf(entry.operation.paths)
+      entry.registers = registers
+      const execution = execute(
+        entry.operation,
+        registers.map((register) => register.cell),
+      )
+      entry.execution = execution
+      run.executed.push({ entry, before: null, after: execution })
+      for (let index = 0; index < registers.length; index++) {
+        const register = registers[index] as Register
+        run.note(register)
+        register.append(entry, execution.after[index] as Cell)
+      }
+    }
+    return run.effects()
+  }
+
+  /** Executes new entries and whatever they affect. They stand in the journal already. */
   add(entries: readonly Entry[]): Effects {
     const run = new Run()
     for (const entry of entries) {
@@ -97,10 +122,7 @@ export class LocalState {
         run.note(register)
         register.insert(entry)
       }
-      // Nothing waits and nothing follows it: it executes at once. That is how nearly every operation comes.
-      if (this.#queue.length === 0 && entry.registers.every((register) => register.last === entry)) {
-        this.#execute(entry, run)
-      } else this.#queue.add(entry)
+      this.#queue.add(entry)
     }
     return this.#finish(run)
   }
@@ -146,21 +168,22 @@ export class LocalState {
 
   #execute(entry: Entry, run: Run): void {
     const { registers } = entry
-    const met: Cell[] = []
-    for (const register of registers) {
-      // No entry of a chain that is met for the first time has executed again yet: its end is what watchers know.
-      run.note(register)
-      met.push(register.before(entry))
-    }
+    // No entry of a chain that is met for the first time has executed again yet: its end is what watchers know.
+    for (const register of registers) run.note(register)
+    const met = registers.map((register) => register.before(entry))
     const previous = entry.execution
     if (previous !== null) this.#reexecutions += 1
     const execution = execute(entry.operation, met)
     entry.execution = execution
-    if (previous === null || !sameExecution(previous, execution)) run.executed.push({ entry, before: previous })
+    if (previous === null || !sameExecution(previous, execution))
+      run.executed.push({ entry, before: previous, after: execution })
     for (let index = 0; index < registers.length; index++) {
+      const register = registers[index] as Register
+      const after = execution.after[index] as Cell
+      register.follow(entry, after)
       // Behind a new entry the next one looks again in any case: it has met what stood before, and that may have changed too.
-      if (previous !== null && sameCell(previous.after[index] as Cell, execution.after[index] as Cell)) continue
-      const next = (registers[index] as Register).next(entry)
+      if (previous !== null && sameCell(previous.after[index] as Cell, after)) continue
+      const next = register.next(entry)
       if (next !== undefined) this.#queue.add(next)
     }
   }
@@ -216,6 +239,7 @@ function sameExecution(left: Execution, right: Execution): boolean {
 /** The values count too: an `add` that came in between changes what yields, and not who. */
 function sameClash(left: Clash, right: Clash): boolean {
   return (
+    left.path === right.path &&
     left.winner === right.winner &&
     left.loser === right.loser &&
     equalValues(left.winnerValue, right.winnerValue) &&
