@@ -24,8 +24,8 @@ export function sealBatch(origin: MemberId, link: Digest, messages: readonly Syn
 /** Checks the whole batch before anything is returned. @throws FleetstepError `message-invalid` */
 export function openBatch(payload: Uint8Array): Batch {
   const reader = new CborReader(payload)
-  const fields = reader.isAtBytes ? readBatch(inflated(reader)) : readBatch(reader)
-  return { ...fields, digest: digestOf(payload), payload }
+  const { origin, link, messages, plainBytes } = reader.isAtBytes ? readBatch(inflated(reader)) : readBatch(reader)
+  return { origin, link, digest: digestOf(payload), messages, payload, plainBytes }
 }
 
 /** The messages go first, into a writer of their own, because they say which members the table holds. */
