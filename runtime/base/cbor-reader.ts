@@ -83,6 +83,11 @@ export class CborReader {
     return copyOf(this.#bytes.subarray(start, this.#at))
   }
 
+  /** @returns a view, to be read at once */
+  view(field: string, length: number): Uint8Array {
+    return this.#bytes.subarray(this.#bytesStart(field, length, length), this.#at)
+  }
+
   /** As lower-case hexadecimal text. */
   hex(field: string, length: number): string {
     const start = this.#bytesStart(field, length, length)

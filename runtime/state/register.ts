@@ -16,8 +16,10 @@ export interface Entry {
 }
 
 export function entryOf(operation: Operation): Entry {
-  return { operation, registers: [], execution: null, queued: false }
+  return { operation, registers: NONE, execution: null, queued: false }
 }
+
+const NONE: readonly Register[] = []
 
 /**
  * One point of the device-state object: the settled cell, and the chain of the journal's entries that write or guard it,
@@ -28,6 +30,8 @@ export class Register {
   readonly path: Path
   #settled: Cell
   #cell: Cell
+  /** Where the entry stood that was looked for last. */
+  #found = 0
   readonly #chain: Entry[] = []
   /** The list of this register alone, which all entries of one path share. */
   readonly alone: readonly Register[] = [this]
@@ -127,9 +131,12 @@ export class Register {
 
   #positionOf(entry: Entry): number {
     if (this.last === entry) return this.#chain.length - 1
-    const position = this.#position(entry)
-    assert(this.#chain[position] === entry, 'the entry stands in the chains of its paths')
-    return position
+    // What executes again is asked for twice, and then the entry behind it: a search would touch a dozen others each time.
+    if (this.#chain[this.#found] === entry) return this.#found
+    const isNext = this.#chain[this.#found + 1] === entry
+    this.#found = isNext ? this.#found + 1 : this.#position(entry)
+    assert(this.#chain[this.#found] === entry, 'the entry stands in the chains of its paths')
+    return this.#found
   }
 
   /** Where `entry` stands or belongs: the first position whose entry is not before it. */

@@ -67,11 +67,12 @@ function readBatch(reader: CborReader): Omit<Batch, 'digest' | 'payload'> {
   if (firstSeq === 0) throw invalid('seq', 'is 0')
   const count = reader.list('messages', 1, OPERATIONS_PER_BATCH_MAX)
   if (!Number.isSafeInteger(firstSeq + count - 1)) throw invalid('seq', 'is too large')
-  const messages: SyncMessage[] = []
-  let before: SyncMessage | null = null
-  for (let index = 0; index < count; index++) {
+  let before = readSyncMessage(reader, { member: origin, seq: firstSeq }, priority, { table, before: null })
+  // Many batches have one message, and a list that grows takes room for 17.
+  const messages = [before]
+  for (let index = 1; index < count; index++) {
     const message = readSyncMessage(reader, { member: origin, seq: firstSeq + index }, priority, { table, before })
-    if (before !== null && message.current.stage <= before.current.stage) {
+    if (message.current.stage <= before.current.stage) {
       throw invalid('stage', 'does not grow within a batch')
     }
     messages.push(message)

@@ -6,14 +6,13 @@ import type { Integration, Removal } from './history.ts'
 import type { Effects } from './local-state.ts'
 import type { Output } from './output.ts'
 
-/** Tells people and programs what an integration did: values that changed, outcomes that differ, changes that yielded. */
-export function describeIntegration(integration: Integration): Output[] {
+/** Adds to `outputs` what an integration did: values that changed, outcomes that differ, changes that yielded. */
+export function describeIntegration(integration: Integration, outputs: Output[]): void {
   const { entries, place, batch, effects, conflicts } = integration
   const operations = entries.map((entry) => entry.operation.id)
-  const outputs: Output[] = [{ kind: 'integrated', operations, place, own: batch === null }]
+  outputs.push({ kind: 'integrated', operations, place, own: batch === null })
   describeEffects(effects, outputs)
   for (const conflict of conflicts) outputs.push({ kind: 'conflict', conflict })
-  return outputs
 }
 
 /** The same of operations that have left the journal. */

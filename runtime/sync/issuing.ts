@@ -61,7 +61,9 @@ export class Issuing {
     const message = this.#messageOf({ writes: [], guards: [], paths: [] }, join, null)
     const integration = this.#core.history.execute(message.current)
     this.#core.outbox.add(message, JOIN_BYTES, now)
-    return [...this.#core.describe(integration), ...this.#core.seal()]
+    const outputs: Output[] = []
+    this.#core.describe(integration, outputs)
+    return [...outputs, ...this.#core.seal()]
   }
 
   /** Issues the drafts of a node that has become a member, in order: each is gone and in the fleet in one stored record. */
@@ -93,7 +95,9 @@ export class Issuing {
     this.#core.outbox.add(message, checked.bytes, sealAt)
     const execution = integration.entries[0]?.execution
     assert(execution, 'a local operation is executed at once')
-    return { id, stage, isDraft: false, execution, outputs: this.#core.describe(integration) }
+    const outputs: Output[] = []
+    this.#core.describe(integration, outputs)
+    return { id, stage, isDraft: false, execution, outputs }
   }
 
   #draft(checked: CheckedOperation): Issued {
@@ -128,7 +132,7 @@ export class Issuing {
         const { writes } = settlement
         const message = this.#messageOf({ writes, guards, paths: pathsOf(writes, guards) }, null, original)
         messages.push(message)
-        outputs.push(...this.#core.describe(history.execute(message.current)))
+        this.#core.describe(history.execute(message.current), outputs)
       }
       outputs.push({
         kind: 'draft-settled',

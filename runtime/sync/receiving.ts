@@ -144,9 +144,9 @@ export class Receiving {
     const isRelay = core.antiEntropy.links.size > 1
     for (const integration of integrations) {
       const { batch } = integration
-      for (const output of core.keep(integration)) outputs.push(output)
+      core.keep(integration, outputs)
       if (batch !== null && isRelay) outputs.push(core.sendBatch(batch, { except: link }))
-      for (const output of core.describe(integration)) outputs.push(output)
+      core.describe(integration, outputs)
     }
     return outputs
   }

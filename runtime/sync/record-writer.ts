@@ -74,13 +74,12 @@ export class RecordWriter {
   }
 
   /** A floor that the disk does not know yet goes before the batch: all that lies below it is in earlier records. */
-  storeBatch(batch: Batch, floor: FloorMark): Output[] {
-    const outputs: Output[] = []
+  storeBatch(batch: Batch, floor: FloorMark, outputs: Output[]): void {
     if (this.#floor.isBehind(floor.stage)) {
       outputs.push(this.store({ kind: 'floor', floor: floor.stage }))
       this.#floor.expect(this.#mark.expected, floor)
     }
-    return [...outputs, this.store({ kind: 'batch', batch })]
+    outputs.push(this.store({ kind: 'batch', batch }))
   }
 
   /** @returns the batches that are on the disk now and were not before, in order */

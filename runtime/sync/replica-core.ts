@@ -156,19 +156,21 @@ export class ReplicaCore {
     return this.send({ kind: 'batch', batch }, 'operations', links)
   }
 
-  storeBatch(batch: Batch): Output[] {
-    return this.writer.storeBatch(batch, { stage: this.history.floor, digest: this.history.floorDigest })
-  }
-
   /** Received operations are stored in the order of their integration. */
-  keep(integration: Integration): Output[] {
-    return integration.batch === null ? [] : this.storeBatch(integration.batch)
+  keep({ batch }: Integration, outputs: Output[]): void {
+    if (batch !== null) this.#storeBatch(batch, outputs)
   }
 
-  describe(integration: Integration): Output[] {
-    const outputs = describeIntegration(integration)
+  describe(integration: Integration, outputs: Output[]): void {
+    describeIntegration(integration, outputs)
     if (this.history.journal.length >= JOURNAL_OPERATIONS_WARNING) outputs.push(...this.#warnOfJournal())
-    return outputs
+  }
+
+  keepAndDescribe(integrations: readonly Integration[], outputs: Output[]): void {
+    for (const integration of integrations) {
+      this.keep(integration, outputs)
+      this.describe(integration, outputs)
+    }
   }
 
   /** The record of its cause stands for what has left the journal. */
@@ -176,8 +178,7 @@ export class ReplicaCore {
     this.dropVector()
     this.returned.push(...draftsAmong(removal.messages, this.node))
     const outputs = describeRemoval(removal)
-    for (const integration of removal.integrations)
-      outputs.push(...this.keep(integration), ...this.describe(integration))
+    this.keepAndDescribe(removal.integrations, outputs)
     return outputs
   }
 
@@ -227,10 +228,12 @@ export class ReplicaCore {
   /** Makes batches of our operations and hands them to the store; they are sent when they are on the disk. */
   seal(): Output[] {
     const batches = this.outbox.seal(this.self, this.history.log(this.self).held.digest)
-    return batches.flatMap((batch) => {
+    const outputs: Output[] = []
+    for (const batch of batches) {
       this.history.seal(batch)
-      return this.storeBatch(batch)
-    })
+      this.#storeBatch(batch, outputs)
+    }
+    return outputs
   }
 
   /** A draft issues nothing under its old member id any more, but keeps what it has issued: that may have to come back. */
@@ -265,6 +268,10 @@ export class ReplicaCore {
   #firstUnstored(): Operation | null {
     const log = this.history.log(this.self)
     return log.messageAt(log.stored.seq + 1)?.current ?? this.outbox.first
+  }
+
+  #storeBatch(batch: Batch, outputs: Output[]): void {
+    this.writer.storeBatch(batch, { stage: this.history.floor, digest: this.history.floorDigest }, outputs)
   }
 
   #warnOfJournal(): Output[] {

@@ -103,8 +103,7 @@ export class Retiring {
     const outputs = [writer.store({ kind: 'epoch', retirement })]
     this.#record = writer.lastNumber
     this.#gossip.noteBehind(now)
-    for (const integration of history.reconsider())
-      outputs.push(...this.#core.keep(integration), ...this.#core.describe(integration))
+    this.#core.keepAndDescribe(history.reconsider(), outputs)
     return [...outputs, ...this.alarms()]
   }
 
