@@ -42,9 +42,14 @@ export function nonceOf(member: MemberId): number {
   return Number.parseInt(member.slice(17), 16)
 }
 
-/** 12 bytes: node id, then nonce, big-endian. */
+/** 12 bytes: node id, then nonce, big-endian. Not to be changed: the same bytes for the same text, mostly. */
 export function memberIdToBytes(member: MemberId): Uint8Array {
-  return fromHex(member.slice(0, 16) + member.slice(17))
+  const known = encoded.get(member)
+  if (known !== undefined) return known
+  const bytes = fromHex(member.slice(0, 16) + member.slice(17))
+  if (encoded.size >= MEMBERS_MAX) encoded.clear()
+  encoded.set(member, bytes)
+  return bytes
 }
 
 /**
@@ -81,6 +86,9 @@ export function sameOperationId(left: OperationId | null, right: OperationId | n
   if (left === null || right === null) return left === right
   return left.seq === right.seq && left.member === right.member
 }
+
+/** Member ids that were written lately. */
+const encoded = new Map<MemberId, Uint8Array>()
 
 /** Member ids that were read lately, by a number that is made of their bytes; a newer one of that number takes the place. */
 const interned = new Map<number, { readonly id: MemberId; readonly bytes: Uint8Array }>()

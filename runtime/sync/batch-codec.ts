@@ -52,7 +52,8 @@ function writeBatch(origin: MemberId, link: Digest, messages: readonly SyncMessa
   batchWriter.uint(first.current.priority.tier)
   batchWriter.uint(first.current.id.seq)
   batchWriter.list(messages.length)
-  batchWriter.raw(messageWriter.take())
+  batchWriter.raw(messageWriter.written)
+  messageWriter.reset()
   return batchWriter.take()
 }
 

@@ -1,4 +1,5 @@
-import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
+import type { Digest } from '../base/digest.ts'
+import { formatOperationId, type MemberId, type OperationId, sameOperationId } from '../base/ids.ts'
 import {
   WAITING_BYTES_MAX,
   WAITING_MESSAGES_MAX,
@@ -23,7 +24,8 @@ export class WaitingList {
   readonly #places = new Map<string, DeferredQueue>()
   /** By the member whose operation is missing, then in the order of its seqs: who becomes ready stands in front. */
   readonly #blockedBy = new Map<MemberId, Waiting[]>()
-  readonly #known = new Set<string>()
+  /** By its digest, which tells contents apart. */
+  readonly #known = new Map<Digest, Batch>()
   readonly #total = new Load()
   /** What of it waits for the join of its own member: of all such members together, and of each. */
   readonly #strangers = new Load()
@@ -35,7 +37,8 @@ export class WaitingList {
   }
 
   has(batch: Batch): boolean {
-    return this.#known.has(keyOf(batch))
+    const known = this.#known.get(batch.digest)
+    return known !== undefined && sameOperationId(lastOf(known).current.id, lastOf(batch).current.id)
   }
 
   /** A full one has not taken it; it will be asked for again, of a stranger when its join is here. */
@@ -44,7 +47,7 @@ export class WaitingList {
     const waiting = { batch, missing }
     if (isStranger(waiting) && !this.#hasRoomForStranger(batch)) return 'full of strangers'
     this.#count(waiting, 1)
-    this.#known.add(keyOf(batch))
+    this.#known.set(batch.digest, batch)
     return this.#insert(waiting) ? 'waiting' : 'deferred'
   }
 
@@ -116,7 +119,7 @@ export class WaitingList {
     const place = this.#places.get(key)
     place?.remove(waiting)
     if (place?.best === undefined) this.#places.delete(key)
-    this.#known.delete(keyOf(waiting.batch))
+    this.#known.delete(waiting.batch.digest)
     this.#count(waiting, -1)
   }
 
@@ -181,11 +184,6 @@ function positionOf(seq: number, blocked: readonly Waiting[]): number {
 function placeOf(batch: Batch): string {
   const { current, previous } = firstOf(batch)
   return `${current.stage}|${previous.id === null ? '' : formatOperationId(previous.id)}`
-}
-
-/** The origin, the last seq and the content: two batches of one seq that differ are both kept until one is judged. */
-function keyOf(batch: Batch): string {
-  return `${formatOperationId(lastOf(batch).current.id)}|${batch.digest}`
 }
 
 function byOrder(left: Waiting, right: Waiting): number {
