@@ -22,7 +22,7 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && asBuffer(left).equals(right)
 }
 
-/** A copy of `bytes` that may be kept. */
+/** A copy of `bytes` that may be kept as long as its neighbours, see {@link allocate}. */
 export function copyOf(bytes: Uint8Array): Uint8Array {
   const copy = allocate(bytes.length)
   copy.set(bytes)
@@ -31,7 +31,8 @@ export function copyOf(bytes: Uint8Array): Uint8Array {
 
 /**
  * Bytes to be written. Few share a slab: a buffer of their own takes 0.7 µs and some 200 bytes beside the content, a part of
- * a slab a seventh of both. What is kept lives about as long as its neighbours: until it is folded.
+ * a slab a seventh of both. For what lives about as long as its neighbours, such as what is folded with them: what is kept
+ * for ever keeps the whole slab, and takes a buffer of its own.
  */
 export function allocate(length: number): Uint8Array {
   if (length > SLAB_BYTES / 4) return new Uint8Array(length)

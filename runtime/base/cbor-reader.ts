@@ -112,7 +112,8 @@ export class CborReader {
       case MAJOR_NEGATIVE:
         return this.#integer(field, major === MAJOR_NEGATIVE)
       case MAJOR_BYTES:
-        return this.bytes(field, 0, this.left)
+        // A value may stand for ever, and must not keep its neighbours in a slab.
+        return new Uint8Array(this.bytes(field, 0, this.left))
       case MAJOR_TEXT:
         return this.text(field)
       case MAJOR_LIST:

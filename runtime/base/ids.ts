@@ -46,7 +46,8 @@ export function nonceOf(member: MemberId): number {
 export function memberIdToBytes(member: MemberId): Uint8Array {
   const known = encoded.get(member)
   if (known !== undefined) return known
-  const bytes = fromHex(member.slice(0, 16) + member.slice(17))
+  // Of its own: what is kept for long must not keep its neighbours in a slab.
+  const bytes = new Uint8Array(fromHex(member.slice(0, 16) + member.slice(17)))
   if (encoded.size >= MEMBERS_MAX) encoded.clear()
   encoded.set(member, bytes)
   return bytes
