@@ -1,3 +1,4 @@
+import { copyOf, toHex } from './bytes.ts'
 import type { CborData } from './cbor.ts'
 import {
   FALSE,
@@ -79,13 +80,18 @@ export class CborReader {
   /** @returns a copy */
   bytes(field: string, min: number, max: number): Uint8Array {
     const start = this.#bytesStart(field, min, max)
-    return new Uint8Array(this.#bytes.subarray(start, this.#at))
+    return copyOf(this.#bytes.subarray(start, this.#at))
+  }
+
+  /** @returns a view, to be read at once */
+  view(field: string, length: number): Uint8Array {
+    return this.#bytes.subarray(this.#bytesStart(field, length, length), this.#at)
   }
 
   /** As lower-case hexadecimal text. */
   hex(field: string, length: number): string {
     const start = this.#bytesStart(field, length, length)
-    return this.#bytes.toString('hex', start, this.#at)
+    return toHex(this.#bytes.subarray(start, this.#at))
   }
 
   text(field: string): string {
@@ -106,7 +112,8 @@ export class CborReader {
       case MAJOR_NEGATIVE:
         return this.#integer(field, major === MAJOR_NEGATIVE)
       case MAJOR_BYTES:
-        return this.bytes(field, 0, this.left)
+        // A value may stand for ever, and must not keep its neighbours in a slab.
+        return new Uint8Array(this.bytes(field, 0, this.left))
       case MAJOR_TEXT:
         return this.text(field)
       case MAJOR_LIST:

@@ -1,3 +1,4 @@
+import { copyOf } from './bytes.ts'
 import type { CborData } from './cbor.ts'
 import {
   FALSE,
@@ -84,9 +85,14 @@ export class CborWriter {
     this.#at += bytes.length
   }
 
+  /** What was written so far, as a view: to be copied before anything else is written. */
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
   /** @returns bytes of their own with all that was written; the writer starts again */
   take(): Uint8Array {
-    const taken = this.#bytes.slice(0, this.#at)
+    const taken = copyOf(this.written)
     this.reset()
     return taken
   }

@@ -1,5 +1,6 @@
 // cbor-x: the fastest maintained CBOR library in JavaScript that encodes on a Pi without a native part; MIT.
 import { Encoder } from 'cbor-x/encode'
+import { allocate, copyOf } from './bytes.ts'
 import { scanCbor } from './cbor-scan.ts'
 import { FleetstepError } from './errors.ts'
 
@@ -20,8 +21,27 @@ export type CborData =
  */
 export function encodeCbor(data: CborData): Uint8Array {
   // The library hands out views of a large buffer; a copy does not keep that alive.
-  return new Uint8Array(codec.encode(withWideIntegers(data)))
+  return copyOf(codec.encode(withWideIntegers(data)))
 }
+
+/**
+ * The encoding of `bytes` behind `head`, which is the beginning of a list: what wraps a batch that is encoded already.
+ * As {@link encodeCbor} writes it, without a walk through the library (0.1 µs for 1.7 µs).
+ */
+export function encodeBytesBehind(head: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const { length } = bytes
+  const lengthBytes = length < 24 ? 0 : length < 0x100 ? 1 : length < 0x1_0000 ? 2 : 4
+  const start = head.length + 1 + lengthBytes
+  const encoded = allocate(start + length)
+  encoded.set(head)
+  encoded[head.length] = BYTES_MAJOR | (lengthBytes === 0 ? length : 23 + Math.min(lengthBytes, 3))
+  for (let index = 0; index < lengthBytes; index++) encoded[start - 1 - index] = length >>> (8 * index)
+  encoded.set(bytes, start)
+  return encoded
+}
+
+/** Major type 2, RFC 8949 section 3.1. */
+const BYTES_MAJOR = 0x40
 
 /**
  * @param depthMax levels of nesting that are accepted

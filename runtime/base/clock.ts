@@ -10,3 +10,9 @@ export interface Clock {
   /** Calls `callback` once, at or after `at`. Returns a function that cancels it. */
   schedule(at: Monotonic, callback: () => void): () => void
 }
+
+/** The earlier of two times, of which null is never. */
+export function earlier(left: Monotonic | null, right: Monotonic | null): Monotonic | null {
+  if (left === null) return right
+  return right === null || left <= right ? left : right
+}

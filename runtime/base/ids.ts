@@ -1,4 +1,5 @@
 import { fromHex, toHex } from './bytes.ts'
+import { MEMBERS_MAX } from './limits.ts'
 
 /** 8 bytes from hardware, as 16 lower-case hexadecimal digits. */
 export type NodeId = string & { readonly brand: 'NodeId' }
@@ -41,15 +42,31 @@ export function nonceOf(member: MemberId): number {
   return Number.parseInt(member.slice(17), 16)
 }
 
-/** 12 bytes: node id, then nonce, big-endian. */
+/** 12 bytes: node id, then nonce, big-endian. Not to be changed: the same bytes for the same text, mostly. */
 export function memberIdToBytes(member: MemberId): Uint8Array {
-  return fromHex(member.slice(0, 16) + member.slice(17))
+  const known = encoded.get(member)
+  if (known !== undefined) return known
+  // Of its own: what is kept for long must not keep its neighbours in a slab.
+  const bytes = new Uint8Array(fromHex(member.slice(0, 16) + member.slice(17)))
+  if (encoded.size >= MEMBERS_MAX) encoded.clear()
+  encoded.set(member, bytes)
+  return bytes
 }
 
-/** @param bytes exactly 12 */
+/**
+ * The same text for the same bytes, so that looking up a member compares no characters.
+ * @param bytes exactly 12
+ */
 export function memberIdFromBytes(bytes: Uint8Array): MemberId {
+  const key = keyOf(bytes)
+  const known = interned.get(key)
+  if (known !== undefined && equalMembers(known.bytes, bytes)) return known.id
   const hex = toHex(bytes)
-  return `${hex.slice(0, 16)}.${hex.slice(16)}` as MemberId
+  const id = `${hex.slice(0, 16)}.${hex.slice(16)}` as MemberId
+  // Whoever sends ids that nobody has must not cost memory.
+  if (interned.size >= MEMBERS_MAX) interned.clear()
+  interned.set(key, { id, bytes: new Uint8Array(bytes) })
+  return id
 }
 
 /** `<member id>:<seq>`, for people, for JSON and as a key. */
@@ -69,4 +86,22 @@ export function parseOperationId(text: string): OperationId | null {
 export function sameOperationId(left: OperationId | null, right: OperationId | null): boolean {
   if (left === null || right === null) return left === right
   return left.seq === right.seq && left.member === right.member
+}
+
+/** Member ids that were written lately. */
+const encoded = new Map<MemberId, Uint8Array>()
+
+/** Member ids that were read lately, by a number that is made of their bytes; a newer one of that number takes the place. */
+const interned = new Map<number, { readonly id: MemberId; readonly bytes: Uint8Array }>()
+
+/** Node ids of one maker differ in their last bytes, member ids of one node in the nonce: both are in it. */
+function keyOf(bytes: Uint8Array): number {
+  let key = 0
+  for (const byte of bytes) key = (Math.imul(key, 31) + byte) | 0
+  return key
+}
+
+function equalMembers(left: Uint8Array, right: Uint8Array): boolean {
+  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false
+  return left.length === right.length
 }

@@ -74,12 +74,12 @@ export const CAME_BACK_RANGES_MAX = 512
 export const DRAFTS_MAX = 10_000
 /** Drafts whose request to join a member remembers at one time; each asks again. */
 export const CANDIDATES_MAX = 64
-/** Messages in the waiting list and the deferred queue together. What falls out is asked for again. */
-export const WAITING_MESSAGES_MAX = 4096
+/** Messages in the waiting list and the deferred queue together: 50 members come back with 300 each, in any order. */
+export const WAITING_MESSAGES_MAX: number = 16 * 1024
 /** Bytes of batches that wait; the same rule. */
 export const WAITING_BYTES_MAX: number = 8 * 1024 * 1024
-/** Of these, messages of all nodes together whose join is not known: a quarter, so that members always get through. */
-export const WAITING_STRANGERS_MESSAGES_MAX: number = WAITING_MESSAGES_MAX / 4
+/** Of these, messages of all nodes together whose join is not known: a small part, so that members always get through. */
+export const WAITING_STRANGERS_MESSAGES_MAX: number = WAITING_MESSAGES_MAX / 16
 /** Bytes of batches of the same. */
 export const WAITING_STRANGERS_BYTES_MAX: number = WAITING_BYTES_MAX / 4
 /** Messages of one such node: a few of the largest batches, since its join comes sooner than that. */

@@ -51,10 +51,10 @@ export function executeAlone(operation: Operation, before: readonly Cell[]): Exe
       return unchanged('refused', before, `the guard ${guard.path} ${guard.comparison} does not hold`)
     }
   }
-  const scratch = [...before]
-  const clashes: Clash[] = []
+  const scratch = before.slice()
+  let clashes: Clash[] | null = null
   for (const write of operation.writes) {
-    const index = operation.paths.indexOf(write.path)
+    const index = positionOf(write.path, operation.paths)
     const step = executeWrite(operation, write, scratch[index] ?? EMPTY_CELL)
     switch (step.kind) {
       case 'refused':
@@ -63,13 +63,13 @@ export function executeAlone(operation: Operation, before: readonly Cell[]): Exe
         return { outcome: 'superseded', after: before, clashes: [step.clash], reason: null }
       case 'written':
         scratch[index] = step.cell
-        if (step.clash !== null) clashes.push(step.clash)
+        if (step.clash !== null) (clashes ??= []).push(step.clash)
         break
       default:
         unreachable(step)
     }
   }
-  return { outcome: 'applied', after: scratch, clashes: clashes.length === 0 ? NO_CLASHES : clashes, reason: null }
+  return { outcome: 'applied', after: scratch, clashes: clashes ?? NO_CLASHES, reason: null }
 }
 
 /** A member is who was admitted before, with the priority that it states; an original comes back once. */
@@ -179,7 +179,12 @@ function appended(value: Value, item: Value): Value | null {
 }
 
 function cellOf(operation: Operation, cells: readonly Cell[], path: Path): Cell {
-  return cells[operation.paths.indexOf(path)] ?? EMPTY_CELL
+  return cells[positionOf(path, operation.paths)] ?? EMPTY_CELL
+}
+
+/** Nearly every operation names its points in one order, so that the text itself is rarely compared. */
+function positionOf(path: Path, paths: readonly Path[]): number {
+  return paths[0] === path ? 0 : paths.indexOf(path)
 }
 
 function unchanged(outcome: Outcome, before: readonly Cell[], reason: string): Execution {

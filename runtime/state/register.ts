@@ -7,11 +7,19 @@ import type { Path } from './path.ts'
 /** One operation in the journal with what became of it. */
 export interface Entry {
   readonly operation: Operation
+  /** Aligned with `operation.paths`; none before it comes to the state. */
+  registers: readonly Register[]
   /** Null between its arrival and its first execution. */
   execution: Execution | null
   /** True while it stands in the waiting queue. */
   queued: boolean
 }
+
+export function entryOf(operation: Operation): Entry {
+  return { operation, registers: NONE, execution: null, queued: false }
+}
+
+const NONE: readonly Register[] = []
 
 /**
  * One point of the device-state object: the settled cell, and the chain of the journal's entries that write or guard it,
@@ -21,17 +29,24 @@ export interface Entry {
 export class Register {
   readonly path: Path
   #settled: Cell
+  #cell: Cell
+  /** Where the entry stood that was looked for last. */
+  #found = 0
   readonly #chain: Entry[] = []
+  /** The list of this register alone, which all entries of one path share. */
+  readonly alone: readonly Register[] = [this]
+  /** While an input is carried out that may change it: the cell at its start. Null at any other time. */
+  atStart: Cell | null = null
 
   constructor(path: Path, settled: Cell = EMPTY_CELL) {
     this.path = path
     this.#settled = settled
+    this.#cell = settled
   }
 
   /** The cell after everything that was executed. */
   get cell(): Cell {
-    const last = this.#chain.at(-1)
-    return last === undefined ? this.#settled : this.#after(last)
+    return this.#cell
   }
 
   /** The cell at the floor. */
@@ -43,55 +58,85 @@ export class Register {
     return this.#chain.length
   }
 
+  get last(): Entry | undefined {
+    return this.#chain[this.#chain.length - 1]
+  }
+
   insert(entry: Entry): void {
-    const last = this.#chain.at(-1)
+    const last = this.last
     if (last === undefined || compareCanonically(last.operation, entry.operation) < 0) this.#chain.push(entry)
     else this.#chain.splice(this.#position(entry), 0, entry)
+  }
+
+  /** Takes an entry that stands behind all others and has just met {@link cell}. @param after what it made of it */
+  append(entry: Entry, after: Cell): void {
+    this.#chain.push(entry)
+    this.#cell = after
+  }
+
+  /** `entry` was executed (again). @param after what it made of the cell that it met */
+  follow(entry: Entry, after: Cell): void {
+    if (entry === this.last) this.#cell = after
   }
 
   /** @returns the entry that followed it, which may now meet another cell */
   remove(entry: Entry): Entry | undefined {
     const position = this.#positionOf(entry)
     this.#chain.splice(position, 1)
-    return this.#chain[position]
+    const next = this.#chain[position]
+    if (next === undefined) this.#cell = this.#before(position)
+    return next
   }
 
   /** The cell that `entry` meets. All entries before it in the chain are executed. */
   before(entry: Entry): Cell {
-    const previous = this.#chain[this.#positionOf(entry) - 1]
-    return previous === undefined ? this.#settled : this.#after(previous)
+    return this.#before(this.#positionOf(entry))
   }
 
   next(entry: Entry): Entry | undefined {
     return this.#chain[this.#positionOf(entry) + 1]
   }
 
-  /** Settles the entries up to `stage`: the last one's cell becomes the settled cell and they leave the chain. */
-  fold(stage: number): void {
+  /**
+   * Settles the entries up to `stage`: the last one's cell becomes the settled cell and they leave the chain.
+   * @returns false if there was none
+   */
+  fold(stage: number): boolean {
     let count = 0
     while (count < this.#chain.length && (this.#chain[count] as Entry).operation.stage <= stage) count += 1
     const last = this.#chain[count - 1]
-    if (last === undefined) return
+    if (last === undefined) return false
     this.#settled = this.#after(last)
     this.#chain.splice(0, count)
+    return true
   }
 
   /** Forgets a settled tombstone; the membership rules say when nobody can need it any more. */
   forget(): void {
     assert(this.#chain.length === 0, 'a point with a journal is not forgotten')
     this.#settled = EMPTY_CELL
+    this.#cell = EMPTY_CELL
+  }
+
+  #before(position: number): Cell {
+    const previous = this.#chain[position - 1]
+    return previous === undefined ? this.#settled : this.#after(previous)
   }
 
   #after(entry: Entry): Cell {
     assert(entry.execution !== null, 'entries are executed in canonical order')
-    return entry.execution.after[entry.operation.paths.indexOf(this.path)] as Cell
+    const { paths } = entry.operation
+    return entry.execution.after[paths.length === 1 ? 0 : paths.indexOf(this.path)] as Cell
   }
 
   #positionOf(entry: Entry): number {
-    if (this.#chain.at(-1) === entry) return this.#chain.length - 1
-    const position = this.#position(entry)
-    assert(this.#chain[position] === entry, 'the entry stands in the chains of its paths')
-    return position
+    if (this.last === entry) return this.#chain.length - 1
+    // What executes again is asked for twice, and then the entry behind it: a search would touch a dozen others each time.
+    if (this.#chain[this.#found] === entry) return this.#found
+    const isNext = this.#chain[this.#found + 1] === entry
+    this.#found = isNext ? this.#found + 1 : this.#position(entry)
+    assert(this.#chain[this.#found] === entry, 'the entry stands in the chains of its paths')
+    return this.#found
   }
 
   /** Where `entry` stands or belongs: the first position whose entry is not before it. */

@@ -1,4 +1,4 @@
-import type { Monotonic } from '../base/clock.ts'
+import { earlier, type Monotonic } from '../base/clock.ts'
 import { type Digest } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
 import {
@@ -17,7 +17,7 @@ import { compareCanonically } from '../state/operation.ts'
 import type { History } from './history.ts'
 import { type Announcement, type Batch, firstOf, type Gap, lastOf, type Message, type Request } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
-import type { Destination, Output } from './output.ts'
+import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import type { OwnVector, Peer, Peers } from './peers.ts'
 import type { FloorMark } from './stored-floor.ts'
 import { sortedEntries } from './version-vector.ts'
@@ -80,7 +80,12 @@ export class AntiEntropy {
   }
 
   get hasGaps(): boolean {
-    return this.#gaps().length > 0
+    const history = this.#history
+    for (const [member, wanted] of this.#heights) {
+      if (this.#isMissing(member, wanted)) return true
+      this.#heights.delete(member)
+    }
+    return history.waitingList.isMissingAny((member, seq) => this.#isMissing(member, seq))
   }
 
   get links(): ReadonlySet<string> {
@@ -89,11 +94,9 @@ export class AntiEntropy {
 
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(): Monotonic | null {
-    const times = [this.#announceAt, this.#requestAt, ...[...this.#answers.values()].map((answer) => answer.at)]
-    return times.reduce<Monotonic | null>(
-      (first, at) => (at === null || (first !== null && first <= at) ? first : at),
-      null,
-    )
+    let first = earlier(this.#announceAt, this.#requestAt)
+    for (const { at } of this.#answers.values()) first = earlier(first, at)
+    return first
   }
 
   noteLinkUp(link: string, now: Monotonic): void {
@@ -138,7 +141,7 @@ export class AntiEntropy {
     const closesGap = isNew && (this.#heights.get(batch.origin) ?? 0) >= seq
     this.#raiseHeight(batch.origin, seq)
     this.#answers.get(link)?.skip(batch)
-    if (this.#gaps().length === 0) {
+    if (!this.hasGaps) {
       this.#requestAt = null
       this.#attempts = 0
     } else if (closesGap) {
@@ -171,7 +174,9 @@ export class AntiEntropy {
   }
 
   /** Does all that is due. */
-  tick(now: Monotonic): Output[] {
+  tick(now: Monotonic): readonly Output[] {
+    const wakeAt = this.wakeAt()
+    if (wakeAt === null || wakeAt > now) return NO_OUTPUTS
     const outputs: Output[] = []
     if (this.#announceAt !== null && this.#announceAt <= now) outputs.push(...this.#announce(now))
     if (this.#requestAt !== null && this.#requestAt <= now) outputs.push(...this.#request(now))
@@ -285,6 +290,12 @@ export class AntiEntropy {
       else this.#heights.delete(member)
     }
     return gaps
+  }
+
+  /** Whether an operation up to `seq` of `member` is to be asked for. */
+  #isMissing(member: MemberId, seq: number): boolean {
+    const { retirement } = this.#history
+    return Math.min(seq, retirement.bound(member) ?? seq) > this.#history.log(member).held.seq
   }
 
   #raiseHeight(member: MemberId, seq: number): void {

@@ -24,8 +24,8 @@ export function sealBatch(origin: MemberId, link: Digest, messages: readonly Syn
 /** Checks the whole batch before anything is returned. @throws FleetstepError `message-invalid` */
 export function openBatch(payload: Uint8Array): Batch {
   const reader = new CborReader(payload)
-  const fields = reader.isAtBytes ? readBatch(inflated(reader)) : readBatch(reader)
-  return { ...fields, digest: digestOf(payload), payload }
+  const { origin, link, messages, plainBytes } = reader.isAtBytes ? readBatch(inflated(reader)) : readBatch(reader)
+  return { origin, link, digest: digestOf(payload), messages, payload, plainBytes }
 }
 
 /** The messages go first, into a writer of their own, because they say which members the table holds. */
@@ -52,7 +52,8 @@ function writeBatch(origin: MemberId, link: Digest, messages: readonly SyncMessa
   batchWriter.uint(first.current.priority.tier)
   batchWriter.uint(first.current.id.seq)
   batchWriter.list(messages.length)
-  batchWriter.raw(messageWriter.take())
+  batchWriter.raw(messageWriter.written)
+  messageWriter.reset()
   return batchWriter.take()
 }
 
@@ -67,11 +68,12 @@ function readBatch(reader: CborReader): Omit<Batch, 'digest' | 'payload'> {
   if (firstSeq === 0) throw invalid('seq', 'is 0')
   const count = reader.list('messages', 1, OPERATIONS_PER_BATCH_MAX)
   if (!Number.isSafeInteger(firstSeq + count - 1)) throw invalid('seq', 'is too large')
-  const messages: SyncMessage[] = []
-  let before: SyncMessage | null = null
-  for (let index = 0; index < count; index++) {
+  let before = readSyncMessage(reader, { member: origin, seq: firstSeq }, priority, { table, before: null })
+  // Many batches have one message, and a list that grows takes room for 17.
+  const messages = [before]
+  for (let index = 1; index < count; index++) {
     const message = readSyncMessage(reader, { member: origin, seq: firstSeq + index }, priority, { table, before })
-    if (before !== null && message.current.stage <= before.current.stage) {
+    if (message.current.stage <= before.current.stage) {
       throw invalid('stage', 'does not grow within a batch')
     }
     messages.push(message)

@@ -4,7 +4,7 @@ import type { Clash } from '../state/executor.ts'
 import type { Path } from '../state/path.ts'
 import type { Entry } from '../state/register.ts'
 import type { Value } from '../state/value.ts'
-import type { Effects } from './local-state.ts'
+import type { Executed } from './local-state.ts'
 
 /** A change that had to yield, shown to people: two changes of one point of which neither issuer had seen the other. */
 export interface Conflict {
@@ -75,13 +75,17 @@ export class ConflictList {
    * a write may yield to another operation than before.
    * @returns the new ones
    */
-  follow(executed: Effects['executed']): Conflict[] {
-    for (const { before } of executed.values()) {
-      for (const clash of before?.clashes ?? []) this.#conflicts.delete(idOf(clash))
+  follow(executed: readonly Executed[]): readonly Conflict[] {
+    for (const { before } of executed) {
+      if (before !== null) for (const clash of before.clashes) this.#conflicts.delete(idOf(clash))
     }
-    const came = [...executed.values()]
-      .flatMap(({ after }) => after.clashes.map(conflictOf))
-      .filter(({ id }) => !this.#resolved.has(id))
+    const came: Conflict[] = []
+    for (const { after } of executed) {
+      for (const clash of after.clashes) {
+        const conflict = conflictOf(clash)
+        if (!this.#resolved.has(conflict.id)) came.push(conflict)
+      }
+    }
     for (const conflict of came) this.#conflicts.set(conflict.id, conflict)
     this.#shrink()
     return came
@@ -102,6 +106,7 @@ export class ConflictList {
   }
 
   #shrink(): void {
+    if (this.#conflicts.size <= CONFLICTS_MAX) return
     for (const id of this.#conflicts.keys()) {
       if (this.#conflicts.size <= CONFLICTS_MAX) return
       this.#conflicts.delete(id)

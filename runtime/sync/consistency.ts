@@ -4,7 +4,7 @@ import type { Journal } from './journal.ts'
 import type { MemberLog } from './member-log.ts'
 import type { Membership } from './membership.ts'
 import type { Retirement } from './cut.ts'
-import { type Batch, firstOf, lastOf, type Previous } from './message.ts'
+import { type Batch, firstOf, lastOf } from './message.ts'
 
 /** What is held, as the comparison needs it. */
 export interface Holdings {
@@ -74,7 +74,7 @@ function judgePrevious(batch: Batch, holdings: Holdings): Verdict {
   for (const { previous } of batch.messages) {
     if (previous.id === null || previous.stage <= holdings.journal.floor) continue
     if (previous.id.member === batch.origin && previous.id.seq >= firstOf(batch).current.id.seq) {
-      if (!standsInBatch(previous, batch))
+      if (!standsInBatch(previous.id, previous.stage, batch))
         return { kind: 'refused', reason: 'previous names another stage than its own batch' }
       continue
     }
@@ -94,6 +94,6 @@ function isCut(id: OperationId, { membership, retirement }: Holdings): boolean {
   return membership.get(id.member) === undefined && retirement.evidence.has(id.member)
 }
 
-function standsInBatch(previous: Previous, batch: Batch): boolean {
-  return batch.messages.some(({ current }) => current.id.seq === previous.id?.seq && current.stage === previous.stage)
+function standsInBatch(previous: OperationId, stage: number, batch: Batch): boolean {
+  return batch.messages[previous.seq - firstOf(batch).current.id.seq]?.current.stage === stage
 }

@@ -32,6 +32,12 @@ export class Retirement {
   readonly #unknowing = new Set<MemberId>()
   /** Batches with joins that were cut, by the member that hung on the join: evidence for those who wait for it. */
   readonly evidence: Map<MemberId, Batch> = new Map()
+  #revision = 0
+
+  /** Grows with each change of what the floor asks for. */
+  get revision(): number {
+    return this.#revision
+  }
 
   get record(): RetirementRecord {
     return this.#record
@@ -111,6 +117,7 @@ export class Retirement {
 
   /** Takes back what was on the disk. */
   restore(record: RetirementRecord): void {
+    this.#revision += 1
     this.#record = record
     this.#digest = epochDigest(record.epoch)
     this.#retired = new Set(record.epoch?.retired)
@@ -121,10 +128,12 @@ export class Retirement {
 
   /** The epoch and our frozen entries are on the disk. */
   noteStored(): void {
+    this.#revision += 1
     this.#isStored = true
   }
 
   noteCuts(cuts: VersionVector): void {
+    this.#revision += 1
     this.#record = { ...this.#record, cuts }
   }
 

@@ -1,8 +1,9 @@
+import { unreachable } from '../base/errors.ts'
 import type { MemberId } from '../base/ids.ts'
 import { type FloorView, possibleFloor } from './floor.ts'
 import type { History } from './history.ts'
-import type { Output } from './output.ts'
-import type { Peers } from './peers.ts'
+import { NO_OUTPUTS, type Output } from './output.ts'
+import type { Peer, Peers } from './peers.ts'
 import { settle } from './settle.ts'
 import { Tombstones } from './tombstones.ts'
 
@@ -12,6 +13,7 @@ export class FloorKeeper {
   readonly #peers: Peers
   readonly #tombstones: Tombstones
   #view: FloorView
+  #lookedAt: Looked | null = null
 
   constructor(history: History, peers: Peers) {
     this.#history = history
@@ -29,12 +31,50 @@ export class FloorKeeper {
    * @param storedStage the highest stage that we may state
    * @param firstUnsealedStage stage of our first operation that nobody else can hold yet, or null
    */
-  advance(self: MemberId, storedStage: number, firstUnsealedStage: number | null): Output[] {
+  advance(self: MemberId, storedStage: number, firstUnsealedStage: number | null): readonly Output[] {
+    if (this.#isHeldStill(self)) return NO_OUTPUTS
     this.#view = possibleFloor(this.#history, this.#peers, self, storedStage, firstUnsealedStage)
+    this.#lookedAt = { self, revision: this.#history.revision, holder: this.#holder() }
     const { stage } = this.#view
-    if (stage <= this.#history.floor) return []
+    if (stage <= this.#history.floor) return NO_OUTPUTS
     const { paths, changes } = settle(this.#history, stage)
     this.#tombstones.follow(paths, this.#peers, self)
     return [{ kind: 'settled', floor: stage, changes }]
   }
+
+  /**
+   * Whether the member that held the floor when we looked last still does: only its own next announcement can change that.
+   * The whole look costs members times members, and it would be taken at every commit.
+   */
+  #isHeldStill(self: MemberId): boolean {
+    const { hold } = this.#view
+    if (hold === null || this.#lookedAt === null) return false
+    if (this.#lookedAt.self !== self || this.#lookedAt.revision !== this.#history.revision) return false
+    switch (hold.reason) {
+      case 'not heard yet':
+      case 'it lacks operations that we hold':
+      case 'its stage':
+        return this.#lookedAt.holder === this.#holder()
+      // These change with what we hold, or with the epoch.
+      case 'we lack operations of it':
+      case 'its epoch':
+      case 'it has not said what it holds of the retired':
+      case 'we lack operations below its cut':
+        return false
+      default:
+        return unreachable(hold.reason)
+    }
+  }
+
+  #holder(): Peer | undefined {
+    return this.#view.hold === null ? undefined : this.#peers.get(this.#view.hold.member)
+  }
+}
+
+/** What a look at the floor has seen, besides what only grows. */
+interface Looked {
+  readonly self: MemberId
+  readonly revision: number
+  /** What the member that held the floor had said last. */
+  readonly holder: Peer | undefined
 }

@@ -5,7 +5,8 @@ import { FLOOR_DIGESTS_MAX, MEMBERS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
-import type { Entry } from '../state/register.ts'
+import { isReserved } from '../state/reserved-point.ts'
+import { type Entry, entryOf } from '../state/register.ts'
 import { type Conflict, ConflictList } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
 import { Retirement } from './cut.ts'
@@ -69,6 +70,7 @@ export class History implements Holdings {
   readonly floorDigests: Map<number, Digest> = new Map()
   readonly #logs = new Map<MemberId, MemberLog>()
   #floorDigest: Digest = EMPTY_DIGEST
+  #revision = 0
   #highWater: Previous = { id: null, stage: 0 }
 
   constructor(membership: Membership, floor: number, floorDigest: Digest) {
@@ -81,6 +83,11 @@ export class History implements Holdings {
 
   get floor(): number {
     return this.journal.floor
+  }
+
+  /** Grows with each change but that of operations which follow what is held: of members, epoch, floor, or what has left. */
+  get revision(): number {
+    return this.#revision + this.membership.revision + this.retirement.revision
   }
 
   get floorDigest(): Digest {
@@ -173,6 +180,7 @@ export class History implements Holdings {
     bounds: Iterable<readonly [MemberId, number]>,
     isKept: (member: MemberId) => boolean = () => false,
   ): Removal {
+    this.#revision += 1
     const entries: Entry[] = []
     const messages: SyncMessage[] = []
     const effects: Effects[] = []
@@ -209,6 +217,7 @@ export class History implements Holdings {
 
   /** Moves the floor: what lies at or below it is settled and leaves the journal. */
   fold(stage: number): Entry[] {
+    this.#revision += 1
     const entries = this.journal.fold(stage)
     this.local.fold(entries, stage)
     let at = 0
@@ -266,7 +275,7 @@ export class History implements Holdings {
       const entry = entries[at] as Entry
       text += `${formatOperationId(entry.operation.id)}=${entry.execution?.outcome};`
     }
-    this.#floorDigest = digestOf(this.#floorDigest, text)
+    this.#floorDigest = digestOf(this.#floorDigest + text)
     return at
   }
 
@@ -276,14 +285,28 @@ export class History implements Holdings {
     let ready = [batch]
     for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
       if (next !== batch && !this.#isReadyOrWaits(next, rejected)) continue
-      const operations = next.messages.map((message) => message.current).filter(({ stage }) => stage > this.floor)
+      const operations = this.#above(next)
       this.log(next.origin).extend(next)
       if (operations.length > 0) integrations.push(this.#integrate(operations, next))
-      const released = this.waitingList.release(next.origin, this.log(next.origin).held.seq)
-      for (const { join } of operations) if (join !== null) released.push(...this.waitingList.release(join.member, 0))
+      const released = this.#releasedBy(next, operations)
       if (released.length > 0) ready = [...ready, ...released].sort(byFirst)
     }
     return integrations
+  }
+
+  /** The operations of a batch that are not in the snapshot. */
+  #above({ messages }: Batch): Operation[] {
+    const operations: Operation[] = []
+    for (const { current } of messages) if (current.stage > this.floor) operations.push(current)
+    return operations
+  }
+
+  #releasedBy({ origin }: Batch, operations: readonly Operation[]): readonly Batch[] {
+    let released = this.waitingList.release(origin, this.log(origin).held.seq)
+    for (const { join } of operations) {
+      if (join !== null) released = [...released, ...this.waitingList.release(join.member, 0)]
+    }
+    return released
   }
 
   /** Judges a released batch again; if something else is missing, it waits for that. */
@@ -296,9 +319,9 @@ export class History implements Holdings {
 
   #integrate(operations: readonly Operation[], batch: Batch | null): Integration {
     const place = placeOf(operations[0] as Operation, this.journal)
-    const entries = operations.map((operation): Entry => ({ operation, execution: null, queued: false }))
+    const entries = operations.map(entryOf)
     for (const entry of entries) this.journal.insert(entry)
-    const effects = this.local.add(entries)
+    const effects = place === 'insert' ? this.local.add(entries) : this.local.append(entries)
     this.#followMembership(effects)
     const conflicts = this.conflicts.follow(effects.executed)
     this.#raiseHighWater()
@@ -308,8 +331,8 @@ export class History implements Holdings {
   /** Members come and go with their points. @returns those that have gone */
   #followMembership(effects: Effects): MemberId[] {
     const gone: MemberId[] = []
-    for (const path of effects.changed.keys()) {
-      const member = this.membership.follow(path, this.local.cell(path))
+    for (const { path, after } of effects.changed) {
+      const member = isReserved(path) ? this.membership.follow(path, after) : null
       if (member !== null && this.membership.get(member) === undefined) gone.push(member)
     }
     return gone

@@ -5,7 +5,7 @@ import type { Cell } from '../state/cell.ts'
 import type { Execution } from '../state/executor.ts'
 import { COMPARISONS, type Guard, type OperationRequest, pathsOf, type Write } from '../state/operation.ts'
 import { type Path, pathProblem } from '../state/path.ts'
-import { ownValue, valueBytes, valueProblem } from '../state/value.ts'
+import { ownValue, type Value, valueBytes, valueProblem } from '../state/value.ts'
 import type { Output } from './output.ts'
 import { writeProblem } from './write-codec.ts'
 
@@ -39,12 +39,16 @@ export function checkOperation(request: OperationRequest, cellAt: (path: Path) =
   if (request.guards.length > GUARDS_PER_OPERATION_MAX)
     throw notValid(`it has more than ${GUARDS_PER_OPERATION_MAX} guards`)
   const writes = request.writes.map((write) => checkWrite(write, cellAt))
-  const guards = request.guards.map(checkGuard)
-  const bytes = OPERATION_OVERHEAD_BYTES + sizeOf(writes) + sizeOf(guards)
+  const guards = request.guards.length === 0 ? NO_GUARDS : request.guards.map(checkGuard)
+  let bytes = OPERATION_OVERHEAD_BYTES
+  for (const write of writes) bytes += sizeOf(write.path, write.argument)
+  for (const guard of guards) bytes += sizeOf(guard.path, guard.value)
   if (bytes > OPERATION_BYTES_MAX)
     throw notValid(`it has ${bytes} bytes; at most ${OPERATION_BYTES_MAX} are carried at once`)
   return { writes, guards, paths: pathsOf(writes, guards), bytes }
 }
+
+const NO_GUARDS: readonly Guard[] = []
 
 /** Ids, stages, floor, priority and the heads of the lists; the members' ids of a batch are counted with each operation. */
 const OPERATION_OVERHEAD_BYTES = 80
@@ -54,7 +58,8 @@ const WRITE_OVERHEAD_BYTES = 32
 function checkWrite(write: Omit<Write, 'replaces'>, cellAt: (path: Path) => Cell): Write {
   const problem = pathProblem(write.path) ?? valueProblem(write.argument)
   if (problem !== null) throw notValid(`${write.path}: ${problem}`)
-  const checked = { ...write, argument: ownValue(write.argument), replaces: replacedBy(write, cellAt) }
+  const { path, kind } = write
+  const checked: Write = { path, kind, argument: ownValue(write.argument), replaces: replacedBy(write, cellAt) }
   const misfit = writeProblem(checked)
   if (misfit !== null) throw notValid(`${write.path}: ${write.kind} ${misfit}`)
   return checked
@@ -75,13 +80,8 @@ function checkGuard(guard: Guard): Guard {
   return { ...guard, value: ownValue(guard.value) }
 }
 
-function sizeOf(parts: readonly (Write | Guard)[]): number {
-  let bytes = 0
-  for (const part of parts) {
-    bytes +=
-      WRITE_OVERHEAD_BYTES + Buffer.byteLength(part.path) + valueBytes('value' in part ? part.value : part.argument)
-  }
-  return bytes
+function sizeOf(path: Path, value: Value): number {
+  return WRITE_OVERHEAD_BYTES + Buffer.byteLength(path) + valueBytes(value)
 }
 
 function notValid(problem: string): FleetstepError {

@@ -22,7 +22,7 @@ import { changesSince } from './describe-integration.ts'
 import { type Draft, Drafts, encodeDraft } from './draft.ts'
 import { checkOperation, type CheckedOperation, type Issued } from './issue.ts'
 import type { SyncMessage } from './message.ts'
-import type { Output } from './output.ts'
+import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { settlementOf } from './settlement.ts'
 
@@ -61,13 +61,15 @@ export class Issuing {
     const message = this.#messageOf({ writes: [], guards: [], paths: [] }, join, null)
     const integration = this.#core.history.execute(message.current)
     this.#core.outbox.add(message, JOIN_BYTES, now)
-    return [...this.#core.describe(integration), ...this.#core.seal()]
+    const outputs: Output[] = []
+    this.#core.describe(integration, outputs)
+    return [...outputs, ...this.#core.seal()]
   }
 
   /** Issues the drafts of a node that has become a member, in order: each is gone and in the fleet in one stored record. */
-  settle(): Output[] {
+  settle(): readonly Output[] {
+    if (this.drafts.list.length === 0 || this.#core.isDraft) return NO_OUTPUTS
     const outputs: Output[] = []
-    if (this.#core.isDraft) return outputs
     while (this.drafts.list.length > 0) outputs.push(...this.#settleSome())
     return outputs
   }
@@ -78,7 +80,8 @@ export class Issuing {
     this.drafts.refresh(this.#core.history.local)
   }
 
-  noteStored(through: number): Output[] {
+  noteStored(through: number): readonly Output[] {
+    if (this.#unstored.length === 0) return NO_OUTPUTS
     const stored = this.#unstored.filter(({ record }) => record <= through)
     this.#unstored = this.#unstored.slice(stored.length)
     return stored.map(({ original }) => ({ kind: 'draft-durable', draft: original.id }))
@@ -92,7 +95,9 @@ export class Issuing {
     this.#core.outbox.add(message, checked.bytes, sealAt)
     const execution = integration.entries[0]?.execution
     assert(execution, 'a local operation is executed at once')
-    return { id, stage, isDraft: false, execution, outputs: this.#core.describe(integration) }
+    const outputs: Output[] = []
+    this.#core.describe(integration, outputs)
+    return { id, stage, isDraft: false, execution, outputs }
   }
 
   #draft(checked: CheckedOperation): Issued {
@@ -127,7 +132,7 @@ export class Issuing {
         const { writes } = settlement
         const message = this.#messageOf({ writes, guards, paths: pathsOf(writes, guards) }, null, original)
         messages.push(message)
-        outputs.push(...this.#core.describe(history.execute(message.current)))
+        this.#core.describe(history.execute(message.current), outputs)
       }
       outputs.push({
         kind: 'draft-settled',

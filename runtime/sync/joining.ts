@@ -3,7 +3,7 @@ import { FleetstepError } from '../base/errors.ts'
 import type { History } from './history.ts'
 import type { Chunk, Offer, Refusal } from './message.ts'
 import { Newcomer } from './newcomer.ts'
-import type { Output } from './output.ts'
+import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { historyFrom } from './recovery.ts'
 import { decodeSnapshot } from './snapshot.ts'
@@ -63,15 +63,15 @@ export class Joining {
     this.#fetch = new Fetch(offer, link, options.random, now)
   }
 
-  tick(now: Monotonic): Output[] {
-    if (this.#fetched !== null) return []
+  tick(now: Monotonic): readonly Output[] {
+    if (this.#fetched !== null) return NO_OUTPUTS
     if (this.#fetch?.hasFailed === true) {
       this.#fetch = null
       this.askSoon(now)
     }
     if (this.#fetch !== null) return this.#askForChunk(this.#fetch, now)
     const { wakeAt } = this.#newcomer
-    if (!this.#core.isDraft || wakeAt === null || wakeAt > now) return []
+    if (!this.#core.isDraft || wakeAt === null || wakeAt > now) return NO_OUTPUTS
     this.#newcomer.noteAsked(now)
     return this.#askToJoin()
   }

@@ -9,7 +9,7 @@ import type { Entry } from '../state/register.ts'
  */
 export class Journal {
   /** `#stages[i]` holds the entries of stage `#floor + 1 + i`. */
-  readonly #stages: (Entry[] | undefined)[] = []
+  readonly #stages: Stage[] = []
   #floor: number
   #length = 0
 
@@ -27,12 +27,13 @@ export class Journal {
 
   /** The last entry in canonical order. */
   get last(): Entry | undefined {
-    return this.#stages.at(-1)?.at(-1)
+    const stage = this.#stages[this.#stages.length - 1]
+    return stage === undefined || !isList(stage) ? stage : stage[stage.length - 1]
   }
 
   /** The entries of one stage, by priority. */
   at(stage: number): readonly Entry[] {
-    return this.#stages[stage - this.#floor - 1] ?? []
+    return entriesOf(this.#stages[stage - this.#floor - 1])
   }
 
   /** The entry of `operation`, which stands in the journal. */
@@ -47,19 +48,15 @@ export class Journal {
     assert(stage > this.#floor, 'nothing enters the journal at or below the floor')
     const index = stage - this.#floor - 1
     while (this.#stages.length <= index) this.#stages.push(undefined)
-    const entries = (this.#stages[index] ??= [])
-    let position = entries.length
-    while (position > 0 && compareCanonically((entries[position - 1] as Entry).operation, entry.operation) > 0)
-      position -= 1
-    entries.splice(position, 0, entry)
+    this.#stages[index] = withEntry(this.#stages[index], entry)
     this.#length += 1
   }
 
   remove(entry: Entry): void {
-    const entries = this.#stages[entry.operation.stage - this.#floor - 1] ?? []
-    const position = entries.indexOf(entry)
-    assert(position >= 0, 'only what stands in the journal is removed')
-    entries.splice(position, 1)
+    const index = entry.operation.stage - this.#floor - 1
+    const entries = entriesOf(this.#stages[index])
+    assert(entries.includes(entry), 'only what stands in the journal is removed')
+    this.#stages[index] = entries.length === 1 ? undefined : entries.filter((other) => other !== entry)
     this.#length -= 1
     this.#trim()
   }
@@ -67,7 +64,7 @@ export class Journal {
   /** Moves the floor and returns the entries at or below it in canonical order; they leave the journal. */
   fold(stage: number): Entry[] {
     assert(stage >= this.#floor, 'the floor never goes back')
-    const folded = this.#stages.splice(0, stage - this.#floor).flatMap((entries) => entries ?? [])
+    const folded = this.#stages.splice(0, stage - this.#floor).flatMap(entriesOf)
     this.#floor = stage
     this.#length -= folded.length
     return folded
@@ -76,7 +73,7 @@ export class Journal {
   /** All entries in canonical order, from `stage` on. */
   *entries(stage: number = this.#floor + 1): Generator<Entry> {
     for (let index = Math.max(0, stage - this.#floor - 1); index < this.#stages.length; index++) {
-      yield* this.#stages[index] ?? []
+      yield* entriesOf(this.#stages[index])
     }
   }
 
@@ -88,6 +85,30 @@ export class Journal {
   }
 
   #trim(): void {
-    while (this.#stages.length > 0 && (this.#stages.at(-1)?.length ?? 0) === 0) this.#stages.pop()
+    while (this.#stages.length > 0 && this.#stages.at(-1) === undefined) this.#stages.pop()
   }
+}
+
+/** Nearly every stage has one entry, and then no list: a list of one takes 56 bytes more. */
+type Stage = Entry | readonly Entry[] | undefined
+
+function entriesOf(stage: Stage): readonly Entry[] {
+  if (stage === undefined) return NONE
+  return isList(stage) ? stage : [stage]
+}
+
+const NONE: readonly Entry[] = []
+
+function withEntry(stage: Stage, entry: Entry): Stage {
+  if (stage === undefined) return entry
+  const entries = [...entriesOf(stage)]
+  let position = entries.length
+  while (position > 0 && compareCanonically((entries[position - 1] as Entry).operation, entry.operation) > 0)
+    position -= 1
+  entries.splice(position, 0, entry)
+  return entries
+}
+
+function isList(stage: Entry | readonly Entry[]): stage is readonly Entry[] {
+  return Array.isArray(stage)
 }

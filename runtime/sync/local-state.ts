@@ -8,14 +8,22 @@ import { WaitingQueue } from './waiting-queue.ts'
 /** What an integration did to the state: as it was right after it, whatever has been integrated since. */
 export interface Effects {
   /** Points whose cell differs from before. */
-  readonly changed: ReadonlyMap<Path, Changed<Cell>>
-  /** Entries that were executed for the first time, from null, or came to another result. */
-  readonly executed: ReadonlyMap<Entry, Changed<Execution | null, Execution>>
+  readonly changed: readonly ChangedCell[]
+  /** Entries that were executed for the first time or came to another result. */
+  readonly executed: readonly Executed[]
 }
 
-export interface Changed<Before, After = Before> {
-  readonly before: Before
-  readonly after: After
+export interface ChangedCell {
+  readonly path: Path
+  readonly before: Cell
+  readonly after: Cell
+}
+
+export interface Executed {
+  readonly entry: Entry
+  /** The result that it had, or null. */
+  readonly before: Execution | null
+  readonly after: Execution
 }
 
 /**
@@ -81,44 +89,68 @@ export class LocalState {
     this.#registers.set(path, new Register(path, cell))
   }
 
+  /**
+   * Executes new entries that stand behind all others, in canonical order: nothing can be affected by them. That is how
+   * nearly every operation comes.
+   */
+  append(entries: readonly Entry[]): Effects {
+    const run = new Run()
+    for (const entry of entries) {
+      const registers = this.#registersOf(entry.operation.paths)
+      entry.registers = registers
+      const execution = execute(
+        entry.operation,
+        registers.map((register) => register.cell),
+      )
+      entry.execution = execution
+      run.executed.push({ entry, before: null, after: execution })
+      for (let index = 0; index < registers.length; index++) {
+        const register = registers[index] as Register
+        run.note(register)
+        register.append(entry, execution.after[index] as Cell)
+      }
+    }
+    return run.effects()
+  }
+
   /** Executes new entries and whatever they affect. They stand in the journal already. */
   add(entries: readonly Entry[]): Effects {
-    const before = new Map<Path, Cell>()
+    const run = new Run()
     for (const entry of entries) {
-      for (const path of entry.operation.paths) {
-        const register = this.#register(path)
-        if (!before.has(path)) before.set(path, register.cell)
+      entry.registers = this.#registersOf(entry.operation.paths)
+      for (const register of entry.registers) {
+        run.note(register)
         register.insert(entry)
       }
       this.#queue.add(entry)
     }
-    return this.#run(before)
+    return this.#finish(run)
   }
 
   /** Takes back entries that have left the journal, and executes again whatever that affects. */
   remove(entries: readonly Entry[]): Effects {
-    const before = new Map<Path, Cell>()
+    const run = new Run()
     const affected = new Set<Entry>()
     for (const entry of entries) {
-      for (const path of entry.operation.paths) {
-        const register = this.#register(path)
-        if (!before.has(path)) before.set(path, register.cell)
+      for (const register of entry.registers) {
+        run.note(register)
         const next = register.remove(entry)
         if (next !== undefined) affected.add(next)
       }
     }
     for (const entry of entries) affected.delete(entry)
     for (const entry of affected) this.#queue.add(entry)
-    return this.#run(before)
+    return this.#finish(run)
   }
 
   /** Settles the entries, which are all of the journal up to `stage`. */
   fold(entries: readonly Entry[], stage: number): void {
-    for (const path of new Set(entries.flatMap((entry) => entry.operation.paths))) {
-      const register = this.#register(path)
-      register.fold(stage)
-      // A point that was only guarded, or that nothing was written to in the end, is as if it had never been named.
-      if (register.length === 0 && sameCell(register.settled, EMPTY_CELL)) this.#registers.delete(path)
+    for (const { registers } of entries) {
+      for (const register of registers) {
+        if (!register.fold(stage)) continue
+        // A point that was only guarded, or that nothing was written to in the end, is as if it had never been named.
+        if (register.length === 0 && sameCell(register.settled, EMPTY_CELL)) this.#registers.delete(register.path)
+      }
     }
   }
 
@@ -129,38 +161,38 @@ export class LocalState {
       this.#registers.delete(path)
   }
 
-  #run(before: Map<Path, Cell>): Effects {
-    const executed = new Map<Entry, Changed<Execution | null, Execution>>()
-    for (let entry = this.#queue.take(); entry !== undefined; entry = this.#queue.take()) {
-      this.#execute(entry, before, executed)
-    }
-    const changed = new Map<Path, Changed<Cell>>()
-    for (const [path, cell] of before) {
-      const after = this.cell(path)
-      if (!sameCell(cell, after)) changed.set(path, { before: cell, after })
-    }
-    return { changed, executed }
+  #finish(run: Run): Effects {
+    for (let entry = this.#queue.take(); entry !== undefined; entry = this.#queue.take()) this.#execute(entry, run)
+    return run.effects()
   }
 
-  #execute(entry: Entry, before: Map<Path, Cell>, executed: Map<Entry, Changed<Execution | null, Execution>>): void {
-    const { operation } = entry
-    const registers = operation.paths.map((path) => this.#register(path))
-    const met = registers.map((register) => register.before(entry))
+  #execute(entry: Entry, run: Run): void {
+    const { registers } = entry
     // No entry of a chain that is met for the first time has executed again yet: its end is what watchers know.
-    for (const register of registers) if (!before.has(register.path)) before.set(register.path, register.cell)
+    for (const register of registers) run.note(register)
+    const met = registers.map((register) => register.before(entry))
     const previous = entry.execution
     if (previous !== null) this.#reexecutions += 1
-    const execution = execute(operation, met)
+    const execution = execute(entry.operation, met)
     entry.execution = execution
-    if (previous === null || !sameExecution(previous, execution)) {
-      executed.set(entry, { before: previous, after: execution })
-    }
-    for (const [index, register] of registers.entries()) {
+    if (previous === null || !sameExecution(previous, execution))
+      run.executed.push({ entry, before: previous, after: execution })
+    for (let index = 0; index < registers.length; index++) {
+      const register = registers[index] as Register
+      const after = execution.after[index] as Cell
+      register.follow(entry, after)
       // Behind a new entry the next one looks again in any case: it has met what stood before, and that may have changed too.
-      if (previous !== null && sameCell(previous.after[index] as Cell, execution.after[index] as Cell)) continue
+      if (previous !== null && sameCell(previous.after[index] as Cell, after)) continue
       const next = register.next(entry)
       if (next !== undefined) this.#queue.add(next)
     }
+  }
+
+  #registersOf(paths: readonly Path[]): readonly Register[] {
+    const [only] = paths
+    return paths.length === 1 && only !== undefined
+      ? this.#register(only).alone
+      : paths.map((path) => this.#register(path))
   }
 
   #register(path: Path): Register {
@@ -170,6 +202,29 @@ export class LocalState {
       this.#registers.set(path, register)
     }
     return register
+  }
+}
+
+/** What one input does to the state, while it is done. */
+class Run {
+  readonly executed: Executed[] = []
+  readonly #met: Register[] = []
+
+  /** `register` may change in this run. */
+  note(register: Register): void {
+    if (register.atStart !== null) return
+    register.atStart = register.cell
+    this.#met.push(register)
+  }
+
+  effects(): Effects {
+    const changed: ChangedCell[] = []
+    for (const register of this.#met) {
+      const { path, cell, atStart } = register
+      register.atStart = null
+      if (atStart !== null && !sameCell(atStart, cell)) changed.push({ path, before: atStart, after: cell })
+    }
+    return { changed, executed: this.executed }
   }
 }
 

@@ -104,6 +104,10 @@ export class MemberLog {
 
   /** Index of the first kept batch that ends at or behind `seq`. */
   #indexOf(seq: number): number {
+    // Mostly the newest is asked for; the search through 20,000 batches took an eighth of an integration.
+    const last = this.#batches[this.#batches.length - 1]
+    if (last === undefined || seq > this.#held.seq) return this.#batches.length
+    if (firstOf(last).current.id.seq <= seq) return this.#batches.length - 1
     let low = 0
     let high = this.#batches.length
     while (low < high) {

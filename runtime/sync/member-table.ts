@@ -63,5 +63,5 @@ export function readOperationId(reader: CborReader, field: string, table: Member
 }
 
 function readMember(reader: CborReader): MemberId {
-  return memberIdFromBytes(reader.bytes('member', 12, 12))
+  return memberIdFromBytes(reader.view('member', 12))
 }

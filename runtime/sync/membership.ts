@@ -36,12 +36,18 @@ export interface Member {
 export class Membership {
   readonly #members = new Map<MemberId, Member>()
   readonly #sorted: Member[] = []
+  #revision = 0
 
   constructor(genesis: Genesis) {
     for (const founder of genesis.founders) {
       const id = memberIdOf(founder.node, 0)
       this.#members.set(id, { id, priority: priorityOf(id, founder.tier), since: 0, join: null })
     }
+  }
+
+  /** Grows with each change. */
+  get revision(): number {
+    return this.#revision
   }
 
   get size(): number {
@@ -68,6 +74,7 @@ export class Membership {
     const id = memberOfPoint(path)
     if (id === null) return null
     this.#sorted.length = 0
+    this.#revision += 1
     const { value, writer } = cell
     if (!isList(value) || writer === null) this.#members.delete(id)
     else {

@@ -102,8 +102,9 @@ function writeContent(writer: CborWriter, { writes, join }: SyncMessage['current
 function readContent(reader: CborReader, table: MemberTable): { readonly writes: Write[]; readonly join: Join | null } {
   const count = reader.list('writes', 1, WRITES_PER_OPERATION_MAX)
   if (reader.isAtBytes) return { writes: [], join: readJoin(reader, count) }
-  const writes: Write[] = []
-  for (let index = 0; index < count; index++) writes.push(readWrite(reader, table))
+  // Most have one write, and a list that grows takes room for 17.
+  const writes = [readWrite(reader, table)]
+  for (let index = 1; index < count; index++) writes.push(readWrite(reader, table))
   return { writes, join: null }
 }
 

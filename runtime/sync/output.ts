@@ -44,6 +44,15 @@ export type Output =
   /** All that is held, as a snapshot to be gathered piece by piece and kept for people under a name. */
   | { readonly kind: 'evidence'; readonly name: string; readonly pieces: Iterable<Uint8Array> }
 
+/** What most inputs bring about at most places: one list for all of them. */
+export const NO_OUTPUTS: readonly Output[] = []
+
+/** One list behind the other; no copy where one of them is empty, which it nearly always is. */
+export function joined(first: readonly Output[], second: readonly Output[]): readonly Output[] {
+  if (second.length === 0) return first
+  return first.length === 0 ? second : [...first, ...second]
+}
+
 /** Where a frame goes: what it is for, and by which links. */
 export interface Destination {
   readonly channel: 'operations' | 'announcements' | 'requests'

@@ -4,7 +4,7 @@ import { lateOperations } from './late.ts'
 import { standingLife } from './used-twice.ts'
 import { type Announcement, type Batch, firstOf, lastOf, type Request } from './message.ts'
 import type { Integration } from './history.ts'
-import type { Output } from './output.ts'
+import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import type { Peer } from './peers.ts'
 import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -18,34 +18,32 @@ export class Receiving {
     this.#core = core
   }
 
-  batch(batch: Batch, link: string, now: Monotonic): Output[] {
+  batch(batch: Batch, link: string, now: Monotonic): readonly Output[] {
     const core = this.#core
     const unknown = this.#unknownOwnSeq(batch)
     if (unknown !== null) {
       core.noteSetBack(`the fleet holds operation ${unknown} of this node, which this node does not know`)
-      return []
+      return NO_OUTPUTS
     }
     if (core.isDraft) {
       core.dropped.add('this node is a draft')
-      return []
+      return NO_OUTPUTS
     }
-    const outputsOfFork = this.#settleFork(batch)
+    let outputs = this.#settleFork(batch)
     const reception = core.history.receive(batch)
-    const judged = [{ batch, verdict: reception.verdict }, ...reception.rejected]
-    const outputs = [...outputsOfFork, ...judged.flatMap((one) => core.describeVerdict(one.batch, one.verdict))]
+    outputs = joined(outputs, core.describeVerdict(batch, reception.verdict))
+    for (const one of reception.rejected) outputs = joined(outputs, core.describeVerdict(one.batch, one.verdict))
     if (reception.waits === 'full') core.dropped.add('the waiting list is full')
     if (reception.waits === 'full of strangers')
       core.dropped.add('too many operations wait for joins that are not known')
-    for (const integration of reception.integrations) {
-      outputs.push(...core.keep(integration), ...this.#relay(integration, link), ...core.describe(integration))
-    }
+    outputs = joined(outputs, this.#carryOut(reception.integrations, link))
     // What was refused must not be asked for again and again.
     if (reception.verdict.kind !== 'refused' && reception.verdict.kind !== 'late')
       core.antiEntropy.noteBatch(batch, link, reception.verdict.kind === 'ready', now)
     return outputs
   }
 
-  announcement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): Output[] {
+  announcement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): readonly Output[] {
     const core = this.#core
     const { membership, retirement } = core.history
     const { member } = announcement
@@ -90,7 +88,7 @@ export class Receiving {
   }
 
   /** Our records up to `through` are on the disk: our operations among them may be sent now. */
-  stored(through: number, now: Monotonic): Output[] {
+  stored(through: number, now: Monotonic): readonly Output[] {
     const core = this.#core
     const outputs: Output[] = []
     for (const batch of core.writer.advance(through)) {
@@ -106,9 +104,9 @@ export class Receiving {
   }
 
   /** If the batch is of another life of its member, and that one stands, what we hold of the first makes room. */
-  #settleFork(batch: Batch): Output[] {
+  #settleFork(batch: Batch): readonly Output[] {
     const core = this.#core
-    if (batch.origin === core.self || standingLife(batch, core.history) !== 'theirs') return []
+    if (batch.origin === core.self || standingLife(batch, core.history) !== 'theirs') return NO_OUTPUTS
     const { member, seq } = firstOf(batch).current.id
     const [other] = core.history.log(member).between(seq - 1, seq)
     const digests = [batch.digest, other?.digest ?? batch.link] as const
@@ -139,10 +137,18 @@ export class Receiving {
     })
   }
 
-  /** A node with several links carries for those who have only one. */
-  #relay(integration: Integration, link: string): Output[] {
-    if (integration.batch === null || this.#core.antiEntropy.links.size < 2) return []
-    return [this.#core.sendBatch(integration.batch, { except: link })]
+  /** Stores what was integrated, tells of it, and carries it on: a node with several links does so for those with one. */
+  #carryOut(integrations: readonly Integration[], link: string): readonly Output[] {
+    const core = this.#core
+    const outputs: Output[] = []
+    const isRelay = core.antiEntropy.links.size > 1
+    for (const integration of integrations) {
+      const { batch } = integration
+      core.keep(integration, outputs)
+      if (batch !== null && isRelay) outputs.push(core.sendBatch(batch, { except: link }))
+      core.describe(integration, outputs)
+    }
+    return outputs
   }
 
   /**

@@ -1,6 +1,6 @@
 import { TRANSFER_CHUNK_BYTES } from '../base/limits.ts'
 import type { Batch } from './message.ts'
-import type { Output } from './output.ts'
+import { NO_OUTPUTS, type Output } from './output.ts'
 import { encodeRecord, type SnapshotPart, type StoredRecord } from './records.ts'
 import type { Recovered } from './recovery.ts'
 import { type Snapshot, snapshotPieces } from './snapshot.ts'
@@ -74,17 +74,16 @@ export class RecordWriter {
   }
 
   /** A floor that the disk does not know yet goes before the batch: all that lies below it is in earlier records. */
-  storeBatch(batch: Batch, floor: FloorMark): Output[] {
-    const outputs: Output[] = []
+  storeBatch(batch: Batch, floor: FloorMark, outputs: Output[]): void {
     if (this.#floor.isBehind(floor.stage)) {
       outputs.push(this.store({ kind: 'floor', floor: floor.stage }))
       this.#floor.expect(this.#mark.expected, floor)
     }
-    return [...outputs, this.store({ kind: 'batch', batch })]
+    outputs.push(this.store({ kind: 'batch', batch }))
   }
 
   /** @returns the batches that are on the disk now and were not before, in order */
-  advance(through: number): Batch[] {
+  advance(through: number): readonly Batch[] {
     this.#floor.advance(through)
     return this.#mark.advance(through)
   }
@@ -97,14 +96,14 @@ export class RecordWriter {
    * Takes a snapshot if one is due, of all that was handed over so far, because under load something is always on its way
    * to the disk; gives it out once all of that is on the disk.
    */
-  snapshotIfDue(take: () => Snapshot): Output[] {
+  snapshotIfDue(take: () => Snapshot): readonly Output[] {
     const isDue = this.#isSnapshotDue || this.#journalBytes >= this.#snapshotJournalBytes
     if (isDue && this.#waiting === null) {
       this.#waiting = { pieces: snapshotPieces(take()), through: this.#mark.expected }
       this.#isSnapshotDue = false
       this.#journalBytes = 0
     }
-    if (this.#waiting === null || this.#waiting.through > this.#mark.through) return []
+    if (this.#waiting === null || this.#waiting.through > this.#mark.through) return NO_OUTPUTS
     const { pieces, through } = this.#waiting
     this.#waiting = null
     return [{ kind: 'snapshot', pieces, through }]

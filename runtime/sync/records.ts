@@ -1,4 +1,4 @@
-import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
+import { type CborData, decodeCbor, encodeBytesBehind, encodeCbor } from '../base/cbor.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, memberIdToBytes } from '../base/ids.ts'
 import { CONFLICTS_MAX, FRAME_DEPTH_MAX } from '../base/limits.ts'
@@ -65,12 +65,15 @@ const KIND_DRAFT = 8
 const KIND_SETTLED = 9
 const KIND_PART = 10
 
+/** A list of two, of which this is the first. */
+const BATCH_HEAD: Uint8Array = Uint8Array.of(0x82, KIND_BATCH)
+
 export function encodeRecord(record: StoredRecord): Uint8Array {
   switch (record.kind) {
     case 'start':
       return encodeCbor([KIND_START, memberIdToBytes(record.member), record.start])
     case 'batch':
-      return encodeCbor([KIND_BATCH, record.batch.payload])
+      return encodeBytesBehind(BATCH_HEAD, record.batch.payload)
     case 'floor':
       return encodeCbor([KIND_FLOOR, record.floor])
     case 'resolved':

@@ -20,7 +20,7 @@ import { fleetIdOf } from './membership.ts'
 import { type Batch, firstOf, lastOf, type Message } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import { Outbox } from './outbox.ts'
-import type { Destination, Output } from './output.ts'
+import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import { announcedStage, ownStatement } from './own-statement.ts'
 import { type OwnVector, Peers } from './peers.ts'
 import { RecordWriter } from './record-writer.ts'
@@ -121,9 +121,11 @@ export class ReplicaCore {
 
   /** With which our operations are issued, or will be. */
   get priority(): Priority {
+    const member = this.history.membership.get(this.self)
+    if (member !== undefined) return member.priority
     const { genesis, tier } = this.options
     const founder = genesis.founders.find(({ node }) => node === this.node)
-    return this.history.membership.get(this.self)?.priority ?? priorityOf(this.self, tier ?? founder?.tier ?? 0)
+    return priorityOf(this.self, tier ?? founder?.tier ?? 0)
   }
 
   /** Our operations may be sent: nobody can know more of us than we do (PROTOCOL section 5, hear before you speak). */
@@ -154,17 +156,21 @@ export class ReplicaCore {
     return this.send({ kind: 'batch', batch }, 'operations', links)
   }
 
-  storeBatch(batch: Batch): Output[] {
-    return this.writer.storeBatch(batch, { stage: this.history.floor, digest: this.history.floorDigest })
-  }
-
   /** Received operations are stored in the order of their integration. */
-  keep(integration: Integration): Output[] {
-    return integration.batch === null ? [] : this.storeBatch(integration.batch)
+  keep({ batch }: Integration, outputs: Output[]): void {
+    if (batch !== null) this.#storeBatch(batch, outputs)
   }
 
-  describe(integration: Integration): Output[] {
-    return [...describeIntegration(integration), ...this.#warnOfJournal()]
+  describe(integration: Integration, outputs: Output[]): void {
+    describeIntegration(integration, outputs)
+    if (this.history.journal.length >= JOURNAL_OPERATIONS_WARNING) outputs.push(...this.#warnOfJournal())
+  }
+
+  keepAndDescribe(integrations: readonly Integration[], outputs: Output[]): void {
+    for (const integration of integrations) {
+      this.keep(integration, outputs)
+      this.describe(integration, outputs)
+    }
   }
 
   /** The record of its cause stands for what has left the journal. */
@@ -172,8 +178,7 @@ export class ReplicaCore {
     this.dropVector()
     this.returned.push(...draftsAmong(removal.messages, this.node))
     const outputs = describeRemoval(removal)
-    for (const integration of removal.integrations)
-      outputs.push(...this.keep(integration), ...this.describe(integration))
+    this.keepAndDescribe(removal.integrations, outputs)
     return outputs
   }
 
@@ -223,15 +228,17 @@ export class ReplicaCore {
   /** Makes batches of our operations and hands them to the store; they are sent when they are on the disk. */
   seal(): Output[] {
     const batches = this.outbox.seal(this.self, this.history.log(this.self).held.digest)
-    return batches.flatMap((batch) => {
+    const outputs: Output[] = []
+    for (const batch of batches) {
       this.history.seal(batch)
-      return this.storeBatch(batch)
-    })
+      this.#storeBatch(batch, outputs)
+    }
+    return outputs
   }
 
   /** A draft issues nothing under its old member id any more, but keeps what it has issued: that may have to come back. */
-  advanceFloor(): Output[] {
-    if (this.reasonToBeDraft() !== null) return []
+  advanceFloor(): readonly Output[] {
+    if (this.reasonToBeDraft() !== null) return NO_OUTPUTS
     const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
     return this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
   }
@@ -263,9 +270,12 @@ export class ReplicaCore {
     return log.messageAt(log.stored.seq + 1)?.current ?? this.outbox.first
   }
 
+  #storeBatch(batch: Batch, outputs: Output[]): void {
+    this.writer.storeBatch(batch, { stage: this.history.floor, digest: this.history.floorDigest }, outputs)
+  }
+
   #warnOfJournal(): Output[] {
     const { length } = this.history.journal
-    if (length < JOURNAL_OPERATIONS_WARNING) return []
     const waitingFor = this.floor.view.hold?.member ?? null
     return this.alarms.raise({ name: 'journal-long', operations: length, waitingFor })
   }

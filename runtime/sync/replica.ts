@@ -1,4 +1,4 @@
-import type { Monotonic } from '../base/clock.ts'
+import { earlier, type Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { unreachable } from '../base/errors.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
@@ -20,7 +20,7 @@ import { newLife } from './life.ts'
 import type { Genesis } from './membership.ts'
 import type { JoinRequest, Message } from './message.ts'
 import { decodeFrame, dropReason } from './message-codec.ts'
-import type { Output } from './output.ts'
+import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
 import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
 import { isVectorOfItsDigest } from './peers.ts'
@@ -101,10 +101,8 @@ export class Replica {
   wakeAt(now: Monotonic): Monotonic | null {
     if (!this.#hasStarted) return now
     const { antiEntropy, outbox } = this.#core
-    const parts = [this.#retiring, this.#sponsoring, this.#joining].map((part) => part.wakeAt)
-    return [antiEntropy.wakeAt(), outbox.sealAt, ...parts].reduce((first, at) => {
-      return at === null || (first !== null && first <= at) ? first : at
-    }, null)
+    const ofMembership = earlier(this.#retiring.wakeAt, earlier(this.#sponsoring.wakeAt, this.#joining.wakeAt))
+    return earlier(earlier(antiEntropy.wakeAt(), outbox.sealAt), ofMembership)
   }
 
   /**
@@ -114,10 +112,11 @@ export class Replica {
    */
   issue(request: OperationRequest, commitWithinMs: number, now: Monotonic): Issued {
     const issued = this.#issuing.issue(request, now + commitWithinMs)
-    return { ...issued, outputs: [...issued.outputs, ...this.tick(now)] }
+    const outputs = joined(issued.outputs, this.tick(now))
+    return { id: issued.id, stage: issued.stage, isDraft: issued.isDraft, execution: issued.execution, outputs }
   }
 
-  receive(input: Input, now: Monotonic): Output[] {
+  receive(input: Input, now: Monotonic): readonly Output[] {
     switch (input.kind) {
       case 'link-up':
         this.#core.antiEntropy.noteLinkUp(input.link, now)
@@ -125,7 +124,7 @@ export class Replica {
         return this.tick(now)
       case 'link-down':
         this.#core.antiEntropy.noteLinkDown(input.link)
-        return []
+        return NO_OUTPUTS
       case 'frame':
         return this.#conclude(this.#receiveFrame(input.bytes, input.link, now), now)
       case 'stored':
@@ -144,7 +143,9 @@ export class Replica {
   }
 
   /** Does everything that time does. */
-  tick(now: Monotonic): Output[] {
+  tick(now: Monotonic): readonly Output[] {
+    const wakeAt = this.wakeAt(now)
+    if (wakeAt === null || wakeAt > now) return NO_OUTPUTS
     const outputs: Output[] = []
     const { outbox, antiEntropy } = this.#core
     if (!this.#hasStarted) outputs.push(...this.#begin())
@@ -156,8 +157,8 @@ export class Replica {
   }
 
   /** Seals what waits for its commit window, before an orderly end. */
-  flush(now: Monotonic): Output[] {
-    return [...this.tick(now), ...this.#core.seal()]
+  flush(now: Monotonic): readonly Output[] {
+    return joined(this.tick(now), this.#core.seal())
   }
 
   get(path: Path): Value | undefined {
@@ -226,41 +227,41 @@ export class Replica {
     return [...outputs, ...this.#retiring.alarms(), ...this.#issuing.settle()]
   }
 
-  #receiveFrame(bytes: Uint8Array, link: string, now: Monotonic): Output[] {
+  #receiveFrame(bytes: Uint8Array, link: string, now: Monotonic): readonly Output[] {
     let message
     try {
       message = decodeFrame(this.fleet, bytes)
     } catch (error) {
       this.#core.dropped.add(dropReason(error))
-      return []
+      return NO_OUTPUTS
     }
     return this.#receiveMessage(message, bytes, link, now)
   }
 
-  #receiveMessage(message: Message, frame: Uint8Array, link: string, now: Monotonic): Output[] {
+  #receiveMessage(message: Message, frame: Uint8Array, link: string, now: Monotonic): readonly Output[] {
     switch (message.kind) {
       case 'batch':
-        return this.#joining.isAdopting ? [] : this.#receiving.batch(message.batch, link, now)
+        return this.#joining.isAdopting ? NO_OUTPUTS : this.#receiving.batch(message.batch, link, now)
       case 'announcement':
         return this.#receiveAnnouncement(message, frame, link, now)
       case 'request':
         for (const laggard of this.#receiving.request(message.request, link, now))
           this.#sponsoring.noteLaggard(laggard, link, now)
-        return []
+        return NO_OUTPUTS
       case 'epoch':
         return this.#retiring.take(message.epoch, now)
       case 'join-request':
         this.#sponsoring.noteJoinRequest(message.request, link, now)
         this.#retiring.noteKnown(message.request.epoch, now)
-        return []
+        return NO_OUTPUTS
       case 'refusal':
         this.#sponsoring.noteRefusal(message.refusal)
         this.#joining.noteRefusal(message.refusal)
-        return []
+        return NO_OUTPUTS
       case 'offer':
         this.#sponsoring.noteOffer(message.offer)
         this.#joining.noteOffer(message.offer, link, now)
-        return []
+        return NO_OUTPUTS
       case 'chunk-request':
         return this.#sponsoring.answerChunk(message.request, link)
       case 'chunk':
@@ -286,26 +287,28 @@ export class Replica {
     return [...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]
   }
 
-  #noteStored(through: number, now: Monotonic): Output[] {
-    const outputs = this.#receiving.stored(through, now)
-    outputs.push(...this.#issuing.noteStored(through), ...this.#retiring.noteStored(through, now))
+  #noteStored(through: number, now: Monotonic): readonly Output[] {
+    let outputs: readonly Output[] = this.#receiving.stored(through, now)
+    outputs = joined(outputs, this.#issuing.noteStored(through))
+    outputs = joined(outputs, this.#retiring.noteStored(through, now))
     const fetched = this.#joining.noteStored(through)
-    if (fetched !== null) outputs.push(...this.#adopt(fetched, now))
-    outputs.push(...this.#core.advanceFloor(), ...this.#sponsoring.noteStored(through))
-    return [...outputs, ...this.#snapshotIfDue()]
+    if (fetched !== null) outputs = joined(outputs, this.#adopt(fetched, now))
+    outputs = joined(outputs, this.#core.advanceFloor())
+    outputs = joined(outputs, this.#sponsoring.noteStored(through))
+    return joined(outputs, this.#snapshotIfDue())
   }
 
-  #snapshotIfDue(): Output[] {
+  #snapshotIfDue(): readonly Output[] {
     return this.#core.writer.snapshotIfDue(() => this.#core.snapshot(this.#issuing.drafts.list))
   }
 
   /** Looks whether what has just happened makes this node a draft, and lets time do the rest. */
-  #conclude(outputs: readonly Output[], now: Monotonic): Output[] {
+  #conclude(outputs: readonly Output[], now: Monotonic): readonly Output[] {
+    const { returned } = this.#core
     const reason = this.#core.reasonToBeDraft()
-    const returned = this.#core.returned.splice(0)
-    if (returned.length > 0) this.#issuing.takeBack(returned)
+    if (returned.length > 0) this.#issuing.takeBack(returned.splice(0))
     const more = reason === null ? this.#issuing.settle() : this.#becomeDraft(reason, now)
-    return [...outputs, ...more, ...this.tick(now)]
+    return joined(joined(outputs, more), this.tick(now))
   }
 
   /** A new life begins: what we have issued so far stays in our log, and comes back as drafts where it does not stand. */

@@ -4,7 +4,7 @@ import { type Epoch, epochDigest, epochPayload, epochProblem } from './epoch.ts'
 import { EpochGossip } from './epoch-gossip.ts'
 import { keepsOwn } from './life.ts'
 import type { Announcement } from './message.ts'
-import type { Output } from './output.ts'
+import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { versionVector } from './version-vector.ts'
 
@@ -35,9 +35,9 @@ export class Retiring {
     return this.#gossip.sendAt
   }
 
-  tick(now: Monotonic): Output[] {
+  tick(now: Monotonic): readonly Output[] {
     const { epoch } = this.#core.history.retirement
-    if (this.#gossip.sendAt === null || this.#gossip.sendAt > now) return []
+    if (this.#gossip.sendAt === null || this.#gossip.sendAt > now) return NO_OUTPUTS
     this.#gossip.noteSent()
     return epoch === null ? [] : [this.#core.send({ kind: 'epoch', epoch }, 'announcements', 'all')]
   }
@@ -62,7 +62,7 @@ export class Retiring {
   }
 
   /** What another node says of its epoch. @returns null if it is of another epoch of the same number */
-  compare(announcement: Announcement, now: Monotonic): Output[] | null {
+  compare(announcement: Announcement, now: Monotonic): readonly Output[] | null {
     const { retirement } = this.#core.history
     const { member, epoch, newestEpoch, frozen } = announcement
     this.noteKnown(newestEpoch, now)
@@ -79,7 +79,7 @@ export class Retiring {
   }
 
   /** Records up to this one are on the disk. */
-  noteStored(through: number, now: Monotonic): Output[] {
+  noteStored(through: number, now: Monotonic): readonly Output[] {
     if (this.#record !== null && this.#record <= through) {
       this.#record = null
       this.#core.history.retirement.noteStored()
@@ -103,18 +103,17 @@ export class Retiring {
     const outputs = [writer.store({ kind: 'epoch', retirement })]
     this.#record = writer.lastNumber
     this.#gossip.noteBehind(now)
-    for (const integration of history.reconsider())
-      outputs.push(...this.#core.keep(integration), ...this.#core.describe(integration))
+    this.#core.keepAndDescribe(history.reconsider(), outputs)
     return [...outputs, ...this.alarms()]
   }
 
   /** Removes what lies beyond the cuts, as soon as they are known. */
-  #settleCuts(now: Monotonic): Output[] {
+  #settleCuts(now: Monotonic): readonly Output[] {
     const { history, self, life, writer, antiEntropy } = this.#core
     const { retirement } = history
-    if (retirement.cuts !== null) return []
+    if (retirement.cuts !== null) return NO_OUTPUTS
     const cuts = retirement.computeCuts(self)
-    if (cuts === null) return []
+    if (cuts === null) return NO_OUTPUTS
     const outputs = [
       writer.store({ kind: 'cuts', cuts }),
       ...this.#core.remove(history.cut(cuts, (member) => keepsOwn(life, member))),

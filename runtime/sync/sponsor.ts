@@ -64,6 +64,10 @@ export class Sponsor {
     this.#welcomes.push({ candidate, through })
   }
 
+  get hasWelcomes(): boolean {
+    return this.#welcomes.length > 0
+  }
+
   /** Takes out those whose welcome is due. */
   welcomesDue(through: number): Candidate[] {
     const due = this.#welcomes.filter((welcome) => welcome.through <= through)

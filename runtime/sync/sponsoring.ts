@@ -4,7 +4,7 @@ import { ANSWER_DELAY_MAX_MS, REFUSAL_BYTES_MAX } from '../base/limits.ts'
 import { fraction } from '../base/random.ts'
 import type { Join } from '../state/operation.ts'
 import type { ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
-import type { Output } from './output.ts'
+import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { encodeSnapshot } from './snapshot.ts'
 import { type Candidate, maySponsor, refusalOf, Sponsor } from './sponsor.ts'
@@ -55,7 +55,9 @@ export class Sponsoring {
   }
 
   /** @param admit issues the join and returns what that brings about */
-  tick(now: Monotonic, admit: (join: Join) => Output[]): Output[] {
+  tick(now: Monotonic, admit: (join: Join) => Output[]): readonly Output[] {
+    const { wakeAt } = this
+    if (wakeAt === null || wakeAt > now) return NO_OUTPUTS
     const outputs: Output[] = []
     for (const candidate of this.#sponsor.due(now)) outputs.push(...this.#decide(candidate, admit))
     for (const [member, { link, at }] of this.#laggards) {
@@ -67,9 +69,9 @@ export class Sponsoring {
   }
 
   /** Whatever a welcome holds is on our disk first: the newcomer must never know more of us than we do. */
-  noteStored(through: number): Output[] {
+  noteStored(through: number): readonly Output[] {
     const { writer, history } = this.#core
-    if (!writer.isComplete) return []
+    if (!this.#sponsor.hasWelcomes || !writer.isComplete) return NO_OUTPUTS
     return this.#sponsor.welcomesDue(through).flatMap(({ request, link }) => {
       // Our own join may have been cut meanwhile, or the newcomer retired.
       if (!this.#core.maySpeak() || !maySponsor(history) || refusalOf(request, history) !== null) return []

@@ -46,6 +46,7 @@ export class StoredFloor {
   }
 
   advance(through: number): void {
+    if (this.#pending.length === 0) return
     const count = this.#pending.filter(({ number }) => number <= through).length
     this.#mark = this.#pending.splice(0, count).at(-1)?.mark ?? this.#mark
   }

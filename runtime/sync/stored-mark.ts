@@ -55,13 +55,16 @@ export class StoredMark {
   }
 
   /** @returns the batches that are on the disk now and were not before, in order */
-  advance(through: number): Batch[] {
+  advance(through: number): readonly Batch[] {
     assert(through >= this.#through && through <= this.#expected, 'the store confirms what it was given, in order')
     this.#through = through
     let count = 0
     while (count < this.#pending.length && (this.#pending[count]?.number ?? 0) <= through) count += 1
+    if (count === 0) return NONE
     const stored = this.#pending.splice(0, count).map(({ batch }) => batch)
     for (const batch of stored) this.#stage = Math.max(this.#stage, lastOf(batch).current.stage)
     return stored
   }
 }
+
+const NONE: readonly Batch[] = []

@@ -12,6 +12,7 @@ import { type Batch, firstOf } from './message.ts'
 export function standingLife(batch: Batch, history: History): 'ours' | 'theirs' | null {
   const log = history.log(batch.origin)
   const { seq } = firstOf(batch).current.id
+  if (seq > log.held.seq) return null
   const [ours] = log.between(seq - 1, seq)
   if (
     ours === undefined ||

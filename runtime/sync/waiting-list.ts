@@ -1,4 +1,5 @@
-import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
+import type { Digest } from '../base/digest.ts'
+import { formatOperationId, type MemberId, type OperationId, sameOperationId } from '../base/ids.ts'
 import {
   WAITING_BYTES_MAX,
   WAITING_MESSAGES_MAX,
@@ -21,8 +22,10 @@ export type Waits = 'waiting' | 'deferred' | 'full' | 'full of strangers'
  */
 export class WaitingList {
   readonly #places = new Map<string, DeferredQueue>()
+  /** By the member whose operation is missing, then in the order of its seqs: who becomes ready stands in front. */
   readonly #blockedBy = new Map<MemberId, Waiting[]>()
-  readonly #known = new Set<string>()
+  /** By its digest, which tells contents apart. */
+  readonly #known = new Map<Digest, Batch>()
   readonly #total = new Load()
   /** What of it waits for the join of its own member: of all such members together, and of each. */
   readonly #strangers = new Load()
@@ -34,7 +37,8 @@ export class WaitingList {
   }
 
   has(batch: Batch): boolean {
-    return this.#known.has(keyOf(batch))
+    const known = this.#known.get(batch.digest)
+    return known !== undefined && sameOperationId(lastOf(known).current.id, lastOf(batch).current.id)
   }
 
   /** A full one has not taken it; it will be asked for again, of a stranger when its join is here. */
@@ -43,16 +47,20 @@ export class WaitingList {
     const waiting = { batch, missing }
     if (isStranger(waiting) && !this.#hasRoomForStranger(batch)) return 'full of strangers'
     this.#count(waiting, 1)
-    this.#known.add(keyOf(batch))
+    this.#known.set(batch.digest, batch)
     return this.#insert(waiting) ? 'waiting' : 'deferred'
   }
 
   /** Takes out what waited for `member` up to `seq`. The caller looks at each again and may put it back. */
-  release(member: MemberId, seq: number): Batch[] {
+  release(member: MemberId, seq: number): readonly Batch[] {
     const blocked = this.#blockedBy.get(member)
-    if (blocked === undefined) return []
-    const released = blocked.filter((waiting) => waiting.missing.seq <= seq)
-    for (const waiting of released) this.#remove(waiting)
+    if (blocked === undefined) return NONE
+    let count = 0
+    while (count < blocked.length && (blocked[count] as Waiting).missing.seq <= seq) count += 1
+    if (count === 0) return NONE
+    const released = blocked.splice(0, count)
+    if (blocked.length === 0) this.#blockedBy.delete(member)
+    for (const waiting of released) this.#leave(waiting)
     return released.map((waiting) => waiting.batch)
   }
 
@@ -72,10 +80,18 @@ export class WaitingList {
     const gaps: Gap[] = []
     for (const [member, blocked] of this.#blockedBy) {
       const after = held(member)
-      const through = Math.max(...blocked.map((waiting) => waiting.missing.seq))
+      const through = blocked.at(-1)?.missing.seq ?? 0
       if (through > after) gaps.push({ member, after, through })
     }
     return gaps
+  }
+
+  /** Whether anything is missing, as `isMissing` judges it. */
+  isMissingAny(isMissing: (member: MemberId, seq: number) => boolean): boolean {
+    for (const [member, blocked] of this.#blockedBy) {
+      if (isMissing(member, blocked.at(-1)?.missing.seq ?? 0)) return true
+    }
+    return false
   }
 
   /** The best claim of each place, in canonical order. */
@@ -91,23 +107,19 @@ export class WaitingList {
   #insert(waiting: Waiting): boolean {
     const blocked = this.#blockedBy.get(waiting.missing.member)
     if (blocked === undefined) this.#blockedBy.set(waiting.missing.member, [waiting])
-    else blocked.push(waiting)
+    else blocked.splice(positionOf(waiting.missing.seq, blocked), 0, waiting)
     const key = placeOf(waiting.batch)
     let place = this.#places.get(key)
     if (place === undefined) this.#places.set(key, (place = new DeferredQueue()))
     return place.add(waiting)
   }
 
-  #remove(waiting: Waiting): void {
-    const { member } = waiting.missing
-    const rest = (this.#blockedBy.get(member) ?? []).filter((other) => other !== waiting)
-    if (rest.length === 0) this.#blockedBy.delete(member)
-    else this.#blockedBy.set(member, rest)
+  #leave(waiting: Waiting): void {
     const key = placeOf(waiting.batch)
     const place = this.#places.get(key)
     place?.remove(waiting)
     if (place?.best === undefined) this.#places.delete(key)
-    this.#known.delete(keyOf(waiting.batch))
+    this.#known.delete(waiting.batch.digest)
     this.#count(waiting, -1)
   }
 
@@ -155,14 +167,23 @@ function isStranger({ batch, missing }: Waiting): boolean {
   return missing.seq === 0 && missing.member === batch.origin
 }
 
+const NONE: readonly Batch[] = []
+
+/** Behind all that wait for `seq` or an earlier operation. */
+function positionOf(seq: number, blocked: readonly Waiting[]): number {
+  let low = 0
+  let high = blocked.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((blocked[middle] as Waiting).missing.seq <= seq) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 function placeOf(batch: Batch): string {
   const { current, previous } = firstOf(batch)
   return `${current.stage}|${previous.id === null ? '' : formatOperationId(previous.id)}`
-}
-
-/** The origin, the last seq and the content: two batches of one seq that differ are both kept until one is judged. */
-function keyOf(batch: Batch): string {
-  return `${formatOperationId(lastOf(batch).current.id)}|${batch.digest}`
 }
 
 function byOrder(left: Waiting, right: Waiting): number {

@@ -6,8 +6,8 @@ export const DURABILITY = [
   {
     name: 'sync before send',
     file: 'runtime/sync/replica-core.ts',
-    from: 'return this.storeBatch(batch)\n    })',
-    to: "return [...this.storeBatch(batch), this.send({ kind: 'batch', batch }, 'operations', 'all')]\n    })",
+    from: 'this.history.seal(batch)\n      this.#storeBatch(batch, outputs)',
+    to: "this.history.seal(batch)\n      this.#storeBatch(batch, outputs)\n      outputs.push(this.sendBatch(batch, 'all'))",
     noticedBy: 'test/sync/own-operations.test.ts',
   },
   {

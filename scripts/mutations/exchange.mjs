@@ -62,8 +62,8 @@ export const EXCHANGE = [
   {
     name: 'exchange: a relay passes on operations',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (integration.batch === null || this.#core.antiEntropy.links.size < 2) return []',
-    to: 'return []',
+    from: 'if (batch !== null && isRelay)',
+    to: 'if (batch === null && isRelay)',
     noticedBy: 'test/sync/exchange.test.ts',
   },
   {

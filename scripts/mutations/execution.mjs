@@ -104,7 +104,7 @@ export const EXECUTION = [
   {
     name: 'valid: stages grow within a batch',
     file: 'runtime/sync/batch-codec.ts',
-    from: 'before !== null && message.current.stage <= before.current.stage',
+    from: 'message.current.stage <= before.current.stage',
     to: 'false',
     noticedBy: 'test/sync/codec-batch.test.ts',
   },
@@ -202,7 +202,7 @@ export const EXECUTION = [
   {
     name: 'waiting: a join releases who waited for it',
     file: 'runtime/sync/history.ts',
-    from: 'if (join !== null) released.push(...this.waitingList.release(join.member, 0))',
+    from: 'if (join !== null) released = [...released, ...this.waitingList.release(join.member, 0)]',
     to: '',
     noticedBy: 'test/sync/membership.test.ts',
   },

@@ -11,6 +11,20 @@ export const FLOOR = [
     noticedBy: 'test/sync/floor.test.ts',
   },
   {
+    name: 'floor: the next announcement of who holds it is looked at',
+    file: 'runtime/sync/floor-keeper.ts',
+    from: 'return this.#lookedAt.holder === this.#holder()',
+    to: 'return true',
+    noticedBy: 'test/sync/floor-keeper.test.ts',
+  },
+  {
+    name: 'floor: what has left the journal is looked at',
+    file: 'runtime/sync/floor-keeper.ts',
+    from: 'this.#lookedAt.revision !== this.#history.revision',
+    to: 'false',
+    noticedBy: 'test/sync/floor-keeper.test.ts',
+  },
+  {
     name: 'floor: we hold what a participant has issued',
     file: 'runtime/sync/floor.ts',
     from: 'log.held.seq < announcement.ownSeq || ',

@@ -41,7 +41,7 @@ export const MEMBERSHIP = [
   {
     name: 'sponsor: a welcome waits for all that it holds',
     file: 'runtime/sync/sponsoring.ts',
-    from: 'if (!writer.isComplete) return []',
+    from: 'if (!this.#sponsor.hasWelcomes || !writer.isComplete) return NO_OUTPUTS',
     to: '',
     noticedBy: 'test/sync/sponsor.test.ts',
   },

@@ -5,6 +5,7 @@ import { nodeOf } from '../../runtime/base/ids.ts'
 import { describeIntegration } from '../../runtime/sync/describe-integration.ts'
 import { History } from '../../runtime/sync/history.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
+import type { Output } from '../../runtime/sync/output.ts'
 import { guard, idOf, set } from '../state/operations.ts'
 import { batchOf } from './batches.ts'
 
@@ -23,7 +24,8 @@ test('of several batches that one made ready, each tells what it changed and not
   history.receive(batchOf({ ...parts, writes: [set('x', 2)] }))
   const { integrations } = history.receive(first)
   assert.equal(integrations.length, 2)
-  const told = integrations.flatMap(describeIntegration)
+  const told: Output[] = []
+  for (const integration of integrations) describeIntegration(integration, told)
   assert.deepEqual(
     told.flatMap((output) => (output.kind === 'change' ? [output.change] : [])),
     [

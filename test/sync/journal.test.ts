@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Cell } from '../../runtime/state/cell.ts'
 import { execute } from '../../runtime/state/executor.ts'
 import { compareCanonically, type Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
@@ -121,13 +122,14 @@ function journalOf(operations: readonly Operation[]): Journal {
 }
 
 function entryOf(one: Operation): Entry {
-  return { operation: one, execution: null, queued: false }
+  return { operation: one, registers: [], execution: null, queued: false }
 }
 
 function executed(register: Register, one: Operation = operation({ writes: [set('x', 1)] })): Entry {
   const entry = entryOf(one)
   register.insert(entry)
   entry.execution = execute(one, [register.before(entry)])
+  register.follow(entry, entry.execution.after[0] as Cell)
   return entry
 }
 

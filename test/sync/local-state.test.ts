@@ -17,8 +17,14 @@ describe('the local state', () => {
     const late = entryOf(operation({ by: 'A', stage: 1, writes: [set('x', 'A')] }))
     const { changed, executed } = local.add([late])
     assert.deepEqual([late, yields].map(outcomeOf), ['applied', 'superseded'])
-    assert.deepEqual([...executed.keys()], [late, yields])
-    assert.deepEqual([...changed.keys()], [X])
+    assert.deepEqual(
+      executed.map(({ entry }) => entry),
+      [late, yields],
+    )
+    assert.deepEqual(
+      changed.map(({ path }) => path),
+      [X],
+    )
     assert.equal(local.reexecutions, 1)
     assert.equal(local.waitingQueueLength, 0)
   })
@@ -53,7 +59,10 @@ describe('the local state', () => {
     for (const entry of [a, b, c]) local.add([entry])
     const { changed } = local.remove([a, b])
     assert.equal(local.get(X), 1000)
-    assert.equal(changed.get(X)?.before.value, 1110)
+    assert.deepEqual(
+      changed.map(({ path, before }) => [path, before.value]),
+      [[X, 1110]],
+    )
     local.remove([c])
     assert.equal(local.get(X), undefined)
   })
@@ -81,7 +90,7 @@ function newState(): LocalState {
 }
 
 function entryOf(one: Operation): Entry {
-  return { operation: one, execution: null, queued: false }
+  return { operation: one, registers: [], execution: null, queued: false }
 }
 
 function outcomeOf(entry: Entry): string | undefined {
