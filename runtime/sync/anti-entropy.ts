@@ -83,6 +83,11 @@ export class AntiEntropy {
     return this.#gaps().length > 0
   }
 
+  /** How often we have announced since our start. */
+  get announcements(): number {
+    return this.#announcements
+  }
+
   get links(): ReadonlySet<string> {
     return this.#links
   }

@@ -67,12 +67,15 @@ export class WaitingList {
     return batches
   }
 
-  /** What is missing, by member. `held` tells the highest seq that is held of a member. */
+  /**
+   * What is missing, by member. `held` tells the highest seq that is held of a member. Who waits for a join asks for the first
+   * operation of its member: whoever knows that the join was cut answers with that.
+   */
   missing(held: (member: MemberId) => number): Gap[] {
     const gaps: Gap[] = []
     for (const [member, blocked] of this.#blockedBy) {
       const after = held(member)
-      const through = Math.max(...blocked.map((waiting) => waiting.missing.seq))
+      const through = Math.max(1, ...blocked.map((waiting) => waiting.missing.seq))
       if (through > after) gaps.push({ member, after, through })
     }
     return gaps
