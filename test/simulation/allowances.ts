@@ -73,6 +73,7 @@ export class Allowances {
       case 'divergence':
       case 'cut-below-floor':
         return this.#hasTwoOperators
+      case 'epoch-forced':
       case 'journal-long':
         return false
     }
