@@ -64,11 +64,10 @@ export function stageSeenByAll(history: History, peers: Peers, self: MemberId): 
   return stage
 }
 
-/** The members besides us that are not retired. A draft does not wait for what it was itself. */
+/** The members besides us that are not retired, also one that another machine leads under our node id. */
 export function* participants({ membership, retirement }: History, self: MemberId): Generator<Member> {
-  const node = nodeOf(self)
   for (const member of membership.list()) {
-    if (nodeOf(member.id) !== node && !retirement.isRetired(member.id)) yield member
+    if (member.id !== self && !retirement.isRetired(member.id)) yield member
   }
 }
 

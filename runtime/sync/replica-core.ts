@@ -256,7 +256,8 @@ export class ReplicaCore {
   }
 
   #hasSettledPeers(): boolean {
-    for (const { since } of participants(this.history, this.self)) if (since <= this.history.floor) return true
+    for (const { id, since } of participants(this.history, this.self))
+      if (since <= this.history.floor && nodeOf(id) !== this.node) return true
     return unknownCounting(this.history, this.self).length > 0
   }
 
