@@ -88,6 +88,11 @@ export class AntiEntropy {
     return history.waitingList.isMissingAny((member, seq) => this.#isMissing(member, seq))
   }
 
+  /** How often we have announced since our start. */
+  get announcements(): number {
+    return this.#announcements
+  }
+
   get links(): ReadonlySet<string> {
     return this.#links
   }

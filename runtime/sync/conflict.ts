@@ -125,7 +125,7 @@ function conflictOf(clash: Clash): Conflict {
 }
 
 /** Its id begins with the kind of its original. */
-function isOfOriginal({ id }: Conflict): boolean {
+export function isOfOriginal({ id }: Conflict): boolean {
   return id.startsWith('draft ') || id.startsWith('operation ')
 }
 

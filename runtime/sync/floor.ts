@@ -64,12 +64,18 @@ export function stageSeenByAll(history: History, peers: Peers, self: MemberId): 
   return stage
 }
 
-/** The members besides us that are not retired. A draft does not wait for what it was itself. */
+/** The members besides us that are not retired, also one that another machine leads under our node id. */
 export function* participants({ membership, retirement }: History, self: MemberId): Generator<Member> {
-  const node = nodeOf(self)
   for (const member of membership.list()) {
-    if (nodeOf(member.id) !== node && !retirement.isRetired(member.id)) yield member
+    if (member.id !== self && !retirement.isRetired(member.id)) yield member
   }
+}
+
+/** Members that count in the newest epoch, and so are settled, of whose joins we know nothing: we were set back. */
+export function unknownCounting({ membership, retirement }: History, self: MemberId): MemberId[] {
+  return (retirement.epoch?.counting ?? []).filter(
+    (id) => nodeOf(id) !== nodeOf(self) && membership.get(id) === undefined,
+  )
 }
 
 /** Why the epoch holds the floor, or null: a cut is unknown or not held, or the epoch is not on our disk. */
@@ -80,6 +86,8 @@ function cutHoldOf(history: History, self: MemberId): FloorHold | null {
     const [unstated] = retirement.unstated(self)
     return { member: unstated ?? self, reason: 'it has not said what it holds of the retired' }
   }
+  const [unknown] = unknownCounting(history, self)
+  if (unknown !== undefined) return { member: unknown, reason: 'not heard yet' }
   if (retirement.announced(self) !== retirement.number) return { member: self, reason: 'its epoch' }
   for (const cut of cuts.values()) {
     if (history.log(cut.member).held.seq < cut.seq)

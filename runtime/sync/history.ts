@@ -7,7 +7,7 @@ import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
 import { isReserved } from '../state/reserved-point.ts'
 import { type Entry, entryOf } from '../state/register.ts'
-import { type Conflict, ConflictList } from './conflict.ts'
+import { type Conflict, ConflictList, isOfOriginal } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
 import { Retirement } from './cut.ts'
 import { Journal } from './journal.ts'
@@ -247,7 +247,7 @@ export class History implements Holdings {
       logs: logs.map((log) => log.settled),
       conflicts: this.conflicts
         .list()
-        .filter(({ winner, loser }) => isSealed(winner.operation) && isSealed(loser.operation)),
+        .filter((one) => isOfOriginal(one) || (isSealed(one.winner.operation) && isSealed(one.loser.operation))),
       conflictsForgotten: this.conflicts.forgotten,
       conflictsResolved: this.conflicts.resolved(),
       batches: logs.flatMap((log) => log.batches).sort(byFirst),

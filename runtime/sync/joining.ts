@@ -101,9 +101,10 @@ export class Joining {
     return fetched
   }
 
-  /** This node has got another standing: what was under way is void. */
+  /** This node has got another standing: what was under way is void, also a snapshot that has not reached the disk yet. */
   reset(now: Monotonic): void {
     this.#fetch = null
+    this.#fetched = null
     this.#newcomer.rest()
     if (this.#core.isDraft) this.askSoon(now)
   }

@@ -25,6 +25,10 @@ export class Receiving {
       core.noteSetBack(`the fleet holds operation ${unknown} of this node, which this node does not know`)
       return NO_OUTPUTS
     }
+    if (batch.origin === core.self && standingLife(batch, core.history) === 'theirs') {
+      core.noteSetBack('the fleet holds another operation of this node than this node itself, and that one stands')
+      return []
+    }
     if (core.isDraft) {
       core.dropped.add('this node is a draft')
       return NO_OUTPUTS
@@ -53,7 +57,7 @@ export class Receiving {
       return []
     }
     const peer = core.peers.note(announcement, core.storedVector(), link, now)
-    if (peer === null) return []
+    if (peer === null) return this.#tellOfLaterOne(announcement, link)
     if (core.isDraft) return core.advanceFloor()
     // Our join has just been cut: what we say and hold as this member is void, and a new life begins after this.
     if (core.reasonToBeDraft() !== null) return []
@@ -101,6 +105,18 @@ export class Receiving {
     core.dropVector()
     core.antiEntropy.noteStored(now)
     return outputs
+  }
+
+  /**
+   * It comes late; or its member was set back, and is heard by nobody until it learns what it has said before. It is told so in
+   * its own words, by one or two of us.
+   */
+  #tellOfLaterOne({ member, start, number }: Announcement, link: string): Output[] {
+    const core = this.#core
+    const known = core.peers.get(member)?.announcement
+    if (core.isDraft || known === undefined || (start === known.start && number === known.number)) return []
+    if (core.options.random.uint32() % core.history.membership.size > 1) return []
+    return [core.send({ kind: 'announcement', announcement: known }, 'announcements', { only: link })]
   }
 
   /** If the batch is of another life of its member, and that one stands, what we hold of the first makes room. */

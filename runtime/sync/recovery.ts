@@ -1,6 +1,7 @@
 import { EMPTY_DIGEST } from '../base/digest.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
+import { MEMBERS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import { batchesAbove, belongingsOf } from './adoption.ts'
 import { type Draft, draftsAmong } from './draft.ts'
@@ -11,6 +12,7 @@ import { type Batch, lastOf } from './message.ts'
 import { decodeRecord, type SnapshotPart, type StoredRecord } from './records.ts'
 import { conflictsOfRemoved } from './settlement.ts'
 import { decodeSnapshot, type HistorySnapshot } from './snapshot.ts'
+import type { VersionEntry } from './version-vector.ts'
 
 /** What the store gave back. */
 export interface Recovered {
@@ -52,6 +54,8 @@ export function recover(self: MemberId, genesis: Genesis, recovered: Recovered, 
 export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['purpose'], bytes: Uint8Array): Holding {
   const { member } = old.life
   const history = historyFrom(genesis, decodeSnapshot(bytes))
+  keepEvidence(old.history, history)
+  keepConflicts(old.history, history)
   if (purpose === 'catch-up') {
     history.retirement.restore(old.history.retirement.record)
     for (const batch of batchesAbove(old.history)) history.receive(batch)
@@ -60,14 +64,43 @@ export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['pur
     return { life: old.life, history, drafts: old.drafts }
   }
   const belongings = belongingsOf(old, history)
-  for (const conflict of [...old.history.conflicts.kept(), ...belongings.conflicts]) history.conflicts.keep(conflict)
+  for (const conflict of belongings.conflicts) history.conflicts.keep(conflict)
   const adoptedJoin = history.membership.get(member)?.join ?? null
   return { life: { member, draftReason: null, adoptedJoin, trusted: null }, history, drafts: belongings.drafts }
 }
 
-/** Everything that is held is on the disk. */
-export function markAllStored(history: History): void {
-  for (const log of history.logs()) log.markStored(log.held)
+/** What people of this node have still to decide, and what they have decided, is of this node alone. */
+function keepConflicts(old: History, fresh: History): void {
+  for (const id of old.conflicts.resolved()) fresh.conflicts.resolve(id)
+  for (const conflict of old.conflicts.kept()) fresh.conflicts.keep(conflict)
+}
+
+/** Others may wait for a join that was cut, here or of our own, and perhaps nobody else has seen it. */
+function keepEvidence(old: History, fresh: History): void {
+  const { evidence } = fresh.retirement
+  for (const [member, batch] of [...old.retirement.evidence, ...joinsCut(old, fresh)]) {
+    if (evidence.size >= MEMBERS_MAX) return
+    if (!evidence.has(member) && fresh.membership.get(member) === undefined) evidence.set(member, batch)
+  }
+}
+
+function* joinsCut(old: History, { retirement }: History): Generator<[MemberId, Batch]> {
+  for (const { batches } of old.logs()) {
+    for (const batch of batches) {
+      for (const { current } of batch.messages) {
+        const { id, join } = current
+        if (join !== null && retirement.isCut(id.member, id.seq)) yield [join.member, batch]
+      }
+    }
+  }
+}
+
+/**
+ * Everything that is held is on the disk.
+ * @param own of our own no more than this, if something was issued while a snapshot was on its way to the disk
+ */
+export function markAllStored(history: History, own: VersionEntry | null = null): void {
+  for (const log of history.logs()) log.markStored(own?.member === log.member ? own : log.held)
 }
 
 /** @throws FleetstepError `message-invalid` if the batches do not fit the rest: of another node, since our own do */

@@ -7,17 +7,18 @@ import type { Operation } from '../state/operation.ts'
 import { type Priority, priorityOf } from '../state/priority.ts'
 import { Alarms } from './alarms.ts'
 import { AntiEntropy } from './anti-entropy.ts'
+import { isOfOriginal } from './conflict.ts'
 import type { Verdict } from './consistency.ts'
 import { describeIntegration, describeRemoval } from './describe-integration.ts'
 import { DropCounter } from './drop-counter.ts'
-import { participants } from './floor.ts'
+import { participants, unknownCounting } from './floor.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { type Draft, draftsAmong } from './draft.ts'
 import type { History, Integration, Removal } from './history.ts'
 import type { LateOperations } from './late.ts'
 import { keepsOwn, type Life } from './life.ts'
 import { fleetIdOf } from './membership.ts'
-import { type Batch, firstOf, lastOf, type Message } from './message.ts'
+import { type Announcement, type Batch, firstOf, lastOf, type Message } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import { Outbox } from './outbox.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
@@ -92,6 +93,16 @@ export class ReplicaCore {
     this.#setBackReason ??= reason
   }
 
+  /**
+   * An announcement under our own member id: an echo, or one that we have never made, from before our data directory was set
+   * back or from a clone. Of two clones the one that has started less often gives way.
+   */
+  compareWithDouble({ start, number }: Announcement): void {
+    const isOfAnother = start !== this.start ? start > this.start : number > this.antiEntropy.announcements
+    if (this.isDraft || isOfAnother)
+      this.noteSetBack('another machine speaks as this node, or did so before it was set back')
+  }
+
   get isSetBack(): boolean {
     return this.#setBackReason !== null
   }
@@ -116,7 +127,8 @@ export class ReplicaCore {
   /** All that is held. @param drafts those of this node, or null for a snapshot that others adopt */
   snapshot(drafts: readonly Draft[] | null): Snapshot {
     const held = this.history.snapshot(this.self, this.outbox.firstPrevious)
-    return { ...held, life: this.life, start: this.start, drafts: drafts ?? [] }
+    const conflicts = drafts === null ? held.conflicts.filter((one) => !isOfOriginal(one)) : held.conflicts
+    return { ...held, conflicts, life: this.life, start: this.start, drafts: drafts ?? [] }
   }
 
   /** With which our operations are issued, or will be. */
@@ -236,7 +248,7 @@ export class ReplicaCore {
     return outputs
   }
 
-  /** A draft issues nothing under its old member id any more, but keeps what it has issued: that may have to come back. */
+  /** A draft issues nothing that could come below, but keeps what it has issued: that may have to come back. */
   advanceFloor(): readonly Output[] {
     if (this.reasonToBeDraft() !== null) return NO_OUTPUTS
     const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
@@ -260,8 +272,9 @@ export class ReplicaCore {
   }
 
   #hasSettledPeers(): boolean {
-    for (const { since } of participants(this.history, this.self)) if (since <= this.history.floor) return true
-    return false
+    for (const { id, since } of participants(this.history, this.self))
+      if (since <= this.history.floor && nodeOf(id) !== this.node) return true
+    return unknownCounting(this.history, this.self).length > 0
   }
 
   /** The first operation of our own that is not on the disk, sealed or not. Stages and floors grow from there. */

@@ -27,6 +27,7 @@ import { isVectorOfItsDigest } from './peers.ts'
 import { ReplicaCore } from './replica-core.ts'
 import { Retiring } from './retiring.ts'
 import { Sponsoring } from './sponsoring.ts'
+import type { FloorMark } from './stored-floor.ts'
 
 export interface ReplicaOptions {
   /** Any member id of this node: which one it has now stands on its disk. */
@@ -43,6 +44,8 @@ export interface ReplicaOptions {
   readonly recovered: Recovered
   /** Journal bytes after which a snapshot is cut without the input `snapshot-due`, for simulations. */
   readonly snapshotJournalBytes?: number
+  /** Reads a frame, for simulations, where one reading serves all who hear it. It throws what `decodeFrame` throws. */
+  readonly readFrame?: (bytes: Uint8Array) => Message
   /** Whether the operator's key made `signature` over `payload`. Without it no epoch is taken in. */
   readonly verifyEpoch?: (payload: Uint8Array, signature: Uint8Array) => boolean
   /** Why this draft is not to be taken in, in one line, or null. Without it every draft may join. */
@@ -90,6 +93,12 @@ export class Replica {
   /** How often this node has started, this time included. */
   get start(): number {
     return this.#core.start
+  }
+
+  /** How far everything is settled, and the digest of that. */
+  get floor(): FloorMark {
+    const { floor, floorDigest } = this.#core.history
+    return { stage: floor, digest: floorDigest }
   }
 
   /** The last of our own operations that is on the disk. */
@@ -230,7 +239,7 @@ export class Replica {
   #receiveFrame(bytes: Uint8Array, link: string, now: Monotonic): readonly Output[] {
     let message
     try {
-      message = decodeFrame(this.fleet, bytes)
+      message = this.#core.options.readFrame?.(bytes) ?? decodeFrame(this.fleet, bytes)
     } catch (error) {
       this.#core.dropped.add(dropReason(error))
       return NO_OUTPUTS
@@ -277,7 +286,10 @@ export class Replica {
     link: string,
     now: Monotonic,
   ): Output[] {
-    if (announcement.member === this.self) return []
+    if (announcement.member === this.self) {
+      this.#core.compareWithDouble(announcement)
+      return []
+    }
     if (!isVectorOfItsDigest(announcement)) {
       this.#core.dropped.add('announcement whose vector is not the one of its digest')
       return []
@@ -338,11 +350,12 @@ export class Replica {
     const before = new Map(this.#visibleCells())
     const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
     const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)
+    const own = core.history.log(core.self).stored
     core.begin(life)
     core.history = history
     core.floor = new FloorKeeper(history, core.peers)
     core.hasHeard = true
-    markAllStored(history)
+    markAllStored(history, history.log(own.member).held.seq > own.seq ? own : null)
     core.writer.noteAdopted(history.highWater.stage, { stage: history.floor, digest: history.floorDigest })
     this.#rebase(drafts, now)
     const settled = this.#issuing.settle()

@@ -25,6 +25,8 @@ export class Sponsoring {
 
   get wakeAt(): Monotonic | null {
     let first = this.#sponsor.wakeAt()
+    // Until all that was handed over is on the disk there is nothing to do, whatever the time.
+    if (!this.#core.writer.isComplete) return first
     for (const { at } of this.#laggards.values()) first = first === null ? at : Math.min(first, at)
     return first
   }

@@ -75,12 +75,15 @@ export class WaitingList {
     return batches
   }
 
-  /** What is missing, by member. `held` tells the highest seq that is held of a member. */
+  /**
+   * What is missing, by member. `held` tells the highest seq that is held of a member. Who waits for a join asks for the first
+   * operation of its member: whoever knows that the join was cut answers with that.
+   */
   missing(held: (member: MemberId) => number): Gap[] {
     const gaps: Gap[] = []
     for (const [member, blocked] of this.#blockedBy) {
       const after = held(member)
-      const through = blocked.at(-1)?.missing.seq ?? 0
+      const through = lastMissing(blocked)
       if (through > after) gaps.push({ member, after, through })
     }
     return gaps
@@ -89,7 +92,7 @@ export class WaitingList {
   /** Whether anything is missing, as `isMissing` judges it. */
   isMissingAny(isMissing: (member: MemberId, seq: number) => boolean): boolean {
     for (const [member, blocked] of this.#blockedBy) {
-      if (isMissing(member, blocked.at(-1)?.missing.seq ?? 0)) return true
+      if (isMissing(member, lastMissing(blocked))) return true
     }
     return false
   }
@@ -168,6 +171,11 @@ function isStranger({ batch, missing }: Waiting): boolean {
 }
 
 const NONE: readonly Batch[] = []
+
+/** The highest seq that any of them waits for; of a join, the first operation of its member. */
+function lastMissing(blocked: readonly Waiting[]): number {
+  return Math.max(1, blocked.at(-1)?.missing.seq ?? 0)
+}
 
 /** Behind all that wait for `seq` or an earlier operation. */
 function positionOf(seq: number, blocked: readonly Waiting[]): number {

@@ -1,11 +1,39 @@
-/** A disk that keeps what was synced when its node loses power; a commit in flight then is kept whole or lost whole. */
+import { fraction, type Random } from '../../runtime/base/random.ts'
+import { STORAGE_PAGE_BYTES } from '../../runtime/base/limits.ts'
+import { decodeBatch, encodeBatch } from '../../runtime/storage/batch.ts'
+import { readPage } from '../../runtime/storage/page.ts'
+
+interface StoredRecordBytes {
+  readonly number: number
+  readonly bytes: Uint8Array
+}
+
+/** What is on a medium: enough to make a card of the same content. */
+export interface DiskImage {
+  readonly snapshot: { readonly bytes: Uint8Array; readonly through: number } | null
+  readonly records: readonly StoredRecordBytes[]
+  readonly last: number
+}
+
+export const EMPTY_IMAGE: DiskImage = { snapshot: null, records: [], last: 0 }
+
+/** How a commit ends that was in flight when the power failed. */
+export type PowerLoss = 'kept' | 'lost' | 'torn'
+
+/**
+ * A disk under the rules of the port `Store`: it keeps what was synced when its node loses power; a commit in flight then is
+ * kept whole or lost whole, also when its write was torn. A full disk takes nothing until there is room.
+ */
 export class SimulatedDisk {
-  #snapshot: { readonly bytes: Uint8Array; readonly through: number } | null = null
-  #records: { readonly number: number; readonly bytes: Uint8Array }[] = []
-  #last = 0
+  isFull = false
+  #image: DiskImage
   /** Handed over, and not in a commit yet. */
-  #written: { readonly number: number; readonly bytes: Uint8Array }[] = []
-  #committing: { readonly number: number; readonly bytes: Uint8Array }[] = []
+  #written: StoredRecordBytes[] = []
+  #committing: StoredRecordBytes[] = []
+
+  constructor(image: DiskImage = EMPTY_IMAGE) {
+    this.#image = image
+  }
 
   get hasWritten(): boolean {
     return this.#written.length > 0
@@ -15,12 +43,20 @@ export class SimulatedDisk {
     return this.#committing.length > 0
   }
 
+  /** What a backup would hold now. */
+  get image(): DiskImage {
+    return this.#image
+  }
+
   recover(): { snapshot: Uint8Array | null; records: readonly Uint8Array[]; last: number } {
-    return {
-      snapshot: this.#snapshot?.bytes ?? null,
-      records: this.#records.map(({ bytes }) => bytes),
-      last: this.#last,
-    }
+    const { snapshot, records, last } = this.#image
+    return { snapshot: snapshot?.bytes ?? null, records: records.map(({ bytes }) => bytes), last }
+  }
+
+  /** Another card is in the machine, which has no power. */
+  replace(image: DiskImage): void {
+    this.#image = image
+    this.isFull = false
   }
 
   write(number: number, bytes: Uint8Array): void {
@@ -37,23 +73,38 @@ export class SimulatedDisk {
   finishCommit(): { readonly through: number; readonly records: readonly Uint8Array[] } {
     const committed = this.#committing
     this.#committing = []
-    this.#records.push(...committed)
-    this.#last = committed.at(-1)?.number ?? this.#last
-    return { through: this.#last, records: committed.map(({ bytes }) => bytes) }
+    const { snapshot, records, last } = this.#image
+    const through = committed.at(-1)?.number ?? last
+    this.#image = { snapshot, records: [...records, ...committed], last: through }
+    return { through, records: committed.map(({ bytes }) => bytes) }
   }
 
-  /** Replaces the snapshot, once its bytes are on the medium. */
+  /** Replaces the snapshot, once its bytes are on the medium. Without room the former one stays. */
   takeSnapshot(bytes: Uint8Array, through: number): void {
-    if (through < (this.#snapshot?.through ?? 0)) return
-    this.#snapshot = { bytes, through }
-    this.#records = this.#records.filter(({ number }) => number > through)
+    const { snapshot, records, last } = this.#image
+    if (this.isFull || through < (snapshot?.through ?? 0)) return
+    this.#image = { snapshot: { bytes, through }, records: records.filter(({ number }) => number > through), last }
   }
 
   /** @returns what the commit in flight brought onto the medium */
-  losePower(keepsCommit: boolean): readonly Uint8Array[] {
+  losePower(loss: PowerLoss, random: Random): readonly Uint8Array[] {
     this.#written = []
-    if (keepsCommit) return this.finishCommit().records
+    const isKept = loss === 'kept' || (loss === 'torn' && this.#survivesTearing(random))
+    if (isKept) return this.finishCommit().records
     this.#committing = []
     return []
+  }
+
+  /** Writes the commit as the store does, tears it anywhere, and reads it as the store does after a power cut. */
+  #survivesTearing(random: Random): boolean {
+    const [first] = this.#committing
+    if (first === undefined) return false
+    const records = this.#committing.map(({ bytes }) => bytes)
+    const bytes = encodeBatch({ kind: 'records', number: 1, epoch: 1, firstSequence: first.number, records })
+    bytes.fill(0xff, Math.floor((bytes.length + 1) * fraction(random)))
+    const pages = Array.from({ length: bytes.length / STORAGE_PAGE_BYTES }, (_, index) =>
+      readPage(bytes.subarray(index * STORAGE_PAGE_BYTES, (index + 1) * STORAGE_PAGE_BYTES)),
+    )
+    return decodeBatch(bytes, pages)?.records.length === records.length
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { genesisOf } from '../support/replica-network.ts'
 import { checkAllOrders, SAMPLE_STRIDE } from './exhaustive.ts'
+import { checkMembershipOrders, MEMBERSHIP_STRIDE } from './membership-space.ts'
 
 test('two nodes with two operations each: every configuration in every delivery order', () => {
   assert.deepEqual(checkAllOrders(genesisOf(3), 2, 1), { configurations: 20, deliveryOrders: 20 * 24 })
@@ -15,4 +16,16 @@ test('three nodes with two operations each: every configuration, each in its sha
   const { configurations, deliveryOrders } = checkAllOrders(genesisOf(4), 2, SAMPLE_STRIDE)
   assert.equal(configurations, 2153)
   assert.ok(deliveryOrders > 30_000, `${deliveryOrders} delivery orders`)
+})
+
+test('a join and a retirement among four operations: every configuration and cut, each in a share of the 720 orders', () => {
+  const { configurations, deliveryOrders } = checkMembershipOrders(genesisOf(3), 1, 61)
+  assert.equal(configurations, 242)
+  assert.ok(deliveryOrders > 2500, `${deliveryOrders} delivery orders`)
+})
+
+test('a join and a retirement among five operations: every configuration and cut, each in a few of the 5040 orders', () => {
+  const { configurations, deliveryOrders } = checkMembershipOrders(genesisOf(3), 2, 4 * MEMBERSHIP_STRIDE)
+  assert.equal(configurations, 1444)
+  assert.ok(deliveryOrders > 1500, `${deliveryOrders} delivery orders`)
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { MemberId } from '../../runtime/base/ids.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
-import type { OperationRequest } from '../../runtime/state/operation.ts'
+import { type Join, type Operation, type OperationRequest, pathsMet } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import { History } from '../../runtime/sync/history.ts'
@@ -13,6 +13,11 @@ import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
 import { operationsOf } from '../sync/reference-fleet.ts'
 import { executeAll } from '../sync/reference-model.ts'
+
+/** What each issuer issues, in order. Who is no member of the genesis issues once it holds its join. */
+export type Plan = ReadonlyMap<MemberId, readonly Planned[]>
+
+export type Planned = { readonly request: OperationRequest } | { readonly join: Join }
 
 /** Every message that a small fleet can come to send, whatever each had heard when it issued: one configuration. */
 export interface Configuration {
@@ -33,7 +38,7 @@ export interface ExhaustiveCounts {
  * @param stride only each so-manieth order, with another start for each configuration; 1 for all
  */
 export function checkAllOrders(genesis: Genesis, operationsPerNode: number, stride: number): ExhaustiveCounts {
-  const all = configurations(genesis, operationsPerNode)
+  const all = configurations(genesis, planOf(genesis, operationsPerNode))
   const orders = permutations((genesis.founders.length - 1) * operationsPerNode)
   let deliveryOrders = 0
   for (const [index, configuration] of all.entries()) {
@@ -50,17 +55,19 @@ export function checkAllOrders(genesis: Genesis, operationsPerNode: number, stri
  * All interleavings of issues and deliveries, told apart by what was issued. From each partial configuration, each node
  * that has something left issues it, having heard any set of messages that a node can hold (and all that it had before).
  */
-function configurations(genesis: Genesis, operationsPerNode: number): Configuration[] {
-  const issuers = new Membership(genesis).list().slice(0, -1)
+export function configurations(genesis: Genesis, plan: Plan): Configuration[] {
+  const issuers = [...plan.keys()]
+  const count = [...plan.values()].reduce((sum, planned) => sum + planned.length, 0)
   let level = new Map<string, Partial>([['', { batches: [], heard: issuers.map(() => []) }]])
-  for (let round = 0; round < issuers.length * operationsPerNode; round++) {
+  for (let round = 0; round < count; round++) {
     const next = new Map<string, Partial>()
     for (const partial of level.values()) {
-      for (const [index, { id }] of issuers.entries()) {
+      for (const [index, id] of issuers.entries()) {
         const own = partial.batches.filter(({ origin }) => origin === id).length
-        if (own === operationsPerNode) continue
+        const planned = plan.get(id)?.[own]
+        if (planned === undefined) continue
         for (const heard of supersets(partial.batches, partial.heard[index]!)) {
-          const batch = issueHaving(genesis, id, own, heard)
+          const batch = issueHaving(genesis, id, own, planned, heard)
           if (batch === null) continue
           const grown = { batches: [...partial.batches, batch], heard: partial.heard.with(index, [...heard, batch]) }
           next.set(keyOf(grown), grown)
@@ -79,8 +86,18 @@ interface Partial {
   readonly heard: readonly (readonly Batch[])[]
 }
 
+function planOf(genesis: Genesis, operationsPerNode: number): Plan {
+  const issuers = new Membership(genesis).list().slice(0, -1)
+  return new Map(
+    issuers.map(({ id }) => [
+      id,
+      Array.from({ length: operationsPerNode }, (_, index) => ({ request: requestOf(id, index) })),
+    ]),
+  )
+}
+
 /** What the operations of a node are: blind writes of one point, then a counter beside it, the last one under a guard. */
-function requestOf(member: MemberId, index: number): OperationRequest {
+export function requestOf(member: MemberId, index: number): OperationRequest {
   const p = 'p' as Path
   const write = { path: p, kind: 'set', argument: `${member.slice(0, 2)}${index}` } as const
   if (index === 0) return { writes: [write], guards: [] }
@@ -88,24 +105,34 @@ function requestOf(member: MemberId, index: number): OperationRequest {
   return { writes: [{ path: 'n' as Path, kind: 'add', argument: 1 }, write], guards }
 }
 
-/** The message of `member` if it holds exactly `heard`; null if nobody can hold just these. */
-function issueHaving(genesis: Genesis, member: MemberId, index: number, heard: readonly Batch[]): Batch | null {
+/** The message of `member` if it holds exactly `heard`; null if nobody can hold just these, or it is no member then. */
+function issueHaving(
+  genesis: Genesis,
+  member: MemberId,
+  index: number,
+  planned: Planned,
+  heard: readonly Batch[],
+): Batch | null {
   const history = new History(new Membership(genesis), 0, EMPTY_DIGEST)
   for (const batch of heard) history.receive(batch)
+  const priority = history.membership.get(member)?.priority
+  if (priority === undefined) return null
   if (history.waitingList.length > 0 || history.log(member).held.seq !== index) return null
-  const checked = checkOperation(requestOf(member, index), (path) => history.local.cell(path))
+  const join = 'join' in planned ? planned.join : null
+  const nothing = { writes: [], guards: [], paths: [] }
+  const checked = 'request' in planned ? checkOperation(planned.request, (path) => history.local.cell(path)) : nothing
   const previous = history.highWater
   const message: SyncMessage = {
     current: {
       id: { member, seq: index + 1 },
       stage: previous.stage + 1,
       floor: 0,
-      priority: history.membership.get(member)!.priority,
+      priority,
       writes: checked.writes,
       guards: checked.guards,
-      join: null,
+      join,
       original: null,
-      paths: checked.paths,
+      paths: pathsMet(checked.paths, member, join, null),
     },
     previous,
   }
@@ -124,28 +151,38 @@ class OrderCheck {
     const fleet = fleetIdOf(genesis)
     this.#frames = batches.map((batch) => encodeFrame(fleet, { kind: 'batch', batch }))
     this.#observer = new Membership(genesis).list().at(-1)!.id
-    const { order, outcomes, state, conflicts } = executeAll(operationsOf(batches))
-    this.#expected = textOf(
-      order.map((operation) => `${operation}=${outcomes.get(operation)}`),
-      [...state],
-      [...conflicts].map(([id, { winner, loser }]) => [id, winner, loser]),
-    )
+    this.#expected = textOfReference(operationsOf(batches))
   }
 
   deliver(order: readonly number[]): void {
     const recovered = { snapshot: null, records: [], last: 0 }
     const replica = new Replica({ self: this.#observer, genesis: this.#genesis, random: seededRandom(1), recovered })
     for (const index of order) replica.receive({ kind: 'frame', link: 'air', bytes: this.#frames[index]! }, 0)
-    const reached = textOf(
-      replica
-        .inspect(0)
-        .journal()
-        .map(({ operation, outcome }) => `${operation}=${outcome}`),
-      [...replica.entries()],
-      replica.conflicts().map(({ id, winner, loser }) => [id, winner, loser]),
-    )
+    const reached = textOfReplica(replica)
     if (reached !== this.#expected) assert.equal(reached, this.#expected, `delivery order ${order.join(' ')}`)
   }
+}
+
+/** Order, outcomes, state and conflicts, in a form that is compared at once. */
+export function textOfReplica(replica: Replica): string {
+  return textOf(
+    replica
+      .inspect(0)
+      .journal()
+      .map(({ operation, outcome }) => `${operation}=${outcome}`),
+    [...replica.entries()],
+    replica.conflicts().map(({ id, winner, loser }) => [id, winner, loser]),
+  )
+}
+
+/** The same of what the reference makes of `operations`. */
+export function textOfReference(operations: readonly Operation[]): string {
+  const { order, outcomes, state, conflicts } = executeAll(operations)
+  return textOf(
+    order.map((operation) => `${operation}=${outcomes.get(operation)}`),
+    [...state],
+    [...conflicts].map(([id, { winner, loser }]) => [id, winner, loser]),
+  )
 }
 
 function textOf(order: readonly string[], state: readonly unknown[], conflicts: readonly unknown[]): string {
@@ -175,7 +212,7 @@ function contentOf(batches: readonly Batch[]): string {
     .join(' ')
 }
 
-function permutations(count: number): number[][] {
+export function permutations(count: number): number[][] {
   if (count === 0) return [[]]
   return permutations(count - 1).flatMap((rest) =>
     Array.from({ length: count }, (_, at) => rest.toSpliced(at, 0, count - 1)),

@@ -1,16 +1,21 @@
-import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import type { NodeId } from '../../runtime/base/ids.ts'
 import { fraction, type Random } from '../../runtime/base/random.ts'
 import type { OperationRequest } from '../../runtime/state/operation.ts'
-import { fleetIdOf, type Genesis } from '../../runtime/sync/membership.ts'
-import { decodeFrame } from '../../runtime/sync/message-codec.ts'
+import type { Genesis } from '../../runtime/sync/membership.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import type { Issued } from '../../runtime/sync/issue.ts'
+import { check } from './check.ts'
+import { type DiskImage, EMPTY_IMAGE, type PowerLoss } from './disk.ts'
 import type { EventLog } from './event-log.ts'
 import { EventQueue } from './event-queue.ts'
-import { Witness } from './invariants.ts'
 import { logOutput, shortId } from './log-output.ts'
 import { type Domain, type Faults, type Frame, NO_FAULTS, SimulatedNetwork } from './network.ts'
 import { SimulatedNode } from './node.ts'
+import { Operator } from './operator.ts'
+import { Witness } from './witness.ts'
+
+/** Many times what any schedule needs: beyond it, something goes on without an end. */
+const EVENTS_MAX = 300_000
 
 export interface FleetOptions {
   readonly genesis: Genesis
@@ -23,53 +28,63 @@ export interface FleetOptions {
 }
 
 /**
- * A fleet in one process: replicas, network, disks and clocks, all from one seed. Nothing here waits: `run` goes from one
- * event to the next. A witness sees everything and asserts the invariants of PROTOCOL section 9 all the time.
+ * A fleet in one process: replicas, network, disks, clocks and an operator, all from one seed. Nothing here waits: `run`
+ * goes from one event to the next. A witness sees everything and asserts the invariants of PROTOCOL section 9 all the time.
  */
 export class SimulatedFleet {
-  readonly nodes: readonly SimulatedNode[]
+  /** Every machine there ever was, also those without power and those that are gone. */
+  readonly nodes: SimulatedNode[] = []
   readonly network: SimulatedNetwork
+  readonly operator: Operator
   readonly witness: Witness
   readonly random: Random
   readonly genesis: Genesis
   readonly log: EventLog | null
   now = 1000
   readonly #events = new EventQueue()
+  #happened = 0
+  readonly #snapshotJournalBytes: number | null
 
   constructor(options: FleetOptions) {
     this.genesis = options.genesis
     this.random = options.random
     this.log = options.log ?? null
-    const fleet = fleetIdOf(this.genesis)
+    this.#snapshotJournalBytes = options.snapshotJournalBytes ?? null
     this.witness = new Witness(this.genesis)
-    const names = this.genesis.founders.map(({ node }) => nameOf(node))
+    this.operator = new Operator((node, epoch) => {
+      if (node.isUp) node.receive({ kind: 'epoch', epoch })
+    })
     this.network = new SimulatedNetwork(
-      options.domains ?? [{ link: 'air', nodes: names }],
+      options.domains ?? [{ link: 'air', nodes: this.genesis.founders.map(({ node }) => nameOf(node)) }],
       options.faults ?? NO_FAULTS,
       this.random,
       this.#events,
       (to, link, frame) => this.#arrive(this.node(to), link, frame),
     )
-    this.nodes = this.genesis.founders.map(
-      ({ node }) =>
-        new SimulatedNode({
-          name: nameOf(node),
-          member: memberIdOf(node, 0),
-          genesis: this.genesis,
-          random: this.random,
-          events: this.#events,
-          now: () => this.now,
-          snapshotJournalBytes: options.snapshotJournalBytes ?? null,
-          carryOut: (from, output) => this.#carryOut(from, output, fleet),
-          noteIssue: (by, issued) => this.#noteIssue(by, issued),
-          noteCommit: (by, records) => this.witness.noteCommit(by, records),
-        }),
-    )
-    for (const node of this.nodes) {
-      this.witness.noteStart(node)
-      node.start()
-      this.raiseLinks(node)
-    }
+    for (const { node, tier } of this.genesis.founders) this.#open(nameOf(node), node, tier, EMPTY_IMAGE)
+    for (const node of this.nodes) this.#start(node)
+  }
+
+  /** A new machine with an empty disk, on one of the domains: it starts as a draft. */
+  add(nodeId: NodeId, tier: number): SimulatedNode {
+    const name = nameOf(nodeId)
+    const { links } = this.network
+    this.network.connect(name, links[this.random.uint32() % links.length] as string)
+    const node = this.#open(name, nodeId, tier, EMPTY_IMAGE)
+    this.log?.add(this.now, name, 'join', null, 'a new machine')
+    this.#start(node)
+    return node
+  }
+
+  /** A second machine with a copy of the disk, which thinks that it is the same node. */
+  clone(original: SimulatedNode): SimulatedNode {
+    const name = `${original.name}2`
+    for (const link of this.network.linksOf(original.name)) this.network.connect(name, link)
+    const clone = this.#open(name, original.node, original.tier, original.disk.image)
+    this.log?.add(this.now, name, 'clone', null, `of ${original.name}`)
+    this.witness.noteCloned(original, clone)
+    this.#start(clone)
+    return clone
   }
 
   node(name: string): SimulatedNode {
@@ -83,18 +98,32 @@ export class SimulatedFleet {
     return node.issue(request, commitWithinMs)
   }
 
-  crash(node: SimulatedNode): void {
+  crash(node: SimulatedNode, loss?: PowerLoss): void {
     if (!node.isUp) return
-    node.crash()
+    node.crash(loss)
     this.#noteCrash(node)
   }
 
+  /** The machine burns, or is taken out of service: it and its card never come back. */
+  destroy(node: SimulatedNode): void {
+    this.crash(node)
+    node.isGone = true
+    this.log?.add(this.now, node.name, 'destroy', null, 'it never comes back')
+  }
+
+  /** Puts another card into a machine: an old backup, or an empty one. It is started by whoever starts machines. */
+  replaceDisk(node: SimulatedNode, image: DiskImage): void {
+    this.crash(node)
+    node.disk.replace(image)
+    this.log?.add(this.now, node.name, 'restore', null, `through record ${image.last}`)
+    this.witness.noteReplaced(node, image)
+  }
+
   restart(node: SimulatedNode): void {
-    if (node.isUp) return
+    if (node.isUp || node.isGone) return
     this.log?.add(this.now, node.name, 'restart', null, '')
-    this.witness.noteStart(node)
-    node.restart()
-    this.raiseLinks(node)
+    node.reopen()
+    this.#start(node)
   }
 
   raiseLinks(node: SimulatedNode): void {
@@ -114,9 +143,37 @@ export class SimulatedFleet {
     const until = this.now + durationMs
     while (this.#events.nextAt <= until) {
       this.now = Math.max(this.now, this.#events.nextAt)
+      this.#happened += 1
+      check('bounded', this.#happened < EVENTS_MAX, () => `${EVENTS_MAX} events have not brought it to an end`)
       this.#events.take()?.()
     }
     this.now = until
+  }
+
+  #open(name: string, node: NodeId, tier: number, image: DiskImage): SimulatedNode {
+    const opened = new SimulatedNode({
+      name,
+      node,
+      tier,
+      image,
+      genesis: this.genesis,
+      random: this.random,
+      events: this.#events,
+      now: () => this.now,
+      snapshotJournalBytes: this.#snapshotJournalBytes,
+      readFrame: (bytes) => this.witness.ledger.readFrame(bytes),
+      carryOut: (from, output) => this.#carryOut(from, output),
+      noteIssue: (by, issued) => this.#noteIssue(by, issued),
+      noteCommit: (by, records) => this.witness.noteCommit(by, records),
+    })
+    this.nodes.push(opened)
+    return opened
+  }
+
+  #start(node: SimulatedNode): void {
+    this.witness.noteStart(node)
+    node.start()
+    this.raiseLinks(node)
   }
 
   #arrive(to: SimulatedNode, link: string, frame: Frame): void {
@@ -131,7 +188,7 @@ export class SimulatedFleet {
     to.receive({ kind: 'frame', link, bytes: frame.bytes })
   }
 
-  #carryOut(node: SimulatedNode, output: Output | null, fleet: ReturnType<typeof fleetIdOf>): void {
+  #carryOut(node: SimulatedNode, output: Output | null): void {
     if (output === null) {
       this.#noteCrash(node)
       return
@@ -139,7 +196,7 @@ export class SimulatedFleet {
     if (this.log !== null) logOutput(this.log, this.now, node.name, output)
     this.witness.noteOutput(node, output)
     if (output.kind !== 'send') return
-    const frame: Frame = { bytes: output.frame, message: decodeFrame(fleet, output.frame) }
+    const frame: Frame = { bytes: output.frame, message: this.witness.ledger.readFrame(output.frame) }
     this.witness.noteSend(node, frame.message)
     for (const link of node.linksUp) {
       const { links } = output.to
@@ -158,6 +215,12 @@ export class SimulatedFleet {
     this.log?.add(this.now, node.name, 'crash', null, '')
     this.witness.noteCrash(node)
   }
+}
+
+/** The id of a node that is not there yet. */
+export function freeNodeId(fleet: SimulatedFleet): NodeId {
+  const first = 0x0a + new Set(fleet.nodes.map(({ node }) => node)).size
+  return `${first.toString(16).padStart(2, '0')}00000000000001` as NodeId
 }
 
 /** `a` for node 0a…, `b` for 0b…, and so on. */

@@ -1,4 +1,4 @@
-import { type MemberId, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
+import { isFounding, type MemberId, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import type { EventLog } from './event-log.ts'
 
@@ -37,7 +37,7 @@ export function logOutput(log: EventLog, now: number, node: string, output: Outp
       )
     }
     case 'standing':
-      return add('standing', null, output.draftReason ?? 'member')
+      return add('standing', null, `${output.member.slice(16)} ${output.draftReason ?? 'member'}`)
     case 'settled':
       return add('settled', output.floor, '')
     case 'alarm':
@@ -47,9 +47,10 @@ export function logOutput(log: EventLog, now: number, node: string, output: Outp
   }
 }
 
-/** `b:3` for the third operation of node b. */
+/** `b:3` for the third operation of node b as a founder, `b.1f3a:3` for that of a later life. */
 export function shortId(id: { readonly member: MemberId; readonly seq: number }): string {
-  return `${shortName(nodeOf(id.member))}:${id.seq}`
+  const life = isFounding(id.member) ? '' : id.member.slice(16, 21)
+  return `${shortName(nodeOf(id.member))}${life}:${id.seq}`
 }
 
 function shortName(node: NodeId): string {

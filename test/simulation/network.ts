@@ -15,7 +15,7 @@ export const NO_FAULTS: Faults = { drop: 0, duplicate: 0, delayMs: 0 }
 /** A broadcast domain: what one node sends on it, all others on it may hear. */
 export interface Domain {
   readonly link: string
-  readonly nodes: readonly string[]
+  readonly nodes: string[]
 }
 
 /** A frame in flight, and what it says, read once. */
@@ -51,6 +51,15 @@ export class SimulatedNetwork {
   /** The links of a node. */
   linksOf(name: string): string[] {
     return this.#domains.filter(({ nodes }) => nodes.includes(name)).map(({ link }) => link)
+  }
+
+  /** A machine is connected to a domain. */
+  connect(name: string, link: string): void {
+    this.#domains.find((domain) => domain.link === link)?.nodes.push(name)
+  }
+
+  get links(): string[] {
+    return this.#domains.map(({ link }) => link)
   }
 
   broadcast(from: string, link: string, frame: Frame, now: number): void {

@@ -1,25 +1,33 @@
-import type { MemberId } from '../../runtime/base/ids.ts'
+import { equalBytes } from '../../runtime/base/bytes.ts'
+import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import { fraction, type Random } from '../../runtime/base/random.ts'
 import type { OperationRequest } from '../../runtime/state/operation.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
+import type { Message } from '../../runtime/sync/message.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import type { Input } from '../../runtime/sync/input.ts'
 import type { Issued } from '../../runtime/sync/issue.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
 import { joinPieces } from '../../runtime/sync/snapshot.ts'
-import { SimulatedDisk } from './disk.ts'
+import { type DiskImage, EMPTY_IMAGE, type PowerLoss, SimulatedDisk } from './disk.ts'
 import type { EventQueue } from './event-queue.ts'
 import { LocalClock } from './local-clock.ts'
+import { signatureOf } from './operator.ts'
 
 export interface NodeOptions {
   readonly name: string
-  readonly member: MemberId
+  readonly node: NodeId
+  readonly tier: number
+  /** What is on its disk when it is put into service. */
+  readonly image?: DiskImage
   readonly genesis: Genesis
   readonly random: Random
   readonly events: EventQueue
   /** The fleet's time, which no node knows. */
   readonly now: () => number
   readonly snapshotJournalBytes: number | null
+  /** Reads a frame once for all who hear it. */
+  readonly readFrame: (bytes: Uint8Array) => Message
   /** Takes each output once the disk has had its part of it; null says that the power has failed instead. */
   readonly carryOut: (node: SimulatedNode, output: Output | null) => void
   readonly noteIssue: (node: SimulatedNode, issued: Issued) => void
@@ -30,12 +38,17 @@ export interface NodeOptions {
 /** One gateway: a replica with its disk and its clock. It can lose power at any point, also between two outputs. */
 export class SimulatedNode {
   readonly name: string
-  readonly member: MemberId
-  readonly disk: SimulatedDisk = new SimulatedDisk()
+  readonly node: NodeId
+  readonly tier: number
+  readonly disk: SimulatedDisk
+  /** All outputs but frames and records of tests that ask for them; null for not. */
+  outputs: Output[] | null = null
   readonly linksUp: Set<string> = new Set()
   replica: Replica
   clock: LocalClock
   isUp = true
+  /** It will never have power again. */
+  isGone = false
   /** How long a commit takes at most, and how late this node may look at what has arrived or is due. */
   syncDelayMs = 0
   slownessMs = 0
@@ -49,9 +62,16 @@ export class SimulatedNode {
   constructor(options: NodeOptions) {
     this.#options = options
     this.name = options.name
-    this.member = options.member
+    this.node = options.node
+    this.tier = options.tier
+    this.disk = new SimulatedDisk(options.image ?? EMPTY_IMAGE)
     this.clock = new LocalClock(options.now(), options.now())
     this.replica = this.#open()
+  }
+
+  /** Who it is in its present life. */
+  get member(): MemberId {
+    return this.replica.self
   }
 
   issue(request: OperationRequest, commitWithinMs: number): Issued {
@@ -80,24 +100,29 @@ export class SimulatedNode {
   }
 
   /** Power off: what is not on the medium is gone. A commit in flight may have reached it and never been reported. */
-  crash(): void {
+  crash(loss: PowerLoss = fraction(this.#options.random) < 0.5 ? 'kept' : 'lost'): void {
     this.isUp = false
     this.outputsToCrash = null
     this.#life += 1
     this.#wakeAt = Infinity
     this.linksUp.clear()
-    const kept = this.disk.losePower(fraction(this.#options.random) < 0.5)
+    const kept = this.disk.losePower(loss, this.#options.random)
     if (kept.length > 0) this.#options.noteCommit(this, kept)
   }
 
-  /** A new process with a clock that starts anywhere. The caller raises the links afterwards. */
-  restart(): void {
+  /** A new process with a clock that starts anywhere. The caller starts it and raises the links afterwards. */
+  reopen(): void {
     const rate = this.clock.rate
     this.clock = new LocalClock(this.#options.now(), this.#options.random.uint32() / 4096)
     this.clock.setRate(rate, this.#options.now())
     this.isUp = true
     this.replica = this.#open()
-    this.start()
+  }
+
+  /** There is room on its disk again. */
+  freeDisk(): void {
+    this.disk.isFull = false
+    this.#planCommit()
   }
 
   /** Plans the next tick; to be called after a change of the clock too. */
@@ -132,6 +157,7 @@ export class SimulatedNode {
       if (this.outputsToCrash !== null) this.outputsToCrash -= 1
       if (output.kind === 'store') this.disk.write(output.number, output.record)
       else if (output.kind === 'snapshot') this.#planSnapshot(joinPieces([...output.pieces]), output.through)
+      if (output.kind !== 'send' && output.kind !== 'store') this.outputs?.push(output)
       this.#options.carryOut(this, output)
     }
     this.#planCommit()
@@ -140,7 +166,7 @@ export class SimulatedNode {
 
   /** Group commit: what is written while one is in flight goes into the next. */
   #planCommit(): void {
-    if (this.disk.isCommitting || !this.disk.hasWritten) return
+    if (this.disk.isCommitting || this.disk.isFull || !this.disk.hasWritten) return
     this.disk.startCommit()
     this.#later(this.syncDelayMs * fraction(this.#options.random), () => {
       const { through, records } = this.disk.finishCommit()
@@ -162,10 +188,13 @@ export class SimulatedNode {
   }
 
   #open(): Replica {
-    const { member, genesis, random, snapshotJournalBytes } = this.#options
+    const { node, tier, genesis, random, snapshotJournalBytes, readFrame } = this.#options
     return new Replica({
-      self: member,
+      self: memberIdOf(node, 0),
+      tier,
       genesis,
+      readFrame,
+      verifyEpoch: (payload, signature) => equalBytes(signature, signatureOf(payload)),
       random,
       recovered: this.disk.recover(),
       ...(snapshotJournalBytes === null ? {} : { snapshotJournalBytes }),

@@ -1,89 +1,90 @@
 import { parseArgs } from 'node:util'
-import { EventLog } from './event-log.ts'
 import { genesisOf } from '../support/replica-network.ts'
-import { checkAllOrders, SAMPLE_STRIDE } from './exhaustive.ts'
+import { EventLog } from './event-log.ts'
+import { checkAllOrders, type ExhaustiveCounts, SAMPLE_STRIDE } from './exhaustive.ts'
+import { checkMembershipOrders, MEMBERSHIP_STRIDE } from './membership-space.ts'
+import { commandOf, keepRegression } from './regression.ts'
 import { runSchedule, type ScheduleResult } from './schedule.ts'
+import { type Focus, FOCUSES } from './swarm.ts'
+import { Totals } from './totals.ts'
 
-const USAGE = `npm run sim -- --seed N --schedules K [--verbose] [--keep-going]
+const USAGE = `npm run sim -- --seed N --schedules K [--focus F] [--verbose] [--keep-going]
   --seed N        seed of the first schedule (default 1); the next ones have the seeds behind it
   --schedules K   how many (default 100)
+  --focus F       ${FOCUSES.join(', ')}: troubles of this kind come more often (default all)
   --verbose       prints the log of each schedule
   --keep-going    goes on after a failure and prints one line for each
+  A failure becomes a file in test/simulation/regressions/, which the tests replay.
 npm run sim -- --exhaustive [--full]
-  --exhaustive    three nodes with two operations each: every configuration, in a share of the delivery orders
-  --full          in all of them, which takes some minutes`
+  --exhaustive    every configuration of two spaces, in a share of the delivery orders: three nodes with two operations
+                  each; and two founders with two each, a join and its newcomer's operation, a retirement and a cut
+  --full          in all of the delivery orders, which takes up to an hour`
 
 /** Runs schedules until one fails. @returns the exit code: 0, 1 after a failure, 2 for wrong arguments */
 export function main(args: readonly string[]): Promise<number> {
   const options = optionsOf(args)
   if (typeof options === 'number') return Promise.resolve(options)
-  if (options.exhaustive !== null) return Promise.resolve(exhaust(options.exhaustive))
-  const totals = { schedules: 0, failures: 0, operations: 0, conflicts: 0, crashes: 0, simulatedMs: 0 }
-  const startedMs = performance.now()
+  if (options.isExhaustive) return Promise.resolve(exhaust(options.isFull))
+  const totals = new Totals()
   for (let index = 0; index < options.schedules; index++) {
     const seed = (options.seed + index) >>> 0
-    const result = runOne(seed, options.verbose)
-    totals.schedules += 1
-    if (typeof result === 'string') {
-      totals.failures += 1
+    const result = runOne(seed, options)
+    if (typeof result !== 'string') totals.add(result)
+    else {
+      totals.addFailure()
       report(seed, result, options)
       if (!options.keepGoing) return Promise.resolve(1)
-    } else add(totals, result)
+    }
   }
-  const seconds = (performance.now() - startedMs) / 1000
-  console.log(
-    `${totals.schedules} schedules, ${totals.failures} failed; ${totals.operations} operations, ${totals.crashes} crashes, ` +
-      `${totals.conflicts} conflicts, ${(totals.simulatedMs / 3_600_000).toFixed(1)} hours simulated in ${seconds.toFixed(1)} s`,
-  )
+  console.log(totals.text())
   return Promise.resolve(totals.failures > 0 ? 1 : 0)
 }
 
-/** @param stride each so-manieth delivery order */
-function exhaust(stride: number): number {
-  const { configurations, deliveryOrders } = checkAllOrders(genesisOf(4), 2, stride)
-  console.log(`${configurations} configurations, ${deliveryOrders} delivery orders, all as the reference`)
+function exhaust(isFull: boolean): number {
+  const first = checkAllOrders(genesisOf(4), 2, isFull ? 1 : SAMPLE_STRIDE)
+  console.log(`first space: ${textOf(first)}`)
+  const second = checkMembershipOrders(genesisOf(3), 2, isFull ? 1 : MEMBERSHIP_STRIDE)
+  console.log(`second space: ${textOf(second)}`)
   return 0
 }
 
+function textOf({ configurations, deliveryOrders }: ExhaustiveCounts): string {
+  return `${configurations} configurations, ${deliveryOrders} delivery orders, all as the reference`
+}
+
 interface Options {
-  /** The stride, or null for schedules. */
-  readonly exhaustive: number | null
+  readonly isExhaustive: boolean
+  readonly isFull: boolean
   readonly seed: number
   readonly schedules: number
+  readonly focus: Focus
   readonly verbose: boolean
   readonly keepGoing: boolean
 }
 
 /** What went wrong, as text, or the figures. */
-function runOne(seed: number, verbose: boolean): ScheduleResult | string {
+function runOne(seed: number, { focus, verbose }: Options): ScheduleResult | string {
   const log = verbose ? new EventLog() : null
   try {
-    return runSchedule(seed, log)
+    return runSchedule(seed, focus, log)
   } catch (error) {
-    return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ''}` : String(error)
   } finally {
     if (log !== null) console.log(log.lines.join('\n'))
   }
 }
 
-function report(seed: number, failure: string, { verbose, keepGoing }: Options): void {
-  if (keepGoing) {
-    console.log(`seed ${seed}: ${failure.split('\n', 1)[0]}`)
+function report(seed: number, failure: string, options: Options): void {
+  const [first = ''] = failure.split('\n', 1)
+  const file = keepRegression({ seed, focus: options.focus, failure: first })
+  if (options.keepGoing) {
+    console.log(`seed ${seed}: ${first}`)
     return
   }
-  if (!verbose) runOne(seed, true)
+  if (!options.verbose) runOne(seed, { ...options, verbose: true })
   console.log(`\nschedule with seed ${seed} failed: ${failure}`)
-  console.log(`repeat with: npm run sim -- --seed ${seed} --schedules 1`)
-}
-
-function add(
-  totals: Record<'operations' | 'conflicts' | 'crashes' | 'simulatedMs', number>,
-  result: ScheduleResult,
-): void {
-  totals.operations += result.operations
-  totals.conflicts += result.conflicts
-  totals.crashes += result.crashes
-  totals.simulatedMs += result.simulatedMs
+  console.log(`kept in ${file}`)
+  console.log(`repeat with: ${commandOf({ seed, focus: options.focus })}`)
 }
 
 function optionsOf(args: readonly string[]): Options | number {
@@ -93,6 +94,7 @@ function optionsOf(args: readonly string[]): Options | number {
       options: {
         seed: { type: 'string', default: '1' },
         schedules: { type: 'string', default: '100' },
+        focus: { type: 'string', default: 'all' },
         verbose: { type: 'boolean', default: false },
         'keep-going': { type: 'boolean', default: false },
         exhaustive: { type: 'boolean', default: false },
@@ -106,12 +108,19 @@ function optionsOf(args: readonly string[]): Options | number {
     }
     const seed = wholeNumber(values.seed, 'seed')
     const schedules = wholeNumber(values.schedules, 'schedules')
-    const exhaustive = values.exhaustive ? (values.full ? 1 : SAMPLE_STRIDE) : null
-    return { exhaustive, seed, schedules, verbose: values.verbose, keepGoing: values['keep-going'] }
+    const focus = focusOf(values.focus)
+    const { exhaustive: isExhaustive, full: isFull, verbose } = values
+    return { isExhaustive, isFull, seed, schedules, focus, verbose, keepGoing: values['keep-going'] }
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
     return 2
   }
+}
+
+function focusOf(text: string): Focus {
+  const focus = FOCUSES.find((known) => known === text)
+  if (focus === undefined) throw new Error(`--focus is one of ${FOCUSES.join(', ')}, and not ${text}`)
+  return focus
 }
 
 function wholeNumber(text: string, name: string): number {

@@ -21,7 +21,7 @@ export interface Faults {
   readonly delayMs: number
 }
 
-export const NO_FAULTS: Faults = { drop: 0, duplicate: 0, delayMs: 0 }
+const NO_FAULTS: Faults = { drop: 0, duplicate: 0, delayMs: 0 }
 
 /** What a node's disk holds: a power cut leaves it as it is. */
 interface Disk {

@@ -11,7 +11,7 @@ test('every file that the protocol document names is there', () => {
   const named = [...DOCUMENT.matchAll(/`([a-z-]+\/)?([a-z-]+(?:\.test)?\.(?:ts|cddl))`/g)]
   assert.ok(named.length > 40)
   for (const [, folder = '', file = ''] of named) {
-    const places = ['runtime/sync/', 'runtime/', 'test/sync/', 'test/', 'test/vectors/'].map(
+    const places = ['runtime/sync/', 'runtime/', 'test/sync/', 'test/', 'test/vectors/', 'test/simulation/'].map(
       (place) => place + folder + file,
     )
     assert.ok(

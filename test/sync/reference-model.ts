@@ -1,10 +1,10 @@
 import { digestOf, EMPTY_DIGEST, type Digest } from '../../runtime/base/digest.ts'
 import { formatOperationId, type MemberId, type OperationId } from '../../runtime/base/ids.ts'
-import type { Guard, Operation, Outcome, Write } from '../../runtime/state/operation.ts'
+import type { Guard, Operation, Original, Outcome, Write } from '../../runtime/state/operation.ts'
 import type { Value } from '../../runtime/state/value.ts'
 
 /**
- * The slow and obvious reference of PROTOCOL section 3: all operations, sorted, executed one by one on a map. It shares no
+ * The slow and obvious reference of PROTOCOL section 3, with joins and returns: all operations, sorted, executed one by one on a map. It shares no
  * code with the executor, the journal or the local state; numbers are small ones, so plain arithmetic does.
  */
 export interface ReferenceResult {
@@ -31,18 +31,16 @@ export interface ReferenceSide {
   readonly value: Value | undefined
 }
 
-/** @param isMember whether the member is one at this stage */
-export function executeAll(
-  operations: Iterable<Operation>,
-  isMember: (member: MemberId, stage: number) => boolean = () => true,
-): ReferenceResult {
+export function executeAll(operations: Iterable<Operation>): ReferenceResult {
   const sorted = [...operations].sort(inCanonicalOrder)
   const cells = new Map<string, ReferenceCell>()
+  const membership: ReferenceMembership = { tiers: new Map(), cameBack: new Set() }
   const outcomes = new Map<string, Outcome>()
   const conflicts = new Map<string, ReferenceConflict>()
   for (const operation of sorted) {
-    const outcome = isMember(operation.id.member, operation.stage) ? executeOne(operation, cells, conflicts) : 'void'
+    const outcome = isVoid(operation, membership) ? 'void' : executeOne(operation, cells, conflicts)
     outcomes.set(formatOperationId(operation.id), outcome)
+    if (outcome === 'applied') noteMembership(operation, membership)
   }
   const state = new Map<string, Value>()
   for (const [path, cell] of cells) if (cell.value !== undefined) state.set(path, cell.value)
@@ -53,6 +51,29 @@ export function executeAll(
     conflicts,
     digestAt: (floor) => rollingDigest(sorted, outcomes, floor),
   }
+}
+
+/** Who has joined, with which tier; and the names of the originals that came back. */
+interface ReferenceMembership {
+  readonly tiers: Map<MemberId, number>
+  readonly cameBack: Set<string>
+}
+
+/** Its issuer was no member at this place, or it has come back already. */
+function isVoid({ id, priority, original }: Operation, { tiers, cameBack }: ReferenceMembership): boolean {
+  if (!id.member.endsWith('.00000000') && tiers.get(id.member) !== priority.tier) return true
+  return original !== null && cameBack.has(nameOfOriginal(original))
+}
+
+/** Of several joins of one member the first counts. */
+function noteMembership({ join, original }: Operation, { tiers, cameBack }: ReferenceMembership): void {
+  if (join !== null && !tiers.has(join.member)) tiers.set(join.member, join.tier)
+  if (original !== null) cameBack.add(nameOfOriginal(original))
+}
+
+/** `draft <id>` or `operation <id>`: what it was called before it was issued again. */
+export function nameOfOriginal({ kind, id }: Original): string {
+  return `${kind} ${formatOperationId(id)}`
 }
 
 /** A value or a tombstone, and W, the operation that wrote it. */

@@ -1,0 +1,81 @@
+import { type MemberId, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
+import type { Alarm } from '../../runtime/sync/output.ts'
+
+/**
+ * What a schedule did for which PROTOCOL states another outcome than for the rest. Nothing else is ever excused, and whoever
+ * is not named here must keep all invariants.
+ */
+export class Allowances {
+  /**
+   * Set back: its disk was replaced by an older one (section 5). It may issue below what it announced until it hears the
+   * fleet, and comes back as a draft; what only its lost disk held is lost (section 10, a sole holder restored).
+   */
+  readonly #setBack = new Set<NodeId>()
+  /**
+   * Cloned: two machines lead one life at a time (sections 5 and 10). One content of each operation id stands, the same one
+   * everywhere, and the other goes to the conflict list; the machine that does not stand becomes a draft. Until then it may
+   * have settled without what its double issued (I1 of its own; that of all others holds).
+   */
+  readonly #cloned = new Set<NodeId>()
+  /** The lives that a backup or a clone took up again: what they announced before does not bind them (I4). */
+  readonly #resumed = new Set<MemberId>()
+  /**
+   * Two operators made epochs of one number, each without knowing of the other (section 6). Each side may then settle without
+   * the other, so that nothing can make them one again: it must not stay unsaid, and a further epoch ends it where it can.
+   */
+  #hasTwoOperators = false
+
+  noteSetBack(node: NodeId): void {
+    this.#setBack.add(node)
+  }
+
+  noteCloned(node: NodeId): void {
+    this.#cloned.add(node)
+  }
+
+  noteResumed(member: MemberId): void {
+    if (this.isExcused(nodeOf(member))) this.#resumed.add(member)
+  }
+
+  noteTwoOperators(): void {
+    this.#hasTwoOperators = true
+  }
+
+  get hasTwoOperators(): boolean {
+    return this.#hasTwoOperators
+  }
+
+  isSetBack(node: NodeId): boolean {
+    return this.#setBack.has(node)
+  }
+
+  isCloned(node: NodeId): boolean {
+    return this.#cloned.has(node)
+  }
+
+  isResumed(member: MemberId): boolean {
+    return this.#resumed.has(member)
+  }
+
+  isExcused(node: NodeId): boolean {
+    return this.#setBack.has(node) || this.#cloned.has(node)
+  }
+
+  /** I2 and I3: whether `node` may raise this alarm. */
+  permits(alarm: Alarm, node: NodeId): boolean {
+    switch (alarm.name) {
+      case 'regressed':
+        return this.isExcused(node)
+      case 'late-operation':
+      case 'identity-used-twice':
+        return this.isExcused(nodeOf(alarm.member))
+      case 'epoch-conflict':
+      case 'divergence':
+      case 'cut-below-floor':
+        return this.#hasTwoOperators
+      case 'epoch-forced':
+      case 'journal-long':
+        return false
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import { digestOf } from '../../runtime/base/digest.ts'
+import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
+import { type Epoch, epochPayload } from '../../runtime/sync/epoch.ts'
+import type { Inspection } from '../../runtime/sync/inspection.ts'
+import type { SimulatedNode } from './node.ts'
+
+/** The people who hold the operator's key. They go from node to node with the newest epoch that they made. */
+export class Operator {
+  #newest: Epoch | null = null
+  /** All members that were retired by any epoch, also by one that the fleet refused. */
+  readonly #retired = new Set<MemberId>()
+  readonly #tell: (node: SimulatedNode, epoch: Epoch) => void
+
+  constructor(tell: (node: SimulatedNode, epoch: Epoch) => void) {
+    this.#tell = tell
+  }
+
+  /**
+   * Retires members, as far as `at` knows who counts.
+   * @param knowsNewest false for a second operator, who has not heard of what the first one did
+   * @returns false if nobody would count
+   */
+  retire(at: SimulatedNode, members: readonly MemberId[], knowsNewest: boolean = true): boolean {
+    const newest = this.#newest
+    if (knowsNewest && newest !== null && at.replica.inspect(0).epoch.number < newest.number) this.#tell(at, newest)
+    const again = knowsNewest ? [...members, ...this.#retired] : members
+    const proposed = at.replica.proposeEpoch([...new Set(again)])
+    const number = Math.max(proposed.number, knowsNewest ? (newest?.number ?? 0) + 1 : 0)
+    if (proposed.counting.length === 0) return false
+    for (const member of proposed.retired) this.#retired.add(member)
+    const unsigned = { ...proposed, number }
+    const epoch = { ...unsigned, signature: signatureOf(epochPayload(at.replica.fleet, unsigned)) }
+    if (newest === null || number >= newest.number) this.#newest = epoch
+    this.#tell(at, epoch)
+    return true
+  }
+
+  /** By an epoch that not everybody need have heard of. */
+  hasRetired(member: MemberId): boolean {
+    return this.#retired.has(member)
+  }
+}
+
+/** Lives that `at` takes for members, and that no machine leads any more or that stand in the way of the present one. */
+export function abandonedLives(view: Inspection, nodes: readonly SimulatedNode[]): MemberId[] {
+  const machinesOf = (member: MemberId): SimulatedNode[] =>
+    nodes.filter(({ node, isGone }) => !isGone && node === nodeOf(member))
+  return view.members
+    .filter(({ isRetired }) => !isRetired)
+    .map(({ member }) => member)
+    .filter((member) => machinesOf(member).every((node) => !node.isUp || node.member !== member))
+}
+
+/** Stands for the operator's signature: nobody else in the simulation knows the word. */
+export function signatureOf(payload: Uint8Array): Uint8Array {
+  return new TextEncoder().encode(digestOf('operator', payload))
+}
