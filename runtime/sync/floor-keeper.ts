@@ -33,7 +33,7 @@ export class FloorKeeper {
    */
   advance(self: MemberId, storedStage: number, firstUnsealedStage: number | null): readonly Output[] {
     if (this.#isHeldStill(self)) return NO_OUTPUTS
-    this.#view = possibleFloor(this.#history, this.#peers, self, storedStage, firstUnsealedStage)
+    this.#view = possibleFloor(this.#history, this.#peers, self, storedStage, firstUnsealedStage, this.#view.hold?.member)
     this.#lookedAt = { self, revision: this.#history.revision, holder: this.#holder() }
     const { stage } = this.#view
     if (stage <= this.#history.floor) return NO_OUTPUTS

@@ -1,9 +1,8 @@
 import { type MemberId, nodeOf } from '../base/ids.ts'
-import type { Announcement } from './message.ts'
 import type { History } from './history.ts'
 import type { MemberLog } from './member-log.ts'
 import type { Member } from './membership.ts'
-import type { Peers } from './peers.ts'
+import type { Peer, Peers } from './peers.ts'
 import type { VersionVector } from './version-vector.ts'
 
 /** What keeps the floor where it is, for people: who has to be heard first. */
@@ -33,6 +32,7 @@ export interface FloorView {
  * every cut is known and held. Then nobody can order anything at or below s any more.
  * @param storedStage the highest stage of what is on our own disk
  * @param firstUnsealedStage stage of our first operation that nobody else can hold yet, or null
+ * @param holder who held it when it was looked at last: while it still does, nobody else need be looked at
  */
 export function possibleFloor(
   history: History,
@@ -40,18 +40,27 @@ export function possibleFloor(
   self: MemberId,
   storedStage: number,
   firstUnsealedStage: number | null,
+  holder?: MemberId,
 ): FloorView {
   const cutHold = cutHoldOf(history, self)
   if (cutHold !== null) return { stage: history.floor, hold: cutHold }
   let view: FloorView = { stage: storedStage, hold: null }
-  for (const member of participants(history, self)) {
+  const coverage = new Coverage(history, firstUnsealedStage)
+  for (const member of holderFirst(history, self, holder)) {
+    if (view.stage <= history.floor) break
     const peer = peers.get(member.id)
-    const bound = peer === undefined ? NOT_HEARD : boundOf(peer.announcement, peer.vector, history, firstUnsealedStage)
+    const bound = peer === undefined ? NOT_HEARD : boundOf(peer, history, coverage)
     // A member takes part from its join on: what lies before does not wait for it.
     const stage = Math.max(bound.stage, member.since - 1)
     if (stage < view.stage) view = { stage, hold: { member: member.id, reason: bound.reason } }
   }
   return view.stage > history.floor ? view : { ...view, stage: history.floor }
+}
+
+function* holderFirst(history: History, self: MemberId, holder: MemberId | undefined): Generator<Member> {
+  const first = holder === undefined ? undefined : history.membership.get(holder)
+  if (first !== undefined && isParticipant(first, history, self)) yield first
+  yield* participants(history, self)
 }
 
 /** The stage up to which every participant has announced its floor, and everything in the journal was issued above. */
@@ -65,11 +74,12 @@ export function stageSeenByAll(history: History, peers: Peers, self: MemberId): 
 }
 
 /** The members besides us that are not retired. A draft does not wait for what it was itself. */
-export function* participants({ membership, retirement }: History, self: MemberId): Generator<Member> {
-  const node = nodeOf(self)
-  for (const member of membership.list()) {
-    if (nodeOf(member.id) !== node && !retirement.isRetired(member.id)) yield member
-  }
+export function* participants(history: History, self: MemberId): Generator<Member> {
+  for (const member of history.membership.list()) if (isParticipant(member, history, self)) yield member
+}
+
+function isParticipant({ id }: Member, { retirement }: History, self: MemberId): boolean {
+  return nodeOf(id) !== nodeOf(self) && !retirement.isRetired(id)
 }
 
 /** Why the epoch holds the floor, or null: a cut is unknown or not held, or the epoch is not on our disk. */
@@ -95,17 +105,12 @@ interface Bound {
 
 const NOT_HEARD: Bound = { stage: 0, reason: 'not heard yet' }
 
-function boundOf(
-  announcement: Announcement,
-  vector: VersionVector,
-  history: History,
-  firstUnsealed: number | null,
-): Bound {
+function boundOf({ announcement, vector }: Peer, history: History, coverage: Coverage): Bound {
   if (announcement.epoch !== history.retirement.number) return { stage: 0, reason: 'its epoch' }
   const log = history.log(announcement.member)
   if (log.held.seq < announcement.ownSeq || !isSameChain(log, vector))
     return { stage: 0, reason: 'we lack operations of it' }
-  const uncovered = firstUncoveredStage(history, vector, firstUnsealed)
+  const uncovered = coverage.firstUncoveredStage(vector)
   if (uncovered !== null && uncovered <= announcement.stage) {
     return { stage: uncovered - 1, reason: 'it lacks operations that we hold' }
   }
@@ -117,7 +122,28 @@ function isSameChain(log: MemberLog, vector: VersionVector): boolean {
   return stated === undefined || !log.contradicts(stated.seq, stated.digest)
 }
 
-/** The lowest stage of an operation that we hold and the vector does not cover. Stages grow along a log. */
+/** What version vectors cover of what we hold now. Most peers share a few vectors, so each of those is looked at once. */
+class Coverage {
+  readonly #history: History
+  readonly #firstUnsealed: number | null
+  readonly #stages = new Map<VersionVector, number | null>()
+
+  constructor(history: History, firstUnsealed: number | null) {
+    this.#history = history
+    this.#firstUnsealed = firstUnsealed
+  }
+
+  /** The lowest stage of an operation that we hold and the vector does not cover, or null. */
+  firstUncoveredStage(vector: VersionVector): number | null {
+    const known = this.#stages.get(vector)
+    if (known !== undefined) return known
+    const stage = firstUncoveredStage(this.#history, vector, this.#firstUnsealed)
+    this.#stages.set(vector, stage)
+    return stage
+  }
+}
+
+/** Stages grow along a log. */
 function firstUncoveredStage(history: History, vector: VersionVector, firstUnsealed: number | null): number | null {
   let lowest = firstUnsealed
   for (const log of history.logs()) {

@@ -59,7 +59,7 @@ export class Receiving {
     if (core.reasonToBeDraft() !== null) return []
     this.#compareWithOwn(peer)
     if (peer.hasStatedVector) core.noteHeard(member, now)
-    core.antiEntropy.noteAnnouncement(peer, now)
+    core.antiEntropy.noteAnnouncement(peer, announcement.vector !== null, now)
     const outputs: Output[] = [
       ...this.#askForForks(peer),
       ...this.#removeLate(announcement),
@@ -93,12 +93,11 @@ export class Receiving {
     const outputs: Output[] = []
     for (const batch of core.writer.advance(through)) {
       const { id } = lastOf(batch).current
-      core.history.log(batch.origin).markStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
+      core.noteStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
       if (!core.outbox.noteStored(batch.digest)) continue
       outputs.push({ kind: 'durable', through: id })
       if (batch.origin === core.self && core.maySpeak()) outputs.push(core.sendBatch(batch, 'all'))
     }
-    core.dropVector()
     core.antiEntropy.noteStored(now)
     return outputs
   }
@@ -117,6 +116,7 @@ export class Receiving {
   /** Where another member holds another chain under one member id, it is asked for it: one of the two lives stands. */
   #askForForks(peer: Peer): Output[] {
     const { history, self } = this.#core
+    if (peer.announcement.vectorDigest === this.#core.storedVector().digest) return []
     const gaps = [...peer.vector.values()].flatMap(({ member, seq, digest }) => {
       const log = history.log(member)
       if (member === self || log.settled.seq >= seq || !log.contradicts(seq, digest)) return []
