@@ -151,7 +151,9 @@ export class AntiEntropy {
       this.#digestAt ??= now + this.#suppressionDelayMs(ANSWER_DELAY_MAX_MS)
       return
     }
-    for (const entry of peer.vector.values()) this.#raiseHeight(entry.member, entry.seq)
+    // An older vector has been looked at when it was stated.
+    if (isFull || !this.#isLargeFleet())
+      for (const entry of peer.vector.values()) this.#raiseHeight(entry.member, entry.seq)
     if (!isFull || this.#isAheadOf(peer)) this.#stateVectorSoon(isFull ? null : vectorDigest, now)
     this.#requestBy(now + this.#requestDelayMs())
   }

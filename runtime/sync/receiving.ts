@@ -61,7 +61,7 @@ export class Receiving {
     if (peer.hasStatedVector) core.noteHeard(member, now)
     core.antiEntropy.noteAnnouncement(peer, announcement.vector !== null, now)
     const outputs: Output[] = [
-      ...this.#askForForks(peer),
+      ...(announcement.vector === null ? [] : this.#askForForks(peer)),
       ...this.#removeLate(announcement),
       ...this.#checkDivergence(announcement),
     ]
@@ -116,7 +116,6 @@ export class Receiving {
   /** Where another member holds another chain under one member id, it is asked for it: one of the two lives stands. */
   #askForForks(peer: Peer): Output[] {
     const { history, self } = this.#core
-    if (peer.announcement.vectorDigest === this.#core.storedVector().digest) return []
     const gaps = [...peer.vector.values()].flatMap(({ member, seq, digest }) => {
       const log = history.log(member)
       if (member === self || log.settled.seq >= seq || !log.contradicts(seq, digest)) return []

@@ -23,7 +23,7 @@ const FLEET = 50
 /** Members of the fleet that receive: more of them change no rate. */
 const RECEIVERS_MAX = 10
 /** CPU time after which no further member of the fleet receives. */
-const FLEET_BUDGET_MS = 3000
+const FLEET_BUDGET_MS = 1500
 
 export async function measure(job: Job): Promise<Figures> {
   const system = SYSTEMS.find(({ name }) => name === job.system)

@@ -69,7 +69,9 @@ export async function run({ smoke, module, hasPackages }: Options): Promise<{ ro
     for (const part of parts) {
       const sizes = smoke ? SMOKE : { ...FULL, ...system.smaller }
       const known = figures.get(system.name) ?? []
+      const started = performance.now()
       figures.set(system.name, [...known, await inChild(module, { system: system.name, part, sizes })])
+      if (!smoke) console.error(`${system.name}, ${part}: ${((performance.now() - started) / 1000).toFixed(1)} s`)
     }
   }
   for (const system of systems) await measured(system, ['save', 'memory'])

@@ -26,6 +26,8 @@ export class ScaleFleet {
   #traffic: Traffic = { frames: 0, bytes: 0 }
   readonly #byKind = new Map<string, Traffic>()
   now = 0
+  /** Who takes in what it receives: in idle times a sample will do, since what is heard then changes nothing. */
+  listeners: readonly ScaleNode[]
   /** Whether a frame of operations does not reach a node. */
   loses: (to: ScaleNode) => boolean = () => false
 
@@ -40,6 +42,7 @@ export class ScaleFleet {
       }
       return new ScaleNode(new Replica(options), this)
     })
+    this.listeners = this.nodes
   }
 
   get traffic(): Traffic {
@@ -74,7 +77,7 @@ export class ScaleFleet {
     const { loses } = this
     const isLost = (node: ScaleNode): boolean => to.channel === 'operations' && loses(node)
     this.at(this.now + LATENCY_MS, () => {
-      for (const node of this.nodes) if (node !== from && !isLost(node)) node.receive(frame)
+      for (const node of this.listeners) if (node !== from && !isLost(node)) node.receive(frame)
     })
   }
 }

@@ -47,6 +47,7 @@ export const SYSTEMS: readonly System[] = [
       shortJournal: 1000,
       longJournal: 10_000,
       late: 50,
+      partition: 10_000,
       fleetInOrder: 5,
       fleetAnyOrder: 5,
       history: 10_000,
