@@ -99,9 +99,9 @@ export const ALARM_CAUSES_MAX = 4096
 /** Watches of one gateway. */
 export const WATCHES_MAX = 256
 /** Our last version vectors, by which the digests of others are understood: those of some minutes of steady work. */
-export const OWN_VECTORS_MAX = 256
+export const OWN_VECTORS_MAX = 128
 /** Entries in which a version vector may differ from the one that it is kept beside; a copy of the whole is rarer then. */
-export const VECTOR_CHANGES_MAX = 64
+export const VECTOR_CHANGES_MAX = 32
 /** Digests of past floors that are kept to find a divergence. */
 export const FLOOR_DIGESTS_MAX = 64
 
