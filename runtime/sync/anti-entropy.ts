@@ -353,6 +353,12 @@ export class AntiEntropy {
     return false
   }
 
+  /** What we state has changed as it has with everybody else, so in a large fleet they take turns. */
+  announceSoon(at: Monotonic): void {
+    if (this.#isLargeFleet()) this.noteStored(at)
+    else this.announceFullBy(at)
+  }
+
   /** Announces everything, at the latest at `at`. */
   announceFullBy(at: Monotonic): void {
     this.#isFullWanted = true
