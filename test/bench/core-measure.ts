@@ -10,7 +10,7 @@ export type Figures = Readonly<Record<string, number>>
 /** What one child process measures of one system. */
 export interface Job {
   readonly system: string
-  readonly part: 'work' | 'save' | 'cold-start' | 'memory' | 'memory-folded'
+  readonly part: 'work' | 'save' | 'cold-start' | 'memory' | 'memory-folded' | 'everything'
   readonly sizes: Sizes
   /** Where `save` leaves what `cold-start` loads. */
   readonly file: string
@@ -32,6 +32,11 @@ export async function measure(job: Job): Promise<Figures> {
   const peer = await system.open()
   const importMs = cpuMs() - before + (system.kind === 'peer' ? 0 : job.importMs)
   switch (job.part) {
+    case 'everything': {
+      const saved = { ...save(peer, job), ...coldStart(peer, job, importMs) }
+      const open = (): PeerReplica => foldingReplica(peer)
+      return { ...saved, ...measureMemory('memory', open, job.sizes.history), ...measureWork(peer, job.sizes) }
+    }
     case 'work':
       measureWork(peer, shrunk(job.sizes))
       return measureWork(peer, job.sizes)
