@@ -13,7 +13,7 @@ export type ScaleFigures = Readonly<Record<string, number>>
 
 const START_MS = 10_000
 /** Members that have issued something before anything is measured. */
-const ISSUERS_MAX = 100
+const ISSUERS_MAX = 20
 /** Members that listen while all are idle. */
 const SAMPLE = 50
 const ACTIVE_SHARE = 0.01

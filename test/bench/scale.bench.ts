@@ -47,7 +47,7 @@ export async function run({ smoke, module, report }: Options): Promise<{ rows: R
   const measured = new Map<number, ScaleFigures>()
   for (const members of sizes) {
     if (!smoke) console.error(`a fleet of ${members}`)
-    measured.set(members, await inChild(module, { members, windowMs: smoke ? 2000 : 60_000, isVerbose: false }))
+    measured.set(members, await inChild(module, { members, windowMs: smoke ? 2000 : 20_000, isVerbose: false }))
   }
   const rows = FIGURES.map(({ name, figure, unit }) => {
     const figures = sizes.map((members) => [members, Math.max(measured.get(members)?.[name] ?? 0, 0.001)] as const)
@@ -100,7 +100,7 @@ function textOf(rows: readonly Row[], sizes: readonly number[], file: string): s
     ...table,
     '',
     'x linear: the largest growth of the figure over the growth of the fleet; up to 1 is no worse than linear for each node.',
-    'One process simulates all nodes; in idle times 50 of them listen. Up to 100 members have issued something before.',
+    'One process simulates all nodes; in idle times 50 of them listen. Up to 20 members have issued something before.',
     `The growth is drawn in ${file}.`,
   ]
     .map((line) => `  ${line}`.trimEnd())
