@@ -10,25 +10,25 @@ import { fail, inProject } from './project.mjs'
  * @typedef {Locked & { optionalDependencies?: Record<string, string> }} Parent
  */
 
-const file = inProject('package-lock.json')
+const files = ['package-lock.json', 'test/bench/peers/package-lock.json']
 
 const systems = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'win32']
 const processors = ['arm', 'arm64', 'ia32', 'loong64', 'mips64el', 'ppc64', 'riscv64', 's390x', 'wasm32', 'x64']
 
 /** @returns {Promise<{ ok: boolean, output: string }>} */
 export async function checkLockfile() {
-  const [gap] = gapsInLockfile().keys()
-  if (gap === undefined) return { ok: true, output: '' }
-  return {
-    ok: false,
-    output: `package-lock.json leaves out ${gap}, so npm ci would refuse it. Run: node scripts/lockfile.mjs`,
+  for (const file of files) {
+    const [gap] = gapsIn(file).keys()
+    if (gap === undefined) continue
+    return { ok: false, output: `${file} leaves out ${gap}, so npm ci would refuse it. Run: node scripts/lockfile.mjs` }
   }
+  return { ok: true, output: '' }
 }
 
-/** @returns {Map<string, Locked>} by path, what package-lock.json should hold and does not */
-function gapsInLockfile() {
+/** @returns {Map<string, Locked>} by path, what the lockfile should hold and does not */
+function gapsIn(/** @type {string} */ file) {
   /** @type {Record<string, Parent>} */
-  const packages = JSON.parse(readFileSync(file, 'utf8')).packages
+  const packages = JSON.parse(readFileSync(inProject(file), 'utf8')).packages
   const gaps = new Map()
   for (const parent of Object.values(packages)) {
     for (const [name, version] of Object.entries(parent.optionalDependencies ?? {})) {
@@ -62,17 +62,13 @@ function locked(/** @type {string} */ name, /** @type {string} */ version, /** @
 }
 
 /** Puts them where npm would: in the order of their paths. */
-function fillGaps() {
-  const gaps = gapsInLockfile()
-  const lock = JSON.parse(readFileSync(file, 'utf8'))
+function fillGaps(/** @type {string} */ file) {
+  const gaps = gapsIn(file)
+  const lock = JSON.parse(readFileSync(inProject(file), 'utf8'))
   const entries = [...Object.entries(lock.packages), ...gaps]
   lock.packages = Object.fromEntries(entries.toSorted(([a], [b]) => a.localeCompare(b, 'en')))
-  writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`)
-  console.log(
-    gaps.size === 0
-      ? 'package-lock.json is whole.'
-      : `package-lock.json: ${gaps.size} packages of other platforms added.`,
-  )
+  if (gaps.size > 0) writeFileSync(inProject(file), `${JSON.stringify(lock, null, 2)}\n`)
+  console.log(gaps.size === 0 ? `${file} is whole.` : `${file}: ${gaps.size} packages of other platforms added.`)
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) fillGaps()
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) for (const file of files) fillGaps(file)

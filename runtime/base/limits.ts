@@ -98,6 +98,10 @@ export const CONFLICTS_MAX = 1000
 export const ALARM_CAUSES_MAX = 4096
 /** Watches of one gateway. */
 export const WATCHES_MAX = 256
+/** Our last version vectors, by which the digests of others are understood: those of some minutes of steady work. */
+export const OWN_VECTORS_MAX = 128
+/** Entries in which a version vector may differ from the one that it is kept beside; a copy of the whole is rarer then. */
+export const VECTOR_CHANGES_MAX = 32
 /** Digests of past floors that are kept to find a divergence. */
 export const FLOOR_DIGESTS_MAX = 64
 
@@ -115,8 +119,10 @@ export const REQUEST_DELAY_MS = 50
 export const REQUEST_RETRY_MS = 500
 /** Longest delay between two requests for the same gap. */
 export const REQUEST_DELAY_MAX_MS = 30_000
-/** Delay within which those who could answer a request wait for another's answer. */
+/** Delay within which those who could answer a request, or tell what they hold, wait for another who does it. */
 export const ANSWER_DELAY_MAX_MS = 200
+/** How many times as long they wait in a large fleet: what was sent a moment ago has then arrived, and few speak at once. */
+export const ANSWER_DELAY_GROWTH_MAX = 10
 
 /** Delay within which a member that could sponsor a draft waits for another one to do it. */
 export const SPONSOR_DELAY_MAX_MS = 500

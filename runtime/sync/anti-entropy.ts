@@ -20,6 +20,7 @@ import { encodeFrame } from './message-codec.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import type { OwnVector, Peer, Peers } from './peers.ts'
 import type { FloorMark } from './stored-floor.ts'
+import { suppressionDelayMs } from './suppression.ts'
 import { sortedEntries } from './version-vector.ts'
 
 /** What an announcement states besides the version vector and the floor. */
@@ -61,6 +62,12 @@ export class AntiEntropy {
   #isFullWanted = true
   /** An announcement was due while nothing could be announced yet. */
   #isOwed = false
+  /** When we announce our digest for those who seem to lack something, unless another who holds the same does it before. */
+  #digestAt: Monotonic | null = null
+  /** The same for the whole version vector. */
+  #fullAt: Monotonic | null = null
+  /** The digest that nobody here understood when we decided so; null if it was for another reason. */
+  #riddle: Digest | null = null
   #requestAt: Monotonic | null = null
   #attempts = 0
 
@@ -99,15 +106,18 @@ export class AntiEntropy {
 
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(): Monotonic | null {
-    let first = earlier(this.#announceAt, this.#requestAt)
+    let first = earlier(earlier(this.#announceAt, this.#requestAt), earlier(this.#digestAt, this.#fullAt))
     for (const { at } of this.#answers.values()) first = earlier(first, at)
     return first
   }
 
   noteLinkUp(link: string, now: Monotonic): void {
     this.#links.add(link)
-    this.announceFullBy(now)
     this.#attempts = 0
+    if (this.#isLargeFleet()) {
+      this.#announceBy(now)
+      this.#stateVectorSoon(null, now)
+    } else this.announceFullBy(now)
     // What was asked for in vain while nobody could answer may be had now.
     if (this.#requestAt !== null) this.#requestAt = Math.min(this.#requestAt, now + REQUEST_DELAY_MS)
   }
@@ -119,6 +129,8 @@ export class AntiEntropy {
 
   /** Something that others want to know has changed on our disk. */
   noteStored(now: Monotonic): void {
+    // One draw for each interval: many changes must not make it shorter.
+    if (this.#announceAt !== null && this.#intervalMs <= this.#intervalMinMs()) return
     this.#intervalMs = this.#intervalMinMs()
     // A node that has just started is behind: it hears what it lacks as soon as the others know what it has.
     const delayMs = this.#isOwed ? ANSWER_DELAY_MAX_MS : this.#intervalMs
@@ -126,15 +138,34 @@ export class AntiEntropy {
     this.#announceBy(now + delayMs * fraction(this.#options.random))
   }
 
-  /** @param peer what another member has just stated */
-  noteAnnouncement(peer: Peer, now: Monotonic): void {
-    const own = this.#options.ownVector()
-    if (peer.announcement.vectorDigest === own.digest) return
-    for (const entry of peer.vector.values()) this.#raiseHeight(entry.member, entry.seq)
-    const isFull = peer.announcement.vector !== null
-    if (!isFull || this.#isAheadOf(peer))
-      this.announceFullBy(now + ANSWER_DELAY_MAX_MS * fraction(this.#options.random))
-    this.#requestBy(now + REQUEST_DELAY_MS * (1 + fraction(this.#options.random)))
+  /**
+   * Somebody who lacks something finds out by a version vector that is stated by one of those who have it; somebody whose
+   * digest is not understood may have more, and tells if it hears what we have.
+   * @param peer what another member has just stated
+   * @param isFull whether it has stated the vector and not only its digest
+   */
+  noteAnnouncement(peer: Peer, isFull: boolean, now: Monotonic): void {
+    const { vectorDigest } = peer.announcement
+    if (vectorDigest === this.#options.ownVector().digest) {
+      // It has spoken for all who hold the same.
+      this.#digestAt = null
+      if (isFull) this.#fullAt = null
+      return
+    }
+    if (this.#isLargeFleet() && !isFull && this.#options.peers.isOwn(vectorDigest)) {
+      this.#digestAt ??= now + this.#suppressionDelayMs(ANSWER_DELAY_MAX_MS)
+      return
+    }
+    // An older vector has been looked at when it was stated.
+    if (isFull || !this.#isLargeFleet())
+      for (const entry of peer.vector.values()) this.#raiseHeight(entry.member, entry.seq)
+    if (!isFull || this.#isAheadOf(peer)) this.#stateVectorSoon(isFull ? null : vectorDigest, now)
+    this.#requestBy(now + this.#requestDelayMs())
+  }
+
+  #stateVectorSoon(riddle: Digest | null, now: Monotonic): void {
+    if (this.#fullAt === null || riddle === null) this.#riddle = riddle
+    this.#fullAt ??= now + this.#suppressionDelayMs(ANSWER_DELAY_MAX_MS)
   }
 
   /**
@@ -152,16 +183,16 @@ export class AntiEntropy {
     } else if (closesGap) {
       // There is progress with what we miss, so an answer is on its way: ask again only when it has stalled.
       this.#attempts = 0
-      this.#requestAt = now + REQUEST_DELAY_MS * (1 + fraction(this.#options.random))
+      this.#requestAt = now + this.#requestDelayMs()
     } else {
-      this.#requestBy(now + REQUEST_DELAY_MS * (1 + fraction(this.#options.random)))
+      this.#requestBy(now + this.#requestDelayMs())
     }
   }
 
   noteRequest(request: Request, link: string, now: Monotonic): void {
     const { random } = this.#options
     if (request.to === this.#self || request.to === null) {
-      const delayMs = request.to === null ? ANSWER_DELAY_MAX_MS * fraction(random) : 0
+      const delayMs = request.to === null ? this.#suppressionDelayMs(ANSWER_DELAY_MAX_MS) : 0
       const answer = this.#answers.get(link) ?? new PendingAnswer(now + delayMs)
       const { membership, retirement } = this.#history
       answer.include(
@@ -183,7 +214,9 @@ export class AntiEntropy {
     const wakeAt = this.wakeAt()
     if (wakeAt === null || wakeAt > now) return NO_OUTPUTS
     const outputs: Output[] = []
-    if (this.#announceAt !== null && this.#announceAt <= now) outputs.push(...this.#announce(now))
+    if (this.#fullAt !== null && this.#fullAt <= now) this.#stateVector(now)
+    const announceAt = Math.min(this.#announceAt ?? Infinity, this.#digestAt ?? Infinity)
+    if (announceAt <= now) outputs.push(...this.#announce(now))
     if (this.#requestAt !== null && this.#requestAt <= now) outputs.push(...this.#request(now))
     for (const [link, answer] of this.#answers) {
       if (answer.at > now) continue
@@ -193,8 +226,17 @@ export class AntiEntropy {
     return outputs
   }
 
+  #stateVector(now: Monotonic): void {
+    const riddle = this.#riddle
+    this.#fullAt = null
+    this.#riddle = null
+    // What was on its way then has arrived since.
+    if (riddle === null || !this.#isLargeFleet() || !this.#options.peers.isOwn(riddle)) this.announceFullBy(now)
+  }
+
   #announce(now: Monotonic): Output[] {
     const statement = this.#options.statement()
+    this.#digestAt = null
     if (statement === null || this.#links.size === 0) {
       this.#isOwed = this.#links.size > 0
       this.#announceAt = null
@@ -202,6 +244,7 @@ export class AntiEntropy {
     }
     this.#announcements += 1
     const announcement = this.#statementOf(statement)
+    if (this.#isFullWanted) this.#fullAt = null
     this.#isFullWanted = false
     this.#announceAt = now + this.#intervalMs * (1 - fraction(this.#options.random) / 2)
     this.#intervalMs = Math.min(
@@ -315,6 +358,12 @@ export class AntiEntropy {
     return false
   }
 
+  /** What we state has changed as it has with everybody else, so in a large fleet they take turns. */
+  announceSoon(at: Monotonic): void {
+    if (this.#isLargeFleet()) this.noteStored(at)
+    else this.announceFullBy(at)
+  }
+
   /** Announces everything, at the latest at `at`. */
   announceFullBy(at: Monotonic): void {
     this.#isFullWanted = true
@@ -333,6 +382,20 @@ export class AntiEntropy {
   /** Grows with the fleet, so that what a node receives in idle times does not. */
   #intervalMinMs(): number {
     return ANNOUNCE_INTERVAL_MIN_MS * Math.max(1, this.#history.membership.size / ANNOUNCE_INTERVAL_MEMBERS)
+  }
+
+  /** Where a version vector is so long that one is to speak for all. */
+  #isLargeFleet(): boolean {
+    return this.#history.membership.size > ANNOUNCE_INTERVAL_MEMBERS
+  }
+
+  #requestDelayMs(): number {
+    return REQUEST_DELAY_MS + this.#suppressionDelayMs(REQUEST_DELAY_MS)
+  }
+
+  /** Until we do what others may do for us. */
+  #suppressionDelayMs(windowMs: number): number {
+    return suppressionDelayMs(windowMs, this.#history.membership.size, this.#options.random)
   }
 
   #send(message: Message, to: Destination): Output {

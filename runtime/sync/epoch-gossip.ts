@@ -1,6 +1,7 @@
 import type { Monotonic } from '../base/clock.ts'
 import { ANSWER_DELAY_MAX_MS } from '../base/limits.ts'
-import { fraction, type Random } from '../base/random.ts'
+import type { Random } from '../base/random.ts'
+import { suppressionDelayMs } from './suppression.ts'
 
 /** When to pass on the newest epoch document: soon after somebody was heard who lacks it, unless another one was faster. */
 export class EpochGossip {
@@ -16,8 +17,8 @@ export class EpochGossip {
   }
 
   /** Somebody lacks our epoch. */
-  noteBehind(now: Monotonic): void {
-    this.#sendAt ??= now + ANSWER_DELAY_MAX_MS * fraction(this.#random)
+  noteBehind(members: number, now: Monotonic): void {
+    this.#sendAt ??= now + suppressionDelayMs(ANSWER_DELAY_MAX_MS, members, this.#random)
   }
 
   /** Everybody in reach has just got it. */

@@ -1,6 +1,6 @@
 import { unreachable } from '../base/errors.ts'
 import type { MemberId } from '../base/ids.ts'
-import { type FloorView, possibleFloor } from './floor.ts'
+import { Coverage, type FloorView, possibleFloor } from './floor.ts'
 import type { History } from './history.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import type { Peer, Peers } from './peers.ts'
@@ -12,6 +12,7 @@ export class FloorKeeper {
   readonly #history: History
   readonly #peers: Peers
   readonly #tombstones: Tombstones
+  readonly #coverage: Coverage
   #view: FloorView
   #lookedAt: Looked | null = null
 
@@ -19,6 +20,7 @@ export class FloorKeeper {
     this.#history = history
     this.#peers = peers
     this.#tombstones = new Tombstones(history)
+    this.#coverage = new Coverage(history)
     this.#view = { stage: history.floor, hold: null }
   }
 
@@ -33,7 +35,15 @@ export class FloorKeeper {
    */
   advance(self: MemberId, storedStage: number, firstUnsealedStage: number | null): readonly Output[] {
     if (this.#isHeldStill(self)) return NO_OUTPUTS
-    this.#view = possibleFloor(this.#history, this.#peers, self, storedStage, firstUnsealedStage)
+    this.#view = possibleFloor(
+      this.#history,
+      this.#peers,
+      self,
+      storedStage,
+      firstUnsealedStage,
+      this.#coverage,
+      this.#view.hold?.member,
+    )
     this.#lookedAt = { self, revision: this.#history.revision, holder: this.#holder() }
     const { stage } = this.#view
     if (stage <= this.#history.floor) return NO_OUTPUTS

@@ -1,9 +1,8 @@
 import { type MemberId, nodeOf } from '../base/ids.ts'
-import type { Announcement } from './message.ts'
 import type { History } from './history.ts'
 import type { MemberLog } from './member-log.ts'
 import type { Member } from './membership.ts'
-import type { Peers } from './peers.ts'
+import type { Peer, Peers } from './peers.ts'
 import type { VersionVector } from './version-vector.ts'
 
 /** What keeps the floor where it is, for people: who has to be heard first. */
@@ -33,6 +32,8 @@ export interface FloorView {
  * every cut is known and held. Then nobody can order anything at or below s any more.
  * @param storedStage the highest stage of what is on our own disk
  * @param firstUnsealedStage stage of our first operation that nobody else can hold yet, or null
+ * @param coverage of this history, kept from one look to the next
+ * @param holder who held it when it was looked at last: while it still does, nobody else need be looked at
  */
 export function possibleFloor(
   history: History,
@@ -40,18 +41,28 @@ export function possibleFloor(
   self: MemberId,
   storedStage: number,
   firstUnsealedStage: number | null,
+  coverage: Coverage = new Coverage(history),
+  holder?: MemberId,
 ): FloorView {
   const cutHold = cutHoldOf(history, self)
   if (cutHold !== null) return { stage: history.floor, hold: cutHold }
   let view: FloorView = { stage: storedStage, hold: null }
-  for (const member of participants(history, self)) {
+  coverage.renew(firstUnsealedStage)
+  for (const member of holderFirst(history, self, holder)) {
+    if (view.stage <= history.floor) break
     const peer = peers.get(member.id)
-    const bound = peer === undefined ? NOT_HEARD : boundOf(peer.announcement, peer.vector, history, firstUnsealedStage)
+    const bound = peer === undefined ? NOT_HEARD : boundOf(peer, history, coverage, view.stage)
     // A member takes part from its join on: what lies before does not wait for it.
     const stage = Math.max(bound.stage, member.since - 1)
     if (stage < view.stage) view = { stage, hold: { member: member.id, reason: bound.reason } }
   }
   return view.stage > history.floor ? view : { ...view, stage: history.floor }
+}
+
+function* holderFirst(history: History, self: MemberId, holder: MemberId | undefined): Generator<Member> {
+  const first = holder === undefined ? undefined : history.membership.get(holder)
+  if (first !== undefined && isParticipant(first, history, self)) yield first
+  yield* participants(history, self)
 }
 
 /** The stage up to which every participant has announced its floor, and everything in the journal was issued above. */
@@ -65,10 +76,12 @@ export function stageSeenByAll(history: History, peers: Peers, self: MemberId): 
 }
 
 /** The members besides us that are not retired, also one that another machine leads under our node id. */
-export function* participants({ membership, retirement }: History, self: MemberId): Generator<Member> {
-  for (const member of membership.list()) {
-    if (member.id !== self && !retirement.isRetired(member.id)) yield member
-  }
+export function* participants(history: History, self: MemberId): Generator<Member> {
+  for (const member of history.membership.list()) if (isParticipant(member, history, self)) yield member
+}
+
+function isParticipant({ id }: Member, { retirement }: History, self: MemberId): boolean {
+  return id !== self && !retirement.isRetired(id)
 }
 
 /** Members that count in the newest epoch, and so are settled, of whose joins we know nothing: we were set back. */
@@ -103,17 +116,13 @@ interface Bound {
 
 const NOT_HEARD: Bound = { stage: 0, reason: 'not heard yet' }
 
-function boundOf(
-  announcement: Announcement,
-  vector: VersionVector,
-  history: History,
-  firstUnsealed: number | null,
-): Bound {
+function boundOf({ announcement, vector }: Peer, history: History, coverage: Coverage, limit: number): Bound {
   if (announcement.epoch !== history.retirement.number) return { stage: 0, reason: 'its epoch' }
   const log = history.log(announcement.member)
   if (log.held.seq < announcement.ownSeq || !isSameChain(log, vector))
     return { stage: 0, reason: 'we lack operations of it' }
-  const uncovered = firstUncoveredStage(history, vector, firstUnsealed)
+  const isHigher = announcement.stage > history.floor
+  const uncovered = isHigher ? coverage.firstUncoveredStage(vector, limit) : null
   if (uncovered !== null && uncovered <= announcement.stage) {
     return { stage: uncovered - 1, reason: 'it lacks operations that we hold' }
   }
@@ -125,18 +134,61 @@ function isSameChain(log: MemberLog, vector: VersionVector): boolean {
   return stated === undefined || !log.contradicts(stated.seq, stated.digest)
 }
 
-/** The lowest stage of an operation that we hold and the vector does not cover. Stages grow along a log. */
-function firstUncoveredStage(history: History, vector: VersionVector, firstUnsealed: number | null): number | null {
-  let lowest = firstUnsealed
-  for (const log of history.logs()) {
-    const stated = vector.get(log.member)
-    // Who holds another life of the member does not hold what we hold.
-    const isSame = stated !== undefined && !log.contradicts(stated.seq, stated.digest)
-    const covered = isSame ? stated.seq : Math.min(stated?.seq ?? 0, log.settled.seq)
-    if (covered >= log.held.seq) continue
-    // What is not kept any more is settled here, and so not above our floor.
-    const stage = log.messageAt(covered + 1)?.current.stage ?? history.floor
-    if (lowest === null || stage < lowest) lowest = stage
+/**
+ * What version vectors cover of what we hold. Most peers share a few vectors, so each of those is looked at once; and of the
+ * journal only what may be folded is looked at.
+ */
+export class Coverage {
+  readonly #history: History
+  /** Whether a vector covers everything up to the floor. */
+  readonly #settled = new WeakMap<VersionVector, { readonly floor: number; readonly isCovered: boolean }>()
+  #firstUnsealed: number | null = null
+  #stages = new Map<VersionVector, number | null>()
+
+  constructor(history: History) {
+    this.#history = history
   }
-  return lowest
+
+  /** Forgets what was found of the journal, which has changed. @param firstUnsealed stage of what nobody else can hold */
+  renew(firstUnsealed: number | null): void {
+    this.#firstUnsealed = firstUnsealed
+    this.#stages = new Map()
+  }
+
+  /**
+   * The lowest stage of an operation that we hold and the vector does not cover; null if there is none up to `limit`.
+   * @param limit not above the one of an earlier call since `renew`
+   */
+  firstUncoveredStage(vector: VersionVector, limit: number): number | null {
+    const known = this.#stages.get(vector)
+    if (known !== undefined) return known
+    const { floor } = this.#history
+    const end = Math.min(limit, this.#firstUnsealed ?? limit)
+    let stage = firstUncoveredStage(this.#history, vector, end) ?? this.#firstUnsealed
+    if ((stage === null || stage > floor + 1) && !this.#coversSettled(vector)) stage = floor
+    this.#stages.set(vector, stage)
+    return stage
+  }
+
+  #coversSettled(vector: VersionVector): boolean {
+    const { floor } = this.#history
+    const known = this.#settled.get(vector)
+    if (known?.floor === floor) return known.isCovered
+    const isCovered = [...this.#history.logs()].every(
+      ({ member, settled }) => settled.seq <= (vector.get(member)?.seq ?? 0),
+    )
+    this.#settled.set(vector, { floor, isCovered })
+    return isCovered
+  }
+}
+
+function firstUncoveredStage(history: History, vector: VersionVector, limit: number): number | null {
+  for (const { operation } of history.journal.entries()) {
+    if (operation.stage > limit) return null
+    const { member, seq } = operation.id
+    const stated = vector.get(member)
+    // Who holds another life of the member does not hold what we hold.
+    if (stated === undefined || stated.seq < seq || !isSameChain(history.log(member), vector)) return operation.stage
+  }
+  return null
 }

@@ -1,6 +1,7 @@
 import type { Digest } from '../base/digest.ts'
 import type { Monotonic } from '../base/clock.ts'
 import type { MemberId } from '../base/ids.ts'
+import { OWN_VECTORS_MAX } from '../base/limits.ts'
 import type { Announcement } from './message.ts'
 import { type VersionVector, vectorDigest, versionVector } from './version-vector.ts'
 
@@ -9,15 +10,29 @@ export interface Peer {
   readonly announcement: Announcement
   /** The newest version vector that it stated, or the digest of which was ours. A lower bound of what it holds. */
   readonly vector: VersionVector
-  /** False while it has only stated digests of vectors that are not ours. */
+  /** Whether `vector` is the one of `announcement`, and not of an older one. */
+  readonly isVectorKnown: boolean
+  /** False while it has only stated digests of vectors that were never ours. */
   readonly hasStatedVector: boolean
   readonly heardAt: Monotonic
   readonly link: string
 }
 
-/** The newest announcement of each other member. */
+export interface OwnVector {
+  readonly vector: VersionVector
+  readonly digest: Digest
+}
+
+/**
+ * The newest announcement of each other member. A digest alone states a whole vector if that is ours, or was ours not long
+ * ago, or becomes ours: peers share those vectors with us.
+ */
 export class Peers {
   readonly #peers = new Map<MemberId, Peer>()
+  /** The last vectors of our own, by their digests. */
+  readonly #own = new Map<Digest, VersionVector>()
+  /** Who has announced a digest that has never been ours. */
+  readonly #unknown = new Map<Digest, Set<MemberId>>()
 
   get(member: MemberId): Peer | undefined {
     return this.#peers.get(member)
@@ -31,24 +46,59 @@ export class Peers {
     return this.#peers.size
   }
 
+  /** Whether `digest` is of a vector that we have, or have had not long ago. */
+  isOwn(digest: Digest): boolean {
+    return this.#own.has(digest)
+  }
+
+  /** What is on our disk has changed: whoever has announced exactly that holds it. */
+  noteOwn({ vector, digest }: OwnVector): void {
+    if (this.#own.has(digest)) return
+    this.#own.set(digest, vector)
+    for (const oldest of this.#own.keys()) {
+      if (this.#own.size <= OWN_VECTORS_MAX) break
+      this.#own.delete(oldest)
+    }
+    for (const member of this.#unknown.get(digest) ?? []) {
+      const peer = this.#peers.get(member)
+      if (peer?.announcement.vectorDigest === digest)
+        this.#peers.set(member, { ...peer, vector, isVectorKnown: true, hasStatedVector: true })
+    }
+    this.#unknown.delete(digest)
+  }
+
   /**
    * Notes an announcement unless a newer one is known.
-   * @param own our version vector and its digest: a short announcement with an equal digest states the same vector
    * @returns the peer if the announcement was new
    */
   note(announcement: Announcement, own: OwnVector, link: string, now: Monotonic): Peer | null {
-    const known = this.#peers.get(announcement.member)
+    const { member, vectorDigest: digest } = announcement
+    const known = this.#peers.get(member)
     if (known !== undefined && !isNewer(announcement, known.announcement)) return null
-    const stated = statedVector(announcement, own)
+    this.noteOwn(own)
+    const stated = this.#statedVector(announcement)
+    if (known !== undefined) this.#forgetUnknown(known.announcement)
+    if (stated === null) this.#unknown.set(digest, (this.#unknown.get(digest) ?? new Set()).add(member))
     const peer: Peer = {
-      announcement,
+      // The entries are kept once.
+      announcement: announcement.vector === null ? announcement : { ...announcement, vector: null },
       vector: stated ?? known?.vector ?? NOTHING,
+      isVectorKnown: stated !== null,
       hasStatedVector: stated !== null || known?.hasStatedVector === true,
       heardAt: now,
       link,
     }
-    this.#peers.set(announcement.member, peer)
+    this.#peers.set(member, peer)
     return peer
+  }
+
+  #statedVector({ vector, vectorDigest: digest }: Announcement): VersionVector | null {
+    return vector === null ? (this.#own.get(digest) ?? null) : versionVector(vector)
+  }
+
+  #forgetUnknown({ member, vectorDigest: digest }: Announcement): void {
+    const members = this.#unknown.get(digest)
+    if (members?.delete(member) === true && members.size === 0) this.#unknown.delete(digest)
   }
 }
 
@@ -57,17 +107,7 @@ export function isVectorOfItsDigest({ vector, vectorDigest: digest }: Announceme
   return vector === null || vectorDigest(versionVector(vector)) === digest
 }
 
-export interface OwnVector {
-  readonly vector: VersionVector
-  readonly digest: Digest
-}
-
 const NOTHING: VersionVector = new Map()
-
-function statedVector(announcement: Announcement, own: OwnVector): VersionVector | null {
-  if (announcement.vector !== null) return versionVector(announcement.vector)
-  return announcement.vectorDigest === own.digest ? own.vector : null
-}
 
 function isNewer(announcement: Announcement, known: Announcement): boolean {
   if (announcement.start !== known.start) return announcement.start > known.start

@@ -63,9 +63,9 @@ export class Receiving {
     if (core.reasonToBeDraft() !== null) return []
     this.#compareWithOwn(peer)
     if (peer.hasStatedVector) core.noteHeard(member, now)
-    core.antiEntropy.noteAnnouncement(peer, now)
+    core.antiEntropy.noteAnnouncement(peer, announcement.vector !== null, now)
     const outputs: Output[] = [
-      ...this.#askForForks(peer),
+      ...(announcement.vector === null ? [] : this.#askForForks(peer)),
       ...this.#removeLate(announcement),
       ...this.#checkDivergence(announcement),
     ]
@@ -97,12 +97,11 @@ export class Receiving {
     const outputs: Output[] = []
     for (const batch of core.writer.advance(through)) {
       const { id } = lastOf(batch).current
-      core.history.log(batch.origin).markStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
+      core.noteStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
       if (!core.outbox.noteStored(batch.digest)) continue
       outputs.push({ kind: 'durable', through: id })
       if (batch.origin === core.self && core.maySpeak()) outputs.push(core.sendBatch(batch, 'all'))
     }
-    core.dropVector()
     core.antiEntropy.noteStored(now)
     return outputs
   }

@@ -29,7 +29,7 @@ import type { Recovery } from './recovery.ts'
 import type { ReplicaOptions } from './replica.ts'
 import { conflictsOfRemoved } from './settlement.ts'
 import type { Snapshot } from './snapshot.ts'
-import { vectorDigest } from './version-vector.ts'
+import { type VersionEntry, vectorDigest, vectorDigestAfter, withEntry } from './version-vector.ts'
 
 /** What the parts of one replica share: who it is, what it holds, and what it has under way. */
 export class ReplicaCore {
@@ -153,6 +153,20 @@ export class ReplicaCore {
       this.#ownVector = { vector, digest: vectorDigest(vector) }
     }
     return this.#ownVector
+  }
+
+  /** What is held up to `entry` is on the disk. */
+  noteStored(entry: VersionEntry): void {
+    const { vector, digest } = this.storedVector()
+    const log = this.history.log(entry.member)
+    log.markStored(entry)
+    const before = vector.get(entry.member)
+    if (log.stored.seq === (before?.seq ?? 0)) return
+    this.#ownVector = {
+      vector: withEntry(vector, log.stored),
+      digest: vectorDigestAfter(digest, before, log.stored),
+    }
+    this.peers.noteOwn(this.#ownVector)
   }
 
   /** What is held or on the disk has changed. */

@@ -58,7 +58,7 @@ export class Retiring {
 
   /** Another node knows this epoch and none after it. */
   noteKnown(number: number, now: Monotonic): void {
-    if (number < this.#core.history.retirement.number) this.#gossip.noteBehind(now)
+    if (number < this.#core.history.retirement.number) this.#gossip.noteBehind(this.#core.history.membership.size, now)
   }
 
   /** What another node says of its epoch. @returns null if it is of another epoch of the same number */
@@ -66,7 +66,7 @@ export class Retiring {
     const { retirement } = this.#core.history
     const { member, epoch, newestEpoch, frozen } = announcement
     this.noteKnown(newestEpoch, now)
-    if (newestEpoch > retirement.number) this.#core.antiEntropy.announceFullBy(now + ANSWER_DELAY_MAX_MS)
+    if (newestEpoch > retirement.number) this.#core.antiEntropy.announceSoon(now + ANSWER_DELAY_MAX_MS)
     if (newestEpoch === retirement.number && announcement.epochDigest !== retirement.digest) return null
     retirement.noteKnowledge(member, newestEpoch, announcement.knowsCuts)
     if (frozen !== null) retirement.noteStated(member, epoch, frozen)
@@ -102,7 +102,7 @@ export class Retiring {
     history.retirement.begin(retirement)
     const outputs = [writer.store({ kind: 'epoch', retirement })]
     this.#record = writer.lastNumber
-    this.#gossip.noteBehind(now)
+    this.#gossip.noteBehind(this.#core.history.membership.size, now)
     this.#core.keepAndDescribe(history.reconsider(), outputs)
     return [...outputs, ...this.alarms()]
   }
@@ -118,7 +118,7 @@ export class Retiring {
       writer.store({ kind: 'cuts', cuts }),
       ...this.#core.remove(history.cut(cuts, (member) => keepsOwn(life, member))),
     ]
-    antiEntropy.announceFullBy(now)
+    antiEntropy.announceSoon(now)
     return [...outputs, ...this.#alarmsOfCuts()]
   }
 

@@ -1,5 +1,6 @@
-import { type Digest, digestOf } from '../base/digest.ts'
+import { type Digest, digestOf, EMPTY_DIGEST } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
+import { VECTOR_CHANGES_MAX } from '../base/limits.ts'
 
 /** The highest seq of `member` that is held without a gap, and the chain digest up to it. */
 export interface VersionEntry {
@@ -9,9 +10,13 @@ export interface VersionEntry {
 }
 
 /** What somebody holds of everybody. Members of which nothing is held do not appear. */
-export type VersionVector = ReadonlyMap<MemberId, VersionEntry>
+export interface VersionVector {
+  readonly size: number
+  get(member: MemberId): VersionEntry | undefined
+  values(): Iterable<VersionEntry>
+}
 
-export function versionVector(entries: Iterable<VersionEntry>): VersionVector {
+export function versionVector(entries: Iterable<VersionEntry>): ReadonlyMap<MemberId, VersionEntry> {
   return new Map([...entries].filter((entry) => entry.seq > 0).map((entry) => [entry.member, entry]))
 }
 
@@ -20,11 +25,76 @@ export function sortedEntries(vector: VersionVector): VersionEntry[] {
   return [...vector.values()].sort((left, right) => (left.member < right.member ? -1 : 1))
 }
 
-/** Equal for equal vectors and for no others that occur by accident. */
+/**
+ * Equal for equal vectors and for no others that occur by accident: the sum of the digests of the entries modulo 2^64, so
+ * that a change of one entry costs the same in a fleet of any size.
+ */
 export function vectorDigest(vector: VersionVector): Digest {
-  return digestOf(
-    sortedEntries(vector)
-      .map((entry) => `${entry.member}:${entry.seq}:${entry.digest};`)
-      .join(''),
-  )
+  let digest = EMPTY_DIGEST
+  for (const entry of vector.values()) digest = sum(digest, digestOfEntry(entry), 1)
+  return digest
+}
+
+/** The digest of a vector in which `entry` takes the place of `before`. */
+export function vectorDigestAfter(digest: Digest, before: VersionEntry | undefined, entry: VersionEntry): Digest {
+  const without = before === undefined ? digest : sum(digest, digestOfEntry(before), -1)
+  return sum(without, digestOfEntry(entry), 1)
+}
+
+/**
+ * `vector` with another entry in it. Both share what they have in common, so that many versions of a large vector, one for
+ * each peer, take little memory.
+ */
+export function withEntry(vector: VersionVector, entry: VersionEntry): VersionVector {
+  const isShared = vector instanceof ChangedVector
+  const changes = new Map(isShared ? vector.changes : [])
+  const base = isShared ? vector.base : vector
+  changes.set(entry.member, entry)
+  if (changes.size <= VECTOR_CHANGES_MAX) return new ChangedVector(base, changes)
+  return versionVector(new ChangedVector(base, changes).values())
+}
+
+class ChangedVector implements VersionVector {
+  readonly base: VersionVector
+  readonly changes: ReadonlyMap<MemberId, VersionEntry>
+  readonly size: number
+
+  constructor(base: VersionVector, changes: ReadonlyMap<MemberId, VersionEntry>) {
+    this.base = base
+    this.changes = changes
+    let { size } = base
+    for (const member of changes.keys()) if (base.get(member) === undefined) size += 1
+    this.size = size
+  }
+
+  get(member: MemberId): VersionEntry | undefined {
+    return this.changes.get(member) ?? this.base.get(member)
+  }
+
+  *values(): Generator<VersionEntry> {
+    for (const entry of this.base.values()) if (!this.changes.has(entry.member)) yield entry
+    yield* this.changes.values()
+  }
+}
+
+function digestOfEntry({ member, seq, digest }: VersionEntry): Digest {
+  return digestOf(`${member}:${seq}:${digest};`)
+}
+
+function sum(left: Digest, right: Digest, sign: 1 | -1): Digest {
+  const low = lowOf(left) + sign * lowOf(right)
+  const high = highOf(left) + sign * highOf(right) + Math.floor(low / 0x1_0000_0000)
+  return `${hexOf(high)}${hexOf(low)}` as Digest
+}
+
+function highOf(digest: Digest): number {
+  return Number.parseInt(digest.slice(0, 8), 16)
+}
+
+function lowOf(digest: Digest): number {
+  return Number.parseInt(digest.slice(8), 16)
+}
+
+function hexOf(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0')
 }

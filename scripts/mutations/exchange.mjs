@@ -6,8 +6,8 @@ export const EXCHANGE = [
   {
     name: 'exchange: equal digests need nothing more',
     file: 'runtime/sync/anti-entropy.ts',
-    from: 'if (peer.announcement.vectorDigest === own.digest) return',
-    to: '',
+    from: 'if (vectorDigest === this.#options.ownVector().digest) {',
+    to: 'if (vectorDigest === null) {',
     noticedBy: 'test/sync/exchange.test.ts',
   },
   {

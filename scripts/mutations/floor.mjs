@@ -104,8 +104,8 @@ export const FLOOR = [
   {
     name: 'floor: what another life covers is not what we hold',
     file: 'runtime/sync/floor.ts',
-    from: 'const isSame = stated !== undefined && !log.contradicts(stated.seq, stated.digest)',
-    to: 'const isSame = stated !== undefined',
+    from: ' || !isSameChain(history.log(member), vector)',
+    to: '',
     noticedBy: 'test/sync/floor.test.ts',
   },
   {
@@ -139,15 +139,15 @@ export const FLOOR = [
   {
     name: 'floor: the retired take no part',
     file: 'runtime/sync/floor.ts',
-    from: 'nodeOf(member.id) !== node && !retirement.isRetired(member.id)',
-    to: 'nodeOf(member.id) !== node',
+    from: 'nodeOf(id) !== nodeOf(self) && !retirement.isRetired(id)',
+    to: 'nodeOf(id) !== nodeOf(self)',
     noticedBy: 'test/sync/rules.test.ts',
   },
   {
     name: 'floor: below our own operations that nobody else can hold',
     file: 'runtime/sync/floor.ts',
-    from: 'let lowest = firstUnsealed',
-    to: 'let lowest: number | null = null',
+    from: 'firstUncoveredStage(this.#history, vector, end) ?? this.#firstUnsealed',
+    to: 'firstUncoveredStage(this.#history, vector, end)',
     noticedBy: 'test/sync/floor.test.ts',
   },
   {

@@ -160,7 +160,7 @@ export const MEMBERSHIP = [
   {
     name: 'epoch: it is gossiped',
     file: 'runtime/sync/retiring.ts',
-    from: 'if (number < this.#core.history.retirement.number) this.#gossip.noteBehind(now)',
+    from: 'if (number < this.#core.history.retirement.number) this.#gossip.noteBehind(this.#core.history.membership.size, now)',
     to: '',
     noticedBy: 'test/sync/epoch.test.ts',
   },

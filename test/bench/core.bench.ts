@@ -1,134 +1,161 @@
-import { decodeCbor, encodeCbor } from '../../runtime/base/cbor.ts'
-import { seededRandom } from '../../runtime/base/random.ts'
-import type { Value } from '../../runtime/state/value.ts'
-import { assertSame, BenchReplica, cpuOf, introduce } from './core-parts.ts'
-import { drawRequest, founders } from './workload.ts'
+import { execFile } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { promisify } from 'node:util'
+import type { Figures, Job } from './core-measure.ts'
+import { table } from './core-table.ts'
+import { figureOf, type RowKind, ROWS } from './core-rows.ts'
+import { type Sizes, type System, SYSTEMS } from './peers-adapters/systems.ts'
 
-interface Row {
-  readonly work: string
-  readonly ratioToFloor: number
-  readonly operationsPerCpuS: number
-  readonly bytesPerOperation: number
+export { measure } from './core-measure.ts'
+
+/** The folder of the packages that this benchmark compares with. */
+export const packages = 'test/bench/peers'
+
+export interface Options {
+  readonly smoke: boolean
+  /** This file, bundled. */
+  readonly module: string
+  /** Whether the packages are there. */
+  readonly hasPackages: boolean
 }
+
+export interface Row {
+  readonly work: string
+  readonly unit: string
+  readonly better: RowKind['better']
+  /** How many times as good as the best peer; null without peers. */
+  readonly ratioToBestPeer: number | null
+  readonly bestPeer: string
+  /** How many times as good as the bare map with CBOR messages; what is above 1 is not to be had. */
+  readonly ratioToFloor: number
+  readonly ratioToPackedFloor: number
+  readonly aim: string
+  readonly reached: boolean | null
+  readonly note: string
+  readonly figures: Figures
+}
+
+const FULL: Sizes = {
+  operations: 20_000,
+  shortJournal: 10_000,
+  longJournal: 100_000,
+  late: 1000,
+  partition: 50_000,
+  fleetInOrder: 200,
+  fleetAnyOrder: 200,
+  history: 100_000,
+}
+const SMOKE: Sizes = {
+  operations: 200,
+  shortJournal: 100,
+  longJournal: 200,
+  late: 20,
+  partition: 100,
+  fleetInOrder: 2,
+  fleetAnyOrder: 2,
+  history: 2000,
+}
+const RUNS = 3
 
 /**
- * The consistency protocol beside the floor: a bare Map that is told of each change by a message of the same CBOR
- * library, without order, history or gaps. What is above the ratio of 1 cannot be had.
+ * The consistency protocol beside other ways to keep a map equal on several nodes, and beside two floors, on the same seeded
+ * workload. Each system runs in processes of its own, in turn, and every work ends in a comparison of the states.
  */
-export function run({ smoke }: { readonly smoke: boolean }): Promise<{ rows: Row[] }> {
-  const count = smoke ? 200 : 20_000
-  // Once to warm up, once to count.
-  for (const size of [Math.min(count, 5000), count]) {
-    const rows = measure(size)
-    if (size === count) return Promise.resolve({ rows })
-  }
-  throw new Error('unreachable')
-}
-
-function measure(count: number): Row[] {
-  const floor = measureFloor(count)
-  const local = measureLocal(count)
-  const remote = measureRemote(count, local.frames)
-  const batched = measureBatches(count)
-  const late = measureLate(count)
-  return [
-    row('local, one message each', count, local.cpu, floor.localCpu, bytesOf(local.frames)),
-    row('remote, one by one', count, remote, floor.remoteCpu, bytesOf(local.frames)),
-    row('remote, batches of 100', count, batched.cpu, floor.remoteCpu, bytesOf(batched.frames)),
-    row(`late, one by one, into ${count}`, late.count, late.cpu, (floor.remoteCpu * late.count) / count, 0),
-  ]
-}
-
-function measureFloor(count: number): { localCpu: number; remoteCpu: number } {
-  const random = seededRandom(1)
-  const requests = Array.from({ length: count }, () => drawRequest(random).writes[0])
-  const frames: Uint8Array[] = []
-  const local = new Map<string, Value>()
-  const localCpu = cpuOf(() => {
-    for (const [index, write] of requests.entries()) {
-      if (write === undefined) continue
-      local.set(write.path, write.argument)
-      frames.push(encodeCbor([index, write.path, write.argument]))
+export async function run({ smoke, module, hasPackages }: Options): Promise<{ rows: Row[]; text: string }> {
+  const systems = SYSTEMS.filter(({ kind }) => hasPackages || kind !== 'peer')
+  const figures = new Map<string, Figures[]>()
+  const measured = async (system: System, parts: readonly Job['part'][]): Promise<void> => {
+    for (const part of parts) {
+      const sizes = smoke ? SMOKE : { ...FULL, ...system.smaller }
+      const known = figures.get(system.name) ?? []
+      const started = performance.now()
+      figures.set(system.name, [...known, await inChild(module, { system: system.name, part, sizes })])
+      if (!smoke) console.error(`${system.name}, ${part}: ${((performance.now() - started) / 1000).toFixed(1)} s`)
     }
-  })
-  const remote = new Map<string, unknown>()
-  const remoteCpu = cpuOf(() => {
-    for (const frame of frames) {
-      const message = decodeCbor(frame, 4)
-      if (Array.isArray(message)) remote.set(String(message[1]), message[2])
-    }
-  })
-  if (remote.size !== local.size) throw new Error('the floor did not converge')
-  return { localCpu, remoteCpu }
-}
-
-function measureLocal(count: number): { cpu: number; frames: Uint8Array[] } {
-  const random = seededRandom(1)
-  const pair = pairOf()
-  const [author] = pair
-  const requests = Array.from({ length: count }, () => drawRequest(random))
-  const cpu = cpuOf(() => {
-    for (const request of requests) author.carryOut(author.replica.issue(request, 0, 0).outputs)
-  })
-  return { cpu, frames: author.frames }
-}
-
-function measureRemote(count: number, frames: readonly Uint8Array[]): number {
-  const [, reader] = pairOf()
-  const cpu = cpuOf(() => {
-    for (const frame of frames) reader.receive(frame)
-  })
-  if (reader.replica.inspect(0).journalLength !== count) throw new Error('operations are missing')
-  return cpu
-}
-
-function measureBatches(count: number): { cpu: number; frames: Uint8Array[] } {
-  const random = seededRandom(1)
-  const pair = pairOf()
-  const [author, reader] = pair
-  for (let done = 0; done < count; done += 100) {
-    for (let index = 0; index < 100; index++) author.replica.issue(drawRequest(random), 1000, 0)
-    author.carryOut(author.replica.flush(0))
   }
-  const cpu = cpuOf(() => {
-    for (const frame of author.frames) reader.receive(frame)
+  if (smoke) for (const system of systems) await measured(system, ['everything'])
+  else {
+    for (const system of systems) await measured(system, ['save', 'memory'])
+    for (const system of systems) if (system.kind === 'ours') await measured(system, ['memory-folded'])
+    for (let round = 0; round < RUNS; round++)
+      for (const system of systems) await measured(system, ['work', 'cold-start'])
+  }
+  const medians = new Map(systems.map(({ name }) => [name, mediansOf(figures.get(name) ?? [])]))
+  const rows = ROWS.map((kind) => rowOf(kind, systems, medians))
+  return { rows, text: table(rows, systems, smoke ? 1 : RUNS) }
+}
+
+async function inChild(module: string, job: Omit<Job, 'file' | 'importMs'>): Promise<Figures> {
+  const folder = `${tmpdir()}/fleetstep-bench`
+  mkdirSync(folder, { recursive: true })
+  const file = `${folder}/${process.pid}-${job.system}.json`
+  const script = `
+    const before = process.cpuUsage()
+    const { measure } = await import(${JSON.stringify(module)})
+    const used = process.cpuUsage(before)
+    const job = { ...${JSON.stringify({ ...job, file })}, importMs: (used.user + used.system) / 1000 }
+    console.log('\\n' + JSON.stringify(await measure(job)))`
+  const child = promisify(execFile)(process.execPath, ['--expose-gc', '--input-type=module', '-e', script])
+  const { stdout } = await child.catch((error: Error & { stderr: string }) => {
+    throw new Error(`${job.system}, ${job.part}: ${error.stderr}`)
   })
-  assertSame(pair)
-  return { cpu, frames: author.frames }
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Figures
 }
 
-/** One member was away and comes back with operations that belong far back in the journal. */
-function measureLate(count: number): { cpu: number; count: number } {
-  const random = seededRandom(3)
-  const pair = pairOf()
-  const [busy, away] = pair
-  const lateCount = Math.min(1000, count)
-  for (let index = 0; index < lateCount; index++) away.carryOut(away.replica.issue(drawRequest(random), 0, 0).outputs)
-  for (let index = 0; index < count; index++) busy.carryOut(busy.replica.issue(drawRequest(random), 0, 0).outputs)
-  const cpu = cpuOf(() => {
-    for (const frame of away.frames) busy.receive(frame)
-  })
-  for (const frame of busy.frames) away.receive(frame)
-  assertSame(pair)
-  return { cpu, count: lateCount }
+function mediansOf(runs: readonly Figures[]): Figures {
+  const names = new Set(runs.flatMap((figures) => Object.keys(figures)))
+  const medians = new Map<string, number>()
+  for (const name of names) {
+    const sorted = runs.flatMap((figures) => figures[name] ?? []).sort((left, right) => left - right)
+    medians.set(name, sorted[sorted.length >>> 1] ?? 0)
+  }
+  const growth = (medians.get('longLateMean') ?? 1) / (medians.get('shortLateMean') ?? 1)
+  return { ...Object.fromEntries(medians), lateGrowth: growth }
 }
 
-function pairOf(): readonly [BenchReplica, BenchReplica] {
-  const genesis = founders(2)
-  const pair = [new BenchReplica(genesis, 0), new BenchReplica(genesis, 1)] as const
-  introduce(pair)
-  return pair
-}
-
-function row(work: string, count: number, cpu: number, floorCpu: number, bytes: number): Row {
+function rowOf(kind: RowKind, systems: readonly System[], medians: ReadonlyMap<string, Figures>): Row {
+  const figures: Record<string, number> = {}
+  for (const { name } of systems) {
+    const figure = figureOf(kind, medians.get(name) ?? {})
+    // A growth of memory below a measurable one counts as the smallest that is measurable.
+    if (figure !== undefined) figures[name] = Math.max(figure, 0.001)
+  }
+  const ours = figures['fleetstep'] ?? 0
+  const ratioTo = (other: number): number => (kind.better === 'more' ? ours / other : other / ours)
+  const [best] = systems
+    .filter((system) => system.kind === 'peer')
+    .flatMap(({ name }) => (figures[name] === undefined ? [] : [{ name, ratio: ratioTo(figures[name]) }]))
+    .sort((left, right) => left.ratio - right.ratio)
+  const ratioToFloor = ratioTo(figures['floor-cbor'] ?? 1)
+  const { ofPeer, ofFloor, figure } = kind.aim ?? {}
+  const isReached = [
+    ofPeer === undefined || best === undefined ? null : best.ratio >= ofPeer,
+    ofFloor === undefined ? null : ratioToFloor >= ofFloor,
+    figure === undefined ? null : ours <= figure,
+  ].filter((reached) => reached !== null)
   return {
-    work,
-    ratioToFloor: floorCpu / cpu,
-    operationsPerCpuS: Math.round((count / cpu) * 1e6),
-    bytesPerOperation: Math.round((bytes / count) * 10) / 10,
+    work: kind.work,
+    unit: kind.unit,
+    better: kind.better,
+    ratioToBestPeer: best?.ratio ?? null,
+    bestPeer: best?.name ?? '',
+    ratioToFloor,
+    ratioToPackedFloor: ratioTo(figures['floor-packed'] ?? 1),
+    aim: aimText(kind),
+    reached: isReached.length === 0 ? null : isReached.every((reached) => reached),
+    note: kind.note ?? '',
+    figures,
   }
 }
 
-function bytesOf(frames: readonly Uint8Array[]): number {
-  return frames.reduce((total, frame) => total + frame.length, 0)
+function aimText({ aim, unit }: RowKind): string {
+  const { ofPeer, ofFloor, figure } = aim ?? {}
+  return [
+    ofPeer === undefined ? [] : `${ofPeer}x peer`,
+    ofFloor === undefined ? [] : `${ofFloor}x floor`,
+    figure === undefined ? [] : `${figure} ${unit}`,
+  ]
+    .flat()
+    .join(', ')
 }

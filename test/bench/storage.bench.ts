@@ -1,8 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, join } from 'node:path'
 import { obstacleToLoopDisks, LoopDisk } from '../faults/loop-disk.ts'
 import { runTool } from '../faults/run-tool.ts'
 import {
@@ -53,6 +52,9 @@ interface Work {
   readonly warmUp: number
   readonly intervalMs: number
 }
+
+/** LMDB is no dependency of the product, so it is fetched when it is asked for. */
+export const packages = 'test/bench/peers'
 
 export async function run({ smoke }: { readonly smoke: boolean }): Promise<{ rows: readonly Row[] }> {
   const obstacle = smoke ? null : obstacleToLoopDisks()
@@ -106,7 +108,6 @@ const SUBJECTS: readonly Subject[] = [
 ]
 
 async function countAtDevices(): Promise<readonly Row[]> {
-  installPeers()
   const folder = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fleetstep-bench-'))
   const disks: CountedDisk[] = []
   try {
@@ -231,12 +232,3 @@ class CountedDisk {
 }
 
 const DISK_BYTES = 256 * 1024 * 1024
-
-/** LMDB is no dependency of the product, so it is fetched when it is asked for. */
-function installPeers(): void {
-  const folder = resolve('test', 'bench', 'peers')
-  if (existsSync(join(folder, 'node_modules', 'lmdb'))) return
-  console.error('Installing what the benchmarks compare with, with npm ci.')
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, stdio: 'inherit' })
-  if (status !== 0) throw new Error('npm ci failed in test/bench/peers: its own words are above')
-}
