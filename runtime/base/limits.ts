@@ -310,8 +310,14 @@ export const SERIAL_LOSS_MEMORY_BYTES: number = 256 * 1024
 export const SERIAL_LOSS_PRIOR_BYTES: number = 32 * 1024
 /** Time for opening a port: a USB adapter that hangs must not stop the attempts. */
 export const SERIAL_OPEN_TIMEOUT_MS = 5000
+/** Longest pause before a port is tried again: nobody else is burdened by it, and somebody has just plugged it in. */
+export const SERIAL_REOPEN_MAX_MS = 5000
 /** Time for saying goodbye; whoever waits for the end of the daemon waits no longer. */
 export const SERIAL_GOODBYE_MS = 300
+/** Serial ports of a machine that are looked at; a kernel keeps places for some dozens. */
+export const SERIAL_DEVICES_MAX = 1024
+/** Processes that are looked at for the one that holds a port. */
+export const SERIAL_PROCESSES_MAX = 4096
 /** Slowest line: one frame of the least payload takes 0.6 s. */
 export const SERIAL_BAUD_MIN = 1200
 /** Fastest line: what USB adapters carry. */

@@ -1,11 +1,17 @@
 import type { Clock } from '../../base/clock.ts'
 import { assert } from '../../base/errors.ts'
-import { FRAME_BYTES_MAX, RECONNECT_STABLE_MS, SERIAL_GOODBYE_MS, SERIAL_OPEN_TIMEOUT_MS } from '../../base/limits.ts'
+import {
+  FRAME_BYTES_MAX,
+  RECONNECT_DELAY_MIN_MS,
+  SERIAL_GOODBYE_MS,
+  SERIAL_OPEN_TIMEOUT_MS,
+  SERIAL_REOPEN_MAX_MS,
+} from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import { copyCounters, countDropped, countReceived, countSent, newCounters } from '../counters.ts'
 import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus } from '../link.ts'
-import { DEFAULT_RECONNECT_TIMING, reconnectDelayMs } from '../reconnect.ts'
+import { type ReconnectTiming, reconnectDelayMs } from '../reconnect.ts'
 import type { LineMachine, LineOutput, LineStatistics } from './machine.ts'
 import type { OpenPort, OpenSerialPort } from './port-events.ts'
 
@@ -29,10 +35,12 @@ export interface SerialLinkStatus extends LinkStatus {
   readonly line: LineStatistics
 }
 
+const REOPEN_TIMING: ReconnectTiming = { delayMinMs: RECONNECT_DELAY_MIN_MS, delayMaxMs: SERIAL_REOPEN_MAX_MS }
+
 type PortState =
   | { readonly kind: 'closed' }
   | { readonly kind: 'opening'; readonly port: OpenPort; readonly cancel: () => void }
-  | { readonly kind: 'open'; readonly port: OpenPort; readonly since: number }
+  | { readonly kind: 'open'; readonly port: OpenPort }
   /** Until the next attempt. */
   | { readonly kind: 'waiting'; readonly cancel: () => void }
 
@@ -116,8 +124,9 @@ export class SerialLink implements Link {
     const leftAt = machine.goodbye(clock.now())
     for (const output of machine.take()) if (output.kind === 'write') port.port.write(output.bytes)
     this.#noteLost()
-    await this.#reached(Math.min(leftAt, clock.now() + SERIAL_GOODBYE_MS))
-    await port.port.close()
+    const latest = clock.now() + SERIAL_GOODBYE_MS
+    await this.#reached(Math.min(leftAt, latest))
+    await Promise.race([port.port.close(), this.#reached(latest)])
   }
 
   status(): SerialLinkStatus {
@@ -160,7 +169,7 @@ export class SerialLink implements Link {
     const { clock, machine } = this.#options
     this.#port.cancel()
     this.#device = device
-    this.#port = { kind: 'open', port: this.#port.port, since: clock.now() }
+    this.#port = { kind: 'open', port: this.#port.port }
     machine.start(clock.now())
     this.#carryOut()
   }
@@ -169,9 +178,7 @@ export class SerialLink implements Link {
     const { clock, random, machine } = this.#options
     const port = this.#port
     if (port.kind === 'opening') port.cancel()
-    const wasStable = port.kind === 'open' && clock.now() - port.since >= RECONNECT_STABLE_MS
-    if (wasStable) this.#attempts = 0
-    const delayMs = reconnectDelayMs(this.#attempts, DEFAULT_RECONNECT_TIMING, random)
+    const delayMs = reconnectDelayMs(this.#attempts, REOPEN_TIMING, random)
     this.#attempts += 1
     this.#port = {
       kind: 'waiting',
@@ -229,6 +236,7 @@ export class SerialLink implements Link {
 
   #noteUp(): void {
     this.#isUp = true
+    this.#attempts = 0
     this.#cause = null
     this.#hasToldDown = false
     if (this.#hasBeenUp) this.#counters.reconnects += 1

@@ -57,14 +57,12 @@ export class GatewayFleet {
     }
   }
 
-  /** All have executed the same operations in the same order. */
+  /** All hold the same operations, on their disks, and the same state. */
   get isConverged(): boolean {
-    const [first, ...others] = this.gateways.map((gateway) => {
-      const { journal, members } = gateway.inspect()
-      const held = members.map(({ member, held: seq }) => `${member}:${seq}`)
-      return JSON.stringify([held.sort(), journal.map(({ id }) => id)])
-    })
-    return others.every((other) => other === first)
+    const [first, ...others] = this.gateways.map((gateway) => JSON.stringify(gateway.inspect().vector))
+    if (others.some((other) => other !== first)) return false
+    const states = this.gateways.map(({ state }) => JSON.stringify(state.entries()))
+    return states.every((state) => state === states[0])
   }
 
   async close(): Promise<void> {
