@@ -65,6 +65,10 @@ links:
     # caFile: /etc/fleetstep/ca.pem          # for mqtts://
     # certificateFile: /etc/fleetstep/gateway.pem
     # keyFile: /etc/fleetstep/gateway.key
+  # A cable to another gateway. fleetstep serial list prints the names of the ports that this machine has.
+  # - kind: serial
+  #   port: usb:0403:6001:A5069RR4
+  #   baud: 115200                           # the same on both sides
 
 # controlSocket: /run/fleetstep/gateway-1.sock
 logLevel: info                               # debug, info, warn or error

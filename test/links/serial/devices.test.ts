@@ -76,7 +76,9 @@ test('a console, a login and the mini-UART of a Pi are told with what to do', (t
       'dev/ttyAMA0': '',
       'dev/serial0': '-> ttyS0',
       'proc/cmdline': 'console=serial0,115200 console=tty1 root=PARTUUID=1 rootwait\n',
-      'proc/77/cmdline': ['/sbin/agetty', '-o', '-p -- u', '--keep-baud', '115200,57600', 'ttyS0', 'vt220', ''].join('\0'),
+      'proc/77/cmdline': ['/sbin/agetty', '-o', '-p -- u', '--keep-baud', '115200,57600', 'ttyS0', 'vt220', ''].join(
+        '\0',
+      ),
     }),
   )
   const [ama, mini] = devices.list()
