@@ -314,6 +314,37 @@ export const SERIAL_OPEN_TIMEOUT_MS = 5000
 export const SERIAL_REOPEN_MAX_MS = 5000
 /** Time for saying goodbye; whoever waits for the end of the daemon waits no longer. */
 export const SERIAL_GOODBYE_MS = 300
+/** Highest address on a bus, and so the most stations: RS-485 drives 32 loads, and each waits for the others' turns. */
+export const SERIAL_BUS_ADDRESS_MAX = 16
+/** Time that all turns of a bus take together when everybody has much to send. */
+export const SERIAL_BUS_ROTATION_MS = 1600
+/** Longest turn of one station: twenty times what passing the token takes. */
+export const SERIAL_BUS_TURN_MAX_MS = 400
+/** Frames that a station may send in its turn at least, however slow the line is. */
+export const SERIAL_BUS_TURN_FRAMES_MIN = 4
+/** Time that a station with nothing to say keeps the token, so that an idle bus does not keep its machines busy. */
+export const SERIAL_BUS_IDLE_TURN_MS = 20
+/** Time in which a station must begin to use the token that it was given: USB adapters and busy machines take up to 40 ms. */
+export const SERIAL_BUS_USAGE_MS = 100
+/** Time without any byte after which the token is lost: more than a station may take to pass it twice. */
+export const SERIAL_BUS_LOST_MS = 500
+/** So much later does each next address make a new token, so that only one does. */
+export const SERIAL_BUS_LOST_STEP_MS = 40
+/** Time between two invitations to stations that are not in the ring. */
+export const SERIAL_BUS_INVITE_MS = 5000
+/** The same while a station is alone. */
+export const SERIAL_BUS_INVITE_ALONE_MS = 500
+/** Time in which those who are invited answer, each at a random moment of the first half. */
+export const SERIAL_BUS_INVITATION_MS = 100
+/** Time that a station listens before it takes part, so that it hears who has its address. */
+export const SERIAL_BUS_LISTEN_MS = 1500
+/** Time between two HELLOs while nothing has changed. */
+export const SERIAL_BUS_HELLO_MS = 10_000
+/** Shortest pause of a station whose address another one has; it is doubled at random. */
+export const SERIAL_BUS_CONFLICT_MS = 10_000
+/** Time after its own frame in which a station takes what carries its address for its own echo. */
+export const SERIAL_BUS_ECHO_MS = 60
+
 /** Serial ports of a machine that are looked at; a kernel keeps places for some dozens. */
 export const SERIAL_DEVICES_MAX = 1024
 /** Processes that are looked at for the one that holds a port. */

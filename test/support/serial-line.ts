@@ -21,6 +21,8 @@ export interface LineOptions extends LineFaults {
   readonly seed?: number
   /** Bytes are delivered at multiples of this, as the latency timer of a USB adapter does; 0 delivers each write at its end. */
   readonly latencyMs?: number
+  /** A write is delivered in pieces of this length, as a UART does; whole if not given. */
+  readonly sliceMs?: number
   /** One at a time: what is sent by two at once reaches everybody as noise. */
   readonly isShared?: boolean
   /** On a shared line a sender hears itself too, as adapters without a switch for it do. */
@@ -93,15 +95,24 @@ export class EmulatedLine {
     const transmission: Transmission = { from, start, end, isGarbled: false }
     if (isShared) this.#collide(transmission)
     this.#underWay.add(transmission)
-    const at = latencyMs > 0 ? Math.ceil(end / latencyMs) * latencyMs : end
-    clock.schedule(at, () => {
-      if (!this.#underWay.delete(transmission)) return
-      for (const to of this.#ends) {
-        if (to === from && this.#options.hasEcho !== true) continue
-        this.delivered += bytes.length
-        to.deliver(transmission.isGarbled ? this.#noise(bytes.length) : this.#distort(bytes))
-      }
-    })
+    const sliceBytes = Math.max(1, Math.floor(((this.#options.sliceMs ?? Infinity) * baud) / 10_000))
+    for (let at = 0; at < bytes.length; at += sliceBytes) {
+      const slice = bytes.subarray(at, at + sliceBytes)
+      const sliceEnd = start + ((at + slice.length) * 10_000) / baud
+      const due = latencyMs > 0 ? Math.ceil(sliceEnd / latencyMs) * latencyMs : sliceEnd
+      const isLast = at + slice.length === bytes.length
+      clock.schedule(due, () => this.#deliver(slice, transmission, isLast))
+    }
+  }
+
+  #deliver(bytes: Uint8Array, transmission: Transmission, isLast: boolean): void {
+    if (!this.#underWay.has(transmission)) return
+    if (isLast) this.#underWay.delete(transmission)
+    for (const to of this.#ends) {
+      if (to === transmission.from && this.#options.hasEcho !== true) continue
+      this.delivered += bytes.length
+      to.deliver(transmission.isGarbled ? this.#noise(bytes.length) : this.#distort(bytes))
+    }
   }
 
   #collide(transmission: Transmission): void {

@@ -1,26 +1,33 @@
 import { SERIAL_WINDOW } from '../../base/limits.ts'
-import type { Acknowledgement, Data } from './packet.ts'
+import type { Acknowledgement } from './packet.ts'
+
+/** A frame of data, between two or on a bus; `seq` and `transmission` count modulo 256. */
+export interface Numbered {
+  readonly seq: number
+  readonly transmission: number
+  readonly payload: Uint8Array
+}
 
 /** What a frame of data was, and the frames that are in order now. */
-export interface Reception {
+export interface Reception<Frame> {
   readonly kind: 'new' | 'duplicate' | 'outside'
   /** Transmissions before this one did not come. */
   readonly isAfterLoss: boolean
-  readonly inOrder: readonly Data[]
+  readonly inOrder: readonly Frame[]
 }
 
 /** The receiving half of selective repeat. It holds at most a window of frames that came before their turn. */
-export class ArqReceiver {
+export class ArqReceiver<Frame extends Numbered = Numbered> {
   #next: number
   #newest = -1
-  readonly #early = new Map<number, Data>()
+  readonly #early = new Map<number, Frame>()
 
   /** @param next the first seq, modulo 256 */
   constructor(next = 0) {
     this.#next = next
   }
 
-  receive(data: Data): Reception {
+  receive(data: Frame): Reception<Frame> {
     const isAfterLoss = this.#newest >= 0 && data.transmission !== ((this.#newest + 1) & 0xff)
     const distance = (data.seq - this.#next) & 0xff
     const isDuplicate = distance >= 256 - SERIAL_WINDOW || this.#early.has(data.seq)
@@ -29,7 +36,7 @@ export class ArqReceiver {
     if (isDuplicate) return { kind: 'duplicate', isAfterLoss, inOrder: [] }
     // The frame shares its memory with what the port delivered, so what is kept is copied.
     this.#early.set(data.seq, distance === 0 ? data : { ...data, payload: data.payload.slice() })
-    const inOrder: Data[] = []
+    const inOrder: Frame[] = []
     for (let next = this.#early.get(this.#next); next !== undefined; next = this.#early.get(this.#next)) {
       inOrder.push(next)
       this.#early.delete(this.#next)

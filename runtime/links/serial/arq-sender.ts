@@ -53,12 +53,10 @@ export class ArqSender {
     return oldest === undefined || this.#nextSeq - oldest < this.#window
   }
 
-  get isIdle(): boolean {
-    return this.#outstanding.size === 0
-  }
-
-  get nextSeq(): number {
-    return this.#nextSeq
+  /** The first frame that `receiver` still needs, modulo 256. */
+  startFor(receiver: number): number {
+    for (const { seq, missing } of this.#outstanding.values()) if (missing.has(receiver)) return seq & 0xff
+    return this.#nextSeq & 0xff
   }
 
   get outstandingMessages(): number {
@@ -71,6 +69,23 @@ export class ArqSender {
   lost(): Outstanding | null {
     for (const frame of this.#outstanding.values()) if (frame.isLost) return frame
     return null
+  }
+
+  /** From the next piece on. */
+  addReceiver(receiver: number): void {
+    this.#receivers.add(receiver)
+  }
+
+  /** @returns messages whose last byte everybody has who is left */
+  removeReceiver(receiver: number): number {
+    this.#receivers.delete(receiver)
+    let messages = 0
+    for (const frame of this.#outstanding.values()) {
+      if (!frame.missing.delete(receiver) || frame.missing.size > 0) continue
+      this.#outstanding.delete(frame.seq)
+      messages += frame.piece.messages
+    }
+    return messages
   }
 
   add(piece: Piece): Outstanding {

@@ -31,7 +31,7 @@ export class Session {
   readonly #pacer: Pacer
   readonly #statistics: LineStatistics
   readonly #sender: ArqSender
-  readonly #receiver = new ArqReceiver()
+  readonly #receiver = new ArqReceiver<Data>()
   readonly #incoming = new StreamReceiver()
   readonly #losses: LossMeter
   readonly #roundTrip: RoundTrip

@@ -22,6 +22,8 @@ export interface Piece {
   readonly stream: Stream
   readonly payload: Uint8Array
   readonly messages: number
+  /** The payload begins with a message. */
+  readonly isFirst: boolean
 }
 
 export function streamOf(channel: Channel): Stream {
@@ -42,6 +44,8 @@ interface Queue {
   /** Bytes of the first message that have gone into a piece. */
   offset: number
   bytes: number
+  /** The next piece ends where the message ends that is under way. */
+  isToBeAligned: boolean
 }
 
 /** What waits for the line, bounded, in streams of which the most urgent goes first. */
@@ -96,7 +100,9 @@ export class StreamSender {
     const stream = this.#nextStream()
     if (stream === null) return null
     const queue = this.#queues[stream]
-    const payload = new Uint8Array(Math.min(bytesMax, queue.bytes - queue.offset))
+    const isFirst = queue.offset === 0
+    const rest = queue.isToBeAligned ? (queue.messages[0]?.length ?? 0) : queue.bytes
+    const payload = new Uint8Array(Math.min(bytesMax, rest - queue.offset))
     let length = 0
     let messages = 0
     for (
@@ -112,10 +118,22 @@ export class StreamSender {
       queue.messages.shift()
       queue.bytes -= message.length
       queue.offset = 0
+      queue.isToBeAligned = false
       messages += 1
       if (stream === 'bulk') this.#noteGone(message, now)
     }
-    return { stream, payload, messages }
+    return { stream, payload, messages, isFirst }
+  }
+
+  /** Somebody has come who does not know the beginning of what is under way: let the message after it begin a piece. */
+  align(): void {
+    for (const stream of STREAMS) this.#queues[stream].isToBeAligned = this.#queues[stream].offset > 0
+  }
+
+  /** Nobody is there to hear what waits. */
+  clear(): void {
+    for (const stream of STREAMS) Object.assign(this.#queues[stream], newQueue())
+    this.#answers.clear()
   }
 
   #hasPlaceFor(bytes: number, stream: Stream): boolean {
@@ -151,12 +169,22 @@ export class StreamReceiver {
     live: newPartial(),
     bulk: newPartial(),
   }
+  /** Streams whose beginning has been seen. */
+  readonly #begun: Set<Stream>
+
+  /** @param isFromStart false for a station that comes while messages are under way */
+  constructor(isFromStart: boolean = true) {
+    this.#begun = new Set(isFromStart ? STREAMS : [])
+  }
 
   /**
    * @param payload the next piece of the stream
+   * @param isFirst it begins with a message
    * @returns the messages that end in it; null if it states a length that no message has
    */
-  take(stream: Stream, payload: Uint8Array): Uint8Array[] | null {
+  take(stream: Stream, payload: Uint8Array, isFirst: boolean = false): Uint8Array[] | null {
+    if (isFirst) this.#begun.add(stream)
+    if (!this.#begun.has(stream)) return []
     const partial = this.#partial[stream]
     const messages: Uint8Array[] = []
     let at = 0
@@ -196,7 +224,7 @@ function newPartial(): Partial {
 }
 
 function newQueue(): Queue {
-  return { messages: [], offset: 0, bytes: 0 }
+  return { messages: [], offset: 0, bytes: 0, isToBeAligned: false }
 }
 
 function withLength(frame: Uint8Array): Uint8Array {
