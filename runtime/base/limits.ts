@@ -308,6 +308,8 @@ export const SERIAL_URGENT_STREAK_MAX = 15
 export const SERIAL_LOSS_MEMORY_BYTES: number = 256 * 1024
 /** Bytes that the measure of losses begins with, as if they had passed whole: one loss at the beginning changes nothing. */
 export const SERIAL_LOSS_PRIOR_BYTES: number = 32 * 1024
+/** Bytes of a message on a line: a frame of a link, and on a bus whom it is for. */
+export const SERIAL_MESSAGE_BYTES_MAX: number = FRAME_BYTES_MAX + 1
 /** Time for opening a port: a USB adapter that hangs must not stop the attempts. */
 export const SERIAL_OPEN_TIMEOUT_MS = 5000
 /** Longest pause before a port is tried again: nobody else is burdened by it, and somebody has just plugged it in. */
@@ -330,18 +332,22 @@ export const SERIAL_BUS_USAGE_MS = 100
 export const SERIAL_BUS_LOST_MS = 500
 /** So much later does each next address make a new token, so that only one does. */
 export const SERIAL_BUS_LOST_STEP_MS = 40
-/** Time between two invitations to stations that are not in the ring. */
-export const SERIAL_BUS_INVITE_MS = 5000
+/** Time between two invitations to stations that are not in the ring: each costs what it takes to wait for an answer. */
+export const SERIAL_BUS_INVITE_MS = 8000
 /** The same while a station is alone. */
 export const SERIAL_BUS_INVITE_ALONE_MS = 500
 /** Time in which those who are invited answer, each at a random moment of the first half. */
 export const SERIAL_BUS_INVITATION_MS = 100
+/** Time in which a station that hears others should have been taken in. */
+export const SERIAL_BUS_ANSWER_MS = 30_000
 /** Time that a station listens before it takes part, so that it hears who has its address. */
 export const SERIAL_BUS_LISTEN_MS = 1500
 /** Time between two HELLOs while nothing has changed. */
-export const SERIAL_BUS_HELLO_MS = 10_000
+export const SERIAL_BUS_HELLO_MS = 30_000
 /** Shortest pause of a station whose address another one has; it is doubled at random. */
 export const SERIAL_BUS_CONFLICT_MS = 10_000
+/** Turns in a row after which nobody uses the token, at which a station takes its address for used twice. */
+export const SERIAL_BUS_TURNS_IN_VAIN_MAX = 4
 /** Time after its own frame in which a station takes what carries its address for its own echo. */
 export const SERIAL_BUS_ECHO_MS = 60
 

@@ -26,8 +26,8 @@ function mqttLoader(link: MqttConfig): () => Promise<LinkFactory> {
   }
 }
 
-function serialLoader({ name, port, baud, payload }: SerialConfig): () => Promise<LinkFactory> {
-  const options = { name, port, baud, payload: payload ?? undefined }
+function serialLoader({ name, port, baud, payload, address }: SerialConfig): () => Promise<LinkFactory> {
+  const options = { name, port, baud, payload: payload ?? undefined, address: address ?? undefined }
   return async () => {
     const { serialLink } = await import('../links/serial/open.ts')
     return (context) => serialLink({ ...context, ...options })

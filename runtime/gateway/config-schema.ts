@@ -9,6 +9,7 @@ import {
   SERIAL_BAUD_DEFAULT,
   SERIAL_BAUD_MAX,
   SERIAL_BAUD_MIN,
+  SERIAL_BUS_ADDRESS_MAX,
   SERIAL_PAYLOAD_MAX,
   SERIAL_PAYLOAD_MIN,
 } from '../base/limits.ts'
@@ -61,6 +62,8 @@ export interface SerialSettings {
   readonly baud: number
   /** Bytes of payload in a frame, or null for what fits the baud. */
   readonly payload: number | null
+  /** Of this station on a bus of several, or null for a line between two. */
+  readonly address: number | null
 }
 
 /** The first thing that is wrong: keys and list places from the top, and one line of what to do. */
@@ -135,6 +138,10 @@ const SERIAL = v.strictObject({
   ),
   payload: v.optional(
     v.nullable(v.pipe(v.number(), v.integer(), v.minValue(SERIAL_PAYLOAD_MIN), v.maxValue(SERIAL_PAYLOAD_MAX))),
+    null,
+  ),
+  address: v.optional(
+    v.nullable(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(SERIAL_BUS_ADDRESS_MAX))),
     null,
   ),
 })

@@ -1,12 +1,14 @@
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
+import { payloadFor } from '../../runtime/links/serial/pacing.ts'
 import { PointToPoint } from '../../runtime/links/serial/point-to-point.ts'
 import { serialPort } from '../../runtime/links/serial/port.ts'
 import type { OpenSerialPort } from '../../runtime/links/serial/port-events.ts'
 import { SerialLink } from '../../runtime/links/serial/serial-link.ts'
 import type { Clock } from '../../runtime/base/clock.ts'
 import { realClock, SteppedClock, until } from '../links/clocks.ts'
+import { BusRig, busNode } from '../links/serial/bus-fixture.ts'
 import { LineLoad, LoadedEnd } from '../support/line-load.ts'
 import { PTY_SKIP, startPtyLine } from '../support/pty-line.ts'
 import { EmulatedLine, type LineFaults } from '../support/serial-line.ts'
@@ -44,6 +46,7 @@ const CASES: readonly Case[] = [
 
 export async function run({ smoke }: { readonly smoke: boolean }): Promise<{ rows: Row[] }> {
   const rows = CASES.map((one) => measureEmulated(one, smoke ? 3 : 120))
+  for (const baud of [115_200, 9600]) rows.push(measureBus(baud, 4, smoke ? 5 : 240))
   if (PTY_SKIP === false) rows.push(await measureTerminals(smoke ? 1 : 15))
   return { rows }
 }
@@ -59,8 +62,43 @@ function measureEmulated({ name, baud, payload, isBoth = false, faults = {} }: C
   const cpu = process.cpuUsage()
   while (clock.now() < start + seconds * 1000) clock.step()
   const { user, system } = process.cpuUsage(cpu)
-  const limit = limitOf(payload ?? (baud < 20_000 ? 277 : 480), faults)
+  const limit = limitOf(payload ?? payloadFor(baud), faults)
   return row(name, baud, seconds, loads, isBoth, limit, (user + system) / 1e4 / seconds)
+}
+
+/** All stations send as much as they can; each byte counts once, when everybody has it. */
+function measureBus(baud: number, count: number, seconds: number): Row {
+  const rig = new BusRig({ baud })
+  const addresses = Array.from({ length: count }, (_, index) => index + 1)
+  const links = addresses.map((address) => rig.station(busNode(address), address))
+  const received = links.map(() => 0)
+  const ends = links.map((link, index) => {
+    const end = new LoadedEnd()
+    end.out = new LineLoad(link, index, 2000)
+    end.onFrame = (frame) => {
+      received[index] = (received[index] ?? 0) + frame.length
+      return true
+    }
+    return end
+  })
+  links.forEach((link, index) => link.open(ends[index] ?? new LoadedEnd()))
+  rig.until(() => links.every((link) => link.status().peer.split(',').length === count), 'all are together')
+  rig.pass(5000)
+  const before = [...received]
+  const cpu = process.cpuUsage()
+  rig.pass(seconds * 1000)
+  const { user, system } = process.cpuUsage(cpu)
+  const carried = received.reduce((sum, bytes, index) => sum + bytes - (before[index] ?? 0), 0) / (count - 1)
+  const ratioOfLine = carried / ((baud / 10) * seconds)
+  const theoreticalLimit = limitOf(payloadFor(baud), {})
+  const line = `bus of ${count} at ${baud.toLocaleString('en')}`
+  return {
+    line,
+    ratioOfLine,
+    theoreticalLimit,
+    ratioOfLimit: ratioOfLine / theoreticalLimit,
+    cpuPercent: (user + system) / 1e4 / seconds,
+  }
 }
 
 /** The real serial library on two terminals, with the emulator between them at the pace of a real line. */

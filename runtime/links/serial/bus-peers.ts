@@ -68,6 +68,10 @@ export class BusPeers {
     return this.#addresses().every((other) => other > address)
   }
 
+  addressOf(node: NodeId): number | null {
+    return this.all().find(({ identity }) => identity?.node === node)?.address ?? null
+  }
+
   /** Passes over a station that does not use the token, until it is heard again. */
   skip(address: number): void {
     const peer = this.#peers.get(address)

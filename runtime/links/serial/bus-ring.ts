@@ -10,6 +10,7 @@ import {
   SERIAL_BUS_LISTEN_MS,
   SERIAL_BUS_LOST_MS,
   SERIAL_BUS_LOST_STEP_MS,
+  SERIAL_BUS_TURNS_IN_VAIN_MAX,
   SERIAL_BUS_USAGE_MS,
 } from '../../base/limits.ts'
 import { fraction, type Random } from '../../base/random.ts'
@@ -22,10 +23,14 @@ export interface BusRingOptions {
   readonly random: Random
   readonly pacer: Pacer
   readonly peers: BusPeers
+  /** What the longest frame takes. */
+  readonly frameMs: number
+  /** How long it takes at most until the token is back. */
+  readonly rotationMs: () => number
 }
 
-/** What the station does now: its turn begins, it sends data, or it writes one frame of the ring. */
-export type RingTask = 'turn' | 'speak' | 'here' | 'invite' | 'hello' | { readonly to: number }
+/** What the station does now: its turn begins, it has to leave because another has its address, it sends data, or it writes one frame of the ring. */
+export type RingTask = 'turn' | 'aside' | 'speak' | 'here' | 'invite' | 'hello' | { readonly to: number }
 
 type State =
   | { readonly kind: 'closed' }
@@ -56,7 +61,13 @@ export class BusRing {
   /** When to answer an invitation. */
   #hereAt: Monotonic | null = null
   #inviteAt: Monotonic = 0
+  /** Somebody has answered the last invitation: the next turn brings another one. */
+  #mayBeMore = false
   #helloAt: Monotonic = 0
+  /** To whom the token went last, until that station is heard in time. */
+  #passedTo: number | null = null
+  /** Turns in a row after which nobody used the token: two with one address that speak at the same moments. */
+  #turnsInVain = 0
   /** Data has passed since the last turn: nobody lingers. */
   #hasTraffic = false
 
@@ -78,6 +89,8 @@ export class BusRing {
   }
 
   stepAside(now: Monotonic): void {
+    this.#turnsInVain = 0
+    this.#passedTo = null
     this.#state = { kind: 'aside', until: now + SERIAL_BUS_CONFLICT_MS * (1 + fraction(this.#options.random)) }
   }
 
@@ -88,6 +101,7 @@ export class BusRing {
   noteBytes(now: Monotonic): void {
     this.#bytesHeardAt = now
     this.#bytesHeard += 1
+    if (this.#state.kind === 'inviting') this.#mayBeMore = true
   }
 
   /** Data was sent by this station. */
@@ -108,17 +122,21 @@ export class BusRing {
   noteFrame(packet: BusPacket, now: Monotonic): void {
     if (packet.kind === 'data') this.#hasTraffic = true
     if (packet.kind === 'here') this.askForHello()
+    // Where one has come there may be more, whose answers met.
+    if (packet.kind === 'here') this.#mayBeMore = true
     const { kind } = this.#state
     const isTakingPart = kind !== 'listening' && kind !== 'aside' && kind !== 'closed'
     if (!isTakingPart) return
     if (packet.kind === 'here') return
+    if (packet.from === this.#passedTo && now <= this.#usedBy + this.#options.frameMs) this.#passedTo = null
     // Whoever else speaks has the token: two of them become one when both who hear it give theirs up.
     this.#state = { kind: 'waiting' }
     if (packet.kind === 'token' && packet.to === this.#options.address) {
+      this.#turnsInVain = this.#passedTo === null ? 0 : this.#turnsInVain + 1
       this.#state = { kind: 'holding', since: now, isBegun: false, isFinished: false }
       return
     }
-    const isForgotten = now - this.#turnAt > 2 * SERIAL_BUS_INVITE_MS || this.#turnAt === -Infinity
+    const isForgotten = now - this.#turnAt > 1.5 * this.#options.rotationMs() + SERIAL_BUS_LOST_MS
     if (packet.kind === 'invitation' && isForgotten)
       this.#hereAt = now + (fraction(this.#options.random) * SERIAL_BUS_INVITATION_MS) / 2
   }
@@ -195,9 +213,12 @@ export class BusRing {
 
   #nextHolding(state: Extract<State, { kind: 'holding' }>, now: Monotonic): RingTask | null {
     if (!state.isBegun) {
+      if (this.#turnsInVain >= SERIAL_BUS_TURNS_IN_VAIN_MAX) return 'aside'
       this.#state = { ...state, isBegun: true }
       this.#turnAt = now
       this.#hereAt = null
+      if (this.#mayBeMore) this.#inviteAt = now
+      this.#mayBeMore = false
       return 'turn'
     }
     if (now >= this.#helloAt && !this.#isAlone) {
@@ -207,7 +228,8 @@ export class BusRing {
     if (!state.isFinished) return 'speak'
     if (now >= this.#inviteAt && this.#options.peers.isLowest(this.#options.address)) {
       const pauseMs = this.#isAlone ? SERIAL_BUS_INVITE_ALONE_MS : SERIAL_BUS_INVITE_MS
-      this.#inviteAt = now + pauseMs
+      // Two that are alone on one bus must not go on speaking at the same moments.
+      this.#inviteAt = now + pauseMs * (0.75 + fraction(this.#options.random) / 2)
       // Counted from when it has left: what is written before it is known.
       this.#state = { kind: 'inviting', until: Math.max(now, this.#options.pacer.freeAt) + SERIAL_BUS_INVITATION_MS }
       return 'invite'
@@ -236,6 +258,7 @@ export class BusRing {
 
   #pass(to: number, isRepeated: boolean): RingTask {
     this.#state = { kind: 'passing', to, isRepeated, bytesBefore: this.#bytesHeard }
+    this.#passedTo = to
     return { to }
   }
 

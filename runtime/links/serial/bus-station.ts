@@ -5,6 +5,7 @@ import {
   LINK_QUEUE_BYTES_MAX,
   SERIAL_ANSWER_MS,
   SERIAL_BULK_QUEUE_MS,
+  SERIAL_BUS_ANSWER_MS,
   SERIAL_BUS_ADDRESS_MAX,
   SERIAL_BUS_ROTATION_MS,
   SERIAL_BUS_TURN_FRAMES_MIN,
@@ -47,6 +48,9 @@ export interface BusStationOptions {
   readonly where: string
 }
 
+/** Stands before a message instead of an address. */
+const EVERYBODY = 0
+
 /**
  * The protocol between 2 to 16 gateways on one pair of wires, where one speaks at a time: `bus-ring.ts` says when, and in
  * its turn a station sends to all others at once. A frame is kept until every one of them has acknowledged it.
@@ -86,7 +90,14 @@ export class BusStation implements LineMachine {
     this.#streams = new StreamSender(Math.min(LINK_QUEUE_BYTES_MAX, lineRate(baud) * SERIAL_BULK_QUEUE_MS))
     this.#losses = new LossMeter(this.#payload)
     this.#roundTrip = new RoundTrip(this.#rotationMs)
-    this.#ring = new BusRing({ address, random, pacer: this.#pacer, peers: this.#peers })
+    this.#ring = new BusRing({
+      address,
+      random,
+      pacer: this.#pacer,
+      peers: this.#peers,
+      frameMs: this.#pacer.timeOf(this.#frameBytes),
+      rotationMs: () => this.#rotationMs,
+    })
   }
 
   start(now: Monotonic): void {
@@ -117,7 +128,12 @@ export class BusStation implements LineMachine {
     if (!this.#isUp) return 'down'
     // Nobody is there who would hear it.
     if (this.#peers.all().every(({ pairing }) => pairing === null)) return 'taken'
-    const handover = this.#streams.offer(frame, streamOf(channel), now)
+    const to = channel.kind === 'direct' ? this.#peers.addressOf(channel.to) : EVERYBODY
+    if (to === null) return 'taken'
+    const message = new Uint8Array(1 + frame.length)
+    message[0] = to
+    message.set(frame, 1)
+    const handover = this.#streams.offer(message, streamOf(channel), now)
     if (handover !== 'taken') return handover
     this.#ring.resumeTurn()
     this.tick(now)
@@ -136,6 +152,9 @@ export class BusStation implements LineMachine {
             SERIAL_BUS_TURN_FRAMES_MIN * this.#frameBytes,
           )
           this.#checkTimeout(now)
+          break
+        case 'aside':
+          this.#stepAside(now)
           break
         case 'speak':
           if (!this.#speakInTurn(now)) return
@@ -184,7 +203,7 @@ export class BusStation implements LineMachine {
   wakeAt(): Monotonic | null {
     if (this.#ring.isClosed) return null
     const oldest = Math.min(...this.#peers.all().map(({ heardAt }) => heardAt + this.#silenceMs), Infinity)
-    const told = this.#isUp || this.#hasTold ? Infinity : this.#startedAt + SERIAL_ANSWER_MS
+    const told = this.#isUp || this.#hasTold ? Infinity : this.#answerBy
     const speakAt = this.#hasDataForTurn ? this.#pacer.mayWriteAt(this.#frameBytes) : Infinity
     return Math.min(this.#ring.wakeAt(speakAt), oldest, told)
   }
@@ -258,12 +277,18 @@ export class BusStation implements LineMachine {
       case 'data': {
         const messages = receiveFrom(peer, packet.data)
         if (messages === null) this.#forget(peer)
-        else for (const bytes of messages) this.#outputs.push({ kind: 'frame', bytes })
+        else for (const message of messages) this.#deliver(message)
         return
       }
       case 'invitation':
       case 'here':
     }
+  }
+
+  #deliver(message: Uint8Array): void {
+    const to = message[0] ?? EVERYBODY
+    const isMeant = to === EVERYBODY || to === this.#options.address
+    if (isMeant && message.length > 1) this.#outputs.push({ kind: 'frame', bytes: message.slice(1) })
   }
 
   #acknowledge(peer: BusPeer, heard: BusAcknowledgement, now: Monotonic): void {
@@ -339,7 +364,7 @@ export class BusStation implements LineMachine {
   }
 
   #tellNobody(now: Monotonic): void {
-    if (this.#isUp || this.#hasTold || now < this.#startedAt + SERIAL_ANSWER_MS) return
+    if (this.#isUp || this.#hasTold || now < this.#answerBy) return
     this.#hasTold = true
     const { where, baud } = this.#options
     const cause =
@@ -348,6 +373,11 @@ export class BusStation implements LineMachine {
         ? `what comes on ${where} cannot be read: set ${baud} baud on all stations, and check A, B and ground`
         : `nobody answers on ${where}: check that other stations run, that A goes to A and B to B, and the ends of the bus`)
     this.#outputs.push({ kind: 'down', cause })
+  }
+
+  /** A ring takes in one after the other. */
+  get #answerBy(): Monotonic {
+    return this.#startedAt + (this.#peers.all().length === 0 ? SERIAL_ANSWER_MS : SERIAL_BUS_ANSWER_MS)
   }
 
   /** Another station has this one's address: it was there before, or both leave and come back at different times. */

@@ -10,6 +10,7 @@ import {
 } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
+import { BusStation } from './bus-station.ts'
 import type { OpenPort, OpenSerialPort } from './port-events.ts'
 import { PointToPoint } from './point-to-point.ts'
 import { SerialLink } from './serial-link.ts'
@@ -24,6 +25,8 @@ export interface SerialLineOptions {
   readonly payload?: number | undefined
   /** `serial` unless there are several. */
   readonly name?: string | undefined
+  /** On a bus of several stations, RS-485: the address of this one, 1 to 16, another one for each. Between two: not given. */
+  readonly address?: number | undefined
   /** Told of bytes on the line that are no frames of this link: text of a console, or another protocol. */
   readonly onForeign?: ((bytes: Uint8Array) => void) | undefined
 }
@@ -39,19 +42,20 @@ export interface SerialLinkContext {
 
 /** A link over a serial port of this machine. The library for ports is loaded when the link is opened. */
 export function serialLink(options: SerialLineOptions & SerialLinkContext): SerialLink {
-  const { port, baud = SERIAL_BAUD_DEFAULT, payload, name = 'serial', onForeign } = options
+  const { port, baud = SERIAL_BAUD_DEFAULT, payload, address, name = 'serial', onForeign } = options
   const { fleet, node, clock, random, logger } = options
   assert(baud >= SERIAL_BAUD_MIN && baud <= SERIAL_BAUD_MAX, 'the baud is one that a line has')
   assert(
     payload === undefined || (payload >= SERIAL_PAYLOAD_MIN && payload <= SERIAL_PAYLOAD_MAX),
     'the payload is one that a frame holds',
   )
+  const line = { fleet, node, baud, payload, random, where: port }
   return new SerialLink({
     name,
-    reach: 'point-to-point',
+    reach: address === undefined ? 'point-to-point' : 'broadcast',
     where: port,
     openPort: portOnDemand(port, baud),
-    machine: new PointToPoint({ fleet, node, baud, payload, random, where: port }),
+    machine: address === undefined ? new PointToPoint(line) : new BusStation({ ...line, address }),
     clock,
     random,
     logger,

@@ -2,7 +2,7 @@ import { assert } from '../../base/errors.ts'
 import { type Digest, digestOf } from '../../base/digest.ts'
 import type { Monotonic } from '../../base/clock.ts'
 import {
-  FRAME_BYTES_MAX,
+  SERIAL_MESSAGE_BYTES_MAX,
   LINK_QUEUE_BYTES_MAX,
   LINK_QUEUE_FRAMES_MAX,
   SERIAL_ANSWER_REPEAT_MS,
@@ -79,7 +79,7 @@ export class StreamSender {
 
   /** @returns `repeated` if the same answer is on its way */
   offer(frame: Uint8Array, stream: Stream, now: Monotonic): 'taken' | 'full' | 'repeated' {
-    assert(frame.length > 0 && frame.length <= FRAME_BYTES_MAX, 'a message is a frame of a link')
+    assert(frame.length > 0 && frame.length <= SERIAL_MESSAGE_BYTES_MAX, 'a message is a frame of a link')
     const digest = stream === 'bulk' ? digestOf(frame) : null
     if (digest !== null && (this.#answers.get(digest) ?? -Infinity) > now) return 'repeated'
     if (!this.#hasPlaceFor(frame.length, stream)) return 'full'
@@ -195,7 +195,8 @@ export class StreamReceiver {
         partial.length += (byte & 0x7f) * 2 ** partial.shift
         partial.shift += 7
         const isLast = byte < 0x80
-        if (partial.length > FRAME_BYTES_MAX || partial.shift > 21 || (isLast && partial.length === 0)) return null
+        if (partial.length > SERIAL_MESSAGE_BYTES_MAX || partial.shift > 21 || (isLast && partial.length === 0))
+          return null
         if (isLast) partial.message = new Uint8Array(partial.length)
         continue
       }

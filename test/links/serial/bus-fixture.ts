@@ -20,7 +20,7 @@ export class BusRig {
   }
 
   station(node: NodeId, address: number): SerialLink {
-    const random = seededRandom(1000 * address + Number.parseInt(node.slice(0, 4), 16))
+    const random = seededRandom(1000 * address + Number.parseInt(node.slice(-4), 16))
     const where = `station ${address} of ${node}`
     return new SerialLink({
       name: 'bus',
@@ -34,7 +34,7 @@ export class BusRig {
     })
   }
 
-  until(condition: () => boolean, what: string, withinMs = 3_600_000): void {
+  until(condition: () => boolean, what: string, withinMs = 300_000): void {
     const end = this.clock.now() + withinMs
     while (!condition()) {
       assert.ok(this.clock.step(), `nothing is left to happen, but not yet: ${what}`)
