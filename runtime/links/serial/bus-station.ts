@@ -31,6 +31,7 @@ import { encodeSerialFrame, lineBytesOf } from './frame.ts'
 import { LossMeter } from './loss-meter.ts'
 import { type Handover, type LineMachine, type LineOutput, type LineStatistics, newStatistics } from './machine.ts'
 import { lineRate, Pacer, payloadFor } from './pacing.ts'
+import { describeSilence, describeTwin, obstacleIn } from './bus-obstacles.ts'
 import { SERIAL_VERSION } from './packet.ts'
 import { RoundTrip } from './round-trip.ts'
 import { streamOf, StreamSender } from './streams.ts'
@@ -304,14 +305,9 @@ export class BusStation implements LineMachine {
   }
 
   #receiveHello(peer: BusPeer, hello: BusHello): void {
-    const { fleet, node, where, address } = this.#options
-    if (hello.version !== SERIAL_VERSION)
-      this.#obstacle = `station ${peer.address} on ${where} speaks another version of the line protocol: update the older one`
-    else if (hello.fleet !== fleet)
-      this.#obstacle = `station ${peer.address} on ${where} belongs to another fleet: compare fleet in both configs`
-    else if (hello.node === node)
-      this.#obstacle = `station ${peer.address} on ${where} has this node's id: give one of them another one`
-    else this.#takeIn(peer, hello, { address, incarnation: this.#incarnation })
+    const obstacle = obstacleIn(hello, peer.address, this.#options)
+    if (obstacle === null) this.#takeIn(peer, hello, { address: this.#options.address, incarnation: this.#incarnation })
+    else this.#obstacle = obstacle
   }
 
   #takeIn(peer: BusPeer, hello: BusHello, self: { readonly address: number; readonly incarnation: number }): void {
@@ -366,12 +362,7 @@ export class BusStation implements LineMachine {
   #tellNobody(now: Monotonic): void {
     if (this.#isUp || this.#hasTold || now < this.#answerBy) return
     this.#hasTold = true
-    const { where, baud } = this.#options
-    const cause =
-      this.#obstacle ??
-      (this.statistics.damaged > 0
-        ? `what comes on ${where} cannot be read: set ${baud} baud on all stations, and check A, B and ground`
-        : `nobody answers on ${where}: check that other stations run, that A goes to A and B to B, and the ends of the bus`)
+    const cause = this.#obstacle ?? describeSilence(this.#options, this.statistics.damaged > 0)
     this.#outputs.push({ kind: 'down', cause })
   }
 
@@ -382,17 +373,13 @@ export class BusStation implements LineMachine {
 
   /** Another station has this one's address: it was there before, or both leave and come back at different times. */
   #stepAside(now: Monotonic): void {
-    const { address, where } = this.#options
     for (const peer of this.#peers.all()) this.#forget(peer)
     this.#countLost()
     this.#reset()
     this.#ring.stepAside(now)
     this.#isUp = false
     this.#hasTold = true
-    this.#outputs.push({
-      kind: 'down',
-      cause: `another station on ${where} has address ${address} too: give each its own, from 1 to ${SERIAL_BUS_ADDRESS_MAX}`,
-    })
+    this.#outputs.push({ kind: 'down', cause: describeTwin(this.#options) })
   }
 
   #countLost(): void {
@@ -426,7 +413,6 @@ export class BusStation implements LineMachine {
     const { oldestLeftAt } = this.#sender
     if (oldestLeftAt === null || now < Math.max(oldestLeftAt, this.#timerFrom) + this.#roundTrip.timeoutMs) return
     this.statistics.timeouts += 1
-    this.#losses.noteLost(1)
     this.#roundTrip.noteTimeout()
     this.#timerFrom = now
     this.#sender.timeOut()

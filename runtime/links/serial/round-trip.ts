@@ -6,6 +6,7 @@ import { SERIAL_TIMEOUT_MAX_MS, SERIAL_TIMEOUT_MIN_MS } from '../../base/limits.
  */
 export class RoundTrip {
   readonly #initialMs: number
+  readonly #leastMs: number
   #smoothedMs: number | null = null
   #variationMs = 0
   #backOff = 0
@@ -13,6 +14,8 @@ export class RoundTrip {
   /** @param frameMs what the longest frame takes on the line: an acknowledgement may have to wait for some of them */
   constructor(frameMs: number) {
     this.#initialMs = 1000 + 4 * frameMs
+    // The other side may be in a frame, and the acknowledgement rides on the next one.
+    this.#leastMs = Math.max(SERIAL_TIMEOUT_MIN_MS, 3 * frameMs)
   }
 
   /** Null before the first sample. */
@@ -23,7 +26,7 @@ export class RoundTrip {
   get timeoutMs(): number {
     const computed =
       this.#smoothedMs === null ? this.#initialMs : this.#smoothedMs + Math.max(GRANULARITY_MS, 4 * this.#variationMs)
-    const base = Math.max(SERIAL_TIMEOUT_MIN_MS, computed)
+    const base = Math.max(this.#leastMs, computed)
     return Math.min(base * 2 ** this.#backOff, SERIAL_TIMEOUT_MAX_MS)
   }
 

@@ -170,7 +170,6 @@ export class Session {
     const at = this.#timeoutAt
     if (at === null || now < at) return
     this.#statistics.timeouts += 1
-    this.#losses.noteLost(1)
     this.#roundTrip.noteTimeout()
     this.#timerFrom = now
     this.#sender.timeOut()
