@@ -5,6 +5,7 @@ import { runCommand } from './project.mjs'
 /** What tests use beyond npm. A test that needs one says so by naming its command. */
 const systemTools = [
   { command: 'mosquitto', debianPackage: 'mosquitto', purpose: 'the MQTT link against a broker of its own kind' },
+  { command: 'socat', debianPackage: 'socat', purpose: 'serial links over terminals and the real serial library' },
 ]
 
 /** Debian puts daemons where only root's PATH looks. */

@@ -31,6 +31,7 @@ export const EXIT_CODES = {
   'storage-failed': 5,
   'port-in-use': 6,
   'broker-unreachable': 6,
+  'serial-unusable': 6,
   'daemon-unreachable': 7,
   'daemon-running': 7,
   'request-invalid': 8,

@@ -270,6 +270,104 @@ export const CONTROL_BACKLOG_BYTES_MAX: number = 4 * 1024 * 1024
 /** Time that a daemon may take to answer a command. */
 export const CONTROL_TIMEOUT_MS = 10_000
 
+// --- serial lines -----------------------------------------------------------------------------------------------
+
+/** Bytes of payload in one frame on a serial line, at least: below it the header is a fifth of the line. */
+export const SERIAL_PAYLOAD_MIN = 64
+/** Bytes of payload in one frame, at most: the checksum finds any four flipped bits up to a few hundred bytes. */
+export const SERIAL_PAYLOAD_MAX = 1000
+/** Bytes of payload on a fast line: 97 % of it is payload, and one frame takes 43 ms at 115,200 baud. */
+export const SERIAL_PAYLOAD_DEFAULT = 480
+/** Bytes of the content of any frame: payload, header, addresses, and what a later version adds. */
+export const SERIAL_FRAME_BYTES_MAX: number = SERIAL_PAYLOAD_MAX + 24
+/** Time that one frame may hold up what is more urgent. It sets the payload on a slow line: 277 bytes at 9,600 baud. */
+export const SERIAL_FRAME_MS_MAX = 300
+/** Frames that may be under way without an acknowledgement: what its bitmap can tell. */
+export const SERIAL_WINDOW = 32
+/** Time that the port may take for what was written: enough for a busy machine's timers, and urgent frames wait for it. */
+export const SERIAL_BACKLOG_MS = 80
+/** Time before the port runs dry at which the next frame is written, however long it is. */
+export const SERIAL_REFILL_MS = 25
+/** Shortest wait for an acknowledgement: at 150 ms a loaded machine was sent two thirds of a line twice. */
+export const SERIAL_TIMEOUT_MIN_MS = 500
+/** Longest wait for an acknowledgement. */
+export const SERIAL_TIMEOUT_MAX_MS = 10_000
+/** Time that an acknowledgement may wait for data that it can ride on. */
+export const SERIAL_ACKNOWLEDGE_MS = 100
+/** Frames that are acknowledged at once, whatever else is to be sent: a quarter of the window. */
+export const SERIAL_ACKNOWLEDGE_FRAMES = 8
+/** Time between two HELLOs while nobody answers. */
+export const SERIAL_HELLO_MS = 1000
+/** Time in which somebody should have answered a HELLO before people are told that nobody does. */
+export const SERIAL_ANSWER_MS = 5000
+/** Gap after which a side that has nothing to say shows that it is there. */
+export const SERIAL_KEEPALIVE_MS = 2000
+/** Time without any frame after which the other side is taken for gone: three keep-alives and one that was damaged. */
+export const SERIAL_SILENCE_MS = 7000
+/** Time in which an answer that has just gone is not sent again: the one who asked had not got it yet. */
+export const SERIAL_ANSWER_REPEAT_MS = 3000
+/** Answers that wait for the line, in time that they take: they are asked for again, and old ones are of no use. */
+export const SERIAL_BULK_QUEUE_MS = 20_000
+/** Urgent frames in a row after which one of a catch-up goes, so that it ends on a line that is always full. */
+export const SERIAL_URGENT_STREAK_MAX = 15
+/** Bytes of frames after which the measure of losses forgets half: a line that loses one bit in 100,000 has lost some 20 by then. */
+export const SERIAL_LOSS_MEMORY_BYTES: number = 256 * 1024
+/** Bytes that the measure of losses begins with, as if they had passed whole: one loss at the beginning changes nothing. */
+export const SERIAL_LOSS_PRIOR_BYTES: number = 32 * 1024
+/** Bytes of a message on a line: a frame of a link, and on a bus whom it is for. */
+export const SERIAL_MESSAGE_BYTES_MAX: number = FRAME_BYTES_MAX + 1
+/** Time for opening a port: a USB adapter that hangs must not stop the attempts. */
+export const SERIAL_OPEN_TIMEOUT_MS = 5000
+/** Longest pause before a port is tried again: nobody else is burdened by it, and somebody has just plugged it in. */
+export const SERIAL_REOPEN_MAX_MS = 5000
+/** Time for saying goodbye; whoever waits for the end of the daemon waits no longer. */
+export const SERIAL_GOODBYE_MS = 300
+/** Highest address on a bus, and so the most stations: RS-485 drives 32 loads, and each waits for the others' turns. */
+export const SERIAL_BUS_ADDRESS_MAX = 16
+/** Time that all turns of a bus take together when everybody has much to send. */
+export const SERIAL_BUS_ROTATION_MS = 1600
+/** Longest turn of one station: twenty times what passing the token takes. */
+export const SERIAL_BUS_TURN_MAX_MS = 400
+/** Frames that a station may send in its turn at least, however slow the line is. */
+export const SERIAL_BUS_TURN_FRAMES_MIN = 4
+/** Time that a station with nothing to say keeps the token, so that an idle bus does not keep its machines busy. */
+export const SERIAL_BUS_IDLE_TURN_MS = 20
+/** Time in which a station must begin to use the token that it was given: USB adapters and busy machines take up to 40 ms. */
+export const SERIAL_BUS_USAGE_MS = 100
+/** Time without any byte after which the token is lost: more than a station may take to pass it twice. */
+export const SERIAL_BUS_LOST_MS = 500
+/** So much later does each next address make a new token, so that only one does. */
+export const SERIAL_BUS_LOST_STEP_MS = 40
+/** Time between two invitations to stations that are not in the ring: each costs what it takes to wait for an answer. */
+export const SERIAL_BUS_INVITE_MS = 8000
+/** The same while a station is alone. */
+export const SERIAL_BUS_INVITE_ALONE_MS = 500
+/** Time in which those who are invited answer, each at a random moment of the first half. */
+export const SERIAL_BUS_INVITATION_MS = 100
+/** Time in which a station that hears others should have been taken in. */
+export const SERIAL_BUS_ANSWER_MS = 30_000
+/** Time that a station listens before it takes part, so that it hears who has its address. */
+export const SERIAL_BUS_LISTEN_MS = 1500
+/** Time between two HELLOs while nothing has changed. */
+export const SERIAL_BUS_HELLO_MS = 30_000
+/** Shortest pause of a station whose address another one has; it is doubled at random. */
+export const SERIAL_BUS_CONFLICT_MS = 10_000
+/** Turns in a row after which nobody uses the token, at which a station takes its address for used twice. */
+export const SERIAL_BUS_TURNS_IN_VAIN_MAX = 4
+/** Time after its own frame in which a station takes what carries its address for its own echo. */
+export const SERIAL_BUS_ECHO_MS = 60
+
+/** Serial ports of a machine that are looked at; a kernel keeps places for some dozens. */
+export const SERIAL_DEVICES_MAX = 1024
+/** Processes that are looked at for the one that holds a port. */
+export const SERIAL_PROCESSES_MAX = 4096
+/** Slowest line: one frame of the least payload takes 0.6 s. */
+export const SERIAL_BAUD_MIN = 1200
+/** Fastest line: what USB adapters carry. */
+export const SERIAL_BAUD_MAX = 4_000_000
+/** Baud where the config names none. */
+export const SERIAL_BAUD_DEFAULT = 115_200
+
 // --- the demo --------------------------------------------------------------------------------------------------
 
 /** Gap between two looks of the demo at a condition that it waits for: a person takes it for at once. */
@@ -303,3 +401,9 @@ assert(JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX, 'the warning comes b
 assert(DISK_FREE_REFUSAL_BYTES < DISK_FREE_WARNING_BYTES, 'people are warned before anything is refused')
 assert(STORE_BYTES_WARNING < STORE_BYTES_MAX, 'people are warned before anything is refused')
 assert(RECORD_BYTES_MAX < PENDING_RECORD_BYTES_MAX, 'a single record may always wait')
+assert(
+  SERIAL_PAYLOAD_MIN < SERIAL_PAYLOAD_DEFAULT && SERIAL_PAYLOAD_DEFAULT < SERIAL_PAYLOAD_MAX,
+  'payloads are in order',
+)
+assert(SERIAL_SILENCE_MS > 3 * SERIAL_KEEPALIVE_MS, 'one damaged keep-alive is no silence')
+assert(SERIAL_ACKNOWLEDGE_FRAMES * 2 < SERIAL_WINDOW, 'acknowledgements come before the window is full')

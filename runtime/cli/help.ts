@@ -2,8 +2,8 @@ import { EXIT_CODES } from '../base/errors.ts'
 import { BUG_EXIT_CODE } from './failure.ts'
 
 /** What it is, and the first steps of a newcomer. */
-export const beforeHelp = `Fleetstep keeps one device-state object in step across a fleet of gateways, over MQTT,
-offline-first: each gateway changes it at once, and all come to the same state.
+export const beforeHelp = `Fleetstep keeps one device-state object in step across a fleet of gateways, over MQTT
+and serial lines, offline-first: each gateway changes it at once, and all come to the same state.
 
 First steps:
   fleetstep config > gateway.yaml             an example config for this machine; read it, change it

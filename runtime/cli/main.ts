@@ -85,6 +85,12 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/storage.ts'),
   },
   {
+    name: 'serial',
+    group: GATEWAY,
+    summary: 'list and check the serial ports of this machine, and listen to one',
+    load: () => import('./commands/serial.ts'),
+  },
+  {
     name: 'link',
     group: OPERATION,
     summary: 'list links; open or close one for maintenance',

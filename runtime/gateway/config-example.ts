@@ -65,6 +65,11 @@ links:
     # caFile: /etc/fleetstep/ca.pem          # for mqtts://
     # certificateFile: /etc/fleetstep/gateway.pem
     # keyFile: /etc/fleetstep/gateway.key
+  # A cable to another gateway. fleetstep serial list prints the names of the ports that this machine has.
+  # - kind: serial
+  #   port: usb:0403:6001:A5069RR4
+  #   baud: 115200                           # the same on all sides
+  #   address: 1                             # only on an RS-485 bus of several: 1 to 16, another one for each
 
 # controlSocket: /run/fleetstep/gateway-1.sock
 logLevel: info                               # debug, info, warn or error

@@ -8,7 +8,6 @@ import { type ConfigProblem, type ConfigSettings, checkSettings } from './config
 
 /** What one gateway is told by its operator. All file names are absolute. */
 export type GatewayConfig = ConfigSettings
-export type MqttConfig = GatewayConfig['links'][number]
 
 /** Reads and checks a config file whole. @throws FleetstepError `config-invalid` with file, line, column and what to do */
 export function loadConfig(file: string): GatewayConfig {
@@ -75,12 +74,16 @@ function absolute(config: ConfigSettings, folder: string): GatewayConfig {
     dataDirectory: resolve(folder, config.dataDirectory),
     profile: config.profile !== null && /\.ya?ml$/.test(config.profile) ? at(config.profile) : config.profile,
     controlSocket: at(config.controlSocket),
-    links: config.links.map((link) => ({
-      ...link,
-      passwordFile: at(link.passwordFile),
-      caFile: at(link.caFile),
-      certificateFile: at(link.certificateFile),
-      keyFile: at(link.keyFile),
-    })),
+    links: config.links.map((link) =>
+      link.kind === 'serial'
+        ? link
+        : {
+            ...link,
+            passwordFile: at(link.passwordFile),
+            caFile: at(link.caFile),
+            certificateFile: at(link.certificateFile),
+            keyFile: at(link.keyFile),
+          },
+    ),
   }
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { FleetstepError } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
@@ -6,12 +5,12 @@ import type { LoadedProfile } from '../device/profiles/document.ts'
 import { loadProfile } from '../device/profiles/load.ts'
 import { SystemDriver } from '../device/system/system-driver.ts'
 import { openSystemSource } from '../device/system/system-source.ts'
-import type { TlsFiles } from '../links/mqtt/servers.ts'
 import { JournalStore } from '../storage/journal-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts'
 import { fleetIdOf } from '../sync/membership.ts'
 import { startBroker } from './broker.ts'
-import type { GatewayConfig, MqttConfig } from './config.ts'
+import type { GatewayConfig } from './config.ts'
+import { linkLoaders } from './config-links.ts'
 import { controlHandler } from './control-methods.ts'
 import { controlPath } from './control-path.ts'
 import { startControlServer } from './control-server.ts'
@@ -106,54 +105,26 @@ async function startOwnBroker(config: GatewayConfig, logger: Logger, closers: Cl
   return broker.port
 }
 
-/**
- * The gateway is there for its machine before it knows a network: the MQTT client, which takes the largest part of a start
- * to load, comes after. What the config names is read at once, so that a mistake in it is told at the start.
- */
+/** The gateway is there for its machine before it knows a network: the links are loaded after it, and connect in their own time. */
 function addLinks(
   gateway: Gateway,
-  links: readonly MqttConfig[],
+  links: GatewayConfig['links'],
   onFatal: DaemonOptions['onFatal'],
   closers: Closer[],
 ): void {
-  if (links.length === 0) return
-  const secrets = links.map((link) => ({ password: passwordOf(link), tls: tlsOf(link) }))
+  const loaders = linkLoaders(links)
   let isClosed = false
   closers.push(() => {
     isClosed = true
   })
   const add = async (): Promise<void> => {
-    const { mqttLink } = await import('../links/mqtt/mqtt-link.ts')
-    if (isClosed) return
-    for (const [index, { name, servers, username }] of links.entries()) {
-      gateway.addLink((context) =>
-        mqttLink({ ...context, name, servers, username: username ?? undefined, ...secrets[index] }),
-      )
+    for (const load of loaders) {
+      const factory = await load()
+      if (isClosed) return
+      gateway.addLink(factory)
     }
   }
   add().catch(onFatal)
-}
-
-function passwordOf({ passwordFile }: MqttConfig): string | undefined {
-  return passwordFile === null ? undefined : readSecretFile(passwordFile).toString('utf8').trimEnd()
-}
-
-function tlsOf(link: MqttConfig): TlsFiles {
-  return {
-    ca: link.caFile === null ? undefined : readSecretFile(link.caFile),
-    cert: link.certificateFile === null ? undefined : readSecretFile(link.certificateFile),
-    key: link.keyFile === null ? undefined : readSecretFile(link.keyFile),
-  }
-}
-
-function readSecretFile(file: string): Buffer {
-  try {
-    return readFileSync(file)
-  } catch (cause) {
-    throw new FleetstepError('config-invalid', `cannot read ${file}, which the config names: ${String(cause)}`, {
-      cause,
-    })
-  }
 }
 
 function startReadings(gateway: Gateway, { profile }: LoadedProfile, logger: Logger, closers: Closer[]): void {

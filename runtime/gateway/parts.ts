@@ -1,6 +1,7 @@
 import type { NodeId } from '../base/ids.ts'
 import { mqttLink } from '../links/mqtt/mqtt-link.ts'
 import type { MqttLinkOptions } from '../links/mqtt/options.ts'
+import { serialLink, type SerialLineOptions } from '../links/serial/open.ts'
 import { JournalStore } from '../storage/journal-store.ts'
 import { MemoryStore } from '../storage/memory-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts'
@@ -24,4 +25,9 @@ export function mqtt(
   options: Pick<MqttLinkOptions, 'servers' | 'username' | 'password' | 'tls' | 'name'>,
 ): LinkFactory {
   return (context) => mqttLink({ ...context, ...options })
+}
+
+/** A link over a serial port: `serial({ port: 'usb:0403:6001:A5069RR4', baud: 115200 })`. */
+export function serial(options: SerialLineOptions): LinkFactory {
+  return (context) => serialLink({ ...context, ...options })
 }

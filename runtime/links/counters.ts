@@ -11,6 +11,7 @@ export type DropReason =
   | 'foreign-payload' // received a presence that cannot be read
   | 'presence-full' // received the presence of more nodes than a fleet may have
   | 'refused-by-broker' // answered by the broker with a failure code
+  | 'repeated' // an answer that is on its way already
   | 'handler-failed' // the owner's handler threw
 
 export function newCounters(): LinkCounters {

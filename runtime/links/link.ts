@@ -23,9 +23,14 @@ export interface Link {
   status(): LinkStatus
 }
 
-/** What a frame is for; a link may map it to a topic or to a priority. Control goes before bulk where a link has to choose. */
+/**
+ * What a frame is for; a link may map it to a topic or to a priority. Where a link has to choose, announcements and requests
+ * go first, then operations that are new, then answers: a catch-up must not hold up what happens now.
+ */
 export type Channel =
   | { readonly kind: 'operations' }
+  /** What somebody asked for: operations that he missed, a piece of a snapshot. He asks again for what does not come. */
+  | { readonly kind: 'answers' }
   | { readonly kind: 'announcements' }
   | { readonly kind: 'requests' }
   | { readonly kind: 'direct'; readonly to: NodeId }

@@ -5,7 +5,7 @@ import {
   STORED_BATCH_BYTES_MAX,
   STORED_RECORD_HEADER_BYTES,
 } from '../base/limits.ts'
-import { crc32 } from './checksum.ts'
+import { crc32 } from '../base/checksum.ts'
 import { PAGE_DATA_BYTES, PAGE_HEADER_BYTES, sealPage } from './page.ts'
 import type { Page, PageHeader } from './page.ts'
 

@@ -1,6 +1,6 @@
 import { equalBytes } from '../base/bytes.ts'
 import { STORAGE_PAGE_BYTES } from '../base/limits.ts'
-import { crc32 } from './checksum.ts'
+import { crc32 } from '../base/checksum.ts'
 
 /**
  * The unit of the journal: 4 KiB that say of themselves which batch they belong to, so that no payload and no remnant

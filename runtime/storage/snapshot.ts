@@ -1,6 +1,6 @@
 import { FleetstepError, assert } from '../base/errors.ts'
 import { SNAPSHOT_BYTES_MAX, SNAPSHOT_STEP_BYTES } from '../base/limits.ts'
-import { crc32 } from './checksum.ts'
+import { crc32 } from '../base/checksum.ts'
 import type { Evidence } from './evidence.ts'
 import { errorCode, readFully, withFile, writeFully } from './file-system.ts'
 import type { File, FileSystem } from './file-system.ts'

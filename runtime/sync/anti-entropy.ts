@@ -319,7 +319,7 @@ export class AntiEntropy {
     for (const batch of batches.slice(0, BATCHES_PER_ANSWER_MAX)) {
       bytes += batch.payload.length
       if (bytes > ANSWER_BYTES_MAX && outputs.length > 0) break
-      outputs.push(this.#send({ kind: 'batch', batch }, { channel: 'operations', links: { only: link } }))
+      outputs.push(this.#send({ kind: 'batch', batch }, { channel: 'answers', links: { only: link } }))
     }
     return outputs
   }

@@ -55,7 +55,7 @@ export function joined(first: readonly Output[], second: readonly Output[]): rea
 
 /** Where a frame goes: what it is for, and by which links. */
 export interface Destination {
-  readonly channel: 'operations' | 'announcements' | 'requests'
+  readonly channel: 'operations' | 'announcements' | 'requests' | 'answers'
   /** One link; all; or all but the one that brought it. */
   readonly links: { readonly only: string } | { readonly except: string } | 'all'
 }

@@ -53,7 +53,7 @@ export class Sponsoring {
 
   answerChunk({ to, digest, offset }: ChunkRequest, link: string): Output[] {
     const chunk = to === this.#core.self ? this.#source.chunk(digest, offset) : null
-    return chunk === null ? [] : [this.#core.send({ kind: 'chunk', chunk }, 'operations', { only: link })]
+    return chunk === null ? [] : [this.#core.send({ kind: 'chunk', chunk }, 'answers', { only: link })]
   }
 
   /** @param admit issues the join and returns what that brings about */

@@ -64,6 +64,20 @@ links:
     ])
   })
 
+  it('reads serial links, and what is left out of them', () => {
+    const config = parseConfig(
+      `${LEAST}links:
+  - { kind: serial, port: 'usb:0403:6001:A5069RR4' }
+  - { kind: serial, name: bus, port: /dev/ttyAMA0, baud: 9600, payload: 64, address: 16 }
+`,
+      FILE,
+    )
+    assert.deepEqual(config.links, [
+      { kind: 'serial', name: 'serial', port: 'usb:0403:6001:A5069RR4', baud: 115_200, payload: null, address: null },
+      { kind: 'serial', name: 'bus', port: '/dev/ttyAMA0', baud: 9600, payload: 64, address: 16 },
+    ])
+  })
+
   it('takes the name of a shipped profile as a name', () => {
     assert.equal(parseConfig(`${LEAST}profile: generic-linux\n`, FILE).profile, 'generic-linux')
   })
@@ -107,6 +121,14 @@ links:
     'has a link of another kind': {
       text: `${LEAST}links:\n  - kind: pigeon\n`,
       says: /:4:11: links\.0\.kind is "pigeon", and should be mqtt/,
+    },
+    'names a serial port that is none': {
+      text: `${LEAST}links:\n  - { kind: serial, port: ttyUSB0 }\n`,
+      says: /:4:27: links\.0\.port is not right: a port is \/dev\/….*fleetstep serial list prints them/,
+    },
+    'has an address that no bus has': {
+      text: `${LEAST}links:\n  - { kind: serial, port: /dev/ttyS0, address: 17 }\n`,
+      says: /links\.0\.address is 17, and should be at most 16/,
     },
     'has a server that is no URL': {
       text: `${LEAST}links:\n  - kind: mqtt\n    servers: ['broker:1883']\n`,

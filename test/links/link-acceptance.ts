@@ -1,4 +1,4 @@
-/** What every broadcast link must do, whatever it runs over. Each test gets a medium of its own. */
+/** What every link must do, whatever it runs over. Each test gets a medium of its own. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { NodeId } from '../../runtime/base/ids.ts'
@@ -32,20 +32,30 @@ interface Pair {
   readonly atBob: Witness
 }
 
-/** @param skip the reason why this medium cannot be had here, or false */
-export function acceptLink(name: string, start: () => Promise<LinkHarness>, skip: string | false = false): void {
+/**
+ * @param skip the reason why this medium cannot be had here, or false
+ * @param reach of the link: between two there is nobody but alice and bob, and each is up only while the other is
+ */
+export function acceptLink(
+  name: string,
+  start: () => Promise<LinkHarness>,
+  skip: string | false = false,
+  reach: Link['reach'] = 'broadcast',
+): void {
+  const isBroadcast = reach === 'broadcast'
   const accept = (sentence: string, body: (pair: Pair) => Promise<void>): void => {
     test(sentence, { skip, timeout: 30_000 }, () => withPair(start, body))
   }
 
   describe(`${name} is a link:`, () => {
-    accept('its events come after open has returned', async ({ harness }) => {
-      const link = harness.link(CAROL)
+    accept('its events come after open has returned', async ({ harness, alice }) => {
+      if (!isBroadcast) await harness.finish(alice.close())
+      const link = isBroadcast ? harness.link(CAROL) : alice
       const witness = new Witness()
       link.open(witness)
       assert.deepEqual(witness.told, [])
       assert.equal(link.status().state, 'connecting')
-      await harness.until(() => witness.ups === 1, 'carol is up')
+      await harness.until(() => witness.ups === 1, 'the link is up')
       assert.equal(link.status().state, 'up')
       assert.equal(link.status().cause, null)
       await harness.finish(link.close())
@@ -73,7 +83,27 @@ export function acceptLink(name: string, start: () => Promise<LinkHarness>, skip
       await harness.until(() => atAlice.frames.length === 1, 'alice has the answer')
     })
 
-    accept('nobody hears himself, and a direct frame reaches its destination alone', async (pair) => {
+    accept('a frame of any channel reaches the other side and nobody hears himself', async (pair) => {
+      const { harness, alice, bob, atAlice, atBob } = pair
+      const channels: Channel[] = [
+        { kind: 'announcements' },
+        { kind: 'requests' },
+        OPERATIONS,
+        { kind: 'answers' },
+        { kind: 'direct', to: BOB },
+      ]
+      for (const [index, channel] of channels.entries()) assert.equal(alice.send(patterned(index, 10), channel), true)
+      bob.send(patterned(9, 10), OPERATIONS)
+      await harness.until(
+        () => atBob.frames.length === channels.length && atAlice.frames.length === 1,
+        'both have theirs',
+      )
+      assert.deepEqual(new Set(atBob.frames.map((frame) => frame[0])), new Set([0, 1, 2, 3, 4]))
+      assert.deepEqual(atAlice.frames, [patterned(9, 10)])
+    })
+
+    const acceptBroadcast = isBroadcast ? accept : (): void => undefined
+    acceptBroadcast('a direct frame reaches its destination alone', async (pair) => {
       const { harness, alice, bob, atAlice, atBob } = pair
       const carol = harness.link(CAROL)
       const atCarol = new Witness()
@@ -172,12 +202,12 @@ export function acceptLink(name: string, start: () => Promise<LinkHarness>, skip
       assert.equal(alice.send(patterned(2, 10), OPERATIONS), false)
       const again = new Witness()
       alice.open(again)
-      await harness.until(() => again.ups === 1, 'alice is up again')
+      await harness.until(() => again.ups === 1 && bob.status().state === 'up', 'both are up again')
       bob.send(patterned(3, 10), OPERATIONS)
       await harness.until(() => again.frames.length === 1, 'alice hears bob')
       assert.deepEqual(again.frames, [patterned(3, 10)])
       assert.equal(atAlice.ups, 1)
-      assert.equal(atBob.causes.length, 0)
+      assert.equal(atBob.causes.length, isBroadcast ? 0 : 1)
     })
   })
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { describeFailure, failureOf, failureOfReason, type Failure } from '../../runtime/links/mqtt/failure.ts'
-import { reconnectDelayMs } from '../../runtime/links/mqtt/reconnect.ts'
+import { reconnectDelayMs } from '../../runtime/links/reconnect.ts'
 import {
   CLOSED,
   decide,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { encodeBatch } from '../../runtime/storage/batch.ts'
-import { crc32 } from '../../runtime/storage/checksum.ts'
+import { crc32 } from '../../runtime/base/checksum.ts'
 import { FORMAT_VERSION } from '../../runtime/storage/page.ts'
 import { scanSegment } from '../../runtime/storage/segment.ts'
 

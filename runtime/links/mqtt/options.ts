@@ -8,7 +8,7 @@ import {
 } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
-import { DEFAULT_RECONNECT_TIMING } from './reconnect.ts'
+import { DEFAULT_RECONNECT_TIMING } from '../reconnect.ts'
 import type { TlsFiles } from './servers.ts'
 import type { SessionTiming } from './session.ts'
 

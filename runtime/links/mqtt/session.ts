@@ -14,7 +14,7 @@ import type { Monotonic } from '../../base/clock.ts'
 import { unreachable } from '../../base/errors.ts'
 import type { Random } from '../../base/random.ts'
 import type { Failure } from './failure.ts'
-import { reconnectDelayMs, type ReconnectTiming } from './reconnect.ts'
+import { reconnectDelayMs, type ReconnectTiming } from '../reconnect.ts'
 
 /** The protocol levels of MQTT 3.1.1 and MQTT 5. */
 export type MqttVersion = 4 | 5

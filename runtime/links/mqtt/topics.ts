@@ -69,6 +69,7 @@ const GROUP = /^[A-Za-z0-9_-]{1,64}$/
 function suffixOf(channel: Channel, node: NodeId): string {
   switch (channel.kind) {
     case 'operations':
+    case 'answers':
       return `op/${node}`
     case 'announcements':
       return `b/${node}`

@@ -1,6 +1,6 @@
 /**
  * CRC-32 of IEEE 802.3 (reflected, polynomial 0xEDB88320), as zlib computes it. Finds every flip of up to three bits
- * and every burst of up to 32 bits in a page. Four bytes per step; zlib's own is missing in the first releases of Node 20.
+ * and every burst of up to 32 bits in some hundred bytes. Four bytes per step; zlib's own is missing in the first releases of Node 20.
  * @param previous checksum of the bytes before, to go on from
  */
 export function crc32(bytes: Uint8Array, previous = 0): number {

@@ -1,5 +1,5 @@
-import { RECONNECT_DELAY_MAX_MS, RECONNECT_DELAY_MIN_MS } from '../../base/limits.ts'
-import { fraction, type Random } from '../../base/random.ts'
+import { RECONNECT_DELAY_MAX_MS, RECONNECT_DELAY_MIN_MS } from '../base/limits.ts'
+import { fraction, type Random } from '../base/random.ts'
 
 export interface ReconnectTiming {
   readonly delayMinMs: number

@@ -1,0 +1,443 @@
+import type { Monotonic } from '../../base/clock.ts'
+import { assert } from '../../base/errors.ts'
+import type { NodeId } from '../../base/ids.ts'
+import {
+  LINK_QUEUE_BYTES_MAX,
+  SERIAL_ANSWER_MS,
+  SERIAL_BULK_QUEUE_MS,
+  SERIAL_BUS_ANSWER_MS,
+  SERIAL_BUS_ADDRESS_MAX,
+  SERIAL_BUS_ROTATION_MS,
+  SERIAL_BUS_TURN_FRAMES_MIN,
+  SERIAL_BUS_TURN_MAX_MS,
+  SERIAL_SILENCE_MS,
+  SERIAL_WINDOW,
+} from '../../base/limits.ts'
+import type { Random } from '../../base/random.ts'
+import type { Channel } from '../link.ts'
+import { ArqSender } from './arq-sender.ts'
+import {
+  BUS_DATA_HEADER_BYTES,
+  type BusAcknowledgement,
+  type BusHello,
+  type BusPacket,
+  decodeBusPacket,
+  encodeBusPacket,
+} from './bus-packet.ts'
+import { type BusPeer, BusPeers, followRoster, receiveFrom } from './bus-peers.ts'
+import { BusRing } from './bus-ring.ts'
+import { LineDecoder } from './decoder.ts'
+import { encodeSerialFrame, lineBytesOf } from './frame.ts'
+import { LossMeter } from './loss-meter.ts'
+import { type Handover, type LineMachine, type LineOutput, type LineStatistics, newStatistics } from './machine.ts'
+import { lineRate, Pacer, payloadFor } from './pacing.ts'
+import { describeSilence, describeTwin, obstacleIn } from './bus-obstacles.ts'
+import { SERIAL_VERSION } from './packet.ts'
+import { RoundTrip } from './round-trip.ts'
+import { streamOf, StreamSender } from './streams.ts'
+
+export interface BusStationOptions {
+  /** Id of the fleet, 16 hexadecimal digits. */
+  readonly fleet: string
+  readonly node: NodeId
+  /** 1 to SERIAL_BUS_ADDRESS_MAX, another one for each station. */
+  readonly address: number
+  readonly baud: number
+  readonly payload?: number | undefined
+  readonly random: Random
+  /** The port, for people. */
+  readonly where: string
+}
+
+/** Stands before a message instead of an address. */
+const EVERYBODY = 0
+
+/**
+ * The protocol between 2 to 16 gateways on one pair of wires, where one speaks at a time: `bus-ring.ts` says when, and in
+ * its turn a station sends to all others at once. A frame is kept until every one of them has acknowledged it.
+ */
+export class BusStation implements LineMachine {
+  readonly statistics: LineStatistics = newStatistics()
+  readonly #options: BusStationOptions
+  readonly #payload: number
+  readonly #frameBytes: number
+  readonly #decoder = new LineDecoder()
+  readonly #peers = new BusPeers()
+  readonly #pacer: Pacer
+  readonly #ring: BusRing
+  readonly #streams: StreamSender
+  #sender = new ArqSender(SERIAL_WINDOW, [])
+  #losses: LossMeter
+  #roundTrip: RoundTrip
+  #timerFrom: Monotonic = -Infinity
+  #outputs: LineOutput[] = []
+  #incarnation = 0
+  #pairings = 0
+  #isUp = false
+  #startedAt: Monotonic = 0
+  /** The owner knows that nobody is there. */
+  #hasTold = false
+  #obstacle: string | null = null
+  /** Bytes that this turn may still take. */
+  #turnBytes = 0
+
+  constructor(options: BusStationOptions) {
+    const { address, baud, random } = options
+    assert(address >= 1 && address <= SERIAL_BUS_ADDRESS_MAX, 'a station has an address of the bus')
+    this.#options = options
+    this.#payload = options.payload ?? payloadFor(baud)
+    this.#frameBytes = lineBytesOf(BUS_DATA_HEADER_BYTES + this.#payload)
+    this.#pacer = new Pacer(baud)
+    this.#streams = new StreamSender(Math.min(LINK_QUEUE_BYTES_MAX, lineRate(baud) * SERIAL_BULK_QUEUE_MS))
+    this.#losses = new LossMeter(this.#payload)
+    this.#roundTrip = new RoundTrip(this.#rotationMs)
+    this.#ring = new BusRing({
+      address,
+      random,
+      pacer: this.#pacer,
+      peers: this.#peers,
+      frameMs: this.#pacer.timeOf(this.#frameBytes),
+      rotationMs: () => this.#rotationMs,
+    })
+  }
+
+  start(now: Monotonic): void {
+    this.#decoder.reset()
+    this.#reset()
+    this.#startedAt = now
+    this.#hasTold = false
+    this.#ring.listen(now)
+    this.tick(now)
+  }
+
+  receive(bytes: Uint8Array, now: Monotonic): void {
+    if (this.#ring.isClosed) return
+    this.statistics.bytesIn += bytes.length
+    this.#ring.noteBytes(now)
+    for (const piece of this.#decoder.push(bytes)) {
+      if (piece.kind === 'frame') this.#receiveFrame(piece.content, now)
+      else if (piece.kind === 'damaged') this.statistics.damaged += 1
+      else {
+        this.statistics.foreignBytes += piece.bytes.length
+        this.#outputs.push(piece)
+      }
+    }
+    this.tick(now)
+  }
+
+  send(frame: Uint8Array, channel: Channel, now: Monotonic): Handover {
+    if (!this.#isUp) return 'down'
+    // Nobody is there who would hear it.
+    if (this.#peers.all().every(({ pairing }) => pairing === null)) return 'taken'
+    const to = channel.kind === 'direct' ? this.#peers.addressOf(channel.to) : EVERYBODY
+    if (to === null) return 'taken'
+    const message = new Uint8Array(1 + frame.length)
+    message[0] = to
+    message.set(frame, 1)
+    const handover = this.#streams.offer(message, streamOf(channel), now)
+    if (handover !== 'taken') return handover
+    this.#ring.resumeTurn()
+    this.tick(now)
+    return handover
+  }
+
+  tick(now: Monotonic): void {
+    if (this.#ring.isClosed) return
+    this.#forgetTheSilent(now)
+    this.#tellNobody(now)
+    for (let task = this.#ring.next(now); task !== null; task = this.#ring.next(now)) {
+      switch (task) {
+        case 'turn':
+          this.#turnBytes = Math.max(
+            lineRate(this.#options.baud) * this.#turnMs,
+            SERIAL_BUS_TURN_FRAMES_MIN * this.#frameBytes,
+          )
+          this.#checkTimeout(now)
+          break
+        case 'aside':
+          this.#stepAside(now)
+          break
+        case 'speak':
+          if (!this.#speakInTurn(now)) return
+          break
+        case 'here':
+          this.#write({ kind: 'here', from: this.#options.address }, now)
+          break
+        case 'invite':
+          this.#write({ kind: 'invitation', from: this.#options.address }, now)
+          break
+        case 'hello':
+          this.#write({ kind: 'hello', from: this.#options.address, hello: this.#hello() }, now)
+          break
+        default:
+          this.#write(
+            { kind: 'token', from: this.#options.address, to: task.to, heard: this.#peers.acknowledgements() },
+            now,
+          )
+      }
+    }
+  }
+
+  stop(cause: string): void {
+    if (this.#ring.isClosed) return
+    for (const peer of this.#peers.all()) this.#forget(peer)
+    this.#countLost()
+    this.#isUp = false
+    this.#ring.close()
+    this.#outputs.push({ kind: 'down', cause })
+  }
+
+  goodbye(now: Monotonic): Monotonic {
+    if (this.#isUp) this.#write({ kind: 'goodbye', from: this.#options.address }, now)
+    this.#countLost()
+    this.#isUp = false
+    this.#ring.close()
+    return this.#pacer.freeAt
+  }
+
+  take(): LineOutput[] {
+    const outputs = this.#outputs
+    this.#outputs = []
+    return outputs
+  }
+
+  wakeAt(): Monotonic | null {
+    if (this.#ring.isClosed) return null
+    const oldest = Math.min(...this.#peers.all().map(({ heardAt }) => heardAt + this.#silenceMs), Infinity)
+    const told = this.#isUp || this.#hasTold ? Infinity : this.#answerBy
+    const speakAt = this.#hasDataForTurn ? this.#pacer.mayWriteAt(this.#frameBytes) : Infinity
+    return Math.min(this.#ring.wakeAt(speakAt), oldest, told)
+  }
+
+  get hasRoom(): boolean {
+    return this.#streams.hasRoom
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  get peers(): readonly NodeId[] {
+    return this.#peers
+      .all()
+      .flatMap(({ identity, inbound }) => (identity === null || inbound === null ? [] : [identity.node]))
+  }
+
+  /** @returns false while the port has to take what was written before there can be more */
+  #speakInTurn(now: Monotonic): boolean {
+    if (!this.#hasDataForTurn) {
+      this.#ring.finishTurn()
+      return true
+    }
+    if (now < this.#pacer.mayWriteAt(this.#frameBytes)) return false
+    const lost = this.#sender.lost()
+    const piece = lost === null ? this.#streams.next(this.#losses.payload, now) : null
+    const frame = lost ?? (piece === null ? null : this.#sender.add(piece))
+    if (frame === null) return true
+    const { stream, payload, isFirst } = frame.piece
+    const transmission = this.#sender.nextTransmission & 0xff
+    if (frame.transmission >= 0) this.statistics.repeated += 1
+    this.statistics.dataFrames += 1
+    const data = { stream, seq: frame.seq & 0xff, transmission, isFirst, payload }
+    const bytes = this.#write({ kind: 'data', from: this.#options.address, data }, now)
+    this.#sender.noteTransmission(frame, this.#pacer.freeAt)
+    this.#losses.noteSent(bytes)
+    this.#turnBytes -= bytes
+    this.#ring.noteTraffic()
+    return true
+  }
+
+  get #hasDataForTurn(): boolean {
+    const hasData = this.#sender.lost() !== null || (this.#sender.hasRoom && !this.#streams.isEmpty)
+    return hasData && this.#turnBytes >= this.#frameBytes
+  }
+
+  #receiveFrame(content: Uint8Array, now: Monotonic): void {
+    const packet = decodeBusPacket(content)
+    if (packet === null) {
+      this.statistics.unexpected += 1
+      return
+    }
+    const isOtherNode = packet.kind === 'hello' && packet.hello.node !== this.#options.node
+    if (packet.from === this.#options.address) {
+      if (!this.#ring.isAside && (isOtherNode || !this.#ring.mayBeEcho(now))) this.#stepAside(now)
+      return
+    }
+    const peer = this.#peers.heard(packet.from, now)
+    this.#ring.noteFrame(packet, now)
+    switch (packet.kind) {
+      case 'token':
+        for (const heard of packet.heard) if (heard.of === this.#options.address) this.#acknowledge(peer, heard, now)
+        return
+      case 'hello':
+        this.#receiveHello(peer, packet.hello)
+        return
+      case 'goodbye':
+        this.#forget(peer)
+        return
+      case 'data': {
+        const messages = receiveFrom(peer, packet.data)
+        if (messages === null) this.#forget(peer)
+        else for (const message of messages) this.#deliver(message)
+        return
+      }
+      case 'invitation':
+      case 'here':
+    }
+  }
+
+  #deliver(message: Uint8Array): void {
+    const to = message[0] ?? EVERYBODY
+    const isMeant = to === EVERYBODY || to === this.#options.address
+    if (isMeant && message.length > 1) this.#outputs.push({ kind: 'frame', bytes: message.slice(1) })
+  }
+
+  #acknowledge(peer: BusPeer, heard: BusAcknowledgement, now: Monotonic): void {
+    if (peer.pairing === null) return
+    const { sampleMs, lost } = this.#sender.acknowledge(peer.address, heard, now)
+    if (sampleMs !== null) {
+      this.#roundTrip.note(sampleMs)
+      this.#timerFrom = now
+      this.statistics.roundTripMs = this.#roundTrip.smoothedMs
+    }
+    this.#losses.noteLost(lost)
+    this.statistics.payload = this.#losses.payload
+  }
+
+  #receiveHello(peer: BusPeer, hello: BusHello): void {
+    const obstacle = obstacleIn(hello, peer.address, this.#options)
+    if (obstacle === null) this.#takeIn(peer, hello, { address: this.#options.address, incarnation: this.#incarnation })
+    else this.#obstacle = obstacle
+  }
+
+  #takeIn(peer: BusPeer, hello: BusHello, self: { readonly address: number; readonly incarnation: number }): void {
+    const { node, incarnation } = hello
+    if (peer.identity !== null && peer.identity.incarnation !== incarnation) this.#leave(peer)
+    peer.identity = { node, incarnation }
+    if (peer.pairing === null) {
+      this.#pairings += 1
+      peer.pairing = this.#pairings & 0xff
+      this.#sender.addReceiver(peer.address)
+      this.#streams.align()
+      this.#ring.askForHello()
+    }
+    if (hello.isAsking) this.#ring.askForHello()
+    const wasKnown = peer.inbound !== null
+    const news = followRoster(peer, hello, self)
+    if (news !== 'same') this.#ring.askForHello()
+    if (news !== 'new' || wasKnown) return
+    if (!this.#isUp) this.#outputs.push({ kind: 'up' })
+    if (!this.#isUp) this.statistics.sessions += 1
+    this.#isUp = true
+    this.#hasTold = false
+    this.#outputs.push({ kind: 'presence', node, online: true })
+  }
+
+  /** Nobody waits for its acknowledgements any more. */
+  #leave(peer: BusPeer): void {
+    if (peer.inbound !== null && peer.identity !== null)
+      this.#outputs.push({ kind: 'presence', node: peer.identity.node, online: false })
+    this.#sender.removeReceiver(peer.address)
+    Object.assign(peer, { identity: null, pairing: null, inbound: null })
+    // What waits is for nobody, if this was the last one.
+    if (this.#peers.all().every(({ pairing }) => pairing === null)) this.#streams.clear()
+  }
+
+  #forget(peer: BusPeer): void {
+    this.#leave(peer)
+    this.#peers.remove(peer.address)
+  }
+
+  #forgetTheSilent(now: Monotonic): void {
+    const silent = this.#peers.all().filter(({ heardAt }) => now >= heardAt + this.#silenceMs)
+    if (silent.length === 0) return
+    const isLast = silent.length === this.#peers.all().length
+    if (isLast) this.#countLost()
+    for (const peer of silent) this.#forget(peer)
+    if (!isLast || !this.#isUp) return
+    this.#isUp = false
+    this.#outputs.push({ kind: 'down', cause: `nobody is heard on ${this.#options.where} any more: look at the wires` })
+  }
+
+  #tellNobody(now: Monotonic): void {
+    if (this.#isUp || this.#hasTold || now < this.#answerBy) return
+    this.#hasTold = true
+    const cause = this.#obstacle ?? describeSilence(this.#options, this.statistics.damaged > 0)
+    this.#outputs.push({ kind: 'down', cause })
+  }
+
+  /** A ring takes in one after the other. */
+  get #answerBy(): Monotonic {
+    return this.#startedAt + (this.#peers.all().length === 0 ? SERIAL_ANSWER_MS : SERIAL_BUS_ANSWER_MS)
+  }
+
+  /** Another station has this one's address: it was there before, or both leave and come back at different times. */
+  #stepAside(now: Monotonic): void {
+    for (const peer of this.#peers.all()) this.#forget(peer)
+    this.#countLost()
+    this.#reset()
+    this.#ring.stepAside(now)
+    this.#isUp = false
+    this.#hasTold = true
+    this.#outputs.push({ kind: 'down', cause: describeTwin(this.#options) })
+  }
+
+  #countLost(): void {
+    this.statistics.messagesLost += this.#streams.waitingFrames + this.#sender.outstandingMessages
+    this.#streams.clear()
+    this.#sender = new ArqSender(SERIAL_WINDOW, [])
+  }
+
+  /** A new life: what others have kept of the old one does not count. */
+  #reset(): void {
+    this.#incarnation = Math.max(1, this.#options.random.uint32())
+    this.#peers.clear()
+    this.#streams.clear()
+    this.#sender = new ArqSender(SERIAL_WINDOW, [])
+    this.#losses = new LossMeter(this.#payload)
+    this.#roundTrip = new RoundTrip(this.#rotationMs)
+    this.#isUp = false
+    this.#obstacle = null
+    this.statistics.payload = this.#payload
+  }
+
+  #hello(): BusHello {
+    const { fleet, node } = this.#options
+    const isAsking = this.#peers.all().some(({ identity, inbound }) => identity !== null && inbound === null)
+    const roster = this.#peers.roster((address) => this.#sender.startFor(address))
+    const [version, incarnation, payloadMax] = [SERIAL_VERSION, this.#incarnation, this.#payload]
+    return { version, fleet, node, incarnation, payloadMax, isAsking, roster }
+  }
+
+  #checkTimeout(now: Monotonic): void {
+    const { oldestLeftAt } = this.#sender
+    if (oldestLeftAt === null || now < Math.max(oldestLeftAt, this.#timerFrom) + this.#roundTrip.timeoutMs) return
+    this.statistics.timeouts += 1
+    this.#roundTrip.noteTimeout()
+    this.#timerFrom = now
+    this.#sender.timeOut()
+  }
+
+  get #turnMs(): number {
+    return Math.min(SERIAL_BUS_TURN_MAX_MS, SERIAL_BUS_ROTATION_MS / (this.#peers.all().length + 1))
+  }
+
+  /** With as many stations as are there now, all of which have much to send. */
+  get #rotationMs(): number {
+    const leastMs = (SERIAL_BUS_TURN_FRAMES_MIN * this.#frameBytes) / lineRate(this.#options.baud)
+    return (this.#peers.all().length + 1) * Math.max(this.#turnMs, leastMs)
+  }
+
+  get #silenceMs(): number {
+    return Math.max(SERIAL_SILENCE_MS, 4 * this.#rotationMs)
+  }
+
+  /** @returns bytes on the line */
+  #write(packet: BusPacket, now: Monotonic): number {
+    const bytes = encodeSerialFrame(encodeBusPacket(packet), this.#pacer.isIdle(now))
+    this.#pacer.note(bytes.length, now)
+    this.statistics.bytesOut += bytes.length
+    this.#outputs.push({ kind: 'write', bytes })
+    return bytes.length
+  }
+}

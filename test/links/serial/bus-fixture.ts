@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import type { NodeId } from '../../../runtime/base/ids.ts'
+import { silentLogger } from '../../../runtime/base/logger.ts'
+import { seededRandom } from '../../../runtime/base/random.ts'
+import { BusStation } from '../../../runtime/links/serial/bus-station.ts'
+import { SerialLink } from '../../../runtime/links/serial/serial-link.ts'
+import { EmulatedLine, type LineOptions } from '../../support/serial-line.ts'
+import { SteppedClock } from '../clocks.ts'
+import { FLEET } from './serial-fixture.ts'
+
+/** Stations on one pair of wires, in driven time. */
+export class BusRig {
+  readonly clock: SteppedClock = new SteppedClock()
+  readonly line: EmulatedLine
+  readonly baud: number
+
+  constructor(options: Partial<LineOptions> = {}) {
+    this.baud = options.baud ?? 115_200
+    this.line = new EmulatedLine({ sliceMs: 8, ...options, baud: this.baud, clock: this.clock, isShared: true })
+  }
+
+  station(node: NodeId, address: number): SerialLink {
+    const random = seededRandom(1000 * address + Number.parseInt(node.slice(-4), 16))
+    const where = `station ${address} of ${node}`
+    return new SerialLink({
+      name: 'bus',
+      reach: 'broadcast',
+      where,
+      openPort: this.line.port(where),
+      machine: new BusStation({ fleet: FLEET, node, address, baud: this.baud, random, where }),
+      clock: this.clock,
+      random,
+      logger: silentLogger,
+    })
+  }
+
+  until(condition: () => boolean, what: string, withinMs = 300_000): void {
+    const end = this.clock.now() + withinMs
+    while (!condition()) {
+      assert.ok(this.clock.step(), `nothing is left to happen, but not yet: ${what}`)
+      assert.ok(this.clock.now() <= end, `${withinMs} ms have passed, but not yet: ${what}`)
+    }
+  }
+
+  pass(ms: number): void {
+    const end = this.clock.now() + ms
+    this.clock.schedule(end, () => undefined)
+    while (this.clock.now() < end) this.clock.step()
+  }
+}
+
+export function busNode(address: number): NodeId {
+  return `03000000000000${address.toString(16).padStart(2, '0')}` as NodeId
+}

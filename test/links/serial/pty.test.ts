@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { silentLogger } from '../../../runtime/base/logger.ts'
+import type { NodeId } from '../../../runtime/base/ids.ts'
+import { seededRandom } from '../../../runtime/base/random.ts'
+import { PointToPoint } from '../../../runtime/links/serial/point-to-point.ts'
+import { serialPort } from '../../../runtime/links/serial/port.ts'
+import { SerialLink } from '../../../runtime/links/serial/serial-link.ts'
+import { PTY_SKIP, startPtyLine } from '../../support/pty-line.ts'
+import { LineLoad, LoadedEnd } from '../../support/line-load.ts'
+import { realClock, until } from '../clocks.ts'
+import { acceptLink, ALICE, BOB, type LinkHarness, patterned } from '../link-acceptance.ts'
+import { Witness } from '../witness.ts'
+import { FLEET } from './serial-fixture.ts'
+
+const BAUD = 921_600
+
+function linkOn(device: string, node: NodeId, baud: number): SerialLink {
+  const random = seededRandom(Number.parseInt(node.slice(0, 4), 16))
+  return new SerialLink({
+    name: 'serial',
+    reach: 'point-to-point',
+    where: device,
+    openPort: serialPort({ port: device, baud }),
+    machine: new PointToPoint({ fleet: FLEET, node, baud, random, where: device }),
+    clock: realClock,
+    random,
+    logger: silentLogger,
+  })
+}
+
+async function ptyHarness(): Promise<LinkHarness> {
+  const pty = await startPtyLine(['alice', 'bob'], { baud: BAUD })
+  return {
+    link: (node) => linkOn(pty.device(node === ALICE ? 'alice' : 'bob'), node, BAUD),
+    async cut() {
+      await pty.unplug('alice')
+      await pty.unplug('bob')
+    },
+    async heal() {
+      await pty.plugIn('alice')
+      await pty.plugIn('bob')
+    },
+    until: (condition, what) => until(condition, what, 20_000),
+    finish: (call) => call,
+    end: () => pty.end(),
+  }
+}
+
+// socat makes the terminals.
+acceptLink('serial over real terminals', ptyHarness, PTY_SKIP, 'point-to-point')
+
+describe('over real terminals and the real serial library', { skip: PTY_SKIP }, () => {
+  test('a line at 115,200 baud with errors carries both ways at once, every byte right', async () => {
+    const pty = await startPtyLine(['alice', 'bob'], { baud: 115_200, bitErrorRate: 1e-6, seed: 3 })
+    const [alice, bob] = [linkOn(pty.device('alice'), ALICE, 115_200), linkOn(pty.device('bob'), BOB, 115_200)]
+    const ends = [new LoadedEnd(), new LoadedEnd()] as const
+    const loads = [new LineLoad(alice, 1, 3000), new LineLoad(bob, 2, 3000)] as const
+    ends[0].out = ends[1].into = loads[0]
+    ends[1].out = ends[0].into = loads[1]
+    alice.open(ends[0])
+    bob.open(ends[1])
+    try {
+      await until(() => loads.every(({ bytes }) => bytes > 15_000), 'both have much', 20_000)
+      assert.deepEqual(
+        loads.map(({ wrong }) => wrong),
+        [0, 0],
+      )
+    } finally {
+      await Promise.all([alice.close(), bob.close()])
+      await pty.end()
+    }
+  })
+
+  test('a port that is held is told, with its holder', async () => {
+    const pty = await startPtyLine(['alice'], { baud: BAUD })
+    const first = linkOn(pty.device('alice'), ALICE, BAUD)
+    first.open(new Witness())
+    await until(() => first.status().peer.length > 0 && first.status().line.bytesOut > 0, 'alice holds the port')
+    const second = linkOn(pty.device('alice'), BOB, BAUD)
+    const witness = new Witness()
+    second.open(witness)
+    await until(() => witness.causes.length > 0, 'bob is told')
+    assert.match(
+      witness.causes[0] ?? '',
+      /^\/.*alice is in use by another link of this gateway: give one of them another port$/,
+    )
+    await Promise.all([first.close(), second.close()])
+    await pty.end()
+  })
+
+  test('a port that is not there is told, and found when it comes', async () => {
+    const pty = await startPtyLine(['alice', 'bob'], { baud: BAUD })
+    await pty.unplug('alice')
+    const [alice, bob] = [linkOn(pty.device('alice'), ALICE, BAUD), linkOn(pty.device('bob'), BOB, BAUD)]
+    const [atAlice, atBob] = [new Witness(), new Witness()]
+    alice.open(atAlice)
+    bob.open(atBob)
+    await until(() => atAlice.causes.length > 0, 'alice is told')
+    assert.match(atAlice.causes[0] ?? '', /alice is not there: plug it in; fleetstep serial list shows what is$/)
+    await pty.plugIn('alice')
+    await until(() => atAlice.ups === 1 && atBob.ups === 1, 'both are up', 20_000)
+    alice.send(patterned(1, 5000), { kind: 'operations' })
+    await until(() => atBob.frames.length === 1, 'bob has it')
+    assert.deepEqual(atBob.frames, [patterned(1, 5000)])
+    await Promise.all([alice.close(), bob.close()])
+    await pty.end()
+  })
+})
