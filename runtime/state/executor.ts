@@ -42,6 +42,20 @@ export function execute(operation: Operation, before: readonly Cell[]): Executio
 }
 
 /**
+ * What {@link execute} makes of a plain write that was superseded before and meets another writer, if that supersedes it too.
+ * Many of one point do so together, when one of higher priority comes late: this costs a tenth of the whole execution.
+ */
+export function supersededAgain(operation: Operation, before: Execution | null, met: Cell): Execution | null {
+  const [write] = operation.writes
+  const standing = met.writer
+  if (before?.outcome !== 'superseded' || standing === null || write?.kind !== 'set') return null
+  if (operation.writes.length > 1 || operation.guards.length > 0 || operation.paths.length > 1) return null
+  if (isSeen(standing, operation, write) || comparePriority(standing.priority, operation.priority) <= 0) return null
+  const clash = clashOf(write.path, standing, met.value, operation, write.argument)
+  return { outcome: 'superseded', after: [met], clashes: [clash], reason: null }
+}
+
+/**
  * Executes what an operation does to the points of the device, without a look at who issued it: a draft has no member yet.
  * @param before aligned with `operation.paths`
  */

@@ -98,6 +98,21 @@ export class Register {
   }
 
   /**
+   * Executes entries one after the other from `entry` on, each on what the one before has left, as long as `step` says so:
+   * it gets an entry and the cell that this meets, and returns the cell behind it, or null to end there.
+   */
+  walk(entry: Entry, step: (entry: Entry, met: Cell) => Cell | null): void {
+    const start = this.#positionOf(entry)
+    let met = this.#before(start)
+    for (let position = start; position < this.#chain.length; position++) {
+      const after = step(this.#chain[position] as Entry, met)
+      if (after === null) return
+      met = after
+    }
+    this.#cell = met
+  }
+
+  /**
    * Settles the entries up to `stage`: the last one's cell becomes the settled cell and they leave the chain.
    * @returns false if there was none
    */

@@ -1,6 +1,8 @@
 import { formatOperationId, type OperationId } from '../base/ids.ts'
+import { assert } from '../base/errors.ts'
 import { CONFLICTS_MAX } from '../base/limits.ts'
 import type { Clash } from '../state/executor.ts'
+import type { Positioned } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import type { Entry } from '../state/register.ts'
 import type { Value } from '../state/value.ts'
@@ -24,7 +26,7 @@ export interface ConflictSide {
 
 /** The conflicts of the journal and those that are settled, oldest first. The same on every replica but for the bound. */
 export class ConflictList {
-  readonly #conflicts = new Map<string, Conflict>()
+  readonly #conflicts = new Map<string, Conflict | Carried>()
   readonly #kept = new Set<string>()
   readonly #resolved = new Set<string>()
   #forgotten = 0
@@ -35,11 +37,12 @@ export class ConflictList {
   }
 
   get(id: string): Conflict | undefined {
-    return this.#conflicts.get(id)
+    const conflict = this.#conflicts.get(id)
+    return conflict === undefined ? undefined : asItIsNow(conflict)
   }
 
   list(): readonly Conflict[] {
-    return [...this.#conflicts.values()]
+    return [...this.#conflicts.values()].map(asItIsNow)
   }
 
   /** Those that no operation of the journal carries. */
@@ -80,13 +83,14 @@ export class ConflictList {
       if (before !== null) for (const clash of before.clashes) this.#conflicts.delete(idOf(clash))
     }
     const came: Conflict[] = []
-    for (const { after } of executed) {
+    for (const { entry, after } of executed) {
       for (const clash of after.clashes) {
         const conflict = conflictOf(clash)
-        if (!this.#resolved.has(conflict.id)) came.push(conflict)
+        if (this.#resolved.has(conflict.id)) continue
+        came.push(conflict)
+        this.#conflicts.set(conflict.id, { entry, id: conflict.id, path: clash.path, loser: clash.loser })
       }
     }
-    for (const conflict of came) this.#conflicts.set(conflict.id, conflict)
     this.#shrink()
     return came
   }
@@ -113,6 +117,22 @@ export class ConflictList {
       this.#forgotten += 1
     }
   }
+}
+
+/** One that an operation of the journal carries. To whom the loser yields can change without a change of its outcome. */
+interface Carried {
+  readonly id: string
+  readonly path: Path
+  readonly loser: Positioned
+  readonly entry: Entry
+}
+
+function asItIsNow(conflict: Conflict | Carried): Conflict {
+  if (!('entry' in conflict)) return conflict
+  const { entry, path, loser } = conflict
+  const clash = entry.execution?.clashes.find((one) => one.path === path && one.loser === loser)
+  assert(clash, 'what does not yield any more is not in the list')
+  return conflictOf(clash)
 }
 
 function conflictOf(clash: Clash): Conflict {

@@ -1,15 +1,15 @@
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
-import { type Clash, execute, type Execution } from '../state/executor.ts'
+import { execute, type Execution, supersededAgain } from '../state/executor.ts'
 import { type Path } from '../state/path.ts'
 import { type Entry, Register } from '../state/register.ts'
-import { equalValues, type Value } from '../state/value.ts'
+import type { Value } from '../state/value.ts'
 import { WaitingQueue } from './waiting-queue.ts'
 
 /** What an integration did to the state: as it was right after it, whatever has been integrated since. */
 export interface Effects {
   /** Points whose cell differs from before. */
   readonly changed: readonly ChangedCell[]
-  /** Entries that were executed for the first time or came to another result. */
+  /** Entries that were executed for the first time or came to another outcome or other losers. */
   readonly executed: readonly Executed[]
 }
 
@@ -167,6 +167,35 @@ export class LocalState {
   }
 
   #execute(entry: Entry, run: Run): void {
+    const [register] = entry.registers
+    if (entry.registers.length === 1 && register !== undefined) this.#executeAlong(register, entry, run)
+    else this.#executeAcross(entry, run)
+  }
+
+  /**
+   * An entry of one point and those behind it in its chain, which need not wait in the queue for one another: what they meet
+   * does not depend on any other point. It ends where nothing differs any more, or at an entry of several points.
+   */
+  #executeAlong(register: Register, first: Entry, run: Run): void {
+    run.note(register)
+    register.walk(first, (entry, met) => {
+      if (entry !== first && (entry.queued || entry.registers.length > 1)) {
+        this.#queue.add(entry)
+        return null
+      }
+      const previous = entry.execution
+      if (previous !== null) this.#reexecutions += 1
+      const execution = supersededAgain(entry.operation, previous, met) ?? execute(entry.operation, [met])
+      entry.execution = execution
+      run.noteExecuted(entry, previous)
+      const after = execution.after[0] as Cell
+      // Behind a new entry the next one looks again in any case: it has met what stood before, and that may have changed too.
+      const isNoticed = previous === null || !sameCell(previous.after[0] as Cell, after)
+      return isNoticed || entry === register.last ? after : null
+    })
+  }
+
+  #executeAcross(entry: Entry, run: Run): void {
     const { registers } = entry
     // No entry of a chain that is met for the first time has executed again yet: its end is what watchers know.
     for (const register of registers) run.note(register)
@@ -175,8 +204,7 @@ export class LocalState {
     if (previous !== null) this.#reexecutions += 1
     const execution = execute(entry.operation, met)
     entry.execution = execution
-    if (previous === null || !sameExecution(previous, execution))
-      run.executed.push({ entry, before: previous, after: execution })
+    run.noteExecuted(entry, previous)
     for (let index = 0; index < registers.length; index++) {
       const register = registers[index] as Register
       const after = execution.after[index] as Cell
@@ -217,6 +245,13 @@ class Run {
     this.#met.push(register)
   }
 
+  /** @param before the result that it had; what matters to nobody but a list of conflicts, which looks again, is left out */
+  noteExecuted(entry: Entry, before: Execution | null): void {
+    const after = entry.execution
+    if (after !== null && (before === null || !isSameResult(before, after)))
+      this.executed.push({ entry, before, after })
+  }
+
   effects(): Effects {
     const changed: ChangedCell[] = []
     for (const register of this.#met) {
@@ -228,21 +263,11 @@ class Run {
   }
 }
 
-function sameExecution(left: Execution, right: Execution): boolean {
-  return (
-    left.outcome === right.outcome &&
-    left.clashes.length === right.clashes.length &&
-    left.clashes.every((clash, index) => sameClash(clash, right.clashes[index] as Clash))
-  )
-}
-
-/** The values count too: an `add` that came in between changes what yields, and not who. */
-function sameClash(left: Clash, right: Clash): boolean {
-  return (
-    left.path === right.path &&
-    left.winner === right.winner &&
-    left.loser === right.loser &&
-    equalValues(left.winnerValue, right.winnerValue) &&
-    equalValues(left.loserValue, right.loserValue)
-  )
+/** To whom a loser yields, and with which values, may differ: that stands in the execution itself. */
+function isSameResult(left: Execution, right: Execution): boolean {
+  if (left.outcome !== right.outcome || left.clashes.length !== right.clashes.length) return false
+  return left.clashes.every(({ path, loser }, index) => {
+    const other = right.clashes[index]
+    return path === other?.path && loser === other.loser
+  })
 }
