@@ -60,11 +60,25 @@ export const EXECUTION = [
     noticedBy: 'test/sync/local-state.test.ts',
   },
   {
-    name: 'undo: a clash whose values differ is another one',
+    name: 'undo: a clash at another point is another one',
     file: 'runtime/sync/local-state.ts',
-    from: 'equalValues(left.loserValue, right.loserValue)',
-    to: 'true',
-    noticedBy: 'test/simulation/regressions/undo.test.ts',
+    from: 'path === other?.path && loser === other.loser',
+    to: 'loser === other?.loser',
+    noticedBy: 'test/sync/conflict.test.ts',
+  },
+  {
+    name: 'undo: what was superseded looks at the writer that it meets now',
+    file: 'runtime/state/executor.ts',
+    from: 'if (isSeen(standing, operation, write) || comparePriority(standing.priority, operation.priority) <= 0) return null',
+    to: '',
+    noticedBy: 'test/sync/reference-property.test.ts',
+  },
+  {
+    name: 'undo: a chain ends where another point comes in',
+    file: 'runtime/sync/local-state.ts',
+    from: 'entry.queued || entry.registers.length > 1',
+    to: 'entry.queued',
+    noticedBy: 'test/sync/reference-property.test.ts',
   },
   {
     name: 'ready: the seq before is held',
@@ -97,8 +111,8 @@ export const EXECUTION = [
   {
     name: 'conflicts: all old ones go before any new one comes',
     file: 'runtime/sync/conflict.ts',
-    from: 'for (const conflict of came) this.#conflicts.set(conflict.id, conflict)',
-    to: 'for (const [entry, previous] of executed) { for (const clash of previous?.clashes ?? []) this.#conflicts.delete(idOf(clash)); for (const clash of entry.execution?.clashes ?? []) this.#conflicts.set(idOf(clash), conflictOf(clash)) }',
+    from: 'for (const { entry, after } of executed) {',
+    to: 'for (const { entry, before, after } of executed) { for (const clash of before?.clashes ?? []) this.#conflicts.delete(idOf(clash))',
     noticedBy: 'test/sync/conflict.test.ts',
   },
   {

@@ -139,8 +139,8 @@ export const FLOOR = [
   {
     name: 'floor: the retired take no part',
     file: 'runtime/sync/floor.ts',
-    from: 'nodeOf(id) !== nodeOf(self) && !retirement.isRetired(id)',
-    to: 'nodeOf(id) !== nodeOf(self)',
+    from: 'id !== self && !retirement.isRetired(id)',
+    to: 'id !== self',
     noticedBy: 'test/sync/rules.test.ts',
   },
   {

@@ -63,7 +63,9 @@ describe('An export that is imported', () => {
       ['regressed'],
     )
     const { status, draftReason } = restored.inspect()
-    assert.deepEqual([status, draftReason], ['draft', 'the fleet holds 5 operations of this node, which knows only 1'])
+    assert.equal(status, 'draft')
+    // It is told by whatever reaches it first: how much the fleet holds of it, or its own newest announcement.
+    assert.match(draftReason ?? '', /holds 5 operations of this node, which knows only 1|before it was set back/)
     // What it changes now waits for it to be taken in, and nothing is sent under a seq that the fleet knows.
     await restored.state.set('speed', 40).durable
     const held = bert.inspect().members.find((line) => line.member === member)
