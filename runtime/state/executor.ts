@@ -14,7 +14,7 @@ import { isList, type Value, valueBytes } from './value.ts'
 export interface Execution {
   readonly outcome: Outcome
   /** Aligned with `operation.paths`: each cell afterwards. The very cells that were given, unless it was applied. */
-  readonly after: readonly Cell[]
+  readonly after: Cell[]
   /** Writes that had to yield, empty for most. */
   readonly clashes: readonly Clash[]
   /** Why it was refused or is void, for people. */
@@ -24,8 +24,8 @@ export interface Execution {
 /** Two changes of one point of which neither issuer had seen the other. */
 export interface Clash {
   readonly path: Path
-  readonly winner: Positioned
-  readonly winnerValue: Value | undefined
+  winner: Positioned
+  winnerValue: Value | undefined
   readonly loser: Positioned
   readonly loserValue: Value | undefined
 }
@@ -42,17 +42,23 @@ export function execute(operation: Operation, before: readonly Cell[]): Executio
 }
 
 /**
- * What {@link execute} makes of a plain write that was superseded before and meets another writer, if that supersedes it too.
- * Many of one point do so together, when one of higher priority comes late: this costs a tenth of the whole execution.
+ * Brings the execution of a plain write that was superseded up to date where it meets another writer that supersedes it too,
+ * as {@link execute} would. Many of one point do so together, when one of higher priority comes late, and again with each of
+ * its writes behind that: in place, this costs a fiftieth of the whole execution.
+ * @returns false, and nothing has changed, if it is to be executed
  */
-export function supersededAgain(operation: Operation, before: Execution | null, met: Cell): Execution | null {
+export function yieldsAgain(operation: Operation, execution: Execution, met: Cell): boolean {
   const [write] = operation.writes
+  const [clash] = execution.clashes
   const standing = met.writer
-  if (before?.outcome !== 'superseded' || standing === null || write?.kind !== 'set') return null
-  if (operation.writes.length > 1 || operation.guards.length > 0 || operation.paths.length > 1) return null
-  if (isSeen(standing, operation, write) || comparePriority(standing.priority, operation.priority) <= 0) return null
-  const clash = clashOf(write.path, standing, met.value, operation, write.argument)
-  return { outcome: 'superseded', after: [met], clashes: [clash], reason: null }
+  if (execution.outcome !== 'superseded' || standing === null || clash === undefined || write?.kind !== 'set')
+    return false
+  if (operation.writes.length > 1 || operation.guards.length > 0 || operation.paths.length > 1) return false
+  if (isSeen(standing, operation, write) || comparePriority(standing.priority, operation.priority) <= 0) return false
+  execution.after[0] = met
+  clash.winner = standing
+  clash.winnerValue = met.value
+  return true
 }
 
 /**
@@ -74,7 +80,7 @@ export function executeAlone(operation: Operation, before: readonly Cell[]): Exe
       case 'refused':
         return unchanged('refused', before, step.reason)
       case 'superseded':
-        return { outcome: 'superseded', after: before, clashes: [step.clash], reason: null }
+        return { outcome: 'superseded', after: before.slice(), clashes: [step.clash], reason: null }
       case 'written':
         scratch[index] = step.cell
         if (step.clash !== null) (clashes ??= []).push(step.clash)
@@ -202,7 +208,7 @@ function positionOf(path: Path, paths: readonly Path[]): number {
 }
 
 function unchanged(outcome: Outcome, before: readonly Cell[], reason: string): Execution {
-  return { outcome, after: before, clashes: NO_CLASHES, reason }
+  return { outcome, after: before.slice(), clashes: NO_CLASHES, reason }
 }
 
 function clashOf(

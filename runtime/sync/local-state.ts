@@ -1,5 +1,5 @@
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
-import { execute, type Execution, supersededAgain } from '../state/executor.ts'
+import { execute, type Execution, yieldsAgain } from '../state/executor.ts'
 import { type Path } from '../state/path.ts'
 import { type Entry, Register } from '../state/register.ts'
 import type { Value } from '../state/value.ts'
@@ -184,13 +184,15 @@ export class LocalState {
         return null
       }
       const previous = entry.execution
+      const before = previous?.after[0]
       if (previous !== null) this.#reexecutions += 1
-      const execution = supersededAgain(entry.operation, previous, met) ?? execute(entry.operation, [met])
-      entry.execution = execution
-      run.noteExecuted(entry, previous)
-      const after = execution.after[0] as Cell
+      if (previous === null || !yieldsAgain(entry.operation, previous, met)) {
+        entry.execution = execute(entry.operation, [met])
+        run.noteExecuted(entry, previous)
+      }
+      const after = entry.execution?.after[0] ?? EMPTY_CELL
       // Behind a new entry the next one looks again in any case: it has met what stood before, and that may have changed too.
-      const isNoticed = previous === null || !sameCell(previous.after[0] as Cell, after)
+      const isNoticed = before === undefined || !sameCell(before, after)
       return isNoticed || entry === register.last ? after : null
     })
   }

@@ -34,7 +34,7 @@ export const EXECUTION = [
   {
     name: 'an operation is atomic',
     file: 'runtime/state/executor.ts',
-    from: "return { outcome: 'superseded', after: before, clashes: [step.clash], reason: null }",
+    from: "return { outcome: 'superseded', after: before.slice(), clashes: [step.clash], reason: null }",
     to: "return { outcome: 'superseded', after: scratch, clashes: [step.clash], reason: null }",
     noticedBy: 'test/state/executor.test.ts',
   },
@@ -69,7 +69,7 @@ export const EXECUTION = [
   {
     name: 'undo: what was superseded looks at the writer that it meets now',
     file: 'runtime/state/executor.ts',
-    from: 'if (isSeen(standing, operation, write) || comparePriority(standing.priority, operation.priority) <= 0) return null',
+    from: 'if (isSeen(standing, operation, write) || comparePriority(standing.priority, operation.priority) <= 0) return false',
     to: '',
     noticedBy: 'test/sync/reference-property.test.ts',
   },
