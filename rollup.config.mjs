@@ -51,6 +51,7 @@ const library = {
     nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }),
     json({ preferConst: true }),
     transpile({ minify: false }),
+    removeStale('library'),
   ],
   onwarn: failOnWarning,
 }

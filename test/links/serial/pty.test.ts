@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { silentLogger } from '../../../runtime/base/logger.ts'
 import type { NodeId } from '../../../runtime/base/ids.ts'
 import { seededRandom } from '../../../runtime/base/random.ts'
+import { BusStation } from '../../../runtime/links/serial/bus-station.ts'
 import { PointToPoint } from '../../../runtime/links/serial/point-to-point.ts'
 import { serialPort } from '../../../runtime/links/serial/port.ts'
 import { SerialLink } from '../../../runtime/links/serial/serial-link.ts'
@@ -11,6 +12,7 @@ import { LineLoad, LoadedEnd } from '../../support/line-load.ts'
 import { realClock, until } from '../clocks.ts'
 import { acceptLink, ALICE, BOB, type LinkHarness, patterned } from '../link-acceptance.ts'
 import { Witness } from '../witness.ts'
+import { busNode } from './bus-fixture.ts'
 import { FLEET } from './serial-fixture.ts'
 
 const BAUD = 921_600
@@ -68,6 +70,48 @@ describe('over real terminals and the real serial library', { skip: PTY_SKIP }, 
       )
     } finally {
       await Promise.all([alice.close(), bob.close()])
+      await pty.end()
+    }
+  })
+
+  test('three stations on one pair of wires hear each other, though each machine takes its time', async () => {
+    const names = ['one', 'two', 'three']
+    const pty = await startPtyLine(names, { baud: 115_200, isShared: true, sliceMs: 4 })
+    const links = names.map((name, index) => {
+      const random = seededRandom(index + 1)
+      const where = pty.device(name)
+      const line = { fleet: FLEET, node: busNode(index + 1), baud: 115_200, random, where }
+      const machine = new BusStation({ ...line, address: index + 1 })
+      const openPort = serialPort({ port: where, baud: 115_200 })
+      return new SerialLink({
+        name,
+        reach: 'broadcast',
+        where,
+        openPort,
+        machine,
+        clock: realClock,
+        random,
+        logger: silentLogger,
+      })
+    })
+    const witnesses = links.map(() => new Witness())
+    links.forEach((link, index) => link.open(witnesses[index] ?? new Witness()))
+    try {
+      await until(() => links.every((link) => link.status().peer.split(',').length === 3), 'all are together', 60_000)
+      for (let round = 0; round < 3; round += 1)
+        for (const [index, link] of links.entries())
+          link.send(patterned(10 * index + round, 1500), { kind: 'operations' })
+      await until(
+        () => witnesses.every(({ frames }) => frames.length === 6),
+        'each has those of the two others',
+        30_000,
+      )
+      for (const [index, { frames }] of witnesses.entries())
+        for (const other of [0, 1, 2].filter((from) => from !== index))
+          for (const round of [0, 1, 2])
+            assert.ok(frames.some((frame) => Buffer.compare(frame, patterned(10 * other + round, 1500)) === 0))
+    } finally {
+      await Promise.all(links.map((link) => link.close()))
       await pty.end()
     }
   })
