@@ -1,4 +1,4 @@
-import { type Digest, digestOf, EMPTY_DIGEST } from '../base/digest.ts'
+import { type Digest, EMPTY_DIGEST } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
 import { VECTOR_CHANGES_MAX } from '../base/limits.ts'
 
@@ -26,19 +26,19 @@ export function sortedEntries(vector: VersionVector): VersionEntry[] {
 }
 
 /**
- * Equal for equal vectors and for no others that occur by accident: the sum of the digests of the entries modulo 2^64, so
- * that a change of one entry costs the same in a fleet of any size.
+ * Equal for equal vectors and for no others that occur by accident: the sum of the chain digests, each of which is of a batch
+ * that names its member, and of the seqs, modulo 2^64. So a change of one entry costs the same in a fleet of any size.
  */
 export function vectorDigest(vector: VersionVector): Digest {
   let digest = EMPTY_DIGEST
-  for (const entry of vector.values()) digest = sum(digest, digestOfEntry(entry), 1)
+  for (const entry of vector.values()) digest = sum(digest, entry, 1)
   return digest
 }
 
 /** The digest of a vector in which `entry` takes the place of `before`. */
 export function vectorDigestAfter(digest: Digest, before: VersionEntry | undefined, entry: VersionEntry): Digest {
-  const without = before === undefined ? digest : sum(digest, digestOfEntry(before), -1)
-  return sum(without, digestOfEntry(entry), 1)
+  const without = before === undefined ? digest : sum(digest, before, -1)
+  return sum(without, entry, 1)
 }
 
 /**
@@ -77,15 +77,14 @@ class ChangedVector implements VersionVector {
   }
 }
 
-function digestOfEntry({ member, seq, digest }: VersionEntry): Digest {
-  return digestOf(`${member}:${seq}:${digest};`)
-}
-
-function sum(left: Digest, right: Digest, sign: 1 | -1): Digest {
-  const low = lowOf(left) + sign * lowOf(right)
-  const high = highOf(left) + sign * highOf(right) + Math.floor(low / 0x1_0000_0000)
+function sum(digest: Digest, { digest: chain, seq }: VersionEntry, sign: 1 | -1): Digest {
+  const low = lowOf(digest) + sign * (lowOf(chain) + (Math.imul(seq, SEQ_FACTOR) >>> 0))
+  const high = highOf(digest) + sign * highOf(chain) + Math.floor(low / 0x1_0000_0000)
   return `${hexOf(high)}${hexOf(low)}` as Digest
 }
+
+/** The golden ratio of 2^32: neighbouring seqs differ in half of the bits, so that a wrong one shows (Knuth, section 6.4). */
+const SEQ_FACTOR = 0x9e37_79b1
 
 function highOf(digest: Digest): number {
   return Number.parseInt(digest.slice(0, 8), 16)
