@@ -30,15 +30,17 @@ export function sortedEntries(vector: VersionVector): VersionEntry[] {
  * that names its member, and of the seqs, modulo 2^64. So a change of one entry costs the same in a fleet of any size.
  */
 export function vectorDigest(vector: VersionVector): Digest {
-  let digest = EMPTY_DIGEST
-  for (const entry of vector.values()) digest = sum(digest, entry, 1)
-  return digest
+  const sum = new Sum(EMPTY_DIGEST)
+  for (const entry of vector.values()) sum.add(entry, 1)
+  return sum.digest
 }
 
 /** The digest of a vector in which `entry` takes the place of `before`. */
 export function vectorDigestAfter(digest: Digest, before: VersionEntry | undefined, entry: VersionEntry): Digest {
-  const without = before === undefined ? digest : sum(digest, before, -1)
-  return sum(without, entry, 1)
+  const sum = new Sum(digest)
+  if (before !== undefined) sum.add(before, -1)
+  sum.add(entry, 1)
+  return sum.digest
 }
 
 /**
@@ -77,10 +79,25 @@ class ChangedVector implements VersionVector {
   }
 }
 
-function sum(digest: Digest, { digest: chain, seq }: VersionEntry, sign: 1 | -1): Digest {
-  const low = lowOf(digest) + sign * (lowOf(chain) + (Math.imul(seq, SEQ_FACTOR) >>> 0))
-  const high = highOf(digest) + sign * highOf(chain) + Math.floor(low / 0x1_0000_0000)
-  return `${hexOf(high)}${hexOf(low)}` as Digest
+class Sum {
+  /** Each stands for itself modulo 2^32. */
+  #low: number
+  #high: number
+
+  constructor(digest: Digest) {
+    this.#low = lowOf(digest)
+    this.#high = highOf(digest)
+  }
+
+  get digest(): Digest {
+    return `${hexOf(this.#high)}${hexOf(this.#low)}` as Digest
+  }
+
+  add({ digest, seq }: VersionEntry, sign: 1 | -1): void {
+    const low = this.#low + sign * (lowOf(digest) + (Math.imul(seq, SEQ_FACTOR) >>> 0))
+    this.#high = (this.#high + sign * highOf(digest) + Math.floor(low / 0x1_0000_0000)) >>> 0
+    this.#low = low >>> 0
+  }
 }
 
 /** The golden ratio of 2^32: neighbouring seqs differ in half of the bits, so that a wrong one shows (Knuth, section 6.4). */
