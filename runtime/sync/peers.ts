@@ -109,7 +109,9 @@ export function isVectorOfItsDigest({ vector, vectorDigest: digest }: Announceme
 
 const NOTHING: VersionVector = new Map()
 
+/** Who states fewer operations of its own than before was set back, whatever it counts. */
 function isNewer(announcement: Announcement, known: Announcement): boolean {
+  if (announcement.ownSeq < known.ownSeq) return false
   if (announcement.start !== known.start) return announcement.start > known.start
   return announcement.number > known.number
 }

@@ -110,10 +110,11 @@ export class Receiving {
    * It comes late; or its member was set back, and is heard by nobody until it learns what it has said before. It is told so in
    * its own words, by one or two of us.
    */
-  #tellOfLaterOne({ member, start, number }: Announcement, link: string): Output[] {
+  #tellOfLaterOne({ member, start, number, ownSeq }: Announcement, link: string): Output[] {
     const core = this.#core
     const known = core.peers.get(member)?.announcement
-    if (core.isDraft || known === undefined || (start === known.start && number === known.number)) return []
+    if (core.isDraft || known === undefined) return []
+    if (start === known.start && number === known.number && ownSeq === known.ownSeq) return []
     if (core.options.random.uint32() % core.history.membership.size > 1) return []
     return [core.send({ kind: 'announcement', announcement: known }, 'announcements', { only: link })]
   }

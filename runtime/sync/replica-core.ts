@@ -97,8 +97,9 @@ export class ReplicaCore {
    * An announcement under our own member id: an echo, or one that we have never made, from before our data directory was set
    * back or from a clone. Of two clones the one that has started less often gives way.
    */
-  compareWithDouble({ start, number }: Announcement): void {
-    const isOfAnother = start !== this.start ? start > this.start : number > this.antiEntropy.announcements
+  compareWithDouble({ start, number, ownSeq }: Announcement): void {
+    const isLater = start !== this.start ? start > this.start : number > this.antiEntropy.announcements
+    const isOfAnother = isLater || ownSeq > this.history.log(this.self).held.seq
     if (this.isDraft || isOfAnother)
       this.noteSetBack('another machine speaks as this node, or did so before it was set back')
   }

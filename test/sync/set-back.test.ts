@@ -112,3 +112,25 @@ test('only a settled member surely knows what we said before our start: before i
   const outputs = node.giveMessage({ kind: 'request', request: { from: OTHER, to: SELF, gaps } })
   assert.equal(node.batchesIn(outputs).length, 1)
 })
+
+test('a member that states fewer operations of its own than before is told its own words, and learns from them', () => {
+  const witness = new DrivenReplica(FLEET, 1)
+  witness.store()
+  const before = announcementOf(witness, SELF, { ownSeq: 3, vector: [entryOf(3)] })
+  witness.giveMessage({ kind: 'announcement', announcement: before })
+  const after = announcementOf(witness, SELF, { start: 2, ownSeq: 0, vector: [] })
+  const told = witness.announcementsIn(witness.giveMessage({ kind: 'announcement', announcement: after }))
+  assert.deepEqual(
+    told.map(({ member, ownSeq }) => [member, ownSeq]),
+    [[SELF, 3]],
+  )
+  const setBack = new DrivenReplica(FLEET, 0)
+  setBack.store()
+  setBack.wait(1000)
+  setBack.giveMessage({ kind: 'announcement', announcement: { ...before, number: 0 } })
+  assert.match(setBack.inspect().draftReason ?? '', /before it was set back/)
+})
+
+function entryOf(seq: number): VersionEntry {
+  return { member: SELF, seq, digest: '00000000000000aa' as VersionEntry['digest'] }
+}
