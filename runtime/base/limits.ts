@@ -179,6 +179,8 @@ export const SNAPSHOT_RETRY_MS = 60_000
 export const DISK_RETRY_MS = 2000
 /** Window in which telemetry is gathered into one commit. */
 export const BATCHED_COMMIT_WINDOW_MS = 1000
+/** Milliseconds for which volatile ones are gathered: the longest that a power cut may cost of them. */
+export const VOLATILE_COMMIT_WINDOW_MS = 5000
 
 // --- devices: identity, profiles, readings ----------------------------------------------------------------------
 

@@ -4,6 +4,12 @@ import { isWritable } from '../device/profiles/profile.ts'
 import { checkReading, checkSet } from '../device/profiles/value-check.ts'
 import type { OperationRequest } from '../state/operation.ts'
 
+/** How soon a change is committed: at once, or gathered with others for a shorter or a longer while. */
+export type Persist = 'always' | 'batched' | 'volatile'
+
+/** The soonest first. */
+const PERSIST: readonly Persist[] = ['always', 'batched', 'volatile']
+
 type PlainWrite = OperationRequest['writes'][number]
 
 /** What the profile of this gateway's device says of the points below `<device>/`. Other points are free. */
@@ -32,17 +38,15 @@ export class ProfileCheck {
     if (resource !== null) assertFits(write, checkReading(resource, write.argument))
   }
 
-  /** One write that is to be on the card at once brings the others along. */
-  persistOf(writes: readonly PlainWrite[]): 'always' | 'batched' {
-    const areGathered = writes.every(
-      (write) => (this.#find(write.path)?.properties.optional.persist ?? 'always') !== 'always',
-    )
-    return areGathered ? 'batched' : 'always'
+  /** One write that is to be on the card sooner brings the others along. */
+  persistOf(writes: readonly PlainWrite[]): Persist {
+    const wanted = writes.map((write) => this.#find(write.path)?.properties.optional.persist ?? 'always')
+    return PERSIST.find((persist) => wanted.includes(persist)) ?? 'always'
   }
 
   /** Telemetry is gathered unless its profile says otherwise. */
-  readingPersistOf(path: string): 'always' | 'batched' {
-    return this.#find(path)?.properties.optional.persist === 'always' ? 'always' : 'batched'
+  readingPersistOf(path: string): Persist {
+    return this.#find(path)?.properties.optional.persist ?? 'batched'
   }
 
   #resourceOf(path: string): DeviceResource | null {

@@ -1,10 +1,10 @@
 import { FleetstepError } from '../base/errors.ts'
-import { BATCHED_COMMIT_WINDOW_MS } from '../base/limits.ts'
+import { BATCHED_COMMIT_WINDOW_MS, VOLATILE_COMMIT_WINDOW_MS } from '../base/limits.ts'
 import type { Guard, OperationRequest, WriteKind } from '../state/operation.ts'
 import { type Path, type PathPattern, pathProblem } from '../state/path.ts'
 import type { Value } from '../state/value.ts'
 import type { Replica } from '../sync/replica.ts'
-import type { ProfileCheck } from './profile-check.ts'
+import type { Persist, ProfileCheck } from './profile-check.ts'
 import type { Pump } from './pump.ts'
 import type { Receipt, Receipts } from './receipt.ts'
 import type { View, WatchCallback, Watchers } from './watchers.ts'
@@ -13,8 +13,11 @@ type PlainWrite = OperationRequest['writes'][number]
 
 /** How a change is made durable. */
 export interface ChangeOptions {
-  /** `always`: committed and sent at once. `batched`: within a second, together with others, to spare the card. */
-  readonly persist?: 'always' | 'batched'
+  /**
+   * `always`: committed and sent at once. `batched`: within a second, together with others, to spare the card. `volatile`:
+   * within five, for readings that the next one replaces. Whatever is gathered goes along with a change that cannot wait.
+   */
+  readonly persist?: Persist
 }
 
 /**
@@ -100,9 +103,16 @@ export class StateAccess {
 
   #issue(change: Transaction, options: ChangeOptions): Receipt {
     const persist = options.persist ?? this.#profile.persistOf(change.writes)
-    const issued = this.#pump.issue(change, persist === 'batched' ? BATCHED_COMMIT_WINDOW_MS : 0)
+    const issued = this.#pump.issue(change, COMMIT_WINDOW_MS[persist])
     return this.#receipts.add(issued)
   }
+}
+
+/** How long a change may wait for others that go onto the disk with it. */
+const COMMIT_WINDOW_MS: Readonly<Record<Persist, number>> = {
+  always: 0,
+  batched: BATCHED_COMMIT_WINDOW_MS,
+  volatile: VOLATILE_COMMIT_WINDOW_MS,
 }
 
 /** Collects the changes and guards of one operation. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
-import { DISK_RETRY_MS } from '../../runtime/base/limits.ts'
+import { BATCHED_COMMIT_WINDOW_MS, DISK_RETRY_MS, VOLATILE_COMMIT_WINDOW_MS } from '../../runtime/base/limits.ts'
 import { SteppedClock, until } from '../links/clocks.ts'
 import { open, openAlone, openPair, BERT, CARL } from './fleet.ts'
 import { FullStore } from './full-store.ts'
@@ -148,6 +148,37 @@ describe('gateway', () => {
     const rejected = assert.rejects(settled, isError('storage-failed', /was closed/))
     await bert.close()
     await rejected
+  })
+})
+
+describe('how soon a change is committed', () => {
+  for (const [persist, windowMs] of [
+    ['always', 0],
+    ['batched', BATCHED_COMMIT_WINDOW_MS],
+    ['volatile', VOLATILE_COMMIT_WINDOW_MS],
+  ] as const) {
+    it(`${persist}: within ${windowMs} ms`, async (t) => {
+      const clock = new SteppedClock()
+      const anna = await openAlone(t, { clock })
+      const startedAt = clock.now()
+      let committedAt: number | null = null
+      const receipt = anna.state.set('lamp', 1, { persist })
+      void receipt.durable.then(() => (committedAt = clock.now()))
+      await until(() => {
+        if (windowMs > 0 && committedAt === null) clock.step()
+        return committedAt !== null
+      }, 'it is committed')
+      assert.equal((committedAt ?? 0) - startedAt, windowMs)
+    })
+  }
+
+  it('what is gathered goes along with a change that cannot wait', async (t) => {
+    const clock = new SteppedClock()
+    const anna = await openAlone(t, { clock })
+    const reading = anna.state.set('level', 1, { persist: 'volatile' })
+    await anna.state.set('lamp', 1).durable
+    await reading.durable
+    assert.equal(clock.now(), 0)
   })
 })
 
