@@ -6,6 +6,7 @@ import { runCommand } from './project.mjs'
 const systemTools = [
   { command: 'mosquitto', debianPackage: 'mosquitto', purpose: 'the MQTT link against a broker of its own kind' },
   { command: 'socat', debianPackage: 'socat', purpose: 'serial links over terminals and the real serial library' },
+  { command: 'nats-server', debianPackage: 'nats-server', purpose: 'the settings that are written for NATS' },
 ]
 
 /** Debian puts daemons where only root's PATH looks. */
