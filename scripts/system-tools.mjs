@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { runCommand } from './project.mjs'
 
-/** What tests use beyond npm. A test that needs one says so by naming its command. */
+/** What tests use beyond npm. A test that needs one says so by naming its command, or the word that stands for it. */
 const systemTools = [
   { command: 'mosquitto', debianPackage: 'mosquitto', purpose: 'the MQTT link against a broker of its own kind' },
   { command: 'socat', debianPackage: 'socat', purpose: 'serial links over terminals and the real serial library' },
   { command: 'nats-server', debianPackage: 'nats-server', purpose: 'the settings that are written for NATS' },
+  { command: 'ip', word: 'networkNamespace', debianPackage: 'iproute2', purpose: 'gateways that find each other' },
 ]
 
 /** Debian puts daemons where only root's PATH looks. */
@@ -19,11 +20,11 @@ export function pathWithTools() {
 
 /**
  * Installs what is missing, with apt, where that needs no question answered.
- * @param {(command: string) => boolean} isNeeded
+ * @param {(word: string) => boolean} isNeeded
  * @returns {Promise<string[]>} one clear line for each tool that could not be had
  */
 export async function ensureSystemTools(isNeeded) {
-  const missing = systemTools.filter(({ command }) => isNeeded(command) && !isThere(command))
+  const missing = systemTools.filter(({ command, word = command }) => isNeeded(word) && !isThere(command))
   if (missing.length === 0) return []
   const packages = missing.map(({ debianPackage }) => debianPackage)
   const obstacle = await install(packages)

@@ -253,6 +253,14 @@ export const BROKER_CONCURRENCY: number = BROKER_CONNECTIONS_MAX
 export const BROKER_DRAIN_TIMEOUT_MS = 10_000
 /** Bytes of retained topics and payloads that the embedded broker keeps in memory. */
 export const BROKER_RETAINED_BYTES_MAX: number = 16 * 1024 * 1024
+/** Peers that a gateway without a broker connects to: a full mesh of more costs more than a broker. */
+export const PEERS_MAX = 24
+/** Bytes in which a gateway says where it and its peers are reached: a line of some 300 for each. */
+export const PEER_ADDRESSES_BYTES_MAX: number = 8 * 1024
+/** Time in which known peers may answer before a link says that it is up without them: some round trips of a slow line. */
+export const PEERS_GATHER_MS = 1000
+/** Time between two questions for peers on the local network. */
+export const DISCOVERY_INTERVAL_MS = 30_000
 /** Bytes of a config file: a fleet of MEMBERS_MAX, each on two lines. */
 export const CONFIG_BYTES_MAX: number = 256 * 1024
 /** Links of one gateway. */

@@ -75,15 +75,15 @@ function absolute(config: ConfigSettings, folder: string): GatewayConfig {
     profile: config.profile !== null && /\.ya?ml$/.test(config.profile) ? at(config.profile) : config.profile,
     controlSocket: at(config.controlSocket),
     links: config.links.map((link) =>
-      link.kind === 'serial'
-        ? link
-        : {
+      link.kind === 'mqtt'
+        ? {
             ...link,
             passwordFile: at(link.passwordFile),
             caFile: at(link.caFile),
             certificateFile: at(link.certificateFile),
             keyFile: at(link.keyFile),
-          },
+          }
+        : link,
     ),
   }
 }

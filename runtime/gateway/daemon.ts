@@ -82,7 +82,7 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
   if (profile !== null) startReadings(gateway, profile, logger, closers)
   const control = await startControlServer(config.controlSocket ?? controlPath(device), controlHandler(gateway), logger)
   closers.push(() => control.close())
-  addLinks(gateway, config.links, options.onFatal, closers)
+  addLinks(gateway, config, options.onFatal, closers)
   return { gateway, controlSocket: control.path, brokerPort, close }
 }
 
@@ -106,13 +106,8 @@ async function startOwnBroker(config: GatewayConfig, logger: Logger, closers: Cl
 }
 
 /** The gateway is there for its machine before it knows a network: the links are loaded after it, and connect in their own time. */
-function addLinks(
-  gateway: Gateway,
-  links: GatewayConfig['links'],
-  onFatal: DaemonOptions['onFatal'],
-  closers: Closer[],
-): void {
-  const loaders = linkLoaders(links)
+function addLinks(gateway: Gateway, config: GatewayConfig, onFatal: DaemonOptions['onFatal'], closers: Closer[]): void {
+  const loaders = linkLoaders(config)
   let isClosed = false
   closers.push(() => {
     isClosed = true

@@ -20,7 +20,7 @@ export interface ConnectionOptions {
   readonly password: string | undefined
   readonly tls: TlsFiles
   readonly keepaliveS: number
-  readonly will: { readonly topic: string; readonly payload: Buffer }
+  readonly will: { readonly topic: string; readonly payload: Buffer } | null
 }
 
 /** Called from the event loop, never from within `openConnection`. None is called after `over`, `abandon` or `leave`. */
@@ -166,7 +166,7 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     ...(tls.cert && { cert: tls.cert }),
     ...(tls.key && { key: tls.key }),
     ...(version === 5 && { properties: { maximumPacketSize: PACKET_BYTES_MAX } }),
-    will: { topic: options.will.topic, payload: options.will.payload, qos: 1, retain: true },
+    ...(options.will && { will: { ...options.will, qos: 1, retain: true } }),
   }
 }
 

@@ -57,7 +57,7 @@ class MqttLink implements Link {
     this.name = options.name ?? 'mqtt'
     this.timing = { ...DEFAULT_TIMING, ...options.timing }
     this.servers = parseServers(options.servers, options.tls ?? {})
-    this.topics = topicsOf(options.fleet, options.node)
+    this.topics = options.guest?.topics ?? topicsOf(options.fleet, options.node)
     this.server = firstServer(options.node, this.servers.length)
   }
 
@@ -149,12 +149,13 @@ class MqttLink implements Link {
       {
         server: target,
         version,
-        clientId: `fs-${options.node}`,
+        clientId: options.guest?.clientId ?? `fs-${options.node}`,
         username: options.username,
         password: options.password,
         tls: options.tls ?? {},
         keepaliveS: this.timing.keepaliveS,
-        will: { topic: this.topics.presence, payload: this.presencePayload(false) },
+        // The owner of a post box sees by itself that a guest went, and a last will would look like a goodbye.
+        will: options.guest ? null : { topic: this.topics.presence, payload: this.presencePayload(false) },
       },
       this.connectionEvents(),
     )
@@ -178,7 +179,7 @@ class MqttLink implements Link {
     this.hasBeenUp = true
     this.hasLoggedRefusal = false
     this.options.logger.info(`${this.name}: connected to ${this.labelOf(this.server)}`)
-    this.publishPresence()
+    this.publishControl(this.presenceMessage(true))
     this.tell('up', (events) => events.up())
     this.tellWritable()
   }
@@ -225,7 +226,8 @@ class MqttLink implements Link {
       if (!sent.retain) countSent(this.counters, sent.payload.length)
       connection.publish(sent, (failure) => {
         outbox.settle(sent)
-        if (failure !== null) this.noteRefusal(sent, failure)
+        if (failure === null) sent.taken?.()
+        else this.noteRefusal(sent, failure)
         this.publishWaiting()
         this.tellWritable()
       })
@@ -247,6 +249,8 @@ class MqttLink implements Link {
         return this.receiveFrame(received.from, payload)
       case 'presence':
         return this.receivePresence(received.node, payload)
+      case 'addresses':
+        return this.options.guest?.addresses(received.node, payload)
       default:
         return unreachable(received)
     }
@@ -271,16 +275,19 @@ class MqttLink implements Link {
     }
     if (node === this.options.node) {
       // The will of an earlier connection or start came late and took the place of what is retained: say it again.
-      if (!presence.online && presence.startCount <= this.options.startCount) this.publishPresence()
-      return
+      if (!presence.online && presence.startCount <= this.options.startCount) {
+        this.publishControl(this.presenceMessage(true))
+      }
+      if (this.options.guest === undefined) return
     }
     const news = this.presence.note(node, presence)
     if (news === 'full') countDropped(this.counters, 'presence-full')
-    if (news === 'changed') this.tell('presence', (events) => events.presence(node, presence.online))
+    if (news !== 'changed') return
+    this.tell('presence', (events) => events.presence(node, presence.online))
+    if (presence.online && this.options.guest !== undefined) this.publishControl(this.options.guest.greeting())
   }
 
-  private publishPresence(): void {
-    const message = this.presenceMessage(true)
+  private publishControl(message: Outgoing): void {
     if (this.session.state.kind !== 'up' || !this.outbox.hasPlaceFor(message.payload.length, true)) return
     this.outbox.add(message)
     this.publishWaiting()
