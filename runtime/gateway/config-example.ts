@@ -76,6 +76,12 @@ links:
   #   peers: [mqtt://192.168.1.12:1884]      # one is enough: the others are heard of from it
   #   discover: false                        # true finds peers on the local network by multicast DNS
 
+# The state in JSON for Node-RED, Home Assistant or mosquitto_pub: one retained message for each point.
+# mirror:
+#   servers: [mqtt://192.168.1.2:1883]       # the broker of the first link if left out
+#   writes: true                             # people may set what the profile lets them; or a list such as ['hall/**']
+#   homeAssistant: true
+
 # controlSocket: /run/fleetstep/gateway-1.sock
 logLevel: info                               # debug, info, warn or error
 `

@@ -14,6 +14,7 @@ import {
   SERIAL_PAYLOAD_MAX,
   SERIAL_PAYLOAD_MIN,
 } from '../base/limits.ts'
+import { mirrorSchema, type MirrorSettings } from './mirror/mirror-config.ts'
 import { peersSchema, type PeersSettings } from './peers-config.ts'
 import { TIER_MAX } from '../state/priority.ts'
 import { CARD_ENDURANCE_TB_DEFAULT } from '../storage/wear.ts'
@@ -39,6 +40,8 @@ export interface ConfigSettings {
   /** A broker inside this gateway, or null. */
   readonly broker: { readonly host: string; readonly port: number } | null
   readonly links: readonly (MqttSettings | SerialSettings | PeersSettings)[]
+  /** Shows the state in JSON to people's tools, or null. */
+  readonly mirror: MirrorSettings | null
   /** The control socket, or null for the usual place. */
   readonly controlSocket: string | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
@@ -111,10 +114,12 @@ const MEMBERS = v.pipe(
 
 const SERVER = v.pipe(v.string(), v.check(isServer, 'a server is mqtt://host:port or mqtts://host:port'))
 
+const SERVERS = v.pipe(v.array(SERVER), v.minLength(1, 'at least one server is needed'), v.maxLength(MQTT_SERVERS_MAX))
+
 const MQTT = v.strictObject({
   kind: v.literal('mqtt'),
   name: v.optional(NAME, 'mqtt'),
-  servers: v.pipe(v.array(SERVER), v.minLength(1, 'at least one server is needed'), v.maxLength(MQTT_SERVERS_MAX)),
+  servers: SERVERS,
   username: v.optional(v.nullable(v.string()), null),
   passwordFile: v.optional(v.nullable(FILE), null),
   caFile: v.optional(v.nullable(FILE), null),
@@ -189,6 +194,7 @@ const CONFIG: v.GenericSchema<unknown, ConfigSettings> = v.strictObject({
     null,
   ),
   links: v.optional(LINKS, []),
+  mirror: v.optional(v.nullable(mirrorSchema(SERVERS, FILE)), null),
   controlSocket: v.optional(v.nullable(FILE), null),
   logLevel: v.optional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
 })

@@ -30,6 +30,7 @@ export function testPeer(node: NodeId, options: Partial<PeersLinkOptions> = {}):
     listen: { host: '127.0.0.1', port: 0 },
     peers: [],
     discover: false,
+    gatherMs: 300,
     book: new Book(),
     clock: realClock,
     random: seededRandom(Number.parseInt(node.slice(0, 8), 16)),

@@ -52,6 +52,7 @@ function nodePermissions(fleet: string, node: NodeId): Permissions {
       `${root}.in.${node}.*`,
       `${root}.n.*.st`,
       ...tree(`${root}.set.${node}`),
+      ...tree(`${root}.s.${node}`),
       'homeassistant.status',
       ...OWN_SESSION,
     ],

@@ -70,7 +70,7 @@ function definitionsOf(request: BrokerRequest): object {
       `${root}\\.(op|b|w)\\.\\*`,
       `${root}\\.in\\.${node}\\.\\*`,
       `${root}\\.n\\.\\*\\.st`,
-      `${root}\\.set\\.${node}\\.#`,
+      `${root}\\.(set|s)\\.${node}\\.#`,
       'homeassistant\\.status',
     ]),
   }))

@@ -21,6 +21,8 @@ export interface PeersLinkOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** How long those that are known may take to answer before the link says that it is up without them. */
+  readonly gatherMs?: number | undefined
   /** `peers` unless there are several. */
   readonly name?: string | undefined
   readonly timing?: Partial<MqttTiming> | undefined

@@ -118,8 +118,8 @@ class PeersLink implements Link {
 
   /** Whoever is told that the link is up reaches all that are there, as far as they answer soon. */
   private gather(mesh: PeerMesh): void {
-    const { clock } = this.options
-    this.cancelTimer = clock.schedule(clock.now() + PEERS_GATHER_MS, () => {
+    const { clock, gatherMs = PEERS_GATHER_MS } = this.options
+    this.cancelTimer = clock.schedule(clock.now() + gatherMs, () => {
       this.isGathered = true
       this.update(mesh)
     })
