@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type MqttClient } from 'mqtt'
@@ -129,8 +130,7 @@ function bareClient(port: number): Promise<MqttClient> {
   const client = connect(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4, reconnectPeriod: 0 })
   return new Promise((resolve, reject) => {
     client.once('connect', () => {
-      const { stream } = client
-      if ('setNoDelay' in stream && typeof stream.setNoDelay === 'function') stream.setNoDelay(true)
+      if (client.stream instanceof Socket) client.stream.setNoDelay(true)
       resolve(client)
     })
     client.once('error', reject)
@@ -168,7 +168,7 @@ async function measureOurs(
           sender.state.set(pathOf((count += 1)), count)
         await new Promise((resolve) => setImmediate(resolve))
         // As a bare sender is bounded by its window; a link that is handed more drops frames, and they are asked for again.
-        while (count - shown > AHEAD_BATCHES * atOnce) await new Promise((resolve) => setImmediate(resolve))
+        await until(() => count - shown <= AHEAD_BATCHES * atOnce, 'the other has caught up', 120_000)
       }
       await seen(count)
       return operations / ((performance.now() - startedAt) / 1000)
