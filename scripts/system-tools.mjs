@@ -2,10 +2,20 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { runCommand } from './project.mjs'
 
-/** What tests use beyond npm. A test that needs one says so by naming its command. */
+/** What tests use beyond npm. A test that needs one says so by naming its command, or the word that stands for it. */
 const systemTools = [
   { command: 'mosquitto', debianPackage: 'mosquitto', purpose: 'the MQTT link against a broker of its own kind' },
   { command: 'socat', debianPackage: 'socat', purpose: 'serial links over terminals and the real serial library' },
+  { command: 'nats-server', debianPackage: 'nats-server', purpose: 'the settings that are written for NATS' },
+  {
+    file: '/usr/lib/python3/dist-packages/cbor2',
+    command: 'python3',
+    word: 'python3-cbor2',
+    debianPackage: 'python3-cbor2',
+    purpose: 'frames read by another decoder',
+  },
+  { command: 'mosquitto_sub', debianPackage: 'mosquitto-clients', purpose: 'what other tools see' },
+  { command: 'ip', word: 'networkNamespace', debianPackage: 'iproute2', purpose: 'gateways that find each other' },
 ]
 
 /** Debian puts daemons where only root's PATH looks. */
@@ -18,20 +28,25 @@ export function pathWithTools() {
 
 /**
  * Installs what is missing, with apt, where that needs no question answered.
- * @param {(command: string) => boolean} isNeeded
+ * @param {(word: string) => boolean} isNeeded
  * @returns {Promise<string[]>} one clear line for each tool that could not be had
  */
 export async function ensureSystemTools(isNeeded) {
-  const missing = systemTools.filter(({ command }) => isNeeded(command) && !isThere(command))
+  const missing = systemTools.filter((tool) => isNeeded(tool.word ?? tool.command) && !isInstalled(tool))
   if (missing.length === 0) return []
   const packages = missing.map(({ debianPackage }) => debianPackage)
   const obstacle = await install(packages)
   return missing
-    .filter(({ command }) => !isThere(command))
+    .filter((tool) => !isInstalled(tool))
     .map(
       ({ command, purpose }) =>
         `Not tested: ${purpose}. ${command} is missing: ${obstacle ?? 'the package has no such command'}.`,
     )
+}
+
+/** A library has no command of its own: its folder tells. */
+function isInstalled(/** @type {{ command: string, file?: string }} */ { command, file }) {
+  return isThere(command) && (file === undefined || existsSync(file))
 }
 
 function isThere(/** @type {string} */ command) {

@@ -245,6 +245,8 @@ export const LINK_QUEUE_FRAMES_RESERVED = 64
 export const RECONNECT_STABLE_MS = 10_000
 /** Time for saying goodbye to the broker; whoever waits for the end of the daemon waits no longer. */
 export const MQTT_GOODBYE_TIMEOUT_MS = 1000
+/** Messages that may come between SUBSCRIBE and its answer: the presence of a large fleet, and as many frames. */
+export const MQTT_EARLY_MESSAGES_MAX: number = 2 * MEMBERS_MAX
 /** MQTT 5 expiry of announcements and requests: an older one has been replaced by several newer ones. */
 export const MQTT_MESSAGE_EXPIRY_S = 60
 /** Connections to the embedded broker: every member, and some room for people's tools. */
@@ -255,6 +257,20 @@ export const BROKER_CONCURRENCY: number = BROKER_CONNECTIONS_MAX
 export const BROKER_DRAIN_TIMEOUT_MS = 10_000
 /** Bytes of retained topics and payloads that the embedded broker keeps in memory. */
 export const BROKER_RETAINED_BYTES_MAX: number = 16 * 1024 * 1024
+/** Peers that a gateway without a broker connects to: a full mesh of more costs more than a broker. */
+export const PEERS_MAX = 24
+/** Bytes in which a gateway says where it and its peers are reached: a line of some 300 for each. */
+export const PEER_ADDRESSES_BYTES_MAX: number = 8 * 1024
+/** Time in which known peers may answer before a link says that it is up without them: some round trips of a slow line. */
+export const PEERS_GATHER_MS = 1000
+/** Time between two questions for peers on the local network. */
+export const DISCOVERY_INTERVAL_MS = 30_000
+/** Time between two messages of one leaf of the mirror: people and their tools read no faster. */
+export const MIRROR_INTERVAL_MS = 1000
+/** Bytes of one message of the mirror: a value in JSON, or the discovery of a large profile. */
+export const MIRROR_PAYLOAD_BYTES_MAX: number = 256 * 1024
+/** Time over which gateways spread their answers when Home Assistant has started. */
+export const HOME_ASSISTANT_JITTER_MS = 5000
 /** Bytes of a config file: a fleet of MEMBERS_MAX, each on two lines. */
 export const CONFIG_BYTES_MAX: number = 256 * 1024
 /** Links of one gateway. */

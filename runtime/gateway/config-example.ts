@@ -70,6 +70,17 @@ links:
   #   port: usb:0403:6001:A5069RR4
   #   baud: 115200                           # the same on all sides
   #   address: 1                             # only on an RS-485 bus of several: 1 to 16, another one for each
+  # Without any broker: this gateway and its peers connect to each other.
+  # - kind: peers
+  #   listen: { host: 0.0.0.0, port: 1884 }  # null where nobody can connect to this gateway
+  #   peers: [mqtt://192.168.1.12:1884]      # one is enough: the others are heard of from it
+  #   discover: false                        # true finds peers on the local network by multicast DNS
+
+# The state in JSON for Node-RED, Home Assistant or mosquitto_pub: one retained message for each point.
+# mirror:
+#   servers: [mqtt://192.168.1.2:1883]       # the broker of the first link if left out
+#   writes: true                             # people may set what the profile lets them; or a list such as ['hall/**']
+#   homeAssistant: true
 
 # controlSocket: /run/fleetstep/gateway-1.sock
 logLevel: info                               # debug, info, warn or error

@@ -1,5 +1,6 @@
 // valibot: the smallest validator of those that were measured (2.4 MiB, 8 ms of start-up), maintained, MIT.
 import * as v from 'valibot'
+import { AssertionError } from '../base/errors.ts'
 import { isNodeId, type NodeId } from '../base/ids.ts'
 import {
   IDENTITY_TEXT_BYTES_MAX,
@@ -13,6 +14,8 @@ import {
   SERIAL_PAYLOAD_MAX,
   SERIAL_PAYLOAD_MIN,
 } from '../base/limits.ts'
+import { mirrorSchema, type MirrorSettings } from './mirror/mirror-config.ts'
+import { peersSchema, type PeersSettings } from './peers-config.ts'
 import { TIER_MAX } from '../state/priority.ts'
 import { CARD_ENDURANCE_TB_DEFAULT } from '../storage/wear.ts'
 
@@ -36,7 +39,9 @@ export interface ConfigSettings {
   readonly profile: string | null
   /** A broker inside this gateway, or null. */
   readonly broker: { readonly host: string; readonly port: number } | null
-  readonly links: readonly (MqttSettings | SerialSettings)[]
+  readonly links: readonly (MqttSettings | SerialSettings | PeersSettings)[]
+  /** Shows the state in JSON to people's tools, or null. */
+  readonly mirror: MirrorSettings | null
   /** The control socket, or null for the usual place. */
   readonly controlSocket: string | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
@@ -109,10 +114,12 @@ const MEMBERS = v.pipe(
 
 const SERVER = v.pipe(v.string(), v.check(isServer, 'a server is mqtt://host:port or mqtts://host:port'))
 
+const SERVERS = v.pipe(v.array(SERVER), v.minLength(1, 'at least one server is needed'), v.maxLength(MQTT_SERVERS_MAX))
+
 const MQTT = v.strictObject({
   kind: v.literal('mqtt'),
   name: v.optional(NAME, 'mqtt'),
-  servers: v.pipe(v.array(SERVER), v.minLength(1, 'at least one server is needed'), v.maxLength(MQTT_SERVERS_MAX)),
+  servers: SERVERS,
   username: v.optional(v.nullable(v.string()), null),
   passwordFile: v.optional(v.nullable(FILE), null),
   caFile: v.optional(v.nullable(FILE), null),
@@ -146,8 +153,28 @@ const SERIAL = v.strictObject({
   ),
 })
 
+type LinkSchema = v.GenericSchema<unknown, ConfigSettings['links'][number]>
+
+const KINDS: ReadonlyMap<unknown, LinkSchema> = new Map<string, LinkSchema>([
+  ['mqtt', MQTT],
+  ['serial', SERIAL],
+  ['peers', peersSchema(NAME)],
+])
+
+/** What a link may say depends on its kind, so that a problem is told of that kind alone. */
+function schemaOfLink(link: unknown): LinkSchema {
+  const kind = typeof link === 'object' && link !== null && 'kind' in link ? link.kind : undefined
+  const known = KINDS.get(kind)
+  if (known !== undefined) return known
+  return v.pipe(v.object({ kind: v.picklist([...KINDS.keys()].map(String)) }), v.transform(unreachableKind))
+}
+
+function unreachableKind(): never {
+  throw new AssertionError('a kind that is known has a schema')
+}
+
 const LINKS = v.pipe(
-  v.array(v.variant('kind', [MQTT, SERIAL])),
+  v.array(v.lazy(schemaOfLink)),
   v.maxLength(LINKS_MAX, `a gateway has at most ${LINKS_MAX} links`),
   v.check(
     (links) => new Set(links.map(({ name }) => name)).size === links.length,
@@ -167,6 +194,7 @@ const CONFIG: v.GenericSchema<unknown, ConfigSettings> = v.strictObject({
     null,
   ),
   links: v.optional(LINKS, []),
+  mirror: v.optional(v.nullable(mirrorSchema(SERVERS, FILE)), null),
   controlSocket: v.optional(v.nullable(FILE), null),
   logLevel: v.optional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
 })

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
 import { FleetstepError } from '../base/errors.ts'
 import { CONFIG_BYTES_MAX } from '../base/limits.ts'
-import { type ConfigProblem, type ConfigSettings, checkSettings } from './config-schema.ts'
+import { type ConfigProblem, type ConfigSettings, checkSettings, type MqttSettings } from './config-schema.ts'
 
 /** What one gateway is told by its operator. All file names are absolute. */
 export type GatewayConfig = ConfigSettings
@@ -74,16 +74,21 @@ function absolute(config: ConfigSettings, folder: string): GatewayConfig {
     dataDirectory: resolve(folder, config.dataDirectory),
     profile: config.profile !== null && /\.ya?ml$/.test(config.profile) ? at(config.profile) : config.profile,
     controlSocket: at(config.controlSocket),
-    links: config.links.map((link) =>
-      link.kind === 'serial'
-        ? link
-        : {
-            ...link,
-            passwordFile: at(link.passwordFile),
-            caFile: at(link.caFile),
-            certificateFile: at(link.certificateFile),
-            keyFile: at(link.keyFile),
-          },
-    ),
+    links: config.links.map((link) => (link.kind === 'mqtt' ? { ...link, ...secretsAt(link, at) } : link)),
+    mirror: config.mirror === null ? null : { ...config.mirror, ...secretsAt(config.mirror, at) },
+  }
+}
+
+type SecretNames = Pick<MqttSettings, 'passwordFile' | 'caFile' | 'certificateFile' | 'keyFile'>
+
+function secretsAt(
+  { passwordFile, caFile, certificateFile, keyFile }: SecretNames,
+  at: (file: string | null) => string | null,
+): SecretNames {
+  return {
+    passwordFile: at(passwordFile),
+    caFile: at(caFile),
+    certificateFile: at(certificateFile),
+    keyFile: at(keyFile),
   }
 }

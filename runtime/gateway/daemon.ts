@@ -17,6 +17,7 @@ import { startControlServer } from './control-server.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 import { genesisOf } from './genesis.ts'
 import { establishIdentity } from './identity-file.ts'
+import { type MirrorPart, mirrorPart } from './mirror-part.ts'
 import { shippedProfile } from './shipped-profiles.ts'
 import { systemClock } from './system-clock.ts'
 import { systemRandom } from './system-random.ts'
@@ -56,6 +57,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon['close']): Promise<Daemon> {
   const { config, logger } = options
+  const mirror = mirrorPart(config)
   const node = identify(options)
   const device = config.device ?? node
   const profile = config.profile === null ? null : readProfile(config.profile, logger)
@@ -82,7 +84,8 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
   if (profile !== null) startReadings(gateway, profile, logger, closers)
   const control = await startControlServer(config.controlSocket ?? controlPath(device), controlHandler(gateway), logger)
   closers.push(() => control.close())
-  addLinks(gateway, config.links, options.onFatal, closers)
+  addLinks(gateway, config, options.onFatal, closers)
+  if (mirror !== null) startMirror(mirror.start(gateway, profile?.profile ?? null, logger), options.onFatal, closers)
   return { gateway, controlSocket: control.path, brokerPort, close }
 }
 
@@ -106,13 +109,8 @@ async function startOwnBroker(config: GatewayConfig, logger: Logger, closers: Cl
 }
 
 /** The gateway is there for its machine before it knows a network: the links are loaded after it, and connect in their own time. */
-function addLinks(
-  gateway: Gateway,
-  links: GatewayConfig['links'],
-  onFatal: DaemonOptions['onFatal'],
-  closers: Closer[],
-): void {
-  const loaders = linkLoaders(links)
+function addLinks(gateway: Gateway, config: GatewayConfig, onFatal: DaemonOptions['onFatal'], closers: Closer[]): void {
+  const loaders = linkLoaders(config)
   let isClosed = false
   closers.push(() => {
     isClosed = true
@@ -125,6 +123,19 @@ function addLinks(
     }
   }
   add().catch(onFatal)
+}
+
+/** It comes after the links, for the same reason. */
+function startMirror(
+  starting: ReturnType<MirrorPart['start']>,
+  onFatal: DaemonOptions['onFatal'],
+  closers: Closer[],
+): void {
+  starting.catch(onFatal)
+  closers.push(async () => {
+    const stop = await starting
+    await stop()
+  })
 }
 
 function startReadings(gateway: Gateway, { profile }: LoadedProfile, logger: Logger, closers: Closer[]): void {

@@ -6,7 +6,8 @@ import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { until } from '../links/clocks.ts'
 
-const PROGRAM = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+/** The built program. */
+export const PROGRAM: string = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 
 /** A folder with the runtime directory of one test, in which its control sockets are, so that tests never meet. */
 export interface Workplace {
@@ -54,7 +55,12 @@ export function workplace(t: TestContext): Workplace {
 
 /** Starts the built program; it is killed after the test if it still runs. */
 export function start(place: Workplace, ...words: readonly string[]): Run {
-  const child = spawn(process.execPath, [PROGRAM, ...words], { cwd: place.folder, env: place.environment })
+  return startCommand(place, process.execPath, [PROGRAM, ...words])
+}
+
+/** Starts any command in the workplace; it is killed after the test if it still runs. */
+export function startCommand(place: Workplace, command: string, words: readonly string[]): Run {
+  const child = spawn(command, words, { cwd: place.folder, env: place.environment })
   const ended = new Promise<void>((resolve) => {
     child.on('close', (code) => {
       run.code = code

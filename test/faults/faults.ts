@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { killServersOf, obstacleToCluster } from './broker-clusters.ts'
 import { checkClonedImages, obstacleToClones } from './cloned-images.ts'
 import { checkCrashImages, obstacleToImages } from './crash-images.ts'
 import { killDaemon } from './kill-daemon.ts'
@@ -6,6 +7,7 @@ import { killDaemon } from './kill-daemon.ts'
 const USAGE = `npm run faults -- kill [--runs N] [--seed S]     kills a daemon under load and looks for every durable operation
 npm run faults -- images [--runs N] [--seed S]   cuts the power at block level and looks for every acknowledged record
 npm run faults -- clones [--runs N] [--seed S]   copies the disk in one moment while it is written to, and does the same
+npm run faults -- brokers                        kills servers of NATS and RabbitMQ clusters under load
   --runs N   kills (default 200), crash images (default 80), or copies (default 30)
   --seed S   another draw of the moments (default 1)`
 
@@ -26,6 +28,11 @@ export async function main(args: readonly string[]): Promise<number> {
       return await unless(await obstacleToClones(), () =>
         checkClonedImages({ images: Number(values.runs ?? '30'), seed }),
       )
+    case 'brokers': {
+      const nats = await unless(obstacleToCluster('nats'), () => killServersOf('nats'))
+      const rabbitmq = await unless(obstacleToCluster('rabbitmq'), () => killServersOf('rabbitmq'))
+      return Math.max(nats, rabbitmq)
+    }
     default:
       console.error(USAGE)
       return 2

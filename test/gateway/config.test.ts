@@ -19,6 +19,7 @@ describe('config', () => {
       profile: null,
       broker: null,
       links: [],
+      mirror: null,
       controlSocket: null,
       logLevel: 'info',
     })

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { findProgram, reasonToSkip } from '../support/system-programs.ts'
 import { until } from './clocks.ts'
 
 /** Mosquitto 2.0 as it comes: only a listener, which it would not have without being told. */
@@ -24,14 +24,10 @@ export const MOSQUITTO_FLEET: readonly string[] = [
 ]
 
 /** The program, or null. */
-const MOSQUITTO: string | null =
-  ['/usr/sbin', ...(process.env['PATH'] ?? '').split(delimiter)]
-    .map((directory) => join(directory, 'mosquitto'))
-    .find((path) => existsSync(path)) ?? null
+const MOSQUITTO: string | null = findProgram('mosquitto')
 
-/** Why tests with Mosquitto cannot run here. Where nothing may be skipped they run, and fail. */
-export const MOSQUITTO_SKIP: string | false =
-  MOSQUITTO === null && process.env['CI'] !== 'true' ? 'mosquitto is not installed: apt-get install mosquitto' : false
+/** Why tests with Mosquitto cannot run here. */
+export const MOSQUITTO_SKIP: string | false = reasonToSkip('mosquitto')
 
 export interface Mosquitto {
   readonly port: number
@@ -50,14 +46,26 @@ export async function startMosquitto(
   lines: readonly string[],
   prepare: (directory: string) => Promise<void> = async () => {},
 ): Promise<Mosquitto> {
-  if (MOSQUITTO === null) throw new Error('mosquitto is not installed: apt-get install mosquitto')
-  const program = MOSQUITTO
   const directory = await mkdtemp(join(tmpdir(), 'fleetstep-mosquitto-'))
   await prepare(directory)
   const port = await freePort()
   const config = join(directory, 'mosquitto.conf')
   const head = ['user root', 'log_dest stderr', 'log_type all', `listener ${port} 127.0.0.1`]
   await writeFile(config, [...head, ...lines, ''].join('\n').replaceAll('DIR', directory))
+  return await runMosquitto(config, port, directory)
+}
+
+/** Runs it with the settings that `fleetstep broker config` wrote to `directory`, which goes with it. */
+export async function startGeneratedMosquitto(directory: string, port: number): Promise<Mosquitto> {
+  const config = join(directory, 'mosquitto.conf')
+  // As root it would become a user that may not read the files.
+  await appendFile(config, 'user root\nlog_dest stderr\nlog_type all\n')
+  return await runMosquitto(config, port, directory)
+}
+
+async function runMosquitto(config: string, port: number, directory: string): Promise<Mosquitto> {
+  if (MOSQUITTO === null) throw new Error('mosquitto is not installed: apt-get install mosquitto')
+  const program = MOSQUITTO
   let log = ''
   let child: ChildProcess | null = null
   const start = async (): Promise<void> => {

@@ -37,13 +37,13 @@ describe('an MQTT link over Mosquitto', { timeout: 60_000, skip: MOSQUITTO_SKIP 
     })
   })
 
-  test('publishes with QoS 1, content type and expiry, and its presence retained', async () => {
+  test('publishes with QoS 1, content type, version and expiry, and its presence retained', async () => {
     await withMosquitto(MOSQUITTO_DEFAULTS, async ({ broker, open }) => {
       const tool = connect(`mqtt://127.0.0.1:${broker.port}`, { protocolVersion: 5, reconnectPeriod: 0 })
       const seen: string[] = []
       tool.on('message', (topic, _payload, packet) => {
-        const { contentType, messageExpiryInterval } = packet.properties ?? {}
-        seen.push(`${topic} q${packet.qos} ${contentType} ${messageExpiryInterval}`)
+        const { contentType, messageExpiryInterval, userProperties } = packet.properties ?? {}
+        seen.push(`${topic} q${packet.qos} ${contentType} v${String(userProperties?.['v'])} ${messageExpiryInterval}`)
       })
       await tool.subscribeAsync('fleet/#', { qos: 1 })
       const { witness, link } = open(ALICE, { startCount: 3 })
@@ -55,11 +55,11 @@ describe('an MQTT link over Mosquitto', { timeout: 60_000, skip: MOSQUITTO_SKIP 
       await until(() => seen.length === 5, 'the tool has seen all')
       const root = `fleet/${FLEET}`
       assert.deepEqual(seen, [
-        `${root}/n/${ALICE}/st q1 text/plain undefined`,
-        `${root}/op/${ALICE} q1 application/cbor undefined`,
-        `${root}/b/${ALICE} q1 application/cbor 60`,
-        `${root}/w/${ALICE} q1 application/cbor 60`,
-        `${root}/in/${BOB}/${ALICE} q1 application/cbor undefined`,
+        `${root}/n/${ALICE}/st q1 text/plain v1 undefined`,
+        `${root}/op/${ALICE} q1 application/cbor v1 undefined`,
+        `${root}/b/${ALICE} q1 application/cbor v1 60`,
+        `${root}/w/${ALICE} q1 application/cbor v1 60`,
+        `${root}/in/${BOB}/${ALICE} q1 application/cbor v1 undefined`,
       ])
       await tool.endAsync(true)
     })

@@ -12,8 +12,15 @@ export interface TcpProxy {
   end(): Promise<void>
 }
 
-/** @param admit sees the first bytes of a client; when it says false, that client is never answered */
-export async function startTcpProxy(to: number, admit: (first: Buffer) => boolean = () => true): Promise<TcpProxy> {
+/**
+ * @param admit sees the first bytes of a client; when it says false, that client is never answered
+ * @param place where it listens, and the host that it leads to; loopback has many addresses
+ */
+export async function startTcpProxy(
+  to: number,
+  admit: (first: Buffer) => boolean = () => true,
+  place: { readonly port: number; readonly toHost: string } = { port: 0, toHost: '127.0.0.1' },
+): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   let severed = false
   let frozen = false
@@ -30,7 +37,7 @@ export async function startTcpProxy(to: number, admit: (first: Buffer) => boolea
     }
     client.once('data', (first) => {
       if (!admit(first)) return
-      const upstream = connect({ host: '127.0.0.1', port: to })
+      const upstream = connect({ host: place.toHost, port: to })
       track(upstream)
       upstream.write(first)
       client.pipe(upstream).pipe(client)
@@ -38,7 +45,7 @@ export async function startTcpProxy(to: number, admit: (first: Buffer) => boolea
       upstream.once('close', () => frozen || client.destroy())
     })
   })
-  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
+  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: place.port }, resolve))
   const address = server.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,

@@ -39,6 +39,7 @@ const filesWithDoors: Readonly<Record<string, string>> = {
   'base/cbor.ts': '../state/x.ts',
   'base/digest.ts': '../state/x.ts',
   'links/mqtt/link.ts': '../../sync/x.ts',
+  'links/mqtt/peers/discovery.ts': '../../../sync/x.ts',
   'links/serial/port.ts': '../../sync/x.ts',
   'links/serial/devices.ts': '../../sync/x.ts',
   'storage/node-file-system.ts': '../links/x.ts',
@@ -75,6 +76,11 @@ const outsides: readonly {
     module: 'mqtt',
     at: ['links/mqtt/link.ts'],
     notAt: ['links/link.ts', 'links/serial/port.ts', 'gateway/pump.ts', 'cli/main.ts', 'index.ts'],
+  },
+  {
+    module: 'bonjour-service',
+    at: ['links/mqtt/peers/discovery.ts'],
+    notAt: ['links/mqtt/peers/peer-mesh.ts', 'links/mqtt/link.ts', 'gateway/pump.ts'],
   },
   {
     module: 'aedes',

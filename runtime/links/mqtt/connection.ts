@@ -5,7 +5,7 @@
  */
 import { Socket } from 'node:net'
 import { connect as connectClient, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
-import { FRAME_BYTES_MAX, MQTT_MESSAGE_EXPIRY_S } from '../../base/limits.ts'
+import { FRAME_BYTES_MAX, MQTT_EARLY_MESSAGES_MAX, MQTT_MESSAGE_EXPIRY_S } from '../../base/limits.ts'
 import { failureOf, failureOfReason, type Failure } from './failure.ts'
 import type { Outgoing } from './outbox.ts'
 import type { Server, TlsFiles } from './servers.ts'
@@ -20,7 +20,7 @@ export interface ConnectionOptions {
   readonly password: string | undefined
   readonly tls: TlsFiles
   readonly keepaliveS: number
-  readonly will: { readonly topic: string; readonly payload: Buffer }
+  readonly will: { readonly topic: string; readonly payload: Buffer } | null
 }
 
 /** Called from the event loop, never from within `openConnection`. None is called after `over`, `abandon` or `leave`. */
@@ -30,7 +30,8 @@ export interface ConnectionEvents {
   /** @param receiveMaximum publishes with QoS 1 that the broker takes at once */
   connected(receiveMaximum: number): void
   subscribed(): void
-  message(topic: string, payload: Buffer): void
+  /** @param isRetained it was lying there when the subscription began */
+  message(topic: string, payload: Buffer, isRetained: boolean): void
   /** The connection has ended, for this reason. */
   over(failure: Failure): void
 }
@@ -54,6 +55,8 @@ class MqttJsConnection implements Connection {
   private readonly events: ConnectionEvents
   private readonly client: MqttClient | null
   private ended = false
+  /** mqtt.js tells of a message before it tells of the SUBACK that came before it. Null once that is told. */
+  private early: [topic: string, payload: Buffer, isRetained: boolean][] | null = []
   /** A refused publish: MQTT 3.1.1 brokers and Mosquitto hang up after it, and this is then the reason. */
   private refusal: Failure | null = null
 
@@ -70,7 +73,7 @@ class MqttJsConnection implements Connection {
       const refusal = suback?.granted.find((code) => Number(code) >= REFUSED)
       if (refusal !== undefined) this.end(failureOfReason(Number(refusal), 'subscription refused'))
       else if (error) this.end(failureOf(error))
-      else this.events.subscribed()
+      else this.begin()
     })
   }
 
@@ -114,8 +117,10 @@ class MqttJsConnection implements Connection {
     client.on('connect', (packet) => {
       if (!this.ended) this.events.connected(packet.properties?.receiveMaximum ?? RECEIVE_MAXIMUM_DEFAULT)
     })
-    client.on('message', (topic, payload) => {
-      if (!this.ended) this.events.message(topic, payload)
+    client.on('message', (topic, payload, packet) => {
+      if (this.ended) return
+      if (this.early === null) this.events.message(topic, payload, packet.retain)
+      else if (this.early.length < MQTT_EARLY_MESSAGES_MAX) this.early.push([topic, payload, packet.retain])
     })
     client.on('disconnect', (packet) => this.end(failureOfReason(packet.reasonCode ?? 0, 'disconnected by the broker')))
     client.on('error', (error) => this.end(failureOf(error)))
@@ -127,6 +132,14 @@ class MqttJsConnection implements Connection {
     if (client.stream instanceof Socket) client.stream.setNoDelay(true)
   }
 
+  /** What came before is told now. */
+  private begin(): void {
+    const early = this.early ?? []
+    this.early = null
+    this.events.subscribed()
+    for (const message of early) if (!this.ended) this.events.message(...message)
+  }
+
   private end(failure: Failure): void {
     if (this.ended) return
     this.abandon()
@@ -136,9 +149,12 @@ class MqttJsConnection implements Connection {
 
 /** Help for tools and for the broker's queues; nothing depends on it, since 3.1.1 has none of it. */
 function propertiesOf(outgoing: Outgoing): NonNullable<IClientPublishOptions['properties']> {
-  if (outgoing.retain) return { contentType: 'text/plain' }
+  const userProperties = { v: TOPICS_VERSION }
+  if (outgoing.isJson) return { contentType: 'application/json', payloadFormatIndicator: true, userProperties }
+  if (outgoing.retain) return { contentType: 'text/plain', payloadFormatIndicator: true, userProperties }
   const contentType = 'application/cbor'
-  return outgoing.control ? { contentType, messageExpiryInterval: MQTT_MESSAGE_EXPIRY_S } : { contentType }
+  const expiry = outgoing.control ? { messageExpiryInterval: MQTT_MESSAGE_EXPIRY_S } : {}
+  return { contentType, userProperties, ...expiry }
 }
 
 function clientOptions(options: ConnectionOptions): IClientOptions {
@@ -165,11 +181,14 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     ...(tls.ca && { ca: tls.ca }),
     ...(tls.cert && { cert: tls.cert }),
     ...(tls.key && { key: tls.key }),
-    ...(version === 5 && { properties: { maximumPacketSize: PACKET_BYTES_MAX } }),
-    will: { topic: options.will.topic, payload: options.will.payload, qos: 1, retain: true },
+    // Nothing is to be kept for an absent gateway: what it missed is found by anti-entropy.
+    ...(version === 5 && { properties: { maximumPacketSize: PACKET_BYTES_MAX, sessionExpiryInterval: 0 } }),
+    ...(options.will && { will: { ...options.will, qos: 1, retain: true } }),
   }
 }
 
+/** Version of the contract of topics and payloads, for tools; frames carry their own. */
+const TOPICS_VERSION = '1'
 /** Reason codes from here on say no (MQTT 5, section 2.4; 3.1.1, section 3.9.3). */
 const REFUSED = 0x80
 /** What a broker of MQTT 5 takes that does not say (section 3.2.2.3.3), and what one of 3.1.1 is taken to take. */

@@ -3,7 +3,7 @@
  * TCP. It is in a module of its own so that a gateway without a broker never loads it.
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { Aedes } from 'aedes'
+import { Aedes, type Client } from 'aedes'
 import { FleetstepError } from '../../base/errors.ts'
 import {
   BROKER_CONCURRENCY,
@@ -22,11 +22,34 @@ export interface EmbeddedBrokerOptions {
   /** TCP port; 0 takes a free one. */
   readonly port: number
   readonly logger: Logger
+  /** Set where the broker is the post box of one gateway; without it everybody may publish everywhere. */
+  readonly owner?: BrokerOwner | undefined
+}
+
+/** The gateway that a broker belongs to: it says what its guests may do, and hears of them. None of these may throw. */
+export interface BrokerOwner {
+  /** Whether that guest may publish there; else it is disconnected. What it publishes is not retained. */
+  mayPublish(clientId: string, topic: string): boolean
+  /** A guest has published this. */
+  take(clientId: string, topic: string, payload: Buffer): void
+  /** Whether what was published there is passed on to that guest. */
+  mayForward(clientId: string, topic: string): boolean
+  subscribed(guest: Guest, filters: readonly string[]): void
+  left(guest: Guest): void
+}
+
+/** One connection of a client; another one of the same client is another guest. */
+export interface Guest {
+  readonly clientId: string
+  /** Where it comes from; empty if that is not known. */
+  readonly address: string
 }
 
 export interface EmbeddedBroker {
   /** The port that it listens on. */
   readonly port: number
+  /** Publishes with QoS 0 as the owner. `done` follows when all who listen have taken it, or were given up. */
+  publish(topic: string, payload: Buffer, retain: boolean, done: () => void): void
   /** Disconnects everybody and frees the port. Never rejects; may be called again. */
   close(): Promise<void>
 }
@@ -37,7 +60,7 @@ export interface EmbeddedBroker {
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   const { host, logger } = options
-  const aedes = await createAedes(logger)
+  const aedes = await createAedes(logger, options.owner)
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
@@ -55,10 +78,16 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const port = portOf(server)
   logger.info(`embedded broker listens on ${host}:${port}`)
   let closing: Promise<void> | null = null
-  return { port, close: () => (closing ??= closeAll(server, sockets, aedes)) }
+  return {
+    port,
+    publish(topic, payload, retain, done) {
+      aedes.publish({ cmd: 'publish', topic, payload, qos: 0, retain, dup: false }, () => done())
+    },
+    close: () => (closing ??= closeAll(server, sockets, aedes)),
+  }
 }
 
-async function createAedes(logger: Logger): Promise<Aedes> {
+async function createAedes(logger: Logger, owner: BrokerOwner | undefined): Promise<Aedes> {
   const retained = new RetainedBudget(BROKER_RETAINED_BYTES_MAX)
   const aedes = await Aedes.createBroker({
     concurrency: BROKER_CONCURRENCY,
@@ -72,20 +101,44 @@ async function createAedes(logger: Logger): Promise<Aedes> {
       done(null, true)
     },
     // An error closes the connection of the publisher: MQTT 3.1.1 has no other answer.
-    authorizePublish: (_client, packet, done) => {
+    authorizePublish: (client, packet, done) => {
       const bytes = packet.payload.length
       if (packet.topic.startsWith('$')) return done(new Error('topics that begin with $ are the broker’s'))
       if (bytes > FRAME_BYTES_MAX)
         return done(new Error(`message of ${bytes} bytes; at most ${FRAME_BYTES_MAX} are taken`))
+      if (owner !== undefined && client !== null) {
+        if (!owner.mayPublish(client.id, packet.topic)) return done(new Error(`may not publish ${packet.topic}`))
+        packet.retain = false
+        owner.take(client.id, packet.topic, Buffer.from(packet.payload))
+      }
       if (packet.retain && !retained.take(packet.topic, bytes)) return done(new Error('too much is retained already'))
       done(null)
     },
+    ...(owner && { authorizeForward: (client, packet) => (owner.mayForward(client.id, packet.topic) ? packet : null) }),
   })
+  if (owner !== undefined) announceGuests(aedes, owner)
   aedes.on('clientError', (client, error) => logger.warn(`embedded broker: client ${client.id}: ${error.message}`))
   aedes.on('connectionError', (_client, error) => logger.debug(`embedded broker: new connection: ${error.message}`))
   // Without a listener an error event would end the process.
   onError(aedes, (error) => logger.error(`embedded broker: ${String(error)}`))
   return aedes
+}
+
+function announceGuests(aedes: Aedes, owner: BrokerOwner): void {
+  const guests = new WeakMap<Client, Guest>()
+  aedes.on('subscribe', (subscriptions, client) => {
+    const address = 'remoteAddress' in client.conn ? (client.conn.remoteAddress ?? '') : ''
+    const guest = guests.get(client) ?? { clientId: client.id, address }
+    guests.set(client, guest)
+    owner.subscribed(
+      guest,
+      subscriptions.map(({ topic }) => topic),
+    )
+  })
+  aedes.on('clientDisconnect', (client) => {
+    const guest = guests.get(client)
+    if (guest !== undefined) owner.left(guest)
+  })
 }
 
 /** MQTT 3.1 wanted 23 at most; our client ids have 19, those of other tools are longer. */

@@ -7,7 +7,8 @@ export type FailureKind =
   | 'name-not-found'
   | 'unreachable'
   | 'tls'
-  | 'tls-clock'
+  | 'tls-not-yet-valid'
+  | 'tls-expired'
   | 'not-authorised'
   | 'protocol-version'
   | 'identifier'
@@ -51,8 +52,10 @@ export function describeFailure(failure: Failure, where: string): string {
       return `${where} cannot be reached from this network${because}: check cable, Wi-Fi and route`
     case 'tls':
       return `TLS with ${where} failed${because}: check ca, cert and key, and that the port speaks TLS`
-    case 'tls-clock':
-      return `the certificate of ${where} is not valid today${because}: check this machine's clock, then renew the certificate`
+    case 'tls-not-yet-valid':
+      return `this machine's clock is wrong for TLS with ${where}${because}: set it, or let it be set by NTP, which needs no TLS`
+    case 'tls-expired':
+      return `the certificate of ${where} has expired${because}: renew it, unless this machine's clock is ahead`
     case 'not-authorised':
       return `${where} did not authorise this node${because}: check username, password and the broker's access list`
     case 'protocol-version':
@@ -125,8 +128,8 @@ const ERROR_CODES: ReadonlyMap<string, FailureKind> = new Map([
   ['ENETDOWN', 'unreachable'],
   ['EADDRNOTAVAIL', 'unreachable'],
   ['ETIMEDOUT', 'timeout'],
-  ['CERT_NOT_YET_VALID', 'tls-clock'],
-  ['CERT_HAS_EXPIRED', 'tls-clock'],
+  ['CERT_NOT_YET_VALID', 'tls-not-yet-valid'],
+  ['CERT_HAS_EXPIRED', 'tls-expired'],
 ])
 
 /** Names that Node.js and OpenSSL give to failures of TLS. */

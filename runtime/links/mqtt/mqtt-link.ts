@@ -3,21 +3,11 @@ import type { NodeId } from '../../base/ids.ts'
 import { FRAME_BYTES_MAX } from '../../base/limits.ts'
 import { copyCounters, countDropped, countReceived, countSent, newCounters } from '../counters.ts'
 import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus } from '../link.ts'
-import { openConnection, type Connection, type ConnectionEvents } from './connection.ts'
-import { describeFailure, type Failure } from './failure.ts'
-import { DEFAULT_TIMING, type MqttLinkOptions, type MqttTiming } from './options.ts'
-import { Outbox, type Outgoing } from './outbox.ts'
+import { Courier } from './courier.ts'
+import { DEFAULT_TIMING, type MqttLinkOptions } from './options.ts'
+import type { Outgoing } from './outbox.ts'
 import { formatPresence, parsePresence, PresenceBook } from './presence.ts'
-import { firstServer, parseServers, type Server } from './servers.ts'
-import {
-  CLOSED,
-  decide,
-  nextWakeUp,
-  type MqttVersion,
-  type Session,
-  type SessionEvent,
-  type SessionStep,
-} from './session.ts'
+import { firstServer, parseServers } from './servers.ts'
 import { topicsOf, type Topics } from './topics.ts'
 
 /**
@@ -33,39 +23,27 @@ class MqttLink implements Link {
   readonly name: string
   readonly reach = 'broadcast'
   private readonly options: MqttLinkOptions
-  private readonly timing: MqttTiming
-  private readonly servers: readonly Server[]
   private readonly topics: Topics
+  private readonly courier: Courier
   private readonly presence = new PresenceBook()
   private readonly counters: LinkCounters = newCounters()
-  private session: Session = CLOSED
   private events: LinkEvents | null = null
-  private connection: Connection | null = null
-  private outbox = new Outbox(1)
-  private cancelWakeUp: () => void = () => {}
-  private server: number
   private hasBeenUp = false
-  /** A broker that refuses one publish mostly refuses all: one line for each connection is enough. */
-  private hasLoggedRefusal = false
   /** `send` has returned false and `writable` has not followed yet. */
   private refused = false
-  /** The goodbye in progress; a new `open` waits for nothing, since it has a connection of its own. */
-  private goodbye: Promise<void> = Promise.resolve()
 
   constructor(options: MqttLinkOptions) {
     this.options = options
     this.name = options.name ?? 'mqtt'
-    this.timing = { ...DEFAULT_TIMING, ...options.timing }
-    this.servers = parseServers(options.servers, options.tls ?? {})
-    this.topics = topicsOf(options.fleet, options.node)
-    this.server = firstServer(options.node, this.servers.length)
+    this.topics = options.guest?.topics ?? topicsOf(options.fleet, options.node)
+    this.courier = this.makeCourier()
   }
 
   open(events: LinkEvents): void {
-    assert(this.session.state.kind === 'closed', 'a link is opened once, or again after close')
+    assert(this.courier.state === 'closed', 'a link is opened once, or again after close')
     this.events = events
     this.hasBeenUp = false
-    this.handle({ kind: 'open', server: this.server })
+    this.courier.open()
   }
 
   send(frame: Uint8Array, channel: Channel): boolean {
@@ -74,169 +52,75 @@ class MqttLink implements Link {
       return true
     }
     const control = channel.kind === 'announcements' || channel.kind === 'requests'
-    const up = this.session.state.kind === 'up'
     // The check comes before the copy: a refused frame should cost nothing.
-    if (!up || !this.outbox.hasPlaceFor(frame.length, control)) {
-      countDropped(this.counters, up ? 'full' : 'down')
+    if (!this.courier.hasPlaceFor(frame.length, control)) {
+      countDropped(this.counters, this.courier.isUp ? 'full' : 'down')
       this.refused = true
       return false
     }
-    this.outbox.add({ topic: this.topics.of(channel), payload: Buffer.from(frame), retain: false, control })
-    this.publishWaiting()
-    return true
+    return this.courier.publish({
+      topic: this.topics.of(channel),
+      payload: Buffer.from(frame),
+      retain: false,
+      control,
+    })
   }
 
   async close(): Promise<void> {
     this.events = null
     this.refused = false
-    this.handle({ kind: 'close' })
-    await this.goodbye
+    this.presence.forgetWhoIsOnline()
+    await this.courier.close(this.presenceMessage(false))
   }
 
   status(): LinkStatus {
-    const { state, cause } = this.session
-    return {
-      state: state.kind === 'closed' || state.kind === 'up' ? state.kind : 'connecting',
-      cause: cause === null ? null : describeFailure(cause.failure, this.labelOf(cause.server)),
-      peer: this.labelOf(this.server),
-      counters: copyCounters(this.counters),
-    }
+    const { state, cause, label } = this.courier
+    return { state, cause, peer: label, counters: copyCounters(this.counters) }
   }
 
-  /** The only place where the session changes. */
-  private handle(event: SessionEvent): void {
-    const { clock, random } = this.options
-    const world = { now: clock.now(), random, servers: this.servers.length, timing: this.timing }
-    const { session, steps } = decide(this.session, event, world)
-    this.session = session
-    this.armWakeUp()
-    for (const step of steps) this.perform(step)
-  }
-
-  private armWakeUp(): void {
-    this.cancelWakeUp()
-    const at = nextWakeUp(this.session.state)
-    this.cancelWakeUp = at === null ? () => {} : this.options.clock.schedule(at, () => this.handle({ kind: 'due' }))
-  }
-
-  private perform(step: SessionStep): void {
-    switch (step.kind) {
-      case 'connect':
-        return this.connect(step.server, step.version)
-      case 'subscribe':
-        return this.connection?.subscribe(this.topics.subscriptions)
-      case 'rise':
-        return this.rise()
-      case 'abandon':
-        return this.abandon()
-      case 'leave':
-        this.goodbye = this.leave()
-        return
-      case 'fall':
-        return this.fall(step.failure, step.server)
-      default:
-        return unreachable(step)
-    }
-  }
-
-  private connect(server: number, version: MqttVersion): void {
-    const { options } = this
-    this.server = server
-    const target = this.servers[server]
-    assert(target !== undefined, 'the session names a server of the list')
-    options.logger.debug(`${this.name}: connecting to ${target.label} with MQTT ${version === 5 ? '5' : '3.1.1'}`)
-    this.connection = openConnection(
+  private makeCourier(): Courier {
+    const { options, topics } = this
+    const servers = parseServers(options.servers, options.tls ?? {})
+    return new Courier(
       {
-        server: target,
-        version,
-        clientId: `fs-${options.node}`,
+        ...options,
+        name: this.name,
+        clientId: options.guest?.clientId ?? `fs-${options.node}`,
+        servers,
+        first: firstServer(options.node, servers.length),
         username: options.username,
         password: options.password,
         tls: options.tls ?? {},
-        keepaliveS: this.timing.keepaliveS,
-        will: { topic: this.topics.presence, payload: this.presencePayload(false) },
+        subscriptions: topics.subscriptions,
+        timing: { ...DEFAULT_TIMING, ...options.timing },
+        // The owner of a post box sees by itself that a guest went, and a last will would look like a goodbye.
+        will: options.guest ? null : { topic: topics.presence, payload: this.presencePayload(false) },
       },
-      this.connectionEvents(),
+      {
+        rise: () => this.rise(),
+        fall: (cause) => this.fall(cause),
+        message: (topic, payload) => this.receive(topic, payload),
+        sent: ({ retain, payload }) => {
+          if (!retain) countSent(this.counters, payload.length)
+        },
+        refused: () => countDropped(this.counters, 'refused-by-broker'),
+        lost: (frames) => countDropped(this.counters, 'connection-lost', frames),
+        writable: () => this.tellWritable(),
+      },
     )
-  }
-
-  private connectionEvents(): ConnectionEvents {
-    return {
-      reached: () => this.handle({ kind: 'reached' }),
-      connected: (receiveMaximum) => {
-        this.outbox = new Outbox(receiveMaximum)
-        this.handle({ kind: 'connected' })
-      },
-      subscribed: () => this.handle({ kind: 'subscribed' }),
-      message: (topic, payload) => this.receive(topic, payload),
-      over: (failure) => this.handle({ kind: 'failed', failure }),
-    }
   }
 
   private rise(): void {
     if (this.hasBeenUp) this.counters.reconnects += 1
     this.hasBeenUp = true
-    this.hasLoggedRefusal = false
-    this.options.logger.info(`${this.name}: connected to ${this.labelOf(this.server)}`)
-    this.publishPresence()
+    this.courier.publish(this.presenceMessage(true))
     this.tell('up', (events) => events.up())
     this.tellWritable()
   }
 
-  private fall(failure: Failure, server: number): void {
-    const cause = describeFailure(failure, this.labelOf(server))
-    this.options.logger.warn(`${this.name}: ${cause}`)
+  private fall(cause: string): void {
     this.presence.forgetWhoIsOnline()
     this.tell('down', (events) => events.down(cause))
-  }
-
-  private abandon(): void {
-    this.connection?.abandon()
-    this.connection = null
-    countDropped(this.counters, 'connection-lost', this.outbox.queuedFrames)
-    this.outbox = new Outbox(1)
-  }
-
-  /** Others learn at once that this node went on purpose; a broker that does not answer is not waited for. */
-  private leave(): Promise<void> {
-    const { connection } = this
-    this.connection = null
-    this.outbox = new Outbox(1)
-    this.presence.forgetWhoIsOnline()
-    if (connection === null) return Promise.resolve()
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel()
-        connection.abandon()
-        resolve()
-      }
-      const { clock } = this.options
-      const cancel = clock.schedule(clock.now() + this.timing.goodbyeTimeoutMs, end)
-      connection.publish(this.presenceMessage(false), () => {})
-      connection.leave(end)
-    })
-  }
-
-  private publishWaiting(): void {
-    const { connection, outbox } = this
-    if (connection === null) return
-    for (let outgoing = outbox.next(); outgoing !== null; outgoing = outbox.next()) {
-      const sent = outgoing
-      if (!sent.retain) countSent(this.counters, sent.payload.length)
-      connection.publish(sent, (failure) => {
-        outbox.settle(sent)
-        if (failure !== null) this.noteRefusal(sent, failure)
-        this.publishWaiting()
-        this.tellWritable()
-      })
-    }
-  }
-
-  private noteRefusal(outgoing: Outgoing, failure: Failure): void {
-    countDropped(this.counters, 'refused-by-broker')
-    if (this.hasLoggedRefusal) return
-    this.hasLoggedRefusal = true
-    this.options.logger.warn(`${this.name}: ${describeFailure(failure, this.labelOf(this.server))}: ${outgoing.topic}`)
   }
 
   private receive(topic: string, payload: Buffer): void {
@@ -247,6 +131,8 @@ class MqttLink implements Link {
         return this.receiveFrame(received.from, payload)
       case 'presence':
         return this.receivePresence(received.node, payload)
+      case 'addresses':
+        return this.options.guest?.addresses(received.node, payload)
       default:
         return unreachable(received)
     }
@@ -271,19 +157,16 @@ class MqttLink implements Link {
     }
     if (node === this.options.node) {
       // The will of an earlier connection or start came late and took the place of what is retained: say it again.
-      if (!presence.online && presence.startCount <= this.options.startCount) this.publishPresence()
-      return
+      if (!presence.online && presence.startCount <= this.options.startCount) {
+        this.courier.publish(this.presenceMessage(true))
+      }
+      if (this.options.guest === undefined) return
     }
     const news = this.presence.note(node, presence)
     if (news === 'full') countDropped(this.counters, 'presence-full')
-    if (news === 'changed') this.tell('presence', (events) => events.presence(node, presence.online))
-  }
-
-  private publishPresence(): void {
-    const message = this.presenceMessage(true)
-    if (this.session.state.kind !== 'up' || !this.outbox.hasPlaceFor(message.payload.length, true)) return
-    this.outbox.add(message)
-    this.publishWaiting()
+    if (news !== 'changed') return
+    this.tell('presence', (events) => events.presence(node, presence.online))
+    if (presence.online && this.options.guest !== undefined) this.courier.publish(this.options.guest.greeting())
   }
 
   private presenceMessage(online: boolean): Outgoing {
@@ -295,7 +178,7 @@ class MqttLink implements Link {
   }
 
   private tellWritable(): void {
-    if (!this.refused || this.session.state.kind !== 'up' || !this.outbox.hasRoom) return
+    if (!this.refused || !this.courier.isUp || !this.courier.hasRoom) return
     this.refused = false
     this.tell('writable', (events) => events.writable())
   }
@@ -309,9 +192,5 @@ class MqttLink implements Link {
       countDropped(this.counters, 'handler-failed')
       this.options.logger.error(`${this.name}: the handler of "${what}" failed; this is a bug`, { error })
     }
-  }
-
-  private labelOf(server: number): string {
-    return this.servers[server]?.label ?? ''
   }
 }

@@ -9,8 +9,10 @@ import {
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import { DEFAULT_RECONNECT_TIMING } from '../reconnect.ts'
+import type { Outgoing } from './outbox.ts'
 import type { TlsFiles } from './servers.ts'
 import type { SessionTiming } from './session.ts'
+import type { Topics } from './topics.ts'
 
 export interface MqttLinkOptions {
   /** The fleet's id: the group in the topics. */
@@ -30,6 +32,19 @@ export interface MqttLinkOptions {
   /** `mqtt` unless there are several. */
   readonly name?: string | undefined
   readonly timing?: Partial<MqttTiming> | undefined
+  /** Set where the broker is the post box of another gateway. */
+  readonly guest?: GuestRole | undefined
+}
+
+/** What is different for a guest in the post box of another gateway. */
+export interface GuestRole {
+  /** One for each address, so that two ways to one post box do not cut each other off. */
+  readonly clientId: string
+  readonly topics: Topics
+  /** Said to the owner as soon as his presence is seen. */
+  greeting(): Outgoing
+  /** Somebody has said where he and others are reached. */
+  addresses(node: NodeId, payload: Buffer): void
 }
 
 export interface MqttTiming extends SessionTiming {

@@ -14,6 +14,10 @@ export interface Outgoing {
   readonly retain: boolean
   /** Announcements, requests and presence go before operations and direct frames. */
   readonly control: boolean
+  /** Text for people's tools, not a frame. */
+  readonly isJson?: boolean
+  /** Called when the broker has taken it. It must not throw. */
+  readonly taken?: () => void
 }
 
 /**

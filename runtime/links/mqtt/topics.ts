@@ -8,6 +8,7 @@
  * | `fleet/<group>/w/<node>`         | frame of a request              | no       | `<node>`      |
  * | `fleet/<group>/in/<dst>/<src>`   | frame for `<dst>` alone         | no       | `<src>`       |
  * | `fleet/<group>/n/<node>/st`      | `online <start>`, `offline <start>` | yes  | `<node>`      |
+ * | `fleet/<group>/n/<node>/at`      | addresses of peers, see peers/addresses.ts | yes | `<node>` |
  *
  * `<group>` is the fleet's id, nodes are node ids. The author always stands in the topic, so that a broker can let a node
  * publish only as itself. Only letters, digits, `_` and `-` are used, and four slashes at most: NATS, RabbitMQ and AWS IoT
@@ -37,6 +38,7 @@ export interface Subscription {
 export type ReceivedTopic =
   | { readonly kind: 'frame'; readonly from: NodeId }
   | { readonly kind: 'presence'; readonly node: NodeId }
+  | { readonly kind: 'addresses'; readonly node: NodeId }
 
 /**
  * @param group the fleet's id, 16 hexadecimal digits; any name of 1 to 64 letters, digits, `_` and `-` is taken

@@ -1,0 +1,96 @@
+import type { DeviceProfile, DeviceResource } from '../../device/profiles/profile.ts'
+import { isReadable, isWritable } from '../../device/profiles/profile.ts'
+import { isNumberType, numberRange } from '../../device/profiles/value-type.ts'
+import type { Path } from '../../state/path.ts'
+import { type MirrorTopics, topicOfPath } from './mirror-topics.ts'
+
+/** A component of Home Assistant: `p` is its platform, the rest depends on it. */
+type Component = Readonly<Record<string, unknown>>
+
+export interface DiscoverySource {
+  readonly node: string
+  readonly device: string
+  readonly profile: DeviceProfile
+  readonly topics: MirrorTopics
+  readonly version: string
+  mayWrite(path: Path): boolean
+}
+
+/**
+ * The device discovery of Home Assistant's MQTT integration: one message with a component for each point of the profile
+ * that is a switch, a number, a text or a choice.
+ */
+export function discoveryOf(source: DiscoverySource): object {
+  const { node, device, profile, topics, version } = source
+  const components = profile.deviceResources.flatMap((resource) => {
+    const component = componentOf(resource, source)
+    return component === null ? [] : [[resource.name, component] as const]
+  })
+  return {
+    dev: {
+      ids: [node],
+      name: device,
+      ...(profile.manufacturer !== undefined && { mf: profile.manufacturer }),
+      ...(profile.model !== undefined && { mdl: profile.model }),
+    },
+    o: { name: 'fleetstep', sw: version },
+    avty_t: topics.availability,
+    cmps: Object.fromEntries(components),
+  }
+}
+
+function componentOf(resource: DeviceResource, source: DiscoverySource): Component | null {
+  if (resource.isHidden || !isReadable(resource.properties.readWrite)) return null
+  const path = `${source.device}/${resource.name}` as Path
+  const topic = topicOfPath(path)
+  const common = {
+    name: resource.name,
+    uniq_id: `${source.node}_${resource.name}`,
+    stat_t: source.topics.leaves + topic,
+  }
+  const isSet = isWritable(resource.properties.readWrite) && source.mayWrite(path)
+  return isSet ? settable(resource, { ...common, cmd_t: source.topics.wishes + topic }) : readable(resource, common)
+}
+
+function readable({ properties }: DeviceResource, common: Component): Component | null {
+  if (properties.valueType === 'Bool') return { p: 'binary_sensor', ...common, pl_on: 'true', pl_off: 'false' }
+  if (isNumberType(properties.valueType)) return { p: 'sensor', ...common, ...unitOf(properties.units) }
+  return properties.valueType === 'String' ? { p: 'sensor', ...common, val_tpl: '{{ value_json }}' } : null
+}
+
+function settable({ properties }: DeviceResource, common: Component): Component | null {
+  const { valueType, minimum, maximum, units, optional } = properties
+  if (valueType === 'Bool') return { p: 'switch', ...common, pl_on: 'true', pl_off: 'false' }
+  if (isNumberType(valueType)) {
+    const range = numberRange(valueType)
+    const min = Number(minimum ?? range.minimum)
+    const max = Number(maximum ?? range.maximum)
+    return { p: 'number', ...common, ...unitOf(units), mode: 'box', min, max, step: range.whole ? 1 : 0.001 }
+  }
+  if (valueType !== 'String') return null
+  const asJson = { val_tpl: '{{ value_json }}', cmd_tpl: '{{ value | tojson }}' }
+  if (optional.enum !== undefined) return { p: 'select', ...common, ...asJson, ops: optional.enum.map(String) }
+  return { p: 'text', ...common, ...asJson, max: Math.min(optional.maxLength ?? TEXT_MAX, TEXT_MAX) }
+}
+
+/** Characters that a text of Home Assistant may have. */
+const TEXT_MAX = 255
+
+function unitOf(units: string | undefined): Component {
+  if (units === undefined || units === '1') return {}
+  return { unit_of_meas: UNITS.get(units) ?? units }
+}
+
+/** UCUM codes of profiles whose name differs in Home Assistant. */
+const UNITS: ReadonlyMap<string, string> = new Map([
+  ['Cel', '°C'],
+  ['[degF]', '°F'],
+  ['kW.h', 'kWh'],
+  ['W.h', 'Wh'],
+  ['MiBy', 'MiB'],
+  ['GiBy', 'GiB'],
+  ['kBy', 'kB'],
+  ['By', 'B'],
+  ['m3/h', 'm³/h'],
+  ['m3', 'm³'],
+])

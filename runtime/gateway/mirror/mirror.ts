@@ -1,0 +1,214 @@
+import type { Clock } from '../../base/clock.ts'
+import { FleetstepError } from '../../base/errors.ts'
+import { HOME_ASSISTANT_JITTER_MS, MIRROR_PAYLOAD_BYTES_MAX } from '../../base/limits.ts'
+import type { Logger } from '../../base/logger.ts'
+import { fraction, type Random } from '../../base/random.ts'
+import type { DeviceProfile } from '../../device/profiles/profile.ts'
+import { Courier } from '../../links/mqtt/courier.ts'
+import { DEFAULT_TIMING } from '../../links/mqtt/options.ts'
+import { firstServer, parseServers, type TlsFiles } from '../../links/mqtt/servers.ts'
+import { matchesPattern, type Path } from '../../state/path.ts'
+import { valueFromJson, valueToJson } from '../control-protocol.ts'
+import type { Gateway } from '../gateway.ts'
+import { discoveryOf } from './home-assistant.ts'
+import { LeafQueue } from './leaf-queue.ts'
+import { mirrorTopics, pathOfTopic, topicOfPath } from './mirror-topics.ts'
+
+export interface MirrorOptions {
+  readonly gateway: Gateway
+  readonly profile: DeviceProfile | null
+  readonly version: string
+  readonly servers: readonly string[]
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly tls: TlsFiles
+  /** Patterns of the points that are shown. */
+  readonly paths: readonly string[]
+  /** Patterns of the points that people may set. */
+  readonly writes: readonly string[]
+  readonly homeAssistant: boolean
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/**
+ * Shows the state in JSON, one retained message for each point, and takes wishes: for people and tools without CBOR. It
+ * has a connection of its own, since its broker may be another one than the fleet's.
+ * @throws FleetstepError `config-invalid`
+ */
+export class Mirror {
+  readonly #options: MirrorOptions
+  readonly #topics: ReturnType<typeof mirrorTopics>
+  readonly #courier: Courier
+  readonly #leaves: LeafQueue
+  #stopWatch: () => void = () => {}
+  #cancelDiscovery: () => void = () => {}
+
+  constructor(options: MirrorOptions) {
+    const { gateway, clock } = options
+    this.#options = options
+    this.#topics = mirrorTopics(gateway.fleet, gateway.node)
+    this.#leaves = new LeafQueue(clock, (path) => this.#publishLeaf(path))
+    this.#courier = this.#makeCourier()
+  }
+
+  start(): void {
+    this.#stopWatch = this.#options.gateway.state.watch('**', ({ path }) => {
+      if (this.#isShown(path)) this.#leaves.add(path)
+    })
+    this.#courier.open()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopWatch()
+    this.#cancelDiscovery()
+    this.#leaves.hold()
+    await this.#courier.close(text(this.#topics.availability, 'offline'))
+  }
+
+  #makeCourier(): Courier {
+    const { gateway, username, password, tls, clock, random, logger } = this.#options
+    const servers = parseServers(this.#options.servers, tls)
+    const topics = this.#topics
+    const filters = [`${topics.leaves}#`, `${topics.wishes}#`, topics.assistant]
+    return new Courier(
+      {
+        name: 'mirror',
+        clientId: `fs-${gateway.node}-json`,
+        servers,
+        first: firstServer(gateway.node, servers.length),
+        username,
+        password,
+        tls,
+        subscriptions: filters.map((filter) => ({ filter, withoutOwn: true })),
+        will: { topic: topics.availability, payload: Buffer.from('offline') },
+        timing: DEFAULT_TIMING,
+        clock,
+        random,
+        logger,
+      },
+      {
+        rise: () => this.#rise(),
+        fall: () => this.#leaves.hold(),
+        message: (topic, payload, isRetained) => this.#receive(topic, payload, isRetained),
+        sent: () => undefined,
+        refused: () => undefined,
+        lost: () => undefined,
+        writable: () => this.#leaves.resume(),
+      },
+    )
+  }
+
+  /** A broker may have forgotten everything: all is said again. */
+  #rise(): void {
+    this.#courier.publish(text(this.#topics.availability, 'online'))
+    this.#publishDiscovery()
+    for (const [path] of this.#options.gateway.state.entries()) if (this.#isShown(path)) this.#leaves.add(path)
+    this.#leaves.resume()
+  }
+
+  #publishLeaf(path: Path): boolean {
+    const value = this.#options.gateway.state.get(path)
+    const payload = value === undefined ? '' : JSON.stringify(valueToJson(value))
+    return this.#courier.publish(json(this.#topics.leaves + topicOfPath(path), payload, true))
+  }
+
+  #publishDiscovery(): void {
+    const { gateway, profile, version, homeAssistant } = this.#options
+    if (!homeAssistant || profile === null) return
+    const { node, device } = gateway
+    const mayWrite = (path: Path): boolean => this.#isWritable(path)
+    const discovery = discoveryOf({ node, device, profile, version, topics: this.#topics, mayWrite })
+    const message = json(this.#topics.discovery, JSON.stringify(discovery), true)
+    if (message.payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
+      this.#options.logger.warn('mirror: the profile has too many points for one discovery message')
+    } else this.#courier.publish(message)
+  }
+
+  /** Called by the broker's client, which a throw would break. */
+  #receive(topic: string, payload: Buffer, isRetained: boolean): void {
+    const { leaves, wishes, assistant } = this.#topics
+    try {
+      if (topic.startsWith(wishes)) this.#wish(topic.slice(wishes.length), payload, isRetained)
+      else if (topic.startsWith(leaves)) this.#tidy(topic, payload)
+      else if (topic === assistant && payload.toString('utf8') === 'online') this.#discoverSoon()
+    } catch (error) {
+      this.#options.logger.error('mirror: a message could not be handled; this is a bug', { error })
+    }
+  }
+
+  /** What lies there of a point that is gone, from before this start or by a stranger, is taken away. */
+  #tidy(topic: string, payload: Buffer): void {
+    if (payload.length === 0) return
+    const path = pathOfTopic(topic.slice(this.#topics.leaves.length))
+    const isThere = path !== null && this.#isShown(path) && this.#options.gateway.state.get(path) !== undefined
+    if (!isThere) this.#courier.publish(json(topic, '', true))
+  }
+
+  #wish(topic: string, payload: Buffer, isRetained: boolean): void {
+    // A wish that lies there would be granted again after each restart, long after its time.
+    if (isRetained) return this.#refuse(topic, 'request-invalid', 'a wish is not retained: publish it without retain')
+    const path = pathOfTopic(topic)
+    if (path === null)
+      return this.#refuse(topic, 'request-invalid', 'this is no path: see how others are written below s/')
+    try {
+      if (!this.#isWritable(path)) {
+        throw new FleetstepError(
+          'operation-refused',
+          `${path} may not be set from here: see mirror.writes in the config`,
+        )
+      }
+      const receipt = this.#options.gateway.state.set(path, valueFromJson(parseJson(payload)))
+      if (receipt.outcome === 'applied') return
+      throw new FleetstepError('operation-refused', receipt.reason ?? 'a change of higher priority stands')
+    } catch (error) {
+      if (!(error instanceof FleetstepError)) throw error
+      this.#refuse(path, error.code, error.message)
+      // A tool may show already what it wished for.
+      if (this.#isShown(path)) this.#leaves.add(path)
+    }
+  }
+
+  #refuse(path: string, code: string, message: string): void {
+    this.#courier.publish(json(this.#topics.errors, JSON.stringify({ path, code, message }), false))
+  }
+
+  /** All devices of a house would answer in one instant. */
+  #discoverSoon(): void {
+    const { clock, random } = this.#options
+    this.#cancelDiscovery()
+    const at = clock.now() + fraction(random) * HOME_ASSISTANT_JITTER_MS
+    this.#cancelDiscovery = clock.schedule(at, () => this.#publishDiscovery())
+  }
+
+  #isShown(path: Path): boolean {
+    return this.#options.paths.some((pattern) => matchesPattern(path, pattern))
+  }
+
+  #isWritable(path: Path): boolean {
+    return this.#options.writes.some((pattern) => matchesPattern(path, pattern))
+  }
+}
+
+/** @throws FleetstepError `request-invalid` */
+function parseJson(payload: Buffer): unknown {
+  const shown = payload.toString('utf8').slice(0, 40)
+  if (payload.length === 0 || payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
+    throw new FleetstepError('request-invalid', `a wish has 1 to ${MIRROR_PAYLOAD_BYTES_MAX} bytes`)
+  }
+  try {
+    return JSON.parse(payload.toString('utf8'))
+  } catch (cause) {
+    const message = `${JSON.stringify(shown)} is not JSON: text stands in double quotes, as in "on"`
+    throw new FleetstepError('request-invalid', message, { cause })
+  }
+}
+
+function json(topic: string, payload: string, retain: boolean): Parameters<Courier['publish']>[0] {
+  return { topic, payload: Buffer.from(payload, 'utf8'), retain, control: false, isJson: true }
+}
+
+function text(topic: string, payload: string): Parameters<Courier['publish']>[0] {
+  return { topic, payload: Buffer.from(payload), retain: true, control: true }
+}

@@ -1,0 +1,53 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { isNodeId, type NodeId } from '../base/ids.ts'
+import { PEERS_MAX } from '../base/limits.ts'
+import type { Logger } from '../base/logger.ts'
+import type { MetPeer } from '../links/mqtt/peers/addresses.ts'
+import type { PeerBook } from '../links/mqtt/peers/options.ts'
+import { peersLink } from '../links/mqtt/peers/peers-link.ts'
+import type { LinkFactory } from './gateway.ts'
+import type { PeersSettings } from './peers-config.ts'
+
+/** A link to peers whose addresses are kept in the data directory. */
+export function peersPart({ name, listen, peers, discover }: PeersSettings, dataDirectory: string): LinkFactory {
+  return (context) => {
+    const book = peerBook(join(dataDirectory, `${name}.json`), context.logger)
+    return peersLink({ ...context, name, listen, peers, discover, book })
+  }
+}
+
+const MET = v.pipe(
+  v.array(
+    v.strictObject({
+      node: v.custom<NodeId>(isNodeId),
+      host: v.pipe(v.string(), v.maxLength(253)),
+      port: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535)),
+    }),
+  ),
+  v.maxLength(PEERS_MAX),
+)
+
+/** Addresses help to find each other sooner: without the file, peers are met as the first time. */
+function peerBook(file: string, logger: Logger): PeerBook {
+  return {
+    load() {
+      try {
+        return v.parse(MET, JSON.parse(readFileSync(file, 'utf8')))
+      } catch (error) {
+        const isNew = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+        if (!isNew) logger.warn(`${file}: the addresses of peers cannot be read, they are met anew: ${String(error)}`)
+        return []
+      }
+    },
+    store(peers: readonly MetPeer[]) {
+      try {
+        writeFileSync(`${file}.new`, JSON.stringify(peers.slice(0, PEERS_MAX)), { mode: 0o600 })
+        renameSync(`${file}.new`, file)
+      } catch (error) {
+        logger.warn(`${file}: the addresses of peers cannot be kept: ${String(error)}`)
+      }
+    },
+  }
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { fleetstep, fleetstepJson, workplace, type Workplace } from './program.ts'
+
+describe('fleetstep broker config', () => {
+  it('writes settings for each kind of broker, and says what to do with them', async (t) => {
+    const place = workplace(t)
+    const config = fleetConfig(place, 2)
+    const run = await fleetstep(
+      place,
+      'broker',
+      'config',
+      '--for',
+      'mosquitto',
+      '--config',
+      config,
+      '--server',
+      'b.example',
+    )
+    assert.equal(run.code, 0, run.stderr)
+    assert.match(run.stdout, /certificates\.sh\n/)
+    assert.match(run.stdout, /servers: \[mqtts:\/\/b\.example:8883\]/)
+    assert.deepEqual(readdirSync(join(place.folder, 'broker')).toSorted(), [
+      'certificates.sh',
+      'mosquitto.acl',
+      'mosquitto.conf',
+      'passwords',
+    ])
+    for (const kind of ['nats', 'rabbitmq']) {
+      const servers = ['n1.example', 'n2.example', 'n3.example'].flatMap((server) => ['--server', server])
+      const words = ['--for', kind, '--config', config, '--directory', kind, '--passwords', ...servers]
+      const written = (await fleetstepJson(place, 'broker', 'config', ...words)) as {
+        servers: string[]
+        files: string[]
+      }
+      assert.deepEqual(
+        written.servers,
+        ['n1', 'n2', 'n3'].map((name) => `mqtts://${name}.example:8883`),
+      )
+      for (const file of written.files) assert.doesNotMatch(text(place, kind, file), /\{\{|undefined/, file)
+      assert.equal(written.files.filter((file) => file.endsWith('.conf')).length, 3)
+    }
+  })
+
+  it('keeps the passwords when it is run again for one more member, and lets nobody else read them', async (t) => {
+    const place = workplace(t)
+    const words = ['--for', 'mosquitto', '--passwords', '--plain', '--user', 'nodered', '--config']
+    await fleetstepJson(place, 'broker', 'config', ...words, fleetConfig(place, 1))
+    const before = passwords(place)
+    await fleetstepJson(place, 'broker', 'config', ...words, fleetConfig(place, 2))
+    const after = passwords(place)
+    assert.deepEqual([before.size, after.size], [2, 3])
+    for (const [user, password] of before) assert.equal(after.get(user), password)
+    assert.equal(new Set(after.values()).size, 3)
+    for (const file of readdirSync(join(place.folder, 'broker', 'passwords')))
+      assert.equal(statSync(join(place.folder, 'broker', 'passwords', file)).mode & 0o077, 0)
+    const hashes = text(place, 'broker', 'mosquitto.passwords')
+    for (const password of after.values()) assert.ok(!hashes.includes(password), 'the broker has hashes alone')
+  })
+
+  const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
+    [['--for', 'emqx'], /--for emqx is none that is known: write one of mosquitto, nats, rabbitmq/],
+    [['--for', 'mosquitto', '--plain'], /--plain leaves out certificates, so it needs --passwords/],
+    [['--for', 'rabbitmq'], /add --passwords/],
+    [['--for', 'mosquitto', '--server', 'a', '--server', 'b'], /Mosquitto forms no cluster/],
+    [['--for', 'nats', '--server', 'a b'], /--server a b is no name/],
+    [['--for', 'nats', '--user', '../x'], /--user \.\.\/x is no name for a user/],
+    [['--for', 'nats', '--user', 'broker'], /--user broker is no name for a user/],
+    [['--for', 'nats', '--path', '/etc/my broker'], /cannot stand in the settings of nats/],
+  ]
+  for (const [words, message] of mistakes) {
+    it(`answers "${words.join(' ')}" with one line`, async (t) => {
+      const place = workplace(t)
+      const run = await fleetstep(place, 'broker', 'config', '--config', fleetConfig(place, 1), ...words)
+      assert.equal(run.code, 2)
+      assert.match(run.stderr, message)
+      assert.equal(run.stderr.split('\n').length, 2)
+    })
+  }
+
+  it('needs the list of members, who are the users', async (t) => {
+    const place = workplace(t)
+    const config = place.file('alone.yaml', 'fleet: { name: alone }\ndataDirectory: data\n')
+    const run = await fleetstep(place, 'broker', 'config', '--for', 'nats', '--config', config)
+    assert.deepEqual([run.code, /fleet\.members is missing/.test(run.stderr)], [3, true])
+  })
+})
+
+function fleetConfig(place: Workplace, count: number): string {
+  const members = Array.from({ length: count }, (_, index) => `{ node: '0a0000000000000${index}' }`).join(', ')
+  return place.file('gateway.yaml', `fleet: { name: pumps, members: [${members}] }\ndataDirectory: data\n`)
+}
+
+function text(place: Workplace, ...names: readonly string[]): string {
+  return readFileSync(join(place.folder, ...names), 'utf8')
+}
+
+function passwords(place: Workplace): ReadonlyMap<string, string> {
+  const names = readdirSync(join(place.folder, 'broker', 'passwords'))
+  return new Map(names.map((name) => [name, text(place, 'broker', 'passwords', name).trimEnd()]))
+}

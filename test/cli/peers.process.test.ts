@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { isRecord } from '../../runtime/gateway/control-protocol.ts'
+import { freePort } from '../links/mosquitto.ts'
+import { networkNamespace, NAMESPACE_SKIP } from '../support/network-namespace.ts'
+import { fleetstep, fleetstepJson, runGateway, workplace, type Run, type Workplace } from './program.ts'
+
+const NAMES = ['anna', 'bert', 'carl', 'dora']
+
+describe('a fleet without a broker', () => {
+  it('converges, one that only dials out too, and one that was killed catches up', { timeout: 120_000 }, async (t) => {
+    const place = workplace(t)
+    const port = await freePort()
+    const fleet = await fleetOf(place, NAMES)
+    const seed = `{ kind: peers, listen: { host: 127.0.0.1, port: ${port} } }`
+    const config = (name: string, link: string): string =>
+      place.file(`${name}.yaml`, `${fleet}device: ${name}\ndataDirectory: data-${name}\nlinks: [${link}]\n`)
+    const others = await Promise.all(['bert', 'carl'].map(async () => await freePort()))
+    const links = [
+      seed,
+      ...others.map(
+        (own) => `{ kind: peers, listen: { host: 127.0.0.1, port: ${own} }, peers: ['mqtt://127.0.0.1:${port}'] }`,
+      ),
+      `{ kind: peers, listen: null, peers: ['mqtt://127.0.0.1:${port}'] }`,
+    ]
+    const configs = NAMES.map((name, index) => config(name, links[index] ?? ''))
+    const start = async (index: number): Promise<Run> =>
+      await runGateway(place, configs[index] ?? '', '--node-id', NAMES[index] ?? '')
+    const runs = await Promise.all(NAMES.map(async (_name, index) => await start(index)))
+    for (const name of NAMES) await set(place, name, `${name}/start`, 1)
+    await sameEverywhere(place, NAMES, 4)
+
+    const killed = runs[1]
+    killed?.kill('SIGKILL')
+    await killed?.ended
+    await set(place, 'dora', 'meanwhile', 2)
+    await set(place, 'carl', 'too', 3)
+    await start(1)
+    await sameEverywhere(place, NAMES, 6)
+
+    const met: unknown = JSON.parse(readFileSync(join(place.folder, 'data-bert', 'peers.json'), 'utf8'))
+    assert.ok(Array.isArray(met) && met.length === 2, 'bert keeps the addresses of anna and carl')
+    runs[0]?.kill('SIGKILL')
+    await runs[0]?.ended
+    await set(place, 'bert', 'without/anna', 4)
+    await sameEverywhere(place, ['bert', 'carl'], 7)
+  })
+
+  it('finds its members by multicast DNS', { timeout: 120_000, skip: NAMESPACE_SKIP }, async (t) => {
+    const namespace = networkNamespace(t)
+    const place = workplace(t)
+    const names = NAMES.slice(0, 3)
+    const fleet = await fleetOf(place, names)
+    for (const [index, name] of names.entries()) {
+      const link = `{ kind: peers, listen: { host: 0.0.0.0, port: ${1900 + index} }, discover: true }`
+      const config = place.file(
+        `${name}.yaml`,
+        `${fleet}device: ${name}\ndataDirectory: data-${name}\nlinks: [${link}]\n`,
+      )
+      await namespace.gateway(place, config, name)
+    }
+    for (const name of names) await set(place, name, `${name}/start`, 1)
+    await sameEverywhere(place, names, 3)
+  })
+})
+
+async function fleetOf(place: Workplace, names: readonly string[]): Promise<string> {
+  const members: string[] = []
+  for (const name of names) {
+    const { stdout } = await fleetstep(place, 'node', 'id', '--node-id', name)
+    members.push(`{ node: '${stdout.trim()}' }`)
+  }
+  return `fleet: { name: test, members: [${members.join(', ')}] }\n`
+}
+
+async function set(place: Workplace, gateway: string, path: string, value: number): Promise<void> {
+  const run = await fleetstep(place, 'state', 'set', path, String(value), '--gateway', gateway)
+  assert.equal(run.code, 0, run.stderr)
+}
+
+async function sameEverywhere(place: Workplace, names: readonly string[], points: number): Promise<void> {
+  for (const name of names) {
+    let state: unknown
+    for (const deadline = performance.now() + 30_000; performance.now() < deadline;) {
+      state = await fleetstepJson(place, 'state', 'get', '--gateway', name)
+      if (isRecord(state) && Object.keys(state).length === points) break
+    }
+    assert.ok(
+      isRecord(state) && Object.keys(state).length === points,
+      `${name} has ${points} points: ${JSON.stringify(state)}`,
+    )
+  }
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { describe, it, type TestContext } from 'node:test'
+import { promisify } from 'node:util'
+import { connect, type MqttClient } from 'mqtt'
+import { silentLogger } from '../../runtime/base/logger.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
+import { loadProfile } from '../../runtime/device/profiles/load.ts'
+import type { Gateway } from '../../runtime/gateway/gateway.ts'
+import { Mirror, type MirrorOptions } from '../../runtime/gateway/mirror/mirror.ts'
+import { pathOfTopic, topicOfPath } from '../../runtime/gateway/mirror/mirror-topics.ts'
+import { shippedProfile } from '../../runtime/gateway/shipped-profiles.ts'
+import type { Path } from '../../runtime/state/path.ts'
+import { realClock, until } from '../links/clocks.ts'
+import { MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto, type Mosquitto } from '../links/mosquitto.ts'
+import { openAlone } from './fleet.ts'
+
+const run = promisify(execFile)
+
+interface Stage {
+  readonly gateway: Gateway
+  readonly broker: Mosquitto
+  readonly root: string
+  /** What a tool of people has seen: the last payload by topic. */
+  readonly seen: Map<string, string>
+  readonly messages: string[]
+  mirror(options?: Partial<MirrorOptions>): Mirror
+  publish(topic: string, message: string, ...words: readonly string[]): Promise<unknown>
+}
+
+async function stage(t: TestContext): Promise<Stage> {
+  const { profile } = loadProfile(shippedProfile('generic-linux'))
+  const gateway = await openAlone(t, { device: 'pump', profile })
+  const broker = await startMosquitto(MOSQUITTO_FLEET)
+  t.after(() => broker.end())
+  const root = `fleet/${gateway.fleet}`
+  const seen = new Map<string, string>()
+  const messages: string[] = []
+  const tool: MqttClient = connect(`mqtt://127.0.0.1:${broker.port}`, { protocolVersion: 5 })
+  t.after(() => tool.end(true))
+  tool.on('message', (topic, payload, packet) => {
+    seen.set(topic, payload.toString())
+    messages.push(`${topic} ${payload.toString()} ${packet.properties?.contentType}`)
+  })
+  await tool.subscribeAsync('#', { qos: 1 })
+  return {
+    gateway,
+    broker,
+    root,
+    seen,
+    messages,
+    mirror(options = {}) {
+      const mirror = new Mirror({
+        gateway,
+        profile,
+        version: '1.2.3',
+        servers: [`mqtt://127.0.0.1:${broker.port}`],
+        username: undefined,
+        password: undefined,
+        tls: {},
+        paths: ['**'],
+        writes: ['**'],
+        homeAssistant: false,
+        clock: realClock,
+        random: seededRandom(1),
+        logger: silentLogger,
+        ...options,
+      })
+      mirror.start()
+      t.after(() => mirror.stop())
+      return mirror
+    },
+    publish: async (topic, message, ...words) =>
+      await run('mosquitto_pub', ['-p', String(broker.port), '-t', topic, '-m', message, ...words]),
+  }
+}
+
+describe('the mirror in JSON', { skip: MOSQUITTO_SKIP, timeout: 60_000 }, () => {
+  it('shows each point as a retained message, and takes away what is gone', async (t) => {
+    const { gateway, root, seen, messages, broker, mirror } = await stage(t)
+    const leaf = (path: string): string => `${root}/s/${gateway.node}/${path}`
+    gateway.state.set('hall/lamp', true)
+    gateway.state.set('hall/name', 'Hauptgebäude "A"')
+    gateway.state.set('hall/°C', 21.5)
+    mirror()
+    await until(() => seen.has(leaf('hall/_c2_b0C')), 'all are shown')
+    assert.equal(seen.get(leaf('hall/lamp')), 'true')
+    assert.equal(seen.get(leaf('hall/name')), '"Hauptgebäude \\"A\\""')
+    assert.equal(seen.get(`${root}/n/${gateway.node}/mirror`), 'online')
+    assert.ok(messages.includes(`${leaf('hall/lamp')} true application/json`))
+    const { stdout } = await run('mosquitto_sub', [
+      '-p',
+      String(broker.port),
+      '-t',
+      leaf('hall/lamp'),
+      '-C',
+      '1',
+      '-W',
+      '5',
+    ])
+    assert.equal(stdout, 'true\n', 'who comes later finds it')
+    gateway.state.delete('hall/lamp')
+    await until(() => seen.get(leaf('hall/lamp')) === '', 'the removed one is taken away')
+  })
+
+  it('publishes a point that changes all the time once in a second, the last value in the end', async (t) => {
+    const { gateway, root, messages, mirror } = await stage(t)
+    const topic = `${root}/s/${gateway.node}/speed `
+    gateway.state.set('speed', -1)
+    mirror()
+    await until(() => messages.some((line) => line.startsWith(topic)), 'the first is shown')
+    const startedAt = performance.now()
+    let count = 0
+    while (performance.now() - startedAt < 1500) {
+      gateway.state.set('speed', (count += 1))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await until(() => messages.some((line) => line.startsWith(`${topic}${count} `)), 'the last value is shown')
+    const elapsedMs = performance.now() - startedAt
+    const shown = messages.filter((line) => line.startsWith(topic)).length
+    assert.ok(count > 20 && shown <= 1 + Math.ceil(elapsedMs / 1000), `${shown} of ${count} in ${elapsedMs} ms`)
+  })
+
+  it('grants wishes of mosquitto_pub that the profile and the config allow, and answers the others', async (t) => {
+    const { gateway, root, seen, mirror, publish } = await stage(t)
+    mirror({ writes: ['hall/**', 'pump/**'] })
+    await until(() => seen.get(`${root}/n/${gateway.node}/mirror`) === 'online', 'the mirror is there')
+    const wish = async (path: string, message: string, ...words: string[]): Promise<unknown> =>
+      await publish(`${root}/set/${gateway.node}/${path}`, message, ...words)
+    const errors = `${root}/n/${gateway.node}/err`
+    await wish('hall/lamp', 'true')
+    await wish('hall/name', '"main"')
+    await until(() => gateway.state.get('hall/name') === 'main', 'the wishes are granted')
+    assert.equal(gateway.state.get('hall/lamp'), true)
+    for (const [path, message, code, text, ...words] of [
+      ['hall/lamp', 'on', 'request-invalid', /"on" is not JSON: text stands in double quotes/],
+      ['hall/lamp', '', 'request-invalid', /a wish has 1 to/],
+      ['door', 'true', 'operation-refused', /may not be set from here: see mirror\.writes/],
+      ['pump/load', '1', 'operation-refused', /read only/],
+      ['pump/none', '1', 'path-unknown', /not in this device's profile/],
+      ['hall/a_zz', '1', 'none', /none/],
+      ['hall/lamp', 'false', 'request-invalid', /not retained/, '-r'],
+    ] as const) {
+      seen.delete(errors)
+      await wish(path, message, ...words)
+      if (code === 'none') {
+        await until(() => gateway.state.get('hall/a_zz') === 1, 'an underline stands for itself')
+        continue
+      }
+      // A retained wish is as any other for those who are there; it is refused to those who come later.
+      if (words.length > 0) {
+        await until(() => gateway.state.get('hall/lamp') === false, 'it is granted to those who are there')
+        gateway.state.set('hall/lamp', true)
+        const again = mirror({ writes: ['**'] })
+        await until(() => seen.has(errors), 'the one who comes later refuses it')
+        await again.stop()
+        assert.equal(gateway.state.get('hall/lamp'), true)
+      }
+      await until(() => seen.has(errors), `${path} is answered`)
+      const answer = JSON.parse(seen.get(errors) ?? '') as Record<string, string>
+      assert.equal(answer['code'], code)
+      assert.equal(answer['path'], path)
+      assert.match(answer['message'] ?? '', text)
+    }
+    assert.equal(gateway.state.get('door'), undefined)
+  })
+
+  it('says all again to a broker that has forgotten, and takes away what it keeps of points that are gone', async (t) => {
+    const { gateway, root, seen, broker, mirror, publish } = await stage(t)
+    const stale = `${root}/s/${gateway.node}/gone`
+    await publish(stale, '1', '-r')
+    gateway.state.set('lamp', true)
+    mirror()
+    await until(() => seen.get(stale) === '', 'the stale one is taken away')
+    await until(() => seen.get(`${root}/s/${gateway.node}/lamp`) === 'true', 'the lamp is shown')
+    await broker.kill()
+    seen.clear()
+    gateway.state.set('lamp', false)
+    await broker.restart()
+    await until(() => seen.get(`${root}/s/${gateway.node}/lamp`) === 'false', 'it is shown again')
+    assert.equal(seen.get(`${root}/n/${gateway.node}/mirror`), 'online')
+  })
+
+  it('describes the device to Home Assistant, and again when that has started', async (t) => {
+    const { gateway, root, seen, mirror, publish } = await stage(t)
+    mirror({ homeAssistant: true, random: { uint32: () => 0 } })
+    const topic = `homeassistant/device/${gateway.node}/config`
+    await until(() => seen.has(topic), 'the device is described')
+    const { dev, o, cmps, avty_t } = JSON.parse(seen.get(topic) ?? '') as Record<string, Record<string, unknown>>
+    assert.deepEqual(dev, { ids: [gateway.node], name: 'pump' })
+    assert.deepEqual(o, { name: 'fleetstep', sw: '1.2.3' })
+    assert.equal(avty_t, `${root}/n/${gateway.node}/mirror`)
+    assert.deepEqual(cmps?.['load'], {
+      p: 'sensor',
+      name: 'load',
+      uniq_id: `${gateway.node}_load`,
+      stat_t: `${root}/s/${gateway.node}/pump/load`,
+    })
+    const settable = Object.values(cmps ?? {}).filter(
+      (one) => typeof one === 'object' && one !== null && 'cmd_t' in one,
+    )
+    assert.ok(settable.length > 0, 'what people may set has a topic for it')
+    seen.delete(topic)
+    await publish('homeassistant/status', 'online')
+    await until(() => seen.has(topic), 'it is described again')
+  })
+})
+
+describe('topics of the mirror', () => {
+  it('write each path in letters that every broker takes, and back', () => {
+    for (const [path, topic] of [
+      ['line1/pump-3/speed', 'line1/pump-3/speed'],
+      ['pump/load_1m', 'pump/load_1m'],
+      ['pump/a_5f', 'pump/a_5f5f'],
+      ['a b/c.d', 'a_20b/c_2ed'],
+      ['_/__2e/_.', '_/__5f2e/__2e'],
+      ['höhe/+/#/🌡', 'h_c3_b6he/_2b/_23/_f0_9f_8c_a1'],
+    ] as const) {
+      assert.equal(topicOfPath(path as Path), topic)
+      assert.equal(pathOfTopic(topic), path)
+    }
+    for (const topic of ['', '/a', 'a//b', 'a.b', 'a_41', 'a_ff', 'a_00', 'a_2a', 'é'])
+      assert.equal(pathOfTopic(topic), null, topic)
+  })
+})

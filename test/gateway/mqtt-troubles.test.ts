@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { openGateway, type Gateway } from '../../runtime/gateway/gateway.ts'
+import { memoryStorage } from '../../runtime/gateway/parts.ts'
+import { founders } from '../bench/workload.ts'
+import { until } from '../links/clocks.ts'
+import { MOSQUITTO_DEFAULTS, MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto } from '../links/mosquitto.ts'
+import { mqttLink } from '../../runtime/links/mqtt/mqtt-link.ts'
+import { startTcpProxy } from '../links/tcp-proxy.ts'
+
+const fleet = founders(3)
+
+async function open(t: TestContext, index: number, port: number, keepaliveS = 15): Promise<Gateway> {
+  const node = fleet.founders[index]?.node
+  assert.ok(node !== undefined)
+  const timing = { delayMinMs: 1, delayMaxMs: 20, stableMs: 0, keepaliveS }
+  const links = [
+    (context: Parameters<Parameters<Gateway['addLink']>[0]>[0]) =>
+      mqttLink({ ...context, servers: [`mqtt://127.0.0.1:${port}`], timing }),
+  ]
+  const gateway = await openGateway({ fleet, node, storage: memoryStorage(), links })
+  t.after(() => gateway.close())
+  return gateway
+}
+
+function countersOf(gateway: Gateway): { bytesReceived: number; reconnects: number } {
+  const [link] = gateway.links()
+  assert.ok(link !== undefined)
+  return link.counters
+}
+
+function isUp(gateway: Gateway): boolean {
+  return gateway.links()[0]?.state === 'up'
+}
+
+function sameState(gateways: readonly Gateway[]): boolean {
+  return new Set(gateways.map(({ state }) => JSON.stringify(state.entries()))).size === 1
+}
+
+describe('gateways over Mosquitto', { skip: MOSQUITTO_SKIP, timeout: 170_000 }, () => {
+  it('miss none of 5,000 operations of an absence, and fetch no more than them', async (t) => {
+    // With its own defaults, which keep 1,000 messages for an absent client and drop the rest in silence.
+    const broker = await startMosquitto(MOSQUITTO_DEFAULTS)
+    t.after(() => broker.end())
+    const [busy, away] = await Promise.all([open(t, 0, broker.port), open(t, 1, broker.port)])
+    busy.state.set('before', 0)
+    await until(() => away.state.get('before') === 0, 'both are in step')
+    await away.closeLink('mqtt')
+    for (let count = 0; count < 5000; count += 1) {
+      busy.state.set(`line${count % 10}/point${count % 500}`, count)
+      if (count % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    const before = countersOf(away).bytesReceived
+    away.openLink('mqtt')
+    await until(
+      () => away.inspect().members.length > 0 && sameState([busy, away]),
+      'the one that was away has all',
+      60_000,
+    )
+    assert.equal(away.state.entries().length, 501)
+    const bytes = countersOf(away).bytesReceived - before
+    t.diagnostic(`${Math.round(bytes / 50) / 100} bytes for each of 5,000 operations`)
+    assert.ok(bytes < 5000 * 60, `${bytes} bytes for 5,000 operations`)
+    const rest = countersOf(away).bytesReceived
+    busy.state.set('after', 1)
+    await until(() => away.state.get('after') === 1, 'one more')
+    assert.ok(countersOf(away).bytesReceived - rest < 20_000, 'what is there is not fetched again')
+  })
+
+  it('converge after a link has been cut a thousand times', async (t) => {
+    const broker = await startMosquitto(MOSQUITTO_FLEET)
+    t.after(() => broker.end())
+    const proxy = await startTcpProxy(broker.port)
+    t.after(() => proxy.end())
+    const steady = await open(t, 0, broker.port)
+    const shaky = await open(t, 1, proxy.port)
+    const flaps = 1000
+    for (let flap = 0; flap < flaps; flap += 1) {
+      await until(() => isUp(shaky), 'the shaky one is up')
+      const told = countersOf(shaky).reconnects
+      if (flap % 20 === 0) for (const { state } of [steady, shaky]) state.set(`point${flap}`, flap)
+      proxy.sever()
+      proxy.mend()
+      await until(() => countersOf(shaky).reconnects > told, 'it is back')
+    }
+    await until(
+      () => sameState([steady, shaky]) && steady.state.entries().length === flaps / 20,
+      'both are in step',
+      60_000,
+    )
+    assert.ok(countersOf(shaky).reconnects >= flaps)
+  })
+
+  it('come back into step when the way of one was open on one side only', async (t) => {
+    const broker = await startMosquitto(MOSQUITTO_FLEET)
+    t.after(() => broker.end())
+    const proxy = await startTcpProxy(broker.port)
+    t.after(() => proxy.end())
+    const steady = await open(t, 0, broker.port)
+    const deaf = await open(t, 1, proxy.port, 1)
+    await until(() => isUp(deaf) && isUp(steady), 'both are up')
+    proxy.freeze()
+    for (let count = 0; count < 50; count += 1) {
+      steady.state.set(`steady${count}`, count)
+      deaf.state.set(`deaf${count}`, count)
+    }
+    await until(() => !isUp(deaf), 'the keep-alive notices')
+    proxy.mend()
+    await until(() => sameState([steady, deaf]) && steady.state.entries().length === 100, 'both are in step', 60_000)
+  })
+})

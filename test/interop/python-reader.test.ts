@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { describe, it, type TestContext } from 'node:test'
+import { openGateway, type Gateway } from '../../runtime/gateway/gateway.ts'
+import { memoryStorage, mqtt } from '../../runtime/gateway/parts.ts'
+import { founders } from '../bench/workload.ts'
+import { until } from '../links/clocks.ts'
+import { MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto } from '../links/mosquitto.ts'
+import { readWireFile } from '../vectors/wire.ts'
+
+/** Debian's own interpreter, for which its package python3-cbor2 is. */
+const PYTHON = '/usr/bin/python3'
+const hasDecoder = existsSync(PYTHON) && spawnSync(PYTHON, ['-c', 'import cbor2']).status === 0
+const SKIP =
+  !hasDecoder && process.env['CI'] !== 'true' && 'python3-cbor2 is not installed: apt-get install python3-cbor2'
+
+interface Read {
+  readonly fleet: string
+  readonly kind: string
+  readonly message: unknown
+}
+
+function readWithPython(frames: readonly string[]): readonly Read[] {
+  const { status, stdout, stderr } = spawnSync(PYTHON, ['test/interop/read_frames.py'], {
+    input: `${frames.join('\n')}\n`,
+    encoding: 'utf8',
+  })
+  assert.equal(status, 0, stderr)
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Read)
+}
+
+describe('an independent reader in Python', { skip: SKIP, timeout: 60_000 }, () => {
+  it('understands every kind of message, and each batch to its last field', () => {
+    const { fleet, frames } = readWireFile()
+    const reads = readWithPython(frames.map(({ frame }) => frame))
+    assert.equal(reads.length, frames.length)
+    for (const [index, { name, message }] of frames.entries()) {
+      const read = reads[index]
+      assert.equal(read?.fleet, fleet, name)
+      const [kind] = Object.keys(message)
+      assert.equal(read?.kind.replaceAll('-', ''), kind?.replaceAll('-', '').toLowerCase(), name)
+      if ('batch' in message) assert.deepEqual(read?.message, message.batch, name)
+    }
+    const kinds = new Set(reads.map(({ kind }) => kind))
+    assert.equal(kinds.size, 9, `all kinds are among the vectors: ${[...kinds].join(', ')}`)
+  })
+
+  it('understands what mosquitto_sub shows of a fleet at work', { skip: MOSQUITTO_SKIP }, async (t) => {
+    const broker = await startMosquitto(MOSQUITTO_FLEET)
+    t.after(() => broker.end())
+    const frames = listen(t, broker.port)
+    const gateways = await openFleet(t, broker.port)
+    const [first] = gateways
+    first?.state.set('hall/lamp', true)
+    for (let count = 0; count < 200; count += 1) first?.state.set(`hall/point${count}`, count)
+    await until(() => gateways.every(({ state }) => state.entries().length === 201), 'both have all')
+    await until(() => readWithPython(frames).some(({ kind }) => kind === 'announcement'), 'an announcement was heard')
+    const reads = readWithPython(frames)
+    const text = JSON.stringify(reads.filter(({ kind }) => kind === 'batch'))
+    assert.match(text, /\["hall\/lamp","set",true,null\]/)
+    for (let count = 0; count < 200; count += 1) assert.ok(text.includes(`["hall/point${count}","set",${count},null]`))
+    assert.deepEqual(new Set(reads.map(({ fleet }) => fleet)), new Set([first?.fleet]))
+  })
+})
+
+/** Frames as hexadecimal text, as they come. */
+function listen(t: TestContext, port: number): readonly string[] {
+  const words = ['-p', String(port), '-q', '1', '-F', '%x']
+  const topics = ['op', 'b', 'w'].flatMap((kind) => ['-t', `fleet/+/${kind}/+`])
+  const listener = spawn('mosquitto_sub', [...words, ...topics], { stdio: ['ignore', 'pipe', 'ignore'] })
+  t.after(() => listener.kill('SIGKILL'))
+  const frames: string[] = []
+  createInterface({ input: listener.stdout }).on('line', (line) => frames.push(line))
+  return frames
+}
+
+async function openFleet(t: TestContext, port: number): Promise<readonly Gateway[]> {
+  const fleet = founders(2)
+  return await Promise.all(
+    fleet.founders.map(async ({ node }) => {
+      const links = [mqtt({ servers: [`mqtt://127.0.0.1:${port}`] })]
+      const gateway = await openGateway({ fleet, node, storage: memoryStorage(), links })
+      t.after(() => gateway.close())
+      return gateway
+    }),
+  )
+}
