@@ -54,7 +54,7 @@ export function openFleetFolder(path: string): FleetFolder {
 }
 
 /** @throws FleetstepError `fleet-invalid`, `key-invalid` if it is not the key of this fleet */
-export function operatorKey({ path, facts }: FleetFolder): SigningKey {
+function operatorKey({ path, facts }: FleetFolder): SigningKey {
   return readKey(
     join(path, OPERATOR_KEY),
     facts.operator,
