@@ -56,6 +56,10 @@ export const PROOF_BYTES_MAX = 2048
 export const SIGNATURE_BYTES_MAX = 512
 /** Bytes of a public key: Ed25519, RFC 8032. */
 export const KEY_BYTES = 32
+/** Enrolment tokens that are revoked in one fleet; each stands in every epoch from then on. */
+export const REVOKED_TOKENS_MAX = 256
+/** Drafts that the operator lets in by name in one epoch; those that have joined leave it with the next one. */
+export const ADMITTED_MAX = 64
 
 // --- what a node keeps ----------------------------------------------------------------------------------------
 
@@ -181,6 +185,23 @@ export const DISK_RETRY_MS = 2000
 export const BATCHED_COMMIT_WINDOW_MS = 1000
 /** Milliseconds for which volatile ones are gathered: the longest that a power cut may cost of them. */
 export const VOLATILE_COMMIT_WINDOW_MS = 5000
+
+// --- enrolment ------------------------------------------------------------------------------------------------
+
+/** Member ids that may join with one token: a whole fleet written from one image. */
+export const TOKEN_USES_MAX: number = MEMBERS_MAX
+/** Days for which a token is good unless its maker says otherwise: a roll-out, and not the life of a lost card. */
+export const TOKEN_DAYS_DEFAULT = 30
+/** Longest time for which a token can be made: ten years. */
+export const TOKEN_DAYS_MAX = 3650
+/** Bytes of a seed file: facts, a token, and the servers of every link. */
+export const SEED_BYTES_MAX: number = 256 * 1024
+/** Bytes of an epoch that is handed from machine to machine as a file. */
+export const EPOCH_FILE_BYTES_MAX: number = 256 * 1024
+/** Gap between two looks whether an epoch is on the disk; a commit takes a few of them. */
+export const EPOCH_STORED_POLL_MS = 5
+/** Public keys that are kept ready for use: every member's, and those that ask to become one. */
+export const KNOWN_KEYS_MAX: number = MEMBERS_MAX
 
 // --- devices: identity, profiles, readings ----------------------------------------------------------------------
 
@@ -408,6 +429,11 @@ assert(FRAME_BYTES_MAX < MQTT_INFLIGHT_BYTES_MAX, 'the window of MQTT holds seve
 assert(LINK_QUEUE_FRAMES_RESERVED < LINK_QUEUE_FRAMES_MAX / 2, 'the reserve leaves most of the queue to operations')
 assert(VALUE_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX, 'an operation holds any single write')
 assert((MEMBERS_MAX + RETIREMENTS_RESERVED) * 30 < FRAME_BYTES_MAX + 1024, 'a frame holds any announcement')
+assert(
+  (MEMBERS_MAX + EPOCH_RETIRED_MAX) * 13 + REVOKED_TOKENS_MAX * 9 + ADMITTED_MAX * 52 + SIGNATURE_BYTES_MAX <
+    FRAME_BYTES_MAX - 64,
+  'a frame holds any epoch',
+)
 assert(TRANSFER_CHUNK_BYTES + 256 < FRAME_BYTES_MAX, 'a frame holds any chunk')
 assert(STORED_BATCH_BYTES_MAX + STORAGE_PAGE_BYTES <= SEGMENT_BYTES, 'a segment holds any stored batch')
 assert(RECORD_BYTES_MAX + STORED_RECORD_HEADER_BYTES <= STORED_BATCH_BYTES_MAX, 'a batch holds any single record')

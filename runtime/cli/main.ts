@@ -20,6 +20,7 @@ interface CommandEntry {
 }
 
 const GATEWAY = 'Run a gateway:'
+const FLEET = 'Found a fleet, and say who takes part:'
 const STATE = 'Shared state, on a running gateway:'
 const OPERATION = 'See what it does:'
 
@@ -53,6 +54,18 @@ const COMMANDS: readonly CommandEntry[] = [
     group: GATEWAY,
     summary: 'run an MQTT broker for a small fleet that has none',
     load: () => import('./commands/broker.ts'),
+  },
+  {
+    name: 'fleet',
+    group: FLEET,
+    summary: 'create a fleet; its members and epochs; retire, replace, revoke',
+    load: () => import('./commands/fleet.ts'),
+  },
+  {
+    name: 'seed',
+    group: FLEET,
+    summary: 'make and check the seeds by which nodes join a fleet',
+    load: () => import('./commands/seed.ts'),
   },
   {
     name: 'state',

@@ -98,5 +98,7 @@ function membersText(node: NodeId | null): string {
     : `${rules}
   members:
     - { node: '${node}', tier: 0 }           # this machine
-  #  - { node: '0011223344556677', tier: 0 }`
+  #  - { node: '0011223344556677', tier: 0 }
+  # Or, instead of name and members, a seed of fleetstep seed create: whoever has one joins, and the operator decides.
+  # seed: /etc/fleetstep/fleet.seed`
 }

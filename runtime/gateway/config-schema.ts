@@ -21,11 +21,19 @@ import { CARD_ENDURANCE_TB_DEFAULT } from '../storage/wear.ts'
 
 /** The settings of a config file; an absent one has its default, null where there is none. */
 export interface ConfigSettings {
-  readonly fleet: {
-    readonly name: string
-    /** The same list on every gateway; null for a fleet of this node alone. */
-    readonly members: readonly { readonly node: NodeId; readonly tier: number }[] | null
-  }
+  readonly fleet:
+    | {
+        readonly name: string
+        /** The same list on every gateway; null for a fleet of this node alone. */
+        readonly members: readonly { readonly node: NodeId; readonly tier: number }[] | null
+        readonly seed: null
+      }
+    | {
+        /** Name, founder and keys stand in the seed. */
+        readonly name: null
+        readonly members: null
+        readonly seed: string
+      }
   /** Name of this gateway's device in paths, or null for the node id. */
   readonly device: string | null
   /** Tells several nodes on one machine apart. */
@@ -182,8 +190,22 @@ const LINKS = v.pipe(
   ),
 )
 
+const FLEET = v.pipe(
+  v.strictObject({
+    name: v.optional(v.nullable(NAME), null),
+    members: v.optional(v.nullable(MEMBERS), null),
+    seed: v.optional(v.nullable(FILE), null),
+  }),
+  v.check(
+    ({ name, members, seed }) => (seed === null) !== (name === null) && (seed === null || members === null),
+    'a fleet has a name and members, or a seed in which both stand',
+  ),
+  // The check has just told the two forms apart.
+  v.transform((fleet) => fleet as ConfigSettings['fleet']),
+)
+
 const CONFIG: v.GenericSchema<unknown, ConfigSettings> = v.strictObject({
-  fleet: v.strictObject({ name: NAME, members: v.optional(v.nullable(MEMBERS), null) }),
+  fleet: FLEET,
   device: v.optional(v.nullable(NAME), null),
   label: v.optional(v.pipe(v.string(), v.maxBytes(IDENTITY_TEXT_BYTES_MAX)), ''),
   dataDirectory: FILE,
@@ -199,7 +221,7 @@ const CONFIG: v.GenericSchema<unknown, ConfigSettings> = v.strictObject({
   logLevel: v.optional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
 })
 
-function isServer(text: string): boolean {
+export function isServer(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, username, password } = new URL(text)
   return (protocol === 'mqtt:' || protocol === 'mqtts:') && hostname !== '' && username === '' && password === ''

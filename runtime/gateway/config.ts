@@ -71,6 +71,7 @@ function absolute(config: ConfigSettings, folder: string): GatewayConfig {
   const at = (file: string | null): string | null => (file === null ? null : resolve(folder, file))
   return {
     ...config,
+    fleet: config.fleet.seed === null ? config.fleet : { ...config.fleet, seed: resolve(folder, config.fleet.seed) },
     dataDirectory: resolve(folder, config.dataDirectory),
     profile: config.profile !== null && /\.ya?ml$/.test(config.profile) ? at(config.profile) : config.profile,
     controlSocket: at(config.controlSocket),

@@ -1,8 +1,11 @@
+import { isDigest } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { formatOperationId } from '../base/ids.ts'
 import { COMPARISONS, type Comparison } from '../state/operation.ts'
 import type { Change } from '../sync/output.ts'
 import type { Conflict, ConflictSide } from '../sync/conflict.ts'
+import { epochFromJson, epochToJson } from './epoch-file.ts'
+import type { EpochChange } from './fleet-access.ts'
 import { isRecord, valueFromJson, valueToJson } from './control-protocol.ts'
 import type { ControlHandler } from './control-server.ts'
 import type { Gateway } from './gateway.ts'
@@ -51,6 +54,14 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
     async (gateway, params) => await answerDurable(gateway, gateway.conflicts.reapply(textOf(params, 'id'))),
   ],
   ['conflict.dismiss', (gateway, params) => gateway.conflicts.dismiss(textOf(params, 'id'))],
+  ['epoch.propose', (gateway, params) => epochToJson(gateway.epochs.propose(epochChangeOf(params)))],
+  [
+    'epoch.take',
+    async (gateway, params) => {
+      await gateway.epochs.take(epochFromJson(params['epoch'], 'what was handed over'))
+      return gateway.inspect().epoch
+    },
+  ],
   ['link.list', (gateway) => gateway.links()],
   ['link.open', (gateway, params) => gateway.openLink(textOf(params, 'name'))],
   ['link.close', async (gateway, params) => await gateway.closeLink(textOf(params, 'name'))],
@@ -123,6 +134,15 @@ function watchState(gateway: Gateway, params: Params, stream: Parameters<Control
   const stop = gateway.state.watch(pattern, (change) => stream.emit(changeToJson(change)), view)
   stream.onEnd(stop)
   return { pattern, view }
+}
+
+function epochChangeOf(params: Params): EpochChange {
+  const names = (name: string): string[] => listOf(params, name).map((one) => asText(one, name))
+  const revoke = names('revoke').map((token) => {
+    if (isDigest(token)) return token
+    throw new FleetstepError('request-invalid', `${token} is no token: fleetstep fleet members shows them`)
+  })
+  return { retire: names('retire'), replace: names('replace'), revoke, force: names('force') }
 }
 
 function viewOf(isSettled: boolean): View {

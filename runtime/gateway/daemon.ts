@@ -15,15 +15,17 @@ import { controlHandler } from './control-methods.ts'
 import { controlPath } from './control-path.ts'
 import { startControlServer } from './control-server.ts'
 import { type Gateway, openGateway } from './gateway.ts'
-import { genesisOf } from './genesis.ts'
+import { enrolmentOf, type EnrolmentOptions, memberKeyOf } from './enrolment.ts'
+import { type ConfiguredFleet, fleetOf } from './fleet.ts'
 import { establishIdentity } from './identity-file.ts'
 import { type MirrorPart, mirrorPart } from './mirror-part.ts'
 import { shippedProfile } from './shipped-profiles.ts'
-import { systemClock } from './system-clock.ts'
+import { systemClock, systemSeconds } from './system-clock.ts'
 import { systemRandom } from './system-random.ts'
 
 export interface Daemon {
   readonly gateway: Gateway
+  readonly fleetName: string
   readonly controlSocket: string
   /** The port of the embedded broker, or null. */
   readonly brokerPort: number | null
@@ -56,15 +58,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon['close']): Promise<Daemon> {
-  const { config, logger } = options
-  const mirror = mirrorPart(config)
+  const { logger } = options
   const node = identify(options)
+  const fleet = fleetOf(options.config, node)
+  const config = { ...options.config, links: linksOf(options.config, fleet) }
+  const mirror = mirrorPart(config)
   const device = config.device ?? node
   const profile = config.profile === null ? null : readProfile(config.profile, logger)
   const brokerPort = await startOwnBroker(config, logger, closers)
-  const fleet = genesisOf(config, node)
   const gateway = await openGateway({
-    fleet,
+    fleet: fleet.genesis,
+    enrolment: enrol(fleet, node, config),
     node,
     device,
     profile: profile?.profile,
@@ -72,7 +76,7 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
       fileSystem: nodeFileSystem,
       processes: nodeProcessTable,
       directory: config.dataDirectory,
-      owner: { fleet: fleetIdOf(fleet), node },
+      owner: { fleet: fleetIdOf(fleet.genesis), node },
       clock: systemClock,
     }),
     links: [],
@@ -86,12 +90,31 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
   closers.push(() => control.close())
   addLinks(gateway, config, options.onFatal, closers)
   if (mirror !== null) startMirror(mirror.start(gateway, profile?.profile ?? null, logger), options.onFatal, closers)
-  return { gateway, controlSocket: control.path, brokerPort, close }
+  return { gateway, fleetName: fleet.genesis.name, controlSocket: control.path, brokerPort, close }
 }
 
 function identify({ config, nodeName, logger }: DaemonOptions): NodeId {
   const { dataDirectory, label } = config
-  return establishIdentity({ dataDirectory, override: nodeName, label, random: systemRandom, logger })
+  const beginsAnew = config.fleet.seed !== null
+  return establishIdentity({ dataDirectory, override: nodeName, label, beginsAnew, random: systemRandom, logger })
+}
+
+function enrol(
+  { seed }: ConfiguredFleet,
+  node: NodeId,
+  { dataDirectory }: GatewayConfig,
+): EnrolmentOptions | undefined {
+  return seed === null ? undefined : enrolmentOf(seed, memberKeyOf(seed, node, dataDirectory), systemSeconds)
+}
+
+/** A config's own links stand; a seed's are for one that names none. */
+function linksOf({ links }: GatewayConfig, { seed }: ConfiguredFleet): GatewayConfig['links'] {
+  if (links.length > 0 || seed === null) return links
+  const files = { passwordFile: null, caFile: null, certificateFile: null, keyFile: null }
+  return seed.links.map(({ servers }, index) => {
+    const name = index === 0 ? 'mqtt' : `mqtt-${index + 1}`
+    return { kind: 'mqtt', name, servers, username: null, ...files }
+  })
 }
 
 function readProfile(name: string, logger: Logger): LoadedProfile {

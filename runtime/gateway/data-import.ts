@@ -8,7 +8,7 @@ import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts
 import type { StoreOwner } from '../storage/store.ts'
 import { fleetIdOf } from '../sync/membership.ts'
 import type { GatewayConfig } from './config.ts'
-import { genesisOf } from './genesis.ts'
+import { fleetOf } from './fleet.ts'
 import { type ExportedData, readExport } from './export-file.ts'
 import { IDENTITY_FILE, identityText, readIdentityRecord } from './identity-file.ts'
 
@@ -83,9 +83,10 @@ function checkGateway(data: ExportedData, { config, nodeName }: NonNullable<Impo
       throw foreign(`this machine is another node (${verdict.reason})`, owner, 'import it on the machine of that node')
     }
   }
-  const fleet = fleetIdOf(genesisOf(config, owner.node as NodeId))
+  const { genesis } = fleetOf(config, owner.node as NodeId)
+  const fleet = fleetIdOf(genesis)
   if (fleet !== owner.fleet) {
-    throw foreign(`the config is of fleet ${fleet} (${config.fleet.name})`, owner, 'use the config of that fleet')
+    throw foreign(`the config is of fleet ${fleet} (${genesis.name})`, owner, 'use the config of that fleet')
   }
 }
 

@@ -13,6 +13,8 @@ import { fleetIdOf, type Genesis } from '../sync/membership.ts'
 import type { Alarm, Output } from '../sync/output.ts'
 import { Replica } from '../sync/replica.ts'
 import { ConflictAccess } from './conflict-access.ts'
+import type { EnrolmentOptions } from './enrolment.ts'
+import { FleetAccess } from './fleet-access.ts'
 import { ProfileCheck } from './profile-check.ts'
 import { Pump } from './pump.ts'
 import { Receipts } from './receipt.ts'
@@ -37,6 +39,8 @@ export type LinkFactory = (context: LinkContext) => Link
 export interface GatewayOptions {
   /** The fleet's name and its members; the same on every gateway. */
   readonly fleet: Genesis
+  /** Its key and its proof, and its judgement of others', in a fleet with keys. */
+  readonly enrolment?: EnrolmentOptions | undefined
   readonly node: NodeId
   readonly storage: Store
   readonly links: readonly LinkFactory[]
@@ -88,6 +92,7 @@ export interface Gateway {
   readonly fleet: string
   readonly state: StateAccess
   readonly conflicts: ConflictAccess
+  readonly epochs: FleetAccess
   inspect(): Inspection
   links(): readonly LinkReport[]
   /** Nodes that a broker says are connected: a hint. */
@@ -121,6 +126,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     const replica = new Replica({
       self: memberIdOf(options.node, 0),
       genesis: options.fleet,
+      ...options.enrolment,
       random: options.random ?? systemRandom,
       recovered: { snapshot: recovered.snapshot?.bytes ?? null, records: recovered.records, last: recovered.last },
     })
@@ -139,6 +145,7 @@ class RunningGateway implements Gateway {
   readonly fleet: string
   readonly state: StateAccess
   readonly conflicts: ConflictAccess
+  readonly epochs: FleetAccess
   readonly #replica: Replica
   readonly #pump: Pump
   readonly #links: Link[]
@@ -182,6 +189,7 @@ class RunningGateway implements Gateway {
     const profile = new ProfileCheck(this.device, options.profile ?? null)
     this.state = new StateAccess(replica, this.#pump, this.#receipts, this.#watchers, profile)
     this.conflicts = new ConflictAccess(replica, this.#pump, this.state)
+    this.epochs = new FleetAccess(replica, this.#pump, this.#clock)
     this.#pump.start()
   }
 
@@ -341,6 +349,8 @@ export function describeAlarm(alarm: GatewayAlarm): string {
       return `two different epochs have the number ${alarm.number}: two operators retired nodes at the same time; the second one is refused here; make another epoch`
     case 'epoch-forced':
       return `the operator has forced epoch ${alarm.number}: what only members hold that do not count in it is lost to the fleet`
+    case 'second-key':
+      return `a node asks to join as ${alarm.member}, to which another key is bound: two nodes use one identity; take one of them off the network`
     case 'cut-below-floor':
       return `operations of ${alarm.member} behind ${alarm.seq} were cut although they are settled here: they stay; an epoch was forced`
     case 'journal-long':

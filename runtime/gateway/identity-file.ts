@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
 import { fromHex, toHex } from '../base/bytes.ts'
 import { FleetstepError } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
@@ -8,12 +8,15 @@ import type { Random } from '../base/random.ts'
 import { deriveNodeId, drawRandomIdentity } from '../device/identity/node-id.ts'
 import { compareWithRecord, type IdentityRecord, parseIdentityRecord } from '../device/identity/record.ts'
 import { readHardware } from '../device/identity/sources.ts'
+import { replaceSecretFile } from './secret-file.ts'
 
 export interface IdentityOptions {
   readonly dataDirectory: string
   /** Name given by the operator, for several nodes on one machine. */
   readonly override: string | null
   readonly label: string
+  /** On other hardware it begins as a new node and keeps what was there beside, instead of refusing the directory. */
+  readonly beginsAnew: boolean
   readonly random: Random
   readonly logger: Logger
 }
@@ -23,7 +26,8 @@ export const IDENTITY_FILE = 'identity.json'
 
 /**
  * Says who this node is, from its hardware, and keeps it in the data directory, so that a copied or moved card is noticed.
- * @throws FleetstepError `identity-unavailable`; `data-directory-foreign` if the directory was made on other hardware
+ * @throws FleetstepError `identity-unavailable`; `data-directory-foreign` if the directory was made on other hardware and
+ *   the node is not to begin anew, or by another name
  */
 export function establishIdentity(options: IdentityOptions): NodeId {
   const file = join(options.dataDirectory, IDENTITY_FILE)
@@ -35,6 +39,14 @@ function confirmIdentity(file: string, record: IdentityRecord, options: Identity
   const random = record.random === null ? null : fromHex(record.random)
   const verdict = compareWithRecord(record, readHardware({ override: options.override, random }), options.label)
   if (verdict.kind === 'same') return record.id
+  if (verdict.kind === 'hardware-changed' && options.beginsAnew) {
+    const folder = putAside(options.dataDirectory, record.id)
+    const id = createIdentity(file, options)
+    options.logger.warn(
+      `this is not node ${record.id}: ${verdict.reason}; it is node ${id} from now on, a draft until the fleet takes it in; what was there is kept in ${folder}`,
+    )
+    return id
+  }
   throw new FleetstepError(
     'data-directory-foreign',
     `${file} belongs to node ${record.id}, and this is not it: ${verdict.reason}; give this node a data directory of its own`,
@@ -86,24 +98,31 @@ export function identityText(record: IdentityRecord): string {
   return `${JSON.stringify(record, null, 2)}\n`
 }
 
-/** Whole or not at all: written beside, synced, renamed. */
 function writeRecord(file: string, record: IdentityRecord): void {
+  replaceSecretFile({ file, text: identityText(record), code: 'data-directory-unwritable' })
+}
+
+/** The record goes last, so that a power cut on the way is followed by the rest at the next start. @returns the folder */
+function putAside(dataDirectory: string, node: NodeId): string {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    const beside = `${file}.new`
-    const descriptor = openSync(beside, 'w', 0o600)
-    writeSync(descriptor, identityText(record))
-    fsyncSync(descriptor)
-    closeSync(descriptor)
-    renameSync(beside, file)
+    const names = readdirSync(dataDirectory).filter((name) => !name.startsWith(ASIDE) && name !== IDENTITY_FILE)
+    let folder = join(dataDirectory, `${ASIDE}${node}`)
+    for (let turn = 2; existsSync(join(folder, IDENTITY_FILE)); turn++)
+      folder = join(dataDirectory, `${ASIDE}${node}-${turn}`)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    for (const name of [...names, IDENTITY_FILE]) renameSync(join(dataDirectory, name), join(folder, name))
+    return folder
   } catch (cause) {
     throw new FleetstepError(
       'data-directory-unwritable',
-      `cannot write ${file}: ${describe(cause)}; choose a dataDirectory that this user may use`,
+      `cannot put the data of node ${node} aside in ${dataDirectory}: ${describe(cause)}`,
       { cause },
     )
   }
 }
+
+/** Folders in the data directory with what belonged to the node that its card was before. */
+const ASIDE = 'of-node-'
 
 function describe(cause: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)

@@ -15,6 +15,7 @@ import type { NodeId } from '../base/ids.ts'
 import type { Link } from '../links/link.ts'
 import type { OperationRequest } from '../state/operation.ts'
 import type { Store, StoreInfo } from '../storage/store.ts'
+import type { Epoch } from '../sync/epoch.ts'
 import type { Output } from '../sync/output.ts'
 import type { Input } from '../sync/input.ts'
 import type { Issued } from '../sync/issue.ts'
@@ -137,6 +138,11 @@ export class Pump {
     return issued
   }
 
+  /** The operator's epoch goes in as any other; `replica` says what became of it. */
+  takeEpoch(epoch: Epoch): void {
+    this.#input({ kind: 'epoch', epoch })
+  }
+
   resolve(conflict: string): void {
     this.#input({ kind: 'resolve', conflict })
   }
@@ -206,6 +212,8 @@ export class Pump {
         return
       case 'durable':
         this.#durableSeq = output.through.seq
+        // The replica issues operations of its own too, as the join of a newcomer.
+        this.#issuedSeq = Math.max(this.#issuedSeq, this.#durableSeq)
         this.#options.onOutput(output)
         return
       case 'change':

@@ -12,3 +12,8 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer)
   },
 }
+
+/** Seconds since 1970, where a person's calendar matters: a gateway has no battery clock, so it may be wrong by years. */
+export function systemSeconds(): number {
+  return Math.floor(Date.now() / 1000)
+}

@@ -1,10 +1,11 @@
+import { fromHex } from '../base/bytes.ts'
 import { isFounding, sameOperationId } from '../base/ids.ts'
 import { APPENDED_BYTES_MAX } from '../base/limits.ts'
 import { unreachable } from '../base/errors.ts'
 import { hasComeBack, withComeBack } from './came-back.ts'
 import { type Cell, EMPTY_CELL } from './cell.ts'
 import { guardHolds } from './guard.ts'
-import type { Operation, Outcome, Positioned, Write } from './operation.ts'
+import type { Join, Operation, Outcome, Positioned, Write } from './operation.ts'
 import type { Path } from './path.ts'
 import { comparePriority } from './priority.ts'
 import { memberPoint, originalPoint } from './reserved-point.ts'
@@ -111,13 +112,17 @@ function noteMembership(operation: Operation, execution: Execution): Execution {
   const after = [...execution.after]
   if (join !== null) {
     const index = operation.paths.indexOf(memberPoint(join.member))
-    if (after[index]?.value === undefined) after[index] = { value: [join.tier, join.key], writer: operation }
+    if (after[index]?.value === undefined) after[index] = { value: memberValue(join), writer: operation }
   }
   if (original !== null) {
     const index = operation.paths.indexOf(originalPoint(original))
     after[index] = { value: withComeBack(after[index]?.value, original.id.seq), writer: null }
   }
   return { ...execution, after }
+}
+
+function memberValue({ tier, key, token }: Join): Value {
+  return token === undefined ? [tier, key] : [tier, key, fromHex(token)]
 }
 
 const NO_CLASHES: readonly Clash[] = []

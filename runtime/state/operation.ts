@@ -1,3 +1,4 @@
+import type { Digest } from '../base/digest.ts'
 import { isFounding, type MemberId, type OperationId } from '../base/ids.ts'
 import type { Path } from './path.ts'
 import type { Priority } from './priority.ts'
@@ -35,6 +36,8 @@ export interface Join {
   readonly tier: number
   /** Public key of the member, Ed25519 (32 bytes), or empty in a fleet without signatures. */
   readonly key: Uint8Array
+  /** The enrolment token that it proved, so that all can count its uses; none if the operator let it in by name. */
+  readonly token?: Digest
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Path } from './path.ts'
  */
 const MARK = '\u0000'
 
-/** Holds [tier, key] of a member; its writer is the join that counts, which is the first in canonical order. */
+/** Holds [tier, key, ? token] of a member; its writer is the join that counts, which is the first in canonical order. */
 export function memberPoint(member: MemberId): Path {
   return `${MARK}member/${member}` as Path
 }

@@ -43,6 +43,8 @@ function evidenceOf(alarm: Alarm): string {
     case 'epoch-conflict':
     case 'epoch-forced':
       return `${alarm.number}`
+    case 'second-key':
+      return ''
     case 'regressed':
       return alarm.reason
     case 'journal-long':

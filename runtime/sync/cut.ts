@@ -65,6 +65,11 @@ export class Retirement {
     return this.#retired
   }
 
+  /** The newest epoch is on our disk. */
+  get isStored(): boolean {
+    return this.#isStored
+  }
+
   isRetired(member: MemberId): boolean {
     return this.#retired.has(member)
   }

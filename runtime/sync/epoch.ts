@@ -1,12 +1,20 @@
 import { type CborData, encodeCbor } from '../base/cbor.ts'
 import { type Digest, digestOf, EMPTY_DIGEST } from '../base/digest.ts'
-import { type MemberId, memberIdToBytes } from '../base/ids.ts'
+import { isFounding, type MemberId, memberIdToBytes } from '../base/ids.ts'
 import { FleetstepError } from '../base/errors.ts'
-import { EPOCH_RETIRED_MAX, MEMBERS_MAX, RETIREMENTS_RESERVED, SIGNATURE_BYTES_MAX } from '../base/limits.ts'
+import {
+  ADMITTED_MAX,
+  EPOCH_RETIRED_MAX,
+  MEMBERS_MAX,
+  RETIREMENTS_RESERVED,
+  REVOKED_TOKENS_MAX,
+  SIGNATURE_BYTES_MAX,
+} from '../base/limits.ts'
+import { TIER_MAX } from '../state/priority.ts'
 import type { History } from './history.ts'
 import type { Member } from './membership.ts'
 import type { Peers } from './peers.ts'
-import { digestBytes, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import { digestBytes, digestFrom, invalid, keyFrom, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
 
 /**
  * The operator's word on who takes part (PROTOCOL section 6): made by `fleet retire`, gossiped, and the highest number
@@ -21,9 +29,29 @@ export interface Epoch {
   readonly retired: readonly MemberId[]
   /** Nobody was left who counts: the operator has named others, and accepts that operations may be lost. */
   readonly isForced?: true
+  /** Enrolment tokens that hold no more: all that were ever revoked, sorted. None where it is absent. */
+  readonly revoked?: readonly Digest[]
+  /** Drafts that the operator lets in without a token, sorted. None where it is absent. */
+  readonly admitted?: readonly AdmittedDraft[]
   /** Of the operator's key over {@link epochPayload}. */
   readonly signature: Uint8Array
 }
+
+/** One draft with one key and one tier. */
+export interface AdmittedDraft {
+  readonly member: MemberId
+  readonly tier: number
+  /** KEY_BYTES. */
+  readonly key: Uint8Array
+}
+
+/** What an epoch is to change of who may join. */
+export interface EnrolmentChange {
+  readonly revoke: readonly Digest[]
+  readonly admit: readonly AdmittedDraft[]
+}
+
+export const NO_CHANGE: EnrolmentChange = { revoke: [], admit: [] }
 
 /** What the operator signs: the fleet is in it, so that no epoch is played into another fleet. */
 export function epochPayload(fleet: Digest, epoch: Omit<Epoch, 'signature'>): Uint8Array {
@@ -37,6 +65,7 @@ export function epochProblem(epoch: Epoch, current: Epoch | null): string | null
   if (epoch.counting.length === 0) return 'no member counts'
   if (epoch.retired.length > EPOCH_RETIRED_MAX) return `more than ${EPOCH_RETIRED_MAX} members are retired`
   if (current?.retired.some((member) => !retired.has(member))) return 'it takes back a retirement'
+  if (current?.revoked?.some((token) => epoch.revoked?.includes(token) !== true)) return 'it takes back a revocation'
   return null
 }
 
@@ -50,6 +79,7 @@ export function proposeEpoch(
   peers: Peers,
   self: MemberId,
   retire: readonly MemberId[],
+  enrolment: EnrolmentChange = NO_CHANGE,
 ): Omit<Epoch, 'signature'> {
   const retired = new Set([...retirement.retired, ...retire])
   const counts = ({ id, since, join }: Member): boolean => {
@@ -63,7 +93,32 @@ export function proposeEpoch(
     throw new FleetstepError('limit-reached', `the fleet has had ${ids}, and can retire no more: found it anew`)
   }
   const counting = membership.list().filter(counts)
-  return { number: retirement.number + 1, counting: counting.map(({ id }) => id).sort(), retired: [...retired].sort() }
+  return {
+    number: retirement.number + 1,
+    counting: counting.map(({ id }) => id).sort(),
+    retired: [...retired].sort(),
+    ...enrolmentOf(retirement.epoch, enrolment, (id) => membership.get(id) !== undefined || retired.has(id)),
+  }
+}
+
+/** What was revoked stays so; who was let in is not named again once it has come. */
+function enrolmentOf(
+  current: Epoch | null,
+  { revoke, admit }: EnrolmentChange,
+  hasCome: (id: MemberId) => boolean,
+): Pick<Epoch, 'revoked' | 'admitted'> {
+  const revoked = [...new Set([...(current?.revoked ?? []), ...revoke])].sort()
+  const drafts = new Map([...(current?.admitted ?? []), ...admit].map((draft) => [draft.member, draft]))
+  const admitted = [...drafts.values()].filter(({ member }) => !hasCome(member)).sort(byMember)
+  if (revoked.length > REVOKED_TOKENS_MAX || admitted.length > ADMITTED_MAX) {
+    const limits = `${REVOKED_TOKENS_MAX} tokens and lets in ${ADMITTED_MAX} drafts`
+    throw new FleetstepError('limit-reached', `an epoch revokes at most ${limits}: wait until the drafts have joined`)
+  }
+  return revoked.length + admitted.length === 0 ? {} : { revoked, admitted }
+}
+
+function byMember(left: AdmittedDraft, right: AdmittedDraft): number {
+  return left.member < right.member ? -1 : 1
 }
 
 /**
@@ -75,10 +130,9 @@ export function forceEpoch(
   history: History,
   peers: Peers,
   self: MemberId,
-  retire: readonly MemberId[],
-  counting: readonly MemberId[],
+  { retire, counting, enrolment }: ForcedChange,
 ): Omit<Epoch, 'signature'> {
-  const proposed = proposeEpoch(history, peers, self, retire)
+  const proposed = proposeEpoch(history, peers, self, retire, enrolment)
   const [counts] = proposed.counting
   if (counts !== undefined)
     throw new FleetstepError('operation-refused', `${counts} still counts: retire without force, nothing is lost then`)
@@ -89,6 +143,13 @@ export function forceEpoch(
   return { ...proposed, counting: [...new Set(counting)].sort(), isForced: true }
 }
 
+/** What the operator wants of an epoch that he forces. */
+export interface ForcedChange {
+  readonly retire: readonly MemberId[]
+  readonly counting: readonly MemberId[]
+  readonly enrolment: EnrolmentChange
+}
+
 /** Equal for epochs that say the same, however often they were signed. */
 export function epochDigest(epoch: Epoch | null): Digest {
   if (epoch === null) return EMPTY_DIGEST
@@ -96,22 +157,24 @@ export function epochDigest(epoch: Epoch | null): Digest {
 }
 
 export function encodeEpoch(epoch: Epoch): CborData {
-  const [number, counting, retired, ...forced] = contentOf(epoch)
-  return [number, counting, retired, epoch.signature, ...forced]
+  const [number, counting, retired, ...more] = contentOf(epoch)
+  return [number, counting, retired, epoch.signature, ...more]
 }
 
 /** @throws FleetstepError `message-invalid` */
 export function decodeEpoch(data: CborData | undefined): Epoch {
-  const isForced = Array.isArray(data) && data.length === 5
-  const [number, counting, retired, signature, forced] = tupleOf(data, 'epoch', isForced ? 5 : 4)
-  if (isForced && forced !== true) throw invalid('force', 'is not true')
+  const length = Array.isArray(data) && (data.length === 5 || data.length === 7) ? data.length : 4
+  const [number, counting, retired, signature, forced, revoked, admitted] = tupleOf(data, 'epoch', length)
+  if (length === 5 && forced !== true) throw invalid('force', 'is not true')
+  if (length === 7 && typeof forced !== 'boolean') throw invalid('force', 'is neither true nor false')
   if (!(signature instanceof Uint8Array) || signature.length > SIGNATURE_BYTES_MAX)
     throw invalid('signature', 'is not bytes or too long')
   const epoch: Epoch = {
     number: uintOf(number, 'number of the epoch'),
     counting: membersFrom(counting, 'counting members', MEMBERS_MAX),
     retired: membersFrom(retired, 'retired members', EPOCH_RETIRED_MAX),
-    ...(isForced ? { isForced: true } : {}),
+    ...(forced === true ? { isForced: true } : {}),
+    ...(length === 7 ? decodeEnrolment(revoked, admitted) : {}),
     signature: new Uint8Array(signature),
   }
   if (epoch.number === 0) throw invalid('number of the epoch', 'is 0')
@@ -124,8 +187,36 @@ function contentOf({
   counting,
   retired,
   isForced,
-}: Omit<Epoch, 'signature'>): readonly [number, Uint8Array[], Uint8Array[], ...true[]] {
-  return [number, bytesOf(counting), bytesOf(retired), ...(isForced === true ? ([true] as const) : [])]
+  revoked = [],
+  admitted = [],
+}: Omit<Epoch, 'signature'>): readonly [number, Uint8Array[], Uint8Array[], ...CborData[]] {
+  const content = [number, bytesOf(counting), bytesOf(retired)] as const
+  if (revoked.length + admitted.length === 0) return isForced === true ? [...content, true] : content
+  const drafts = admitted.map(({ member, tier, key }) => [memberIdToBytes(member), tier, key])
+  return [...content, isForced === true, revoked.map(digestBytes), drafts]
+}
+
+function decodeEnrolment(
+  revokedData: CborData | undefined,
+  admittedData: CborData | undefined,
+): Required<Pick<Epoch, 'revoked' | 'admitted'>> {
+  const revoked = listOf(revokedData, 'revoked tokens', REVOKED_TOKENS_MAX).map((token) => digestFrom(token, 'token'))
+  const admitted = listOf(admittedData, 'admitted drafts', ADMITTED_MAX).map(decodeAdmitted)
+  assertSorted(revoked, 'revoked tokens')
+  assertSorted(
+    admitted.map(({ member }) => member),
+    'admitted drafts',
+  )
+  if (revoked.length + admitted.length === 0) throw invalid('enrolment', 'changes nothing')
+  return { revoked, admitted }
+}
+
+function decodeAdmitted(data: CborData): AdmittedDraft {
+  const [member, tier, keyData] = tupleOf(data, 'admitted draft', 3)
+  const key = keyFrom(keyData)
+  const draft = { member: memberFrom(member, 'admitted draft'), tier: uintOf(tier, 'tier', TIER_MAX), key }
+  if (key.length === 0 || isFounding(draft.member)) throw invalid('admitted draft', 'has no key, or is of the genesis')
+  return draft
 }
 
 function bytesOf(members: readonly MemberId[]): Uint8Array[] {
@@ -135,8 +226,12 @@ function bytesOf(members: readonly MemberId[]): Uint8Array[] {
 /** Sorted and without doubles, so that there is one way to write it. */
 function membersFrom(data: CborData | undefined, field: string, lengthMax: number): MemberId[] {
   const members = listOf(data, field, lengthMax).map((member) => memberFrom(member, field))
-  for (const [index, member] of members.entries()) {
-    if (index > 0 && (members[index - 1] as MemberId) >= member) throw invalid(field, 'are not sorted')
-  }
+  assertSorted(members, field)
   return members
+}
+
+function assertSorted(names: readonly string[], field: string): void {
+  for (const [index, name] of names.entries()) {
+    if (index > 0 && (names[index - 1] as string) >= name) throw invalid(field, 'are not sorted')
+  }
 }

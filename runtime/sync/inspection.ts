@@ -1,4 +1,5 @@
 import type { Monotonic } from '../base/clock.ts'
+import { toHex } from '../base/bytes.ts'
 import type { Digest } from '../base/digest.ts'
 import { formatOperationId, type MemberId } from '../base/ids.ts'
 import type { Outcome } from '../state/operation.ts'
@@ -16,6 +17,8 @@ export interface Inspection {
   readonly draftReason: string | null
   /** Why the fleet did not take this draft in when it asked last, or null. */
   readonly refusal: string | null
+  /** Drafts that have asked to join here, newest last. */
+  readonly candidates: readonly CandidateLine[]
   /** Operations that wait until this node is a member. */
   readonly drafts: number
   /** The last operation in canonical order that was executed here. */
@@ -49,6 +52,16 @@ export interface JournalLine {
   readonly outcome: Outcome | null
 }
 
+/** A draft as it asks to join: what the operator lets in by name. */
+export interface CandidateLine {
+  readonly member: MemberId
+  readonly tier: number
+  /** Public key, hexadecimal. */
+  readonly key: string
+  /** Why it was not taken in, or null. */
+  readonly refusal: string | null
+}
+
 export interface WaitingLine {
   readonly operations: readonly string[]
   readonly stage: number
@@ -64,6 +77,13 @@ export interface EpochLine {
   readonly counting: readonly MemberId[]
   readonly retired: readonly MemberId[]
   readonly knowsCuts: boolean
+  readonly isForced: boolean
+  /** It is on the disk here. */
+  readonly isStored: boolean
+  /** Enrolment tokens that hold no more. */
+  readonly revoked: readonly Digest[]
+  /** Drafts that the operator lets in by name. */
+  readonly admitted: readonly MemberId[]
   /** Counting members that have not said what they hold of the retired. */
   readonly waitsFor: readonly MemberId[]
 }
@@ -72,6 +92,10 @@ export interface MemberLine {
   readonly member: MemberId
   readonly tier: number
   readonly isSelf: boolean
+  /** Public key, hexadecimal; empty in a fleet without keys. */
+  readonly key: string
+  /** The enrolment token with which it joined, or null. */
+  readonly token: Digest | null
   /** Stage of the join that counts, 0 for a founder. */
   readonly since: number
   readonly isRetired: boolean
@@ -91,6 +115,7 @@ export interface InspectionSources {
   readonly draftReason: string | null
   /** Why the fleet did not take this draft in when it asked last, or null. */
   readonly refusal: string | null
+  readonly candidates: readonly CandidateLine[]
   /** Operations that wait until this node is a member. */
   readonly drafts: number
   readonly history: History
@@ -110,6 +135,7 @@ export function inspect(sources: InspectionSources): Inspection {
     status: sources.status,
     draftReason: sources.draftReason,
     refusal: sources.refusal,
+    candidates: sources.candidates,
     drafts: sources.drafts,
     last: { operation: highWater.id === null ? null : formatOperationId(highWater.id), stage: highWater.stage },
     floor: history.floor,
@@ -158,6 +184,8 @@ function memberLines({ history, peers, self, now }: InspectionSources): MemberLi
       member: member.id,
       tier: member.priority.tier,
       isSelf: member.id === self,
+      key: toHex(member.key),
+      token: member.token,
       since: member.since,
       isRetired: history.retirement.isRetired(member.id),
       cut: cutOf(member.id, history),
@@ -176,6 +204,10 @@ function epochLine({ history: { retirement }, self }: InspectionSources): EpochL
     counting: retirement.epoch?.counting ?? [],
     retired: retirement.epoch?.retired ?? [],
     knowsCuts: retirement.cuts !== null,
+    isForced: retirement.epoch?.isForced === true,
+    isStored: retirement.isStored,
+    revoked: retirement.epoch?.revoked ?? [],
+    admitted: retirement.epoch?.admitted?.map(({ member }) => member) ?? [],
     waitsFor: retirement.cuts === null ? retirement.unstated(self) : [],
   }
 }

@@ -116,7 +116,7 @@ export class Joining {
       member: self,
       tier: priority.tier,
       key: options.key ?? new Uint8Array(),
-      proof: options.proof ?? new Uint8Array(),
+      proof: options.prove?.(self, priority.tier) ?? new Uint8Array(),
       epoch: history.retirement.number,
     }
     return [this.#core.send({ kind: 'join-request', request }, 'requests', 'all')]

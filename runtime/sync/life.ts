@@ -1,3 +1,4 @@
+import { equalBytes } from '../base/bytes.ts'
 import { type MemberId, memberIdOf, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { Genesis } from './membership.ts'
@@ -16,10 +17,15 @@ export interface Life {
   readonly trusted: OperationId | null
 }
 
-/** The life of a node that starts with an empty disk. */
-export function firstLife(node: NodeId, genesis: Genesis, random: Random): Life {
-  if (!genesis.founders.some((founder) => founder.node === node))
-    return newLife(node, random, 'it has not joined yet', null)
+/**
+ * The life of a node that starts with an empty disk.
+ * @param key its public key: hardware that has lost the key of the founder is a newcomer
+ */
+export function firstLife(node: NodeId, genesis: Genesis, key: Uint8Array, random: Random): Life {
+  const founder = genesis.founders.find((candidate) => candidate.node === node)
+  if (founder === undefined) return newLife(node, random, 'it has not joined yet', null)
+  if (founder.key !== undefined && !equalBytes(founder.key, key))
+    return newLife(node, random, 'it does not hold the key of the founder that it was', null)
   return { member: memberIdOf(node, 0), draftReason: null, adoptedJoin: null, trusted: null }
 }
 

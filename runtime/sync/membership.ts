@@ -1,6 +1,6 @@
 import { encodeCbor } from '../base/cbor.ts'
 import { type Digest, digestOf } from '../base/digest.ts'
-import { fromHex } from '../base/bytes.ts'
+import { fromHex, toHex } from '../base/bytes.ts'
 import { type MemberId, memberIdOf, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
@@ -12,11 +12,15 @@ import { isList } from '../state/value.ts'
 export interface Genesis {
   readonly name: string
   readonly founders: readonly Founder[]
+  /** Public key of the operator, who signs epochs and enrolment tokens; none in a fleet without keys. */
+  readonly operator?: Uint8Array
 }
 
 export interface Founder {
   readonly node: NodeId
   readonly tier: number
+  /** Its public key: whoever does not hold it is not this founder. None in a fleet without keys. */
+  readonly key?: Uint8Array
 }
 
 /** Who takes part, with the priority that belongs to a member id for ever. */
@@ -27,6 +31,10 @@ export interface Member {
   readonly since: number
   /** The join that counts, null for a founder. */
   readonly join: OperationId | null
+  /** Its public key, empty in a fleet without keys. */
+  readonly key: Uint8Array
+  /** The enrolment token with which it joined, or null. */
+  readonly token: Digest | null
 }
 
 /**
@@ -41,7 +49,8 @@ export class Membership {
   constructor(genesis: Genesis) {
     for (const founder of genesis.founders) {
       const id = memberIdOf(founder.node, 0)
-      this.#members.set(id, { id, priority: priorityOf(id, founder.tier), since: 0, join: null })
+      const key = founder.key ?? new Uint8Array()
+      this.#members.set(id, { id, priority: priorityOf(id, founder.tier), since: 0, join: null, key, token: null })
     }
   }
 
@@ -78,17 +87,26 @@ export class Membership {
     const { value, writer } = cell
     if (!isList(value) || writer === null) this.#members.delete(id)
     else {
-      const priority = priorityOf(id, Number(value[0]))
-      this.#members.set(id, { id, priority, since: writer.stage, join: writer.id })
+      const [tier, key, token] = value
+      this.#members.set(id, {
+        id,
+        priority: priorityOf(id, Number(tier)),
+        since: writer.stage,
+        join: writer.id,
+        key: key instanceof Uint8Array ? key : new Uint8Array(),
+        token: token instanceof Uint8Array ? (toHex(token) as Digest) : null,
+      })
     }
     return id
   }
 }
 
-/** Fleets of other founders never talk past each other: each frame and each data directory carries this. */
+/** Fleets of other founders or another operator never talk past each other: each frame and each data directory carries this. */
 export function fleetIdOf(genesis: Genesis): Digest {
   const founders = [...genesis.founders].sort((left, right) => (left.node < right.node ? -1 : 1))
-  return digestOf(encodeCbor([genesis.name, founders.map((founder) => [fromHex(founder.node), founder.tier])]))
+  const entries = founders.map(({ node, tier, key }) => [fromHex(node), tier, ...(key === undefined ? [] : [key])])
+  const operator = genesis.operator === undefined ? [] : [genesis.operator]
+  return digestOf(encodeCbor([genesis.name, entries, ...operator]))
 }
 
 function byPriority(left: Member, right: Member): number {

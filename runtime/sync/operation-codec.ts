@@ -1,10 +1,11 @@
 import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
+import type { Digest } from '../base/digest.ts'
 import { isFounding, memberIdFromBytes, memberIdToBytes, type OperationId, sameOperationId } from '../base/ids.ts'
 import { KEY_BYTES, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
 import { type Join, type Original, pathsMet, pathsOf, type Write } from '../state/operation.ts'
 import { type Priority, TIER_MAX } from '../state/priority.ts'
-import { invalid, keyFrom } from './codec-fields.ts'
+import { digestBytes, invalid, keyFrom } from './codec-fields.ts'
 import { type MemberTable, readOperationId, writeOperationId } from './member-table.ts'
 import type { Previous, SyncMessage } from './message.ts'
 import { readGuards, readWrite, writeGuards, writeWrite } from './write-codec.ts'
@@ -108,19 +109,21 @@ function readContent(reader: CborReader, table: MemberTable): { readonly writes:
   return { writes, join: null }
 }
 
-function writeJoin(writer: CborWriter, { member, tier, key }: Join): void {
-  writer.list(3)
+function writeJoin(writer: CborWriter, { member, tier, key, token }: Join): void {
+  writer.list(token === undefined ? 3 : 4)
   writer.bytes(memberIdToBytes(member))
   writer.uint(tier)
   writer.bytes(key)
+  if (token !== undefined) writer.bytes(digestBytes(token))
 }
 
 function readJoin(reader: CborReader, length: number): Join {
-  if (length !== 3) throw invalid('join', 'is not a list of 3')
+  if (length !== 3 && length !== 4) throw invalid('join', 'is not a list of 3 or 4')
   const member = memberIdFromBytes(reader.bytes('member of a join', 12, 12))
   if (isFounding(member)) throw invalid('member of a join', 'is of the genesis')
   const tier = reader.uint('tier of a join', TIER_MAX)
-  return { member, tier, key: keyFrom(reader.bytes('key', 0, KEY_BYTES)) }
+  const key = keyFrom(reader.bytes('key', 0, KEY_BYTES))
+  return length === 3 ? { member, tier, key } : { member, tier, key, token: reader.hex('token', 8) as Digest }
 }
 
 const ORIGINAL_KINDS = ['operation', 'draft'] as const

@@ -84,5 +84,7 @@ export type Alarm =
   | { readonly name: 'epoch-conflict'; readonly number: number }
   /** The operator has made an epoch in which members count that could not know: operations may be lost. */
   | { readonly name: 'epoch-forced'; readonly number: number }
+  /** Somebody asks to join under a member id to which another key is bound. */
+  | { readonly name: 'second-key'; readonly member: MemberId }
   | { readonly name: 'cut-below-floor'; readonly member: MemberId; readonly seq: number }
   | { readonly name: 'journal-long'; readonly operations: number; readonly waitingFor: MemberId | null }

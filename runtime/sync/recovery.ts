@@ -42,10 +42,17 @@ export interface Recovery extends Holding {
 /**
  * Builds what the node holds anew from its disk.
  * @param self any member id of this node
+ * @param key its public key, or empty
  * @throws FleetstepError `data-directory-*`
  */
-export function recover(self: MemberId, genesis: Genesis, recovered: Recovered, random: Random): Recovery {
-  const replay = new Replay(self, genesis, recovered.snapshot, random)
+export function recover(
+  self: MemberId,
+  genesis: Genesis,
+  key: Uint8Array,
+  recovered: Recovered,
+  random: Random,
+): Recovery {
+  const replay = new Replay(self, genesis, key, recovered.snapshot, random)
   for (const bytes of recovered.records) replay.take(decodeRecord(bytes))
   return replay.result()
 }
@@ -128,13 +135,13 @@ class Replay {
   #isNew: boolean
   #parts: Uint8Array[] = []
 
-  constructor(self: MemberId, genesis: Genesis, bytes: Uint8Array | null, random: Random) {
+  constructor(self: MemberId, genesis: Genesis, key: Uint8Array, bytes: Uint8Array | null, random: Random) {
     this.#genesis = genesis
     this.#isNew = bytes === null
     const snapshot = bytes === null ? null : decodeSnapshot(bytes)
     const history =
       snapshot === null ? new History(new Membership(genesis), 0, EMPTY_DIGEST) : historyFrom(genesis, snapshot)
-    const life = snapshot?.life ?? firstLife(nodeOf(self), genesis, random)
+    const life = snapshot?.life ?? firstLife(nodeOf(self), genesis, key, random)
     this.#drafts = [...(snapshot?.drafts ?? [])]
     this.#start = snapshot?.start ?? 0
     this.#holding = { life, history, drafts: this.#drafts }

@@ -267,7 +267,9 @@ export class ReplicaCore {
   advanceFloor(): readonly Output[] {
     if (this.reasonToBeDraft() !== null) return NO_OUTPUTS
     const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
-    return this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
+    const outputs = this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
+    this.#noteSettledHeard()
+    return outputs
   }
 
   /** Only a settled member surely knows what we said before our start. */
@@ -275,6 +277,13 @@ export class ReplicaCore {
     if (this.hasHeard || (this.history.membership.get(member)?.since ?? Infinity) > this.history.floor) return
     this.hasHeard = true
     this.antiEntropy.noteStored(now)
+  }
+
+  /** Whoever was heard before its join settled has said no less: it may be gone by now, and would hold us up for ever. */
+  #noteSettledHeard(): void {
+    if (this.hasHeard) return
+    for (const [member, { hasStatedVector, heardAt }] of this.peers.entries())
+      if (hasStatedVector) this.noteHeard(member, heardAt)
   }
 
   #stageBelowOwn(): number {

@@ -9,7 +9,7 @@ import { isReserved } from '../state/reserved-point.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
 import { changesSince } from './describe-integration.ts'
-import { type Epoch, forceEpoch, proposeEpoch } from './epoch.ts'
+import { type Epoch, type EnrolmentChange, forceEpoch, NO_CHANGE, proposeEpoch } from './epoch.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import type { Input } from './input.ts'
 import { type Inspection, inspect } from './inspection.ts'
@@ -26,6 +26,7 @@ import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
 import { isVectorOfItsDigest } from './peers.ts'
 import { ReplicaCore } from './replica-core.ts'
 import { Retiring } from './retiring.ts'
+import type { Admission, EnrolmentStanding } from './sponsor.ts'
 import { Sponsoring } from './sponsoring.ts'
 import type { FloorMark } from './stored-floor.ts'
 
@@ -37,8 +38,8 @@ export interface ReplicaOptions {
   readonly tier?: number
   /** The public key with which this node joins; none in a fleet without signatures. */
   readonly key?: Uint8Array
-  /** The proof of enrolment with which this node asks to join. */
-  readonly proof?: Uint8Array
+  /** The proof of enrolment with which this node asks to join under a member id and with a tier. */
+  readonly prove?: (member: MemberId, tier: number) => Uint8Array
   readonly random: Random
   /** What the store gave back. */
   readonly recovered: Recovered
@@ -48,8 +49,8 @@ export interface ReplicaOptions {
   readonly readFrame?: (bytes: Uint8Array) => Message
   /** Whether the operator's key made `signature` over `payload`. Without it no epoch is taken in. */
   readonly verifyEpoch?: (payload: Uint8Array, signature: Uint8Array) => boolean
-  /** Why this draft is not to be taken in, in one line, or null. Without it every draft may join. */
-  readonly refuseJoin?: (request: JoinRequest) => string | null
+  /** Whether this draft is to be taken in, by its proof and what the fleet holds. Without it every draft may join. */
+  readonly judgeJoin?: (request: JoinRequest, standing: EnrolmentStanding) => Admission
 }
 
 /**
@@ -74,7 +75,8 @@ export class Replica {
 
   /** @throws FleetstepError `data-directory-damaged`, `data-directory-foreign` */
   constructor(options: ReplicaOptions) {
-    const recovery = recover(options.self, options.genesis, options.recovered, options.random)
+    const key = options.key ?? new Uint8Array()
+    const recovery = recover(options.self, options.genesis, key, options.recovered, options.random)
     this.#core = new ReplicaCore(options, recovery)
     this.#isNew = recovery.isNew && this.#core.isDraft
     this.fleet = this.#core.fleet
@@ -201,13 +203,22 @@ export class Replica {
   }
 
   /** What the operator is to sign in order to retire these members, as far as it is known here who still counts. */
-  proposeEpoch(retire: readonly MemberId[]): Omit<Epoch, 'signature'> {
-    return proposeEpoch(this.#core.history, this.#core.peers, this.self, retire)
+  proposeEpoch(retire: readonly MemberId[], enrolment: EnrolmentChange = NO_CHANGE): Omit<Epoch, 'signature'> {
+    return proposeEpoch(this.#core.history, this.#core.peers, this.self, retire, enrolment)
   }
 
   /** The same where nobody is left who counts, with members that the operator names: operations may be lost. */
-  forceEpoch(retire: readonly MemberId[], counting: readonly MemberId[]): Omit<Epoch, 'signature'> {
-    return forceEpoch(this.#core.history, this.#core.peers, this.self, retire, counting)
+  forceEpoch(
+    retire: readonly MemberId[],
+    counting: readonly MemberId[],
+    enrolment: EnrolmentChange = NO_CHANGE,
+  ): Omit<Epoch, 'signature'> {
+    return forceEpoch(this.#core.history, this.#core.peers, this.self, { retire, counting, enrolment })
+  }
+
+  /** Why this epoch would not be taken in, in one line, or null: also for one that is held already. */
+  problemOfEpoch(epoch: Epoch): string | null {
+    return this.#retiring.problemOf(epoch)
   }
 
   inspect(now: Monotonic): Inspection {
@@ -217,6 +228,7 @@ export class Replica {
       status: life.draftReason === null ? 'member' : 'draft',
       draftReason: life.draftReason,
       refusal: this.#joining.refusal,
+      candidates: this.#sponsoring.candidates,
       drafts: this.#issuing.drafts.list.length,
       history,
       peers,

@@ -50,7 +50,7 @@ export class Retiring {
       this.#gossip.noteSent()
       return epochDigest(epoch) === retirement.digest ? [] : this.alarmOfConflict()
     }
-    const problem = this.#problemOf(epoch)
+    const problem = this.problemOf(epoch)
     if (problem === null) return this.#begin(epoch, now)
     this.#core.dropped.add(`epoch: ${problem}`)
     return []
@@ -87,8 +87,13 @@ export class Retiring {
     return this.#settleCuts(now)
   }
 
-  #problemOf(epoch: Epoch): string | null {
+  /** Why an epoch is not taken in, or null. */
+  problemOf(epoch: Epoch): string | null {
     const { options, fleet, history } = this.#core
+    const { number } = history.retirement
+    if (epoch.number < number) return `epoch ${number} holds already`
+    if (epoch.number === number && epochDigest(epoch) === history.retirement.digest) return null
+    if (epoch.number === number) return `another epoch ${number} holds already`
     const isSigned = options.verifyEpoch?.(epochPayload(fleet, epoch), epoch.signature) ?? false
     return isSigned ? epochProblem(epoch, history.retirement.epoch) : 'it is not signed by the operator'
   }

@@ -1,8 +1,11 @@
 import type { Monotonic } from '../base/clock.ts'
+import { equalBytes } from '../base/bytes.ts'
+import type { Digest } from '../base/digest.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
 import { CANDIDATES_MAX, MEMBERS_MAX, SPONSOR_DELAY_MAX_MS } from '../base/limits.ts'
 import { fraction, type Random } from '../base/random.ts'
 import type { History } from './history.ts'
+import type { AdmittedDraft } from './epoch.ts'
 import type { JoinRequest } from './message.ts'
 
 /** A draft that has asked to join, and when we act on it. */
@@ -82,6 +85,27 @@ export class Sponsor {
   }
 }
 
+/** What a gateway's check of a join request may look at besides the request: the same for all that hold the same. */
+export interface EnrolmentStanding {
+  /** Member ids that have joined with this token, retired ones too. */
+  usesOf(token: Digest): number
+  readonly revoked: readonly Digest[]
+  readonly admitted: readonly AdmittedDraft[]
+}
+
+/** Taken in, with the token that the join names if there is one; or not, for a reason in one line. */
+export type Admission =
+  | { readonly kind: 'admitted'; readonly token: Digest | null }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+export function enrolmentStanding({ membership, retirement }: History): EnrolmentStanding {
+  return {
+    usesOf: (token) => membership.list().filter((member) => member.token === token).length,
+    revoked: retirement.epoch?.revoked ?? [],
+    admitted: retirement.epoch?.admitted ?? [],
+  }
+}
+
 /** Whoever sponsors must hold every operation below the current cuts: the newcomer could never get them otherwise. */
 export function maySponsor(history: History): boolean {
   const { cuts } = history.retirement
@@ -91,6 +115,7 @@ export function maySponsor(history: History): boolean {
 /** Why the fleet does not take this draft in, for people; null if it may join. */
 export function refusalOf(request: JoinRequest, history: History): string | null {
   const { membership, retirement } = history
+  if (isSecondKey(request, history)) return 'another key is bound to this member id: two nodes use one identity'
   if (retirement.isRetired(request.member)) return 'this member id was retired: start it again as a draft'
   for (const other of membership.ofNode(nodeOf(request.member))) {
     if (other.id === request.member || retirement.isRetired(other.id)) continue
@@ -99,4 +124,10 @@ export function refusalOf(request: JoinRequest, history: History): string | null
   const retired = retirement.retired.size
   if (membership.get(request.member) !== undefined || membership.size + retired < MEMBERS_MAX) return null
   return `the fleet is full: it has had ${membership.size} member ids, of which ${retired} are retired`
+}
+
+/** A member id belongs to one key for ever. */
+export function isSecondKey({ member, key }: JoinRequest, { membership }: History): boolean {
+  const known = membership.get(member)
+  return known !== undefined && !equalBytes(known.key, key)
 }

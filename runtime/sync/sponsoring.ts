@@ -1,13 +1,23 @@
 import type { Monotonic } from '../base/clock.ts'
+import { toHex } from '../base/bytes.ts'
 import type { MemberId } from '../base/ids.ts'
-import { ANSWER_DELAY_MAX_MS, REFUSAL_BYTES_MAX } from '../base/limits.ts'
+import { ANSWER_DELAY_MAX_MS, CANDIDATES_MAX, REFUSAL_BYTES_MAX } from '../base/limits.ts'
 import { fraction } from '../base/random.ts'
 import type { Join } from '../state/operation.ts'
+import type { CandidateLine } from './inspection.ts'
 import type { ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { encodeSnapshot } from './snapshot.ts'
-import { type Candidate, maySponsor, refusalOf, Sponsor } from './sponsor.ts'
+import {
+  type Admission,
+  type Candidate,
+  enrolmentStanding,
+  isSecondKey,
+  maySponsor,
+  refusalOf,
+  Sponsor,
+} from './sponsor.ts'
 import { TransferSource } from './transfer.ts'
 
 /** How a member takes in others: it sponsors drafts, and offers its snapshot to members that cannot catch up otherwise. */
@@ -18,9 +28,16 @@ export class Sponsoring {
   /** Members that lack what we have folded, with the time at which we offer our snapshot. */
   readonly #laggards = new Map<MemberId, { readonly link: string; readonly at: Monotonic }>()
 
+  readonly #candidates = new Map<MemberId, CandidateLine>()
+
   constructor(core: ReplicaCore) {
     this.#core = core
     this.#sponsor = new Sponsor(core.options.random)
+  }
+
+  /** Drafts that were not taken in. */
+  get candidates(): readonly CandidateLine[] {
+    return [...this.#candidates.values()]
   }
 
   get wakeAt(): Monotonic | null {
@@ -88,19 +105,48 @@ export class Sponsoring {
   }
 
   #decide(candidate: Candidate, admit: (join: Join) => Output[]): Output[] {
-    const { history, self, options, writer } = this.#core
+    const { history, self, writer } = this.#core
     const { request, link } = candidate
-    const reason = refusalOf(request, history) ?? options.refuseJoin?.(request) ?? null
-    if (reason !== null) {
-      if (candidate.isRefused) return []
-      const refusal = { to: request.member, from: self, reason: oneLine(reason) }
-      return [this.#core.send({ kind: 'refusal', refusal }, 'requests', { only: link })]
+    const isKnown = history.membership.get(request.member) !== undefined
+    const admission = this.#judge(request, isKnown)
+    this.#noteCandidate(request, admission)
+    if (admission.kind === 'refused') {
+      const alarms = this.#alarmOf(request)
+      if (candidate.isRefused) return alarms
+      const refusal = { to: request.member, from: self, reason: oneLine(admission.reason) }
+      return [...alarms, this.#core.send({ kind: 'refusal', refusal }, 'requests', { only: link })]
     }
     if (!maySponsor(history) || !this.#core.maySpeak()) return []
-    const isKnown = history.membership.get(request.member) !== undefined
-    const outputs = isKnown ? [] : admit({ member: request.member, tier: request.tier, key: request.key })
+    const token = admission.token === null ? {} : { token: admission.token }
+    const { member, tier, key } = request
+    const outputs = isKnown ? [] : admit({ member, tier, key, ...token })
     this.#sponsor.welcomeAfter(candidate, writer.lastNumber)
     return [...outputs, ...(writer.isComplete ? this.noteStored(writer.lastNumber) : [])]
+  }
+
+  /** Whoever is a member already has shown its proof; it only needs its welcome. */
+  #judge(request: JoinRequest, isKnown: boolean): Admission {
+    const { history, options } = this.#core
+    const reason = refusalOf(request, history)
+    if (reason !== null) return { kind: 'refused', reason }
+    if (isKnown || options.judgeJoin === undefined) return { kind: 'admitted', token: null }
+    return options.judgeJoin(request, enrolmentStanding(history))
+  }
+
+  #alarmOf(request: JoinRequest): Output[] {
+    const { history, alarms } = this.#core
+    return isSecondKey(request, history) ? alarms.raise({ name: 'second-key', member: request.member }) : []
+  }
+
+  /** The newest of each draft, for people; whoever has joined is among the members. */
+  #noteCandidate({ member, tier, key }: JoinRequest, admission: Admission): void {
+    this.#candidates.delete(member)
+    if (admission.kind === 'admitted') return
+    this.#candidates.set(member, { member, tier, key: toHex(key), refusal: admission.reason })
+    for (const oldest of this.#candidates.keys()) {
+      if (this.#candidates.size <= CANDIDATES_MAX) break
+      this.#candidates.delete(oldest)
+    }
   }
 
   #offer(to: MemberId, purpose: Offer['purpose'], link: string): Output {

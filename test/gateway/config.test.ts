@@ -11,7 +11,7 @@ const FILE = '/etc/fleetstep/gateway.yaml'
 describe('config', () => {
   it('fills in what is left out', () => {
     assert.deepEqual(parseConfig('fleet: { name: f }\ndataDirectory: d\n', FILE), {
-      fleet: { name: 'f', members: null },
+      fleet: { name: 'f', members: null, seed: null },
       device: null,
       label: '',
       dataDirectory: '/etc/fleetstep/d',

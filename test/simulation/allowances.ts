@@ -66,6 +66,8 @@ export class Allowances {
     switch (alarm.name) {
       case 'regressed':
         return this.isExcused(node)
+      case 'second-key':
+        return false
       case 'late-operation':
       case 'identity-used-twice':
         return this.isExcused(nodeOf(alarm.member))

@@ -109,8 +109,10 @@ function describedBy(wire: WireMessage): unknown[] {
       return [2, [bytesOf(from), to === null ? null : bytesOf(to), places]]
     }
     case 'epoch': {
-      const { number, counting, retired, signature } = message.epoch
-      return [3, [number, counting.map(bytesOf), retired.map(bytesOf), signature]]
+      const { number, counting, retired, signature, isForced = false, revoked, admitted } = message.epoch
+      const drafts = admitted?.map(({ member, tier, key }) => [bytesOf(member), tier, key])
+      const more = drafts === undefined ? (isForced ? [true] : []) : [isForced, revoked?.map(fromHex), drafts]
+      return [3, [number, counting.map(bytesOf), retired.map(bytesOf), signature, ...more]]
     }
     case 'join-request': {
       const { member, tier, key, proof, epoch } = message.request
@@ -144,7 +146,7 @@ function describedBatch({ origin, tier, link, operations }: WireBatch): unknown[
   }
   const messages = operations.map((operation, index) => {
     const content = operation.join
-      ? [bytesOf(operation.join[0]), operation.join[1], fromHex(operation.join[2])]
+      ? [bytesOf(operation.join[0]), operation.join[1], ...operation.join.slice(2).map((hex) => fromHex(String(hex)))]
       : operation.writes.map(([path, kind, argument, replaces]) => {
           const write = [path, reviveValue(argument), refer(replaces), WRITE_KINDS.indexOf(kind)]
           return write.slice(0, kind !== 'set' ? 4 : replaces !== null ? 3 : 2)

@@ -94,7 +94,8 @@ function isOriginal(data: unknown, members: number): boolean {
 }
 
 function isJoin(content: unknown): boolean {
-  return isTuple(content, 3) && isDraft(content[0]) && isUint(content[1], 255) && isKey(content[2])
+  if (!isTuple(content, 3) && !(isTuple(content, 4) && isBytes(content[3], 8))) return false
+  return isDraft(content[0]) && isUint(content[1], 255) && isKey(content[2])
 }
 
 function isDraft(data: unknown): boolean {
@@ -122,14 +123,30 @@ function isAnnouncement(data: unknown): boolean {
 }
 
 function isEpoch(data: unknown): boolean {
-  if (!isTuple(data, 4) && !(isTuple(data, 5) && data[4] === true)) return false
+  if (!isTuple(data, 4) && !(isTuple(data, 5) && data[4] === true) && !isWithEnrolment(data)) return false
   if (!isUint(data[0]) || data[0] === 0 || !isBytesUpTo(data[3], 512)) return false
   return isSorted(data[1], 2048) && isSorted(data[2], 1088)
 }
 
+function isWithEnrolment(data: unknown): data is unknown[] {
+  if (!isTuple(data, 7) || typeof data[4] !== 'boolean') return false
+  const [revoked, admitted] = data.slice(5)
+  if (!isListOf(revoked, 0, 256, (token) => isBytes(token, 8)) || !isListOf(admitted, 0, 64, isAdmitted)) return false
+  if (revoked.length + admitted.length === 0) return false
+  return isGrowing(revoked) && isGrowing(admitted.map((draft) => (draft as unknown[])[0]))
+}
+
+function isAdmitted(data: unknown): boolean {
+  return isTuple(data, 3) && isDraft(data[0]) && isUint(data[1], 255) && isBytes(data[2], 32)
+}
+
 function isSorted(data: unknown, max: number): boolean {
   if (!isListOf(data, 0, max, (member) => isBytes(member, 12))) return false
-  return data.every((member, index) => index === 0 || Buffer.compare(data[index - 1] as Buffer, member as Buffer) < 0)
+  return isGrowing(data)
+}
+
+function isGrowing(names: readonly unknown[]): boolean {
+  return names.every((name, index) => index === 0 || Buffer.compare(names[index - 1] as Buffer, name as Buffer) < 0)
 }
 
 function isJoinRequest(data: unknown): boolean {

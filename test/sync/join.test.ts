@@ -214,3 +214,17 @@ test('drafts of a node that was set back to before it joined are not issued twic
 function add(path: string, amount: number): Parameters<MembershipNetwork['issue']>[1] {
   return { writes: [{ path: path as never, kind: 'add', argument: amount }], guards: [] }
 }
+
+test('a founder goes on sponsoring when the only other member is gone before it was heard as a settled one', () => {
+  const fleet = startedNetwork(1)
+  const n = fleet.add(nodeNamed('n'), 5)
+  assert.ok(fleet.runUntil(() => isMember(n), 10_000))
+  assert.ok(fleet.runUntil(() => viewOf(fleet, fleet.node('a')).floor > 0, 10_000))
+  fleet.crash(n)
+  fleet.issue(fleet.node('a'), set('x', 1))
+  const o = fleet.add(nodeNamed('o'), 5)
+  assert.ok(
+    fleet.runUntil(() => isMember(o), 20_000),
+    'o is a member',
+  )
+})

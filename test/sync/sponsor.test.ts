@@ -320,7 +320,8 @@ test('a reason for a refusal that is too long for one line is cut, and still arr
   const recovered = { snapshot: null, records: [], last: 0 }
   const self = founder(genesis, 0)
   const reason = 'ä'.repeat(500)
-  const sponsor = new Replica({ self, genesis, random: seededRandom(1), recovered, refuseJoin: () => reason })
+  const judgeJoin = () => ({ kind: 'refused', reason }) as const
+  const sponsor = new Replica({ self, genesis, random: seededRandom(1), recovered, judgeJoin })
   sponsor.tick(0)
   sponsor.receive({ kind: 'link-up', link: 'air' }, 0)
   const bytes = encodeFrame(sponsor.fleet, requestOf(life('n', 7)))

@@ -4,6 +4,7 @@ import type { Digest } from '../../runtime/base/digest.ts'
 import { type MemberId, parseOperationId, type OperationId } from '../../runtime/base/ids.ts'
 import {
   type Guard,
+  type Join,
   type Operation,
   type Original,
   pathsMet,
@@ -40,7 +41,7 @@ interface WireOperation {
   readonly previous: string | null
   readonly writes: readonly (readonly [Write['path'], Write['kind'], unknown, string | null])[]
   readonly guards: readonly (readonly [Guard['path'], Guard['comparison'], unknown])[]
-  readonly join?: readonly [member: MemberId, tier: number, key: string]
+  readonly join?: readonly [member: MemberId, tier: number, key: string, token?: Digest]
   readonly original?: readonly [kind: Original['kind'], id: string]
 }
 
@@ -99,7 +100,7 @@ function syncMessageOf(wire: WireOperation, origin: MemberId, tier: number): Syn
     return { path, kind, argument: reviveValue(argument), replaces: replaces === null ? null : idOf(replaces) }
   })
   const guards = wire.guards.map(([path, comparison, value]) => ({ path, comparison, value: reviveValue(value) }))
-  const join = wire.join ? { member: wire.join[0], tier: wire.join[1], key: fromHex(wire.join[2]) } : null
+  const join = wire.join ? joinOf(wire.join) : null
   const original = wire.original ? { kind: wire.original[0], id: idOf(wire.original[1]) } : null
   const current: Operation = {
     id: { member: origin, seq: wire.seq },
@@ -116,6 +117,10 @@ function syncMessageOf(wire: WireOperation, origin: MemberId, tier: number): Syn
     current,
     previous: { id: wire.previous === null ? null : idOf(wire.previous), stage: wire.stage - 1 },
   }
+}
+
+function joinOf([member, tier, key, token]: NonNullable<WireOperation['join']>): Join {
+  return { member, tier, key: fromHex(key), ...(token === undefined ? {} : { token }) }
 }
 
 function idOf(text: string): OperationId {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { loadConfig } from '../../gateway/config.ts'
+import { readSeed } from '../../gateway/fleet.ts'
 import { exampleConfig } from '../../gateway/config-example.ts'
 import { print } from '../output.ts'
 
@@ -16,12 +17,14 @@ export function configure(command: Command): void {
     .description('say whether a config file can be used, and where it cannot')
     .action((file: string) => {
       const config = loadConfig(file)
-      const members = config.fleet.members?.length ?? 1
+      const { seed, name: ownName, members } = config.fleet
+      const fleet =
+        seed === null ? `fleet ${ownName ?? ''} of ${members?.length ?? 1}` : `fleet ${readSeed(seed).fleet.name}`
       const links = config.links.map(({ name }) => name).join(', ')
       print(
         check,
         { file, valid: true, config },
-        () => `${file} is valid: fleet ${config.fleet.name} of ${members}, links: ${links === '' ? 'none' : links}`,
+        () => `${file} is valid: ${fleet}, links: ${links === '' ? 'none' : links}`,
       )
     })
 }

@@ -34,7 +34,7 @@ async function run(command: Command): Promise<void> {
   const exit = exitOnCrash(logger)
   const stopped = stopSignal()
   const daemon = await startDaemon({ config, nodeName: options.nodeId ?? null, logger, onFatal: exit })
-  const ready = describe(daemon, config.fleet.name)
+  const ready = describe(daemon, daemon.fleetName)
   print(command, ready, () => {
     const broker = ready.brokerPort === null ? '' : `, broker on port ${ready.brokerPort}`
     const { version, device, node, fleet, controlSocket } = ready

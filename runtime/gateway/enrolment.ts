@@ -1,0 +1,100 @@
+import { join } from 'node:path'
+import { equalBytes } from '../base/bytes.ts'
+import { FleetstepError } from '../base/errors.ts'
+import type { MemberId, NodeId } from '../base/ids.ts'
+import { checkProof, proveClaim, type Token } from '../device/identity/enrolment.ts'
+import {
+  createSigningKey,
+  parsePrivateKey,
+  privateKeyText,
+  type SigningKey,
+  verifySignature,
+} from '../device/identity/keys.ts'
+import type { Seed } from '../device/identity/seed.ts'
+import type { JoinRequest } from '../sync/message.ts'
+import type { ReplicaOptions } from '../sync/replica.ts'
+import type { Admission, EnrolmentStanding } from '../sync/sponsor.ts'
+import { createSecretFile, readSecretFile } from './secret-file.ts'
+
+/** What a seed makes of a node: who it proves to be, and whom it takes in. */
+export type EnrolmentOptions = Required<Pick<ReplicaOptions, 'tier' | 'key' | 'prove' | 'judgeJoin' | 'verifyEpoch'>>
+
+/** @param secondsNow seconds since 1970 by the clock of this machine, which may be wrong */
+export function enrolmentOf(seed: Seed, key: SigningKey, secondsNow: () => number): EnrolmentOptions {
+  const { fleet, enrolment } = seed
+  const judge = new EnrolmentJudge(seed, secondsNow)
+  return {
+    tier: enrolment?.token.terms.tier ?? fleet.founder.tier,
+    key: key.publicKey,
+    prove: (member: MemberId, tier: number) =>
+      proveClaim({ fleet: fleet.id, member, tier, key: key.publicKey }, key, enrolment),
+    judgeJoin: (request, standing) => judge.judge(request, standing),
+    verifyEpoch: (payload, signature) => verifySignature(fleet.operator, payload, signature),
+  }
+}
+
+/** In the data directory. */
+const MEMBER_KEY = 'member.key'
+
+/**
+ * The key of this node, made at its first start and kept in its data directory; the founder's comes with its seed.
+ * @throws FleetstepError `key-invalid`
+ */
+export function memberKeyOf(seed: Seed, node: NodeId, dataDirectory: string): SigningKey {
+  const file = join(dataDirectory, MEMBER_KEY)
+  const text = readSecretFile(file, 'key-invalid')
+  if (text !== null) return parsePrivateKey(text, file)
+  // Another node with the founder's seed is a newcomer: no two nodes ever have one key.
+  const given = node === seed.fleet.founder.node ? seed.founderKey : null
+  const key = given ?? createSigningKey()
+  createSecretFile({ file, text: privateKeyText(key), code: 'data-directory-unwritable' })
+  return key
+}
+
+/**
+ * Decides who is taken in, by the token that a draft proves or by the operator's word. A gateway has no battery clock, so time
+ * is the later of its own clock and of the newest token that it has seen: a clock that stands still can let in an expired token,
+ * never refuse a good one. The count of uses and the revocations of the newest epoch need no clock.
+ */
+export class EnrolmentJudge {
+  readonly #seed: Seed
+  readonly #secondsNow: () => number
+  #newestIssuedAt = 0
+
+  constructor(seed: Seed, secondsNow: () => number) {
+    this.#seed = seed
+    this.#secondsNow = secondsNow
+  }
+
+  judge({ member, tier, key, proof }: JoinRequest, standing: EnrolmentStanding): Admission {
+    const { fleet } = this.#seed
+    try {
+      const token = checkProof(proof, { fleet: fleet.id, member, tier, key }, fleet.operator)
+      const isNamed = standing.admitted.some(
+        (draft) => draft.member === member && draft.tier === tier && equalBytes(draft.key, key),
+      )
+      if (isNamed) return { kind: 'admitted', token: null }
+      if (token === null) return refused('it has no token')
+      const problem = this.#problemOf(token, standing)
+      return problem === null ? { kind: 'admitted', token: token.id } : refused(problem)
+    } catch (error) {
+      if (error instanceof FleetstepError) return { kind: 'refused', reason: error.message }
+      throw error
+    }
+  }
+
+  #problemOf({ id, terms }: Token, standing: EnrolmentStanding): string | null {
+    this.#newestIssuedAt = Math.max(this.#newestIssuedAt, terms.issuedAt)
+    if (standing.revoked.includes(id)) return `its token ${id} was revoked`
+    if (terms.expiresAt <= Math.max(this.#secondsNow(), this.#newestIssuedAt)) return `its token ${id} has expired`
+    const uses = standing.usesOf(id)
+    return uses < terms.uses ? null : `its token ${id} is used up: ${uses} of ${terms.uses}`
+  }
+}
+
+function refused(problem: string): Admission {
+  return {
+    kind: 'refused',
+    reason: `${problem}: the operator lets it in with fleetstep fleet replace, or makes a new seed`,
+  }
+}

@@ -1,0 +1,106 @@
+import type { Clock } from '../base/clock.ts'
+import type { Digest } from '../base/digest.ts'
+import { FleetstepError } from '../base/errors.ts'
+import { isMemberId, isNodeId, type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
+import { EPOCH_STORED_POLL_MS } from '../base/limits.ts'
+import { type AdmittedDraft, type Epoch, NO_CHANGE } from '../sync/epoch.ts'
+import { fromHex } from '../base/bytes.ts'
+import type { Inspection } from '../sync/inspection.ts'
+import type { Replica } from '../sync/replica.ts'
+import type { EpochDocument, ProposedEpoch } from './epoch-file.ts'
+import type { Pump } from './pump.ts'
+
+/** What the operator wants of the next epoch. Nodes and members by their ids. */
+export interface EpochChange {
+  /** Whose member ids are retired. */
+  readonly retire: readonly string[]
+  /** Nodes whose draft is let in without a token; what they were a member as before is retired. */
+  readonly replace: readonly string[]
+  /** Enrolment tokens that hold no more. */
+  readonly revoke: readonly Digest[]
+  /** Who shall count where nobody is left who does; empty unless it is forced. */
+  readonly force: readonly string[]
+}
+
+/** Epochs: what the operator is to sign, and what has been signed. */
+export class FleetAccess {
+  readonly #replica: Replica
+  readonly #pump: Pump
+  readonly #clock: Clock
+
+  constructor(replica: Replica, pump: Pump, clock: Clock) {
+    this.#replica = replica
+    this.#pump = pump
+    this.#clock = clock
+  }
+
+  /** @throws FleetstepError `operation-refused`, `path-unknown`, `limit-reached` */
+  propose({ retire, replace, revoke, force }: EpochChange): EpochDocument<ProposedEpoch> {
+    const view = this.#replica.inspect(this.#clock.now())
+    const members = retire.flatMap((name) => membersCalled(name, view))
+    const drafts = replace.map((name) => draftOf(name, view))
+    const replaced = drafts.flatMap(({ member }) => standing(nodeOf(member), view))
+    const enrolment = revoke.length + drafts.length === 0 ? NO_CHANGE : { revoke, admit: drafts }
+    const all = [...members, ...replaced]
+    const counting = force.flatMap((name) => membersCalled(name, view))
+    const epoch =
+      counting.length > 0
+        ? this.#replica.forceEpoch(all, counting, enrolment)
+        : this.#replica.proposeEpoch(all, enrolment)
+    if (epoch.counting.length > 0) return { fleet: this.#replica.fleet, epoch }
+    throw new FleetstepError(
+      'operation-refused',
+      'nobody would be left who counts: name members that are to count with --force; what only others hold is lost then',
+    )
+  }
+
+  /**
+   * Takes in what the operator has signed; it goes on to the others from here. Resolves when it is on the disk.
+   * @throws FleetstepError `operation-refused`
+   */
+  async take({ fleet, epoch }: EpochDocument): Promise<void> {
+    if (fleet !== this.#replica.fleet)
+      throw new FleetstepError('operation-refused', `epoch ${epoch.number} is of fleet ${fleet}, not of this one`)
+    const problem = this.#replica.problemOfEpoch(epoch)
+    if (problem !== null)
+      throw new FleetstepError('operation-refused', `epoch ${epoch.number} was not taken in: ${problem}`)
+    this.#pump.takeEpoch(epoch)
+    while (!this.#isStored(epoch)) await this.#pause()
+  }
+
+  #isStored({ number }: Epoch): boolean {
+    const { epoch } = this.#replica.inspect(this.#clock.now())
+    return epoch.number > number || (epoch.number === number && epoch.isStored)
+  }
+
+  async #pause(): Promise<void> {
+    await new Promise<void>((resolve) => this.#clock.schedule(this.#clock.now() + EPOCH_STORED_POLL_MS, resolve))
+  }
+}
+
+/** A member id, or those of a node that are not retired. */
+function membersCalled(name: string, view: Inspection): MemberId[] {
+  if (isMemberId(name)) return [name]
+  if (!isNodeId(name))
+    throw new FleetstepError('request-invalid', `${name} is no node id: fleetstep fleet members lists them`)
+  const members = standing(name, view)
+  if (members.length > 0) return members
+  throw new FleetstepError('path-unknown', `node ${name} is no member here: fleetstep fleet members lists them`)
+}
+
+function standing(node: NodeId, { members }: Inspection): MemberId[] {
+  return members.filter((line) => nodeOf(line.member) === node && !line.isRetired).map(({ member }) => member)
+}
+
+/** The newest draft of a node that has asked to join here. */
+function draftOf(name: string, { candidates }: Inspection): AdmittedDraft {
+  const draft = candidates.findLast(({ member }) => member === name || nodeOf(member) === name)
+  if (draft === undefined) {
+    throw new FleetstepError(
+      'path-unknown',
+      `node ${name} has not asked this gateway to join and been refused: start it, then try again`,
+    )
+  }
+  const { member, tier, key } = draft
+  return { member, tier, key: fromHex(key) }
+}

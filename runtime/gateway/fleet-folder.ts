@@ -1,0 +1,191 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import * as v from 'valibot'
+import { FleetstepError } from '../base/errors.ts'
+import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
+import { type Enrolment, issueToken } from '../device/identity/enrolment.ts'
+import { createSigningKey, parsePrivateKey, privateKeyText, type SigningKey } from '../device/identity/keys.ts'
+import { FACTS, type FleetFacts, factsFromJson, factsToJson, type Seed, seedText } from '../device/identity/seed.ts'
+import { type Epoch, epochPayload } from '../sync/epoch.ts'
+import { type EpochDocument, epochFromText, epochText, type ProposedEpoch } from './epoch-file.ts'
+import { fleetIdOfFacts } from './fleet.ts'
+import { createSecretFile, readSecretFile, removeSecretFile } from './secret-file.ts'
+
+/** What the operator keeps of a fleet on his own machine: a folder that no gateway needs, with a backup elsewhere. */
+export interface FleetFolder {
+  readonly path: string
+  readonly facts: FleetFacts
+}
+
+export interface NewFleet {
+  readonly path: string
+  readonly name: string
+  readonly founder: { readonly node: NodeId; readonly tier: number }
+}
+
+/** Makes the operator's key, the founder's key and the fleet file. @throws FleetstepError `file-occupied`, `fleet-invalid` */
+export function createFleetFolder({ path, name, founder }: NewFleet): FleetFolder {
+  const folder = resolve(path)
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new FleetstepError('file-occupied', `${folder} is not empty: name another folder with --directory`)
+  const [operator, founderKey] = [createSigningKey(), createSigningKey()]
+  const founding = { ...founder, key: founderKey.publicKey }
+  const facts = { name, operator: operator.publicKey, founder: founding }
+  const fleet: FleetFacts = { ...facts, id: fleetIdOfFacts(facts) }
+  write(join(folder, OPERATOR_KEY), privateKeyText(operator))
+  write(join(folder, FOUNDER_KEY), privateKeyText(founderKey))
+  write(join(folder, FLEET_FILE), `${JSON.stringify({ format: FORMAT, fleet: factsToJson(fleet) }, null, 2)}\n`)
+  return { path: folder, facts: fleet }
+}
+
+/** @throws FleetstepError `fleet-invalid` */
+export function openFleetFolder(path: string): FleetFolder {
+  const folder = resolve(path)
+  const file = join(folder, FLEET_FILE)
+  const text = readSecretFile(file, 'fleet-invalid')
+  if (text === null)
+    throw new FleetstepError('fleet-invalid', `${file} is not there: name the folder that fleetstep fleet create made`)
+  const parsed = v.safeParse(FILE, jsonOf(text))
+  if (!parsed.success) throw new FleetstepError('fleet-invalid', `${file} is damaged: restore it from its backup`)
+  const facts = factsFromJson(parsed.output.fleet)
+  if (fleetIdOfFacts(facts) !== facts.id)
+    throw new FleetstepError('fleet-invalid', `${file} was changed: its id is not that of its content; restore it`)
+  return { path: folder, facts }
+}
+
+/** @throws FleetstepError `fleet-invalid`, `key-invalid` if it is not the key of this fleet */
+function operatorKey({ path, facts }: FleetFolder): SigningKey {
+  return readKey(
+    join(path, OPERATOR_KEY),
+    facts.operator,
+    'the operator key is needed here: restore it from its backup',
+  )
+}
+
+export interface NewSeed {
+  /** The seed file, which must not be there. */
+  readonly file: string
+  readonly links: Seed['links']
+  /** The terms of its token; null for the founder's seed, which can be made once. */
+  readonly token: { readonly tier: number; readonly uses: number; readonly days: number; readonly now: number } | null
+}
+
+/** Writes a seed. @throws FleetstepError `file-occupied`, `fleet-invalid`, `key-invalid` */
+export function createSeed(folder: FleetFolder, { file, links, token }: NewSeed): Seed {
+  const { path, facts } = folder
+  if (token !== null)
+    return written(file, { fleet: facts, founderKey: null, enrolment: enrolmentOf(folder, token), links })
+  const keyFile = join(path, FOUNDER_KEY)
+  const missing = 'the seed of the founder was made already: there is one founder; its copies would speak as one node'
+  const founderKey = readKey(keyFile, facts.founder.key, missing)
+  const seed = written(file, { fleet: facts, founderKey, enrolment: null, links })
+  removeSecretFile(keyFile)
+  return seed
+}
+
+/** Signs an epoch, and keeps it in the folder: the operator's own record of all that he has said. */
+export function signEpoch(folder: FleetFolder, proposed: Omit<Epoch, 'signature'>): Epoch {
+  const { id } = folder.facts
+  const signature = operatorKey(folder).sign(epochPayload(id, proposed))
+  const epoch = { ...proposed, signature }
+  write(epochFile(folder, epoch.number), epochText({ fleet: id, epoch }))
+  return epoch
+}
+
+/** What the operator has asked for, by node ids, member ids and tokens. */
+export interface Asked {
+  readonly retire: readonly string[]
+  readonly replace: readonly string[]
+  readonly revoke: readonly string[]
+}
+
+/**
+ * A gateway proposes, and may be in wrong hands: beside what was signed here before, the epoch says no more than was asked for.
+ * @param asked null if a person has read it
+ * @throws FleetstepError `operation-refused`
+ */
+export function assertAsked(
+  folder: FleetFolder,
+  { fleet, epoch }: EpochDocument<ProposedEpoch>,
+  asked: Asked | null,
+): void {
+  if (fleet !== folder.facts.id) throw refused(`it is of fleet ${fleet}, and the key of ${folder.facts.id}`)
+  const last = lastSignedEpoch(folder)
+  if (last !== null && epoch.number <= last.number)
+    throw refused(`epoch ${last.number} was signed here already: hand it over first, with fleetstep fleet apply`)
+  const lost = last?.retired.find((member) => !epoch.retired.includes(member))
+  if (lost !== undefined) throw refused(`it takes back that ${lost} was retired`)
+  if (asked === null) return
+  const named = new Set([...asked.retire, ...asked.replace, ...asked.revoke])
+  const isNamed = (member: MemberId): boolean => named.has(member) || named.has(nodeOf(member))
+  const more = [
+    ...epoch.retired.filter((member) => last?.retired.includes(member) !== true && !isNamed(member)),
+    ...(epoch.admitted ?? [])
+      .map(({ member }) => member)
+      .filter((member) => !wasAdmitted(last, member) && !isNamed(member)),
+    ...(epoch.revoked ?? []).filter((token) => last?.revoked?.includes(token) !== true && !named.has(token)),
+  ]
+  if (more.length === 0) return
+  throw refused(`it also speaks of ${more.join(' ')}, which was not asked for: read it with --unsigned, then sign it`)
+}
+
+function wasAdmitted(last: Epoch | null, member: MemberId): boolean {
+  return last?.admitted?.some((draft) => draft.member === member) === true
+}
+
+function refused(problem: string): FleetstepError {
+  return new FleetstepError('operation-refused', `what the gateway proposes is not signed: ${problem}`)
+}
+
+/** The newest epoch that was signed here, or null. */
+export function lastSignedEpoch(folder: FleetFolder): Epoch | null {
+  const numbers = readdirSync(folder.path).flatMap((name) => /^epoch-([1-9][0-9]{0,15})\.json$/.exec(name)?.[1] ?? [])
+  if (numbers.length === 0) return null
+  const file = epochFile(folder, Math.max(...numbers.map(Number)))
+  return epochFromText(readSecretFile(file, 'fleet-invalid') ?? '', file).epoch
+}
+
+const FLEET_FILE = 'fleet.json'
+const OPERATOR_KEY = 'operator.key'
+const FOUNDER_KEY = 'founder.key'
+const FORMAT = 'fleetstep-fleet/1'
+
+const FILE = v.strictObject({ format: v.literal(FORMAT), fleet: FACTS })
+
+function enrolmentOf(folder: FleetFolder, { tier, uses, days, now }: NonNullable<NewSeed['token']>): Enrolment {
+  const tokenKey = createSigningKey()
+  const times = { issuedAt: now, expiresAt: now + days * SECONDS_PER_DAY }
+  const terms = { fleet: folder.facts.id, tier, uses, ...times, key: tokenKey.publicKey }
+  return { token: issueToken(terms, operatorKey(folder)), tokenKey }
+}
+
+const SECONDS_PER_DAY = 86_400
+
+function epochFile({ path }: FleetFolder, number: number): string {
+  return join(path, `epoch-${number}.json`)
+}
+
+function written(file: string, seed: Seed): Seed {
+  createSecretFile({ file, text: seedText(seed), code: 'seed-invalid' })
+  return seed
+}
+
+function readKey(file: string, publicKey: Uint8Array, missing: string): SigningKey {
+  const text = readSecretFile(file, 'key-invalid')
+  if (text === null) throw new FleetstepError('key-invalid', `${file} is not there: ${missing}`)
+  const key = parsePrivateKey(text, file)
+  if (Buffer.compare(key.publicKey, publicKey) === 0) return key
+  throw new FleetstepError('key-invalid', `${file} is the key of another fleet: restore it from its backup`)
+}
+
+function write(file: string, text: string): void {
+  createSecretFile({ file, text, code: 'fleet-invalid' })
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}

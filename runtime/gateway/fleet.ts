@@ -1,0 +1,57 @@
+import { FleetstepError } from '../base/errors.ts'
+import type { Digest } from '../base/digest.ts'
+import type { NodeId } from '../base/ids.ts'
+import { type FleetFacts, parseSeed, type Seed } from '../device/identity/seed.ts'
+import { fleetIdOf, type Genesis } from '../sync/membership.ts'
+import type { GatewayConfig } from './config.ts'
+import { isServer } from './config-schema.ts'
+import { readSecretFile } from './secret-file.ts'
+
+/** The fleet that a config speaks of: by its list of members, or by its seed. */
+export interface ConfiguredFleet {
+  readonly genesis: Genesis
+  /** Null in a fleet whose members stand in every config. */
+  readonly seed: Seed | null
+}
+
+/** One without members is a fleet of `node` alone. @throws FleetstepError `config-invalid`, `seed-invalid` */
+export function fleetOf({ fleet }: GatewayConfig, node: NodeId): ConfiguredFleet {
+  if (fleet.seed !== null) {
+    const seed = readSeed(fleet.seed)
+    return { genesis: genesisOfFacts(seed.fleet), seed }
+  }
+  const { name, members } = fleet
+  if (members === null) return { genesis: { name, founders: [{ node, tier: 0 }] }, seed: null }
+  if (members.some((member) => member.node === node)) return { genesis: { name, founders: members }, seed: null }
+  throw new FleetstepError(
+    'config-invalid',
+    `node ${node} is not among the members of fleet ${name}: add it to fleet.members in every gateway's config`,
+  )
+}
+
+/** Reads and checks a seed file whole. @throws FleetstepError `seed-invalid` */
+export function readSeed(file: string): Seed {
+  const text = readSecretFile(file, 'seed-invalid')
+  if (text === null)
+    throw new FleetstepError('seed-invalid', `${file} is not there: fleetstep seed create makes a seed of a fleet`)
+  const seed = parseSeed(text, file)
+  if (fleetIdOfFacts(seed.fleet) !== seed.fleet.id)
+    throw new FleetstepError('seed-invalid', `${file} was changed: its fleet has another id; copy it again`)
+  for (const { servers } of seed.links) assertServers(servers)
+  return seed
+}
+
+/** @throws FleetstepError `seed-invalid` */
+export function assertServers(servers: readonly string[]): void {
+  const wrong = servers.find((server) => !isServer(server))
+  if (wrong !== undefined)
+    throw new FleetstepError('seed-invalid', `${wrong} is no server: it is mqtt://host:port or mqtts://host:port`)
+}
+
+export function fleetIdOfFacts(facts: Omit<FleetFacts, 'id'>): Digest {
+  return fleetIdOf(genesisOfFacts(facts))
+}
+
+function genesisOfFacts({ name, operator, founder }: Omit<FleetFacts, 'id'>): Genesis {
+  return { name, founders: [founder], operator }
+}

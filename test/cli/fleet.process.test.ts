@@ -1,0 +1,309 @@
+import assert from 'node:assert/strict'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
+import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
+import { until } from '../links/clocks.ts'
+import { fleetstep, fleetstepJson, type Run, runGateway, start, type Workplace, workplace } from './program.ts'
+
+describe('a fleet that is founded by its operator', () => {
+  it('takes in two newcomers over MQTT, and all come to one state', async (t) => {
+    const fleet = await foundFleet(t, { uses: 2 })
+    await fleet.change('anna', 'a', 1)
+    await fleet.run('bert')
+    await fleet.change('bert', 'b', 2)
+    await fleet.run('carl')
+    await fleet.change('carl', 'c', 3)
+    for (const name of ['anna', 'bert', 'carl'])
+      await fleet.sees(name, ({ status }) => status === 'member', 'it is a member')
+    await fleet.agree(['anna', 'bert', 'carl'], { a: 1, b: 2, c: 3 })
+    const members = await fleetstep(fleet.place, '--gateway', 'bert', 'fleet', 'members')
+    assert.equal(members.stdout.trimEnd().split('\n').length, 4)
+    assert.match(members.stdout, new RegExp(`${fleet.token}  member`))
+    assert.deepEqual(
+      ['anna', 'bert', 'carl'].map((name) => statSync(join(fleet.place.folder, name, 'member.key')).mode & 0o777),
+      [0o600, 0o600, 0o600],
+    )
+    for (const run of fleet.place.runs) for (const secret of fleet.secrets()) assert.ok(!run.stderr.includes(secret))
+  })
+
+  it('refuses whoever comes when the token is used up, and takes it in when the operator replaces', async (t) => {
+    const fleet = await foundFleet(t, { uses: 1 })
+    await fleet.run('bert')
+    await fleet.sees('bert', ({ status }) => status === 'member', 'bert is a member')
+    await fleet.run('carl')
+    await fleet.change('carl', 'c', 3)
+    const refused = await fleet.sees('carl', ({ refusal }) => refusal !== null, 'carl is refused')
+    assert.match(refused.refusal ?? '', new RegExp(`its token ${fleet.token} is used up: 1 of 1`))
+    await fleet.sees('anna', ({ candidates }) => candidates.length === 1, 'anna has heard carl')
+    assert.match(
+      (await fleetstep(fleet.place, '--gateway', 'anna', 'fleet', 'members')).stdout,
+      /not taken in: its token/,
+    )
+    await fleet.operator('anna', 'replace', refused.node)
+    await fleet.sees('carl', ({ status }) => status === 'member', 'carl is a member')
+    await fleet.agree(['anna', 'bert', 'carl'], { c: 3 })
+    const { epoch } = await fleet.status('anna')
+    assert.deepEqual([epoch.number, epoch.retired, epoch.admitted.length], [1, [], 1])
+  })
+
+  it('refuses a token that was revoked, everywhere', async (t) => {
+    const fleet = await foundFleet(t, { uses: 9 })
+    await fleet.operator('anna', 'revoke', fleet.token)
+    await fleet.run('bert')
+    const { refusal } = await fleet.sees('bert', (status) => status.refusal !== null, 'bert is refused')
+    assert.match(refusal ?? '', new RegExp(`its token ${fleet.token} was revoked`))
+  })
+
+  it('brings a restored backup back as a new member id once the operator replaces it', async (t) => {
+    const fleet = await foundFleet(t, { uses: 1 })
+    const bert = await fleet.run('bert')
+    await fleet.change('bert', 'before', 1)
+    await fleet.agree(['anna', 'bert'], { before: 1 })
+    const { self } = await fleet.status('bert')
+    await stop(bert)
+    const folder = join(fleet.place.folder, 'bert')
+    cpSync(folder, `${folder}-backup`, { recursive: true })
+    const again = await fleet.run('bert')
+    await fleet.change('bert', 'after', 2)
+    await fleet.agree(['anna', 'bert'], { before: 1, after: 2 })
+    await stop(again)
+    rmSync(folder, { recursive: true })
+    cpSync(`${folder}-backup`, folder, { recursive: true })
+    await fleet.run('bert')
+    const restored = await fleet.sees('bert', ({ refusal }) => refusal !== null, 'bert is a draft')
+    assert.equal(restored.status, 'draft')
+    assert.notEqual(restored.self, self)
+    assert.ok(restored.alarms.some(({ name }) => name === 'regressed'))
+    await fleet.sees('anna', ({ candidates }) => candidates.length > 0, 'anna has heard bert')
+    await fleet.operator('anna', 'replace', restored.node)
+    const back = await fleet.sees('bert', ({ status }) => status === 'member', 'bert is a member')
+    assert.notEqual(back.self, self)
+    await fleet.agree(['anna', 'bert'], { before: 1, after: 2 })
+    const { members } = await fleet.status('anna')
+    assert.deepEqual(
+      members.filter(({ isRetired }) => isRetired).map(({ member }) => member),
+      [self],
+    )
+  })
+
+  it('makes a new node of a card that was copied to other hardware, with a key of its own', async (t) => {
+    const fleet = await foundFleet(t, { uses: 2 })
+    const bert = await fleet.run('bert', { label: 'bert' })
+    const before = await fleet.sees('bert', ({ status }) => status === 'member', 'bert is a member')
+    await stop(bert)
+    const folder = join(fleet.place.folder, 'bert')
+    const key = readFileSync(join(folder, 'member.key'), 'utf8')
+    // As the record stands on the other machine.
+    const record = JSON.parse(readFileSync(join(folder, 'identity.json'), 'utf8')) as { fingerprint: string }
+    writeFileSync(join(folder, 'identity.json'), JSON.stringify({ ...record, fingerprint: 'f'.repeat(32) }))
+    const clone = await fleet.run('bert', { label: 'bert-2' })
+    assert.match(clone.stderr, new RegExp(`this is not node ${before.node}: .*its card was copied or moved`))
+    const after = await fleet.sees('bert', ({ status }) => status === 'member', 'the clone is a member')
+    assert.notEqual(after.node, before.node)
+    assert.notEqual(readFileSync(join(folder, 'member.key'), 'utf8'), key)
+    assert.equal(readFileSync(join(folder, `of-node-${before.node}`, 'member.key'), 'utf8'), key)
+    await fleet.sees('anna', ({ members }) => members.length === 3, 'anna knows both')
+  })
+
+  it('retires a dead node, so that the others settle again; signed on one machine and applied on another', async (t) => {
+    const fleet = await foundFleet(t, { uses: 2 })
+    const bert = await fleet.run('bert')
+    await fleet.run('carl')
+    for (const name of ['bert', 'carl'])
+      await fleet.sees(name, ({ status }) => status === 'member', `${name} is a member`)
+    const { node } = await fleet.status('bert')
+    // A node that has just joined counts once its join is settled.
+    await fleet.sees('anna', ({ floor, last }) => floor === last.stage, 'the joins are settled')
+    bert.kill('SIGKILL')
+    await bert.ended
+    await fleet.change('anna', 'x', 1)
+    await fleet.sees('anna', ({ floorHold }) => floorHold?.member.startsWith(node) === true, 'the floor waits for bert')
+    const { place } = fleet
+    assert.equal((await fleetstep(place, '--gateway', 'anna', 'fleet', 'retire', node, '--unsigned', 'p.json')).code, 0)
+    const unsigned = await fleetstep(place, '--gateway', 'anna', 'fleet', 'apply', 'p.json')
+    assert.match(unsigned.stderr, /p\.json is not signed/)
+    const sign = await fleetstep(place, 'fleet', 'sign', 'p.json', '--fleet', 'plant', '--out', 'e.json')
+    assert.match(sign.stdout, new RegExp(`retired +${node}`))
+    // The fleet is split while it is applied: carl hears of it when he is back.
+    await fleetstep(place, '--gateway', 'carl', 'link', 'close', 'mqtt')
+    await fleet.change('carl', 'y', 2)
+    const apply = await fleetstep(place, '--gateway', 'anna', 'fleet', 'apply', 'e.json')
+    assert.equal(apply.code, 0, apply.stderr)
+    await fleet.change('anna', 'x', 3)
+    const split = await fleet.status('anna')
+    assert.deepEqual([split.epoch.number, split.epoch.knowsCuts, split.epoch.waitsFor.length], [1, false, 1])
+    assert.equal((await fleet.status('carl')).epoch.number, 0)
+    await fleetstep(place, '--gateway', 'carl', 'link', 'open', 'mqtt')
+    await fleet.agree(['anna', 'carl'], { x: 3, y: 2 })
+    for (const name of ['anna', 'carl'])
+      await fleet.sees(name, ({ floor, last }) => floor === last.stage, `${name} settles`)
+    const epochs = await fleetstep(place, '--gateway', 'anna', 'fleet', 'epochs')
+    assert.match(epochs.stdout, /^epoch +1, announced 1\n/)
+    const twice = await fleetstep(place, 'fleet', 'sign', 'p.json', '--fleet', 'plant', '--out', 'f.json')
+    assert.match(twice.stderr, /epoch 1 was signed here already/)
+    // What was retired is no member any more, and its used token does not bring it back.
+    await fleet.run('bert')
+    const back = await fleet.sees('bert', ({ refusal }) => refusal !== null, 'bert is refused')
+    assert.equal(back.status, 'draft')
+  })
+
+  it('takes no epoch that somebody else has signed', async (t) => {
+    const fleet = await foundFleet(t, { uses: 1 })
+    await fleet.run('bert')
+    const { node } = await fleet.sees('bert', ({ status }) => status === 'member', 'bert is a member')
+    const { place } = fleet
+    await fleetstep(place, '--gateway', 'anna', 'fleet', 'retire', node, '--unsigned', 'p.json')
+    const proposal = JSON.parse(readFileSync(join(place.folder, 'p.json'), 'utf8')) as object
+    place.file('e.json', JSON.stringify({ ...proposal, signature: 'ab'.repeat(64) }))
+    const apply = await fleetstep(place, '--gateway', 'anna', 'fleet', 'apply', 'e.json')
+    assert.equal(apply.code, 8)
+    assert.match(apply.stderr, /epoch 1 was not taken in: it is not signed by the operator/)
+    assert.equal((await fleet.status('anna')).epoch.number, 0)
+  })
+})
+
+describe('the files of the operator', () => {
+  it('are for their owner alone, and are never written over', async (t) => {
+    const place = workplace(t)
+    const { stdout } = await fleetstep(place, 'node', 'id', '--node-id', 'anna')
+    const words = ['fleet', 'create', 'plant', '--founder', stdout.trim()]
+    assert.equal((await fleetstep(place, ...words)).code, 0)
+    assert.equal((await fleetstep(place, ...words)).code, 4)
+    const folder = join(place.folder, 'plant')
+    assert.deepEqual(readdirSync(folder).toSorted(), ['fleet.json', 'founder.key', 'operator.key'])
+    for (const name of readdirSync(folder)) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name)
+    const seed = ['seed', 'create', 'a.seed', '--fleet', 'plant']
+    const made = await fleetstep(place, ...seed, '--founder', '--json')
+    assert.equal(made.code, 0, made.stderr)
+    assert.equal(existsSync(join(folder, 'founder.key')), false)
+    assert.equal(statSync(join(place.folder, 'a.seed')).mode & 0o777, 0o600)
+    assert.match((await fleetstep(place, ...seed)).stderr, /a\.seed is there already: choose another name/)
+    const second = await fleetstep(place, 'seed', 'create', 'b.seed', '--fleet', 'plant', '--founder')
+    assert.deepEqual([second.code, existsSync(join(place.folder, 'b.seed'))], [3, false])
+    assert.match(second.stderr, /the seed of the founder was made already/)
+    const { founderKey } = JSON.parse(readFileSync(join(place.folder, 'a.seed'), 'utf8')) as { founderKey: string }
+    assert.ok(!made.stdout.includes(founderKey))
+  })
+
+  it('are checked before they are used', async (t) => {
+    const fleet = await foundFleet(t, { uses: 1 })
+    const { place } = fleet
+    const text = readFileSync(join(place.folder, 'cards.seed'), 'utf8')
+    const seed = JSON.parse(text) as { fleet: object; enrolment: { token: string } }
+    const { token } = seed.enrolment
+    const cases: readonly (readonly [object | string, RegExp])[] = [
+      ['{', /is no seed of a fleet/],
+      [{ ...seed, more: 1 }, /is no seed of a fleet/],
+      [{ ...seed, fleet: { ...seed.fleet, name: 'other' } }, /was changed: its fleet has another id/],
+      [{ ...seed, enrolment: null }, /is neither of the founder nor of a newcomer/],
+      [
+        { ...seed, enrolment: { ...seed.enrolment, token: `${token.slice(0, -8)}AAAAAAAA` } },
+        /holds a token that the operator of this fleet has not signed/,
+      ],
+      [{ ...seed, links: [{ servers: ['http://x'] }] }, /http:\/\/x is no server/],
+    ]
+    for (const [index, [content, message]] of cases.entries()) {
+      const file = place.file(`bad-${index}.seed`, typeof content === 'string' ? content : JSON.stringify(content))
+      const open = await fleetstep(place, 'seed', 'check', file)
+      assert.match(open.stderr, /can be read by others than its owner: chmod 600/)
+      rmSync(file)
+      writeFileSync(file, readTextOf(content), { mode: 0o600 })
+      const run = await fleetstep(place, 'seed', 'check', file)
+      assert.equal(run.code, 3)
+      assert.match(run.stderr, message)
+      assert.equal(run.stderr.split('\n').length, 2)
+    }
+    assert.equal((await fleetstep(place, 'seed', 'check', 'cards.seed')).code, 0)
+  })
+})
+
+interface Fleet {
+  readonly place: Workplace
+  readonly token: string
+  run(name: string, options?: { readonly label?: string }): Promise<Run>
+  change(name: string, path: string, value: number): Promise<void>
+  status(name: string): Promise<GatewayStatus>
+  sees(name: string, condition: (status: GatewayStatus) => boolean, what: string): Promise<GatewayStatus>
+  agree(names: readonly string[], state: Readonly<Record<string, unknown>>): Promise<void>
+  operator(name: string, ...words: readonly string[]): Promise<void>
+  /** What must not be in any log. */
+  secrets(): readonly string[]
+}
+
+/** A fleet of its founder `anna` on a broker of its own, with a seed for `uses` newcomers. */
+async function foundFleet(t: TestContext, { uses }: { readonly uses: number }): Promise<Fleet> {
+  const place = workplace(t)
+  const broker = start(place, 'broker', '--port', '0', '--json')
+  await until(() => broker.stdout.includes('\n'), 'the broker is ready')
+  const { port } = JSON.parse(broker.stdout) as { port: number }
+  const { stdout } = await fleetstep(place, 'node', 'id', '--node-id', 'anna')
+  await fleetstep(place, 'fleet', 'create', 'plant', '--founder', stdout.trim(), '--tier', '1')
+  const server = ['--server', `mqtt://127.0.0.1:${port}`]
+  await fleetstep(place, 'seed', 'create', 'founder.seed', '--fleet', 'plant', '--founder', ...server)
+  const words = ['seed', 'create', 'cards.seed', '--fleet', 'plant', '--uses', String(uses), ...server]
+  const { token } = (await fleetstepJson(place, ...words)) as { token: string }
+  const fleet = fleetAt(place, token)
+  await fleet.run('anna')
+  return fleet
+}
+
+function fleetAt(place: Workplace, token: string): Fleet {
+  const status = async (name: string): Promise<GatewayStatus> =>
+    (await fleetstepJson(place, '--gateway', name, 'status')) as GatewayStatus
+  const sees: Fleet['sees'] = async (name, condition, what) => {
+    for (const deadline = performance.now() + 30_000; ;) {
+      const seen = await status(name)
+      if (condition(seen)) return seen
+      if (performance.now() > deadline) throw new Error(`waited in vain until ${what}: ${JSON.stringify(seen)}`)
+    }
+  }
+  return {
+    place,
+    token,
+    status,
+    sees,
+    async run(name, { label } = {}) {
+      const seed = name === 'anna' ? 'founder.seed' : 'cards.seed'
+      const labelled = label === undefined ? '' : `label: ${label}\n`
+      const config = `fleet: { seed: ${seed} }\ndevice: ${name}\ndataDirectory: ${name}\n${labelled}`
+      return await runGateway(place, place.file(`${name}.yaml`, config), ...(label ? [] : ['--node-id', name]))
+    },
+    async change(name, path, value) {
+      const run = await fleetstep(place, '--gateway', name, 'state', 'set', path, String(value))
+      assert.equal(run.code, 0, run.stderr)
+    },
+    async agree(names, state) {
+      for (const name of names) {
+        for (const deadline = performance.now() + 30_000; ;) {
+          const seen = await fleetstepJson(place, '--gateway', name, 'state', 'get', '--settled')
+          if (isDeepStrictEqual(seen, state)) break
+          if (performance.now() > deadline) assert.deepEqual(seen, state, name)
+        }
+      }
+    },
+    async operator(name, ...words) {
+      const run = await fleetstep(place, '--gateway', name, 'fleet', ...words, '--fleet', 'plant')
+      assert.equal(run.code, 0, run.stderr)
+    },
+    secrets() {
+      const { enrolment } = JSON.parse(readFileSync(join(place.folder, 'cards.seed'), 'utf8')) as {
+        enrolment: { tokenKey: string }
+      }
+      const { founderKey } = JSON.parse(readFileSync(join(place.folder, 'founder.seed'), 'utf8')) as {
+        founderKey: string
+      }
+      return [enrolment.tokenKey, founderKey, 'PRIVATE KEY']
+    },
+  }
+}
+
+async function stop(run: Run): Promise<void> {
+  run.kill('SIGTERM')
+  await run.ended
+}
+
+function readTextOf(content: object | string): string {
+  return typeof content === 'string' ? content : JSON.stringify(content)
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Digest } from '../../runtime/base/digest.ts'
+import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import { type Enrolment, issueToken, proveClaim } from '../../runtime/device/identity/enrolment.ts'
+import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
+import type { Seed } from '../../runtime/device/identity/seed.ts'
+import { EnrolmentJudge } from '../../runtime/gateway/enrolment.ts'
+import { fleetIdOfFacts } from '../../runtime/gateway/fleet.ts'
+import type { Admission, EnrolmentStanding } from '../../runtime/sync/sponsor.ts'
+import type { JoinRequest } from '../../runtime/sync/message.ts'
+
+const operator = createSigningKey()
+const founder = createSigningKey()
+const FOUNDER = '0a00000000000001' as NodeId
+const facts = { name: 'f', operator: operator.publicKey, founder: { node: FOUNDER, tier: 0, key: founder.publicKey } }
+const fleet = { ...facts, id: fleetIdOfFacts(facts) }
+const seed: Seed = { fleet, founderKey: founder, enrolment: null, links: [] }
+const NOTHING: EnrolmentStanding = { usesOf: () => 0, revoked: [], admitted: [] }
+const MEMBER = memberIdOf('0b00000000000001' as NodeId, 1)
+
+describe('a judge of enrolments', () => {
+  it('lets in whoever proves a good token, which the join then names', () => {
+    const token = tokenOf(1000, 2000)
+    assert.deepEqual(judge(1500).judge(requestOf(token), NOTHING), { kind: 'admitted', token: token.token.id })
+  })
+
+  it('refuses a token that has expired', () => {
+    refuses(judge(2000).judge(requestOf(tokenOf(1000, 2000)), NOTHING), /has expired/)
+  })
+
+  it('does not refuse a good token by a clock that stands at 1970', () => {
+    assert.equal(judge(0).judge(requestOf(tokenOf(1000, 2000)), NOTHING).kind, 'admitted')
+  })
+
+  it('learns from a newer token that time has passed, where its clock stands still', () => {
+    const judging = judge(0)
+    const old = requestOf(tokenOf(1000, 2000))
+    assert.equal(judging.judge(old, NOTHING).kind, 'admitted')
+    assert.equal(judging.judge(requestOf(tokenOf(3000, 4000)), NOTHING).kind, 'admitted')
+    refuses(judging.judge(old, NOTHING), /has expired/)
+  })
+
+  it('learns no time from a token that the operator has not signed', () => {
+    const judging = judge(0)
+    refuses(judging.judge(requestOf(tokenOf(3000, 4000, founder)), NOTHING), /not signed by the operator/)
+    assert.equal(judging.judge(requestOf(tokenOf(1000, 2000)), NOTHING).kind, 'admitted')
+  })
+
+  it('counts the member ids that have joined with it', () => {
+    const token = tokenOf(1000, 2000)
+    const usesOf = (id: Digest): number => (id === token.token.id ? 2 : 0)
+    refuses(judge(1500).judge(requestOf(token), { ...NOTHING, usesOf }), /is used up: 2 of 2/)
+    const once = { ...NOTHING, usesOf: (id: Digest) => usesOf(id) / 2 }
+    assert.equal(judge(1500).judge(requestOf(token), once).kind, 'admitted')
+  })
+
+  it('refuses a token that the newest epoch revokes', () => {
+    const token = tokenOf(1000, 2000)
+    refuses(judge(1500).judge(requestOf(token), { ...NOTHING, revoked: [token.token.id] }), /was revoked/)
+  })
+
+  it('lets in whom the operator names, with that key and that tier alone', () => {
+    const key = createSigningKey()
+    const named = { member: MEMBER, tier: 1, key: key.publicKey }
+    const standing = { ...NOTHING, admitted: [named] }
+    const judging = judge(1500)
+    assert.deepEqual(judging.judge(requestOf(null, key), standing), { kind: 'admitted', token: null })
+    refuses(judging.judge(requestOf(null, key), NOTHING), /it has no token/)
+    refuses(judging.judge(requestOf(null, createSigningKey()), standing), /it has no token/)
+    refuses(judging.judge(requestOf(null, key, 2), standing), /it has no token/)
+  })
+})
+
+function judge(seconds: number): EnrolmentJudge {
+  return new EnrolmentJudge(seed, () => seconds)
+}
+
+function tokenOf(issuedAt: number, expiresAt: number, signer: SigningKey = operator): Enrolment {
+  const tokenKey = createSigningKey()
+  const terms = { fleet: fleet.id, tier: 1, uses: 2, issuedAt, expiresAt, key: tokenKey.publicKey }
+  return { token: issueToken(terms, signer), tokenKey }
+}
+
+function requestOf(enrolment: Enrolment | null, key: SigningKey = createSigningKey(), tier: number = 1): JoinRequest {
+  const claim = { fleet: fleet.id, member: MEMBER, tier, key: key.publicKey }
+  return { member: MEMBER, tier, key: key.publicKey, proof: proveClaim(claim, key, enrolment), epoch: 0 }
+}
+
+function refuses(admission: Admission, reason: RegExp): void {
+  assert.ok(admission.kind === 'refused')
+  assert.match(admission.reason, reason)
+  assert.ok(Buffer.byteLength(admission.reason) <= 256)
+}

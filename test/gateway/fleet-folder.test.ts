@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import type { Digest } from '../../runtime/base/digest.ts'
+import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import type { ProposedEpoch } from '../../runtime/gateway/epoch-file.ts'
+import { verifySignature } from '../../runtime/device/identity/keys.ts'
+import {
+  assertAsked,
+  createFleetFolder,
+  type FleetFolder,
+  lastSignedEpoch,
+  openFleetFolder,
+  signEpoch,
+} from '../../runtime/gateway/fleet-folder.ts'
+import { epochPayload } from '../../runtime/sync/epoch.ts'
+
+const A = '0a00000000000001' as NodeId
+const B = '0b00000000000001' as NodeId
+const C = '0c00000000000001' as NodeId
+const TOKEN = '15365febdf223161' as Digest
+const draft = { member: memberIdOf(C, 7), tier: 1, key: new Uint8Array(32).fill(1) }
+const NOTHING = { retire: [], replace: [], revoke: [] }
+
+describe('the folder of a fleet', () => {
+  it('signs epochs that the fleet verifies, and remembers the last', (t) => {
+    const folder = folderOf(t)
+    assert.equal(lastSignedEpoch(folder), null)
+    const proposed = { ...epoch(1, [memberIdOf(B, 0)]), revoked: [TOKEN], admitted: [draft] }
+    const signed = signEpoch(folder, proposed)
+    assert.ok(verifySignature(folder.facts.operator, epochPayload(folder.facts.id, proposed), signed.signature))
+    assert.deepEqual(lastSignedEpoch(openFleetFolder(folder.path)), signed)
+  })
+
+  const member = memberIdOf(B, 0)
+  const cases: readonly (readonly [what: string, proposed: ProposedEpoch, asked: object, reason: RegExp])[] = [
+    ['retires somebody else', epoch(2, [member, memberIdOf(C, 0)]), { retire: [B] }, /also speaks of 0c0+1\.0+,/],
+    [
+      'revokes a token',
+      { ...epoch(2, [member]), revoked: [TOKEN], admitted: [] },
+      { retire: [B] },
+      /also speaks of 1536/,
+    ],
+    [
+      'lets somebody in',
+      { ...epoch(2, [member]), revoked: [], admitted: [draft] },
+      { retire: [B] },
+      /also speaks of 0c/,
+    ],
+    ['forgets who was retired', epoch(2, []), { retire: [B] }, /takes back that 0b0+1\.0+ was retired/],
+    ['has a number that was signed', epoch(1, [member]), { retire: [B] }, /epoch 1 was signed here already/],
+  ]
+  for (const [what, proposed, asked, reason] of cases) {
+    it(`signs nothing that ${what} when a gateway slips it in`, (t) => {
+      const folder = folderOf(t)
+      const { id } = folder.facts
+      signEpoch(folder, epoch(1, [memberIdOf(B, 0)]))
+      assert.throws(() => assertAsked(folder, { fleet: id, epoch: proposed }, { ...NOTHING, ...asked }), {
+        code: 'operation-refused',
+        message: reason,
+      })
+      const wanted = { retire: [B, C], replace: [C], revoke: [TOKEN] }
+      const isForbidden = proposed.number === 1 || proposed.retired.length === 0
+      if (!isForbidden) assertAsked(folder, { fleet: id, epoch: proposed }, wanted)
+    })
+  }
+
+  it('signs nothing for another fleet', (t) => {
+    const folder = folderOf(t)
+    assert.throws(
+      () => assertAsked(folder, { fleet: TOKEN, epoch: epoch(1, []) }, null),
+      /it is of fleet 15365febdf223161/,
+    )
+  })
+})
+
+function folderOf(t: TestContext): FleetFolder {
+  const place = mkdtempSync(join(tmpdir(), 'fleetstep-folder-'))
+  t.after(() => rmSync(place, { recursive: true }))
+  return createFleetFolder({ path: join(place, 'plant'), name: 'plant', founder: { node: A, tier: 0 } })
+}
+
+function epoch(number: number, retired: ProposedEpoch['retired']): ProposedEpoch {
+  return { number, counting: [memberIdOf(A, 0)], retired }
+}
