@@ -30,7 +30,8 @@ export function belongingsOf({ history: old, drafts, life }: Holding, fresh: His
   for (const log of old.logs()) {
     if (nodeOf(log.member) !== nodeOf(self)) continue
     const theirs = fresh.log(log.member)
-    const surely = trusted?.member === log.member ? Math.min(trusted.seq, theirs.held.seq) : 0
+    const isTrusted = trusted?.member === log.member && !isContradicted(log, theirs)
+    const surely = isTrusted ? Math.min(trusted.seq, theirs.held.seq) : 0
     const common = Math.max(commonSeq(log, theirs), surely)
     const isFork = common < Math.min(log.held.seq, theirs.held.seq)
     for (const message of messagesOf(log)) {
@@ -60,6 +61,13 @@ function commonSeq(ours: MemberLog, theirs: MemberLog): number {
   const ends = ours.batches.map((batch) => firstOf(batch).current.id.seq + batch.messages.length - 1).toReversed()
   for (const seq of ends) if (theirs.digestAt(seq) === ours.digestAt(seq)) return seq
   return Math.min(ours.settled.seq, theirs.held.seq)
+}
+
+/** Both show what they hold at one place, and it differs: a second machine has been at work, whatever stood on the disk. */
+function isContradicted(ours: MemberLog, theirs: MemberLog): boolean {
+  const { seq, digest } = theirs.held
+  const isShown = seq > ours.settled.seq && seq <= ours.held.seq
+  return isShown && ours.digestAt(seq) !== digest
 }
 
 function messagesOf(log: MemberLog): readonly SyncMessage[] {

@@ -11,7 +11,7 @@ import zlib
 import cbor2
 
 KINDS = ["batch", "announcement", "request", "epoch", "join-request", "refusal", "offer", "chunk-request", "chunk"]
-FIELDS = [2, 14, 3, 4, 5, 3, 5, 4, 3]
+FIELDS = [(2,), (14,), (3,), (4, 5, 7), (5,), (3,), (5,), (4,), (3,)]
 WRITES = ["set", "delete", "toggle", "add", "append"]
 COMPARISONS = ["==", "!=", "<", "<=", ">", ">=", "exists"]
 ORIGINALS = ["operation", "draft"]
@@ -57,8 +57,8 @@ class Batch:
 
     def content(self, content):
         if isinstance(content[0], bytes):
-            joining, tier, key = content
-            return {"writes": [], "join": [member(joining), tier, key.hex()]}
+            joining, tier, key, *token = content
+            return {"writes": [], "join": [member(joining), tier, key.hex(), *(digest.hex() for digest in token)]}
         return {"writes": [self.write(fields) for fields in content]}
 
     def expand(self):
@@ -95,7 +95,7 @@ def read(line):
     name = KINDS[kind]
     if name == "batch":
         return {"fleet": fleet.hex(), "kind": name, "message": batch(body)}
-    assert len(body) == FIELDS[kind], f"{name} has {len(body)} fields"
+    assert len(body) in FIELDS[kind], f"{name} has {len(body)} fields"
     return {"fleet": fleet.hex(), "kind": name, "message": value(body)}
 
 

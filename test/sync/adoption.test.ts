@@ -41,6 +41,27 @@ test('of what the fleet does not hold, what has come back already is left out', 
   assert.deepEqual(conflicts, [])
 })
 
+test('what a second machine did under one member id is for people, also if it stood on the disk before the last start', () => {
+  const [ours, theirs] = [new HandIssuer(B, 1), new HandIssuer(B, 1)]
+  for (const [issuer, value] of [
+    [ours, 'ours'],
+    [theirs, 'theirs'],
+  ] as const) {
+    const first = issuer.issue({ set: ['x', 'both'] })
+    issuer.issue({ after: first, set: ['x', value] })
+  }
+  const [old, fresh] = [0, 1].map(() => new History(new Membership(FLEET), 0, EMPTY_DIGEST)) as [History, History]
+  for (const batch of ours.batches) old.receive(batch)
+  for (const batch of theirs.batches) fresh.receive(batch)
+  const now = { member: life('b', 7), draftReason: 'test', adoptedJoin: null, trusted: { member: B, seq: 2 } }
+  const { drafts, conflicts } = belongingsOf({ life: now, history: old, drafts: [] }, fresh)
+  assert.deepEqual(drafts, [])
+  assert.deepEqual(
+    conflicts.map(({ loser, winner }) => [loser.value, winner.value]),
+    [['ours', 'theirs']],
+  )
+})
+
 test('a draft that has come back is not issued a second time', () => {
   const { fresh, own } = comingBack()
   const settle = (index: number): string => {
