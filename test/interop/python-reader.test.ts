@@ -54,6 +54,7 @@ describe('an independent reader in Python', { skip: SKIP, timeout: 60_000 }, () 
     const broker = await startMosquitto(MOSQUITTO_FLEET)
     t.after(() => broker.end())
     const frames = listen(t, broker.port)
+    await until(() => broker.log().includes('Sending SUBACK'), 'mosquitto_sub listens')
     const gateways = await openFleet(t, broker.port)
     const [first] = gateways
     first?.state.set('hall/lamp', true)
