@@ -17,7 +17,9 @@ import type { Admission, EnrolmentStanding } from '../sync/sponsor.ts'
 import { createSecretFile, readSecretFile } from './secret-file.ts'
 
 /** What a seed makes of a node: who it proves to be, and whom it takes in. */
-export type EnrolmentOptions = Required<Pick<ReplicaOptions, 'tier' | 'key' | 'prove' | 'judgeJoin' | 'verifyEpoch'>>
+export type EnrolmentOptions = Required<
+  Pick<ReplicaOptions, 'tier' | 'key' | 'signature' | 'prove' | 'judgeJoin' | 'verifyEpoch'>
+>
 
 /** @param secondsNow seconds since 1970 by the clock of this machine, which may be wrong */
 export function enrolmentOf(seed: Seed, key: SigningKey, secondsNow: () => number): EnrolmentOptions {
@@ -26,6 +28,7 @@ export function enrolmentOf(seed: Seed, key: SigningKey, secondsNow: () => numbe
   return {
     tier: enrolment?.token.terms.tier ?? fleet.founder.tier,
     key: key.publicKey,
+    signature: { sign: (bytes) => key.sign(bytes), verify: verifySignature },
     prove: (member: MemberId, tier: number) =>
       proveClaim({ fleet: fleet.id, member, tier, key: key.publicKey }, key, enrolment),
     judgeJoin: (request, standing) => judge.judge(request, standing),

@@ -7,6 +7,7 @@ import type { MemberId } from '../base/ids.ts'
 import { BATCH_BYTES_MAX, BATCH_DEFLATE_FROM_BYTES, OPERATIONS_PER_BATCH_MAX } from '../base/limits.ts'
 import { priorityOf, TIER_MAX } from '../state/priority.ts'
 import { digestBytes, invalid } from './codec-fields.ts'
+import { openSign1 } from './cose.ts'
 import { MemberTable, readMembers, writeMembers } from './member-table.ts'
 import type { Batch, SyncMessage } from './message.ts'
 import { readSyncMessage, writeSyncMessage } from './operation-codec.ts'
@@ -18,14 +19,24 @@ import { readSyncMessage, writeSyncMessage } from './operation-codec.ts'
 export function sealBatch(origin: MemberId, link: Digest, messages: readonly SyncMessage[]): Batch {
   const plain = writeBatch(origin, link, messages)
   const payload = plain.length < BATCH_DEFLATE_FROM_BYTES ? plain : shorter(plain, deflated(plain))
-  return { origin, link, digest: digestOf(payload), messages, payload, plainBytes: plain.length }
+  return { origin, link, digest: digestOf(payload), messages, payload, isSigned: false, plainBytes: plain.length }
 }
 
-/** Checks the whole batch before anything is returned. @throws FleetstepError `message-invalid` */
+/**
+ * Checks the whole batch before anything is returned, but not whose signature it carries.
+ * @throws FleetstepError `message-invalid`
+ */
 export function openBatch(payload: Uint8Array): Batch {
-  const reader = new CborReader(payload)
+  const isSigned = isSign1(payload)
+  const unsigned = isSigned ? openSign1(payload, 'batch').payload : payload
+  const reader = new CborReader(unsigned)
   const { origin, link, messages, plainBytes } = reader.isAtBytes ? readBatch(inflated(reader)) : readBatch(reader)
-  return { origin, link, digest: digestOf(payload), messages, payload, plainBytes }
+  return { origin, link, digest: digestOf(unsigned), messages, payload, isSigned, plainBytes }
+}
+
+/** An envelope is a list of four, a batch is one of five or a byte string. */
+function isSign1(payload: Uint8Array): boolean {
+  return payload[0] === 0x84
 }
 
 /** The messages go first, into a writer of their own, because they say which members the table holds. */
@@ -57,7 +68,7 @@ function writeBatch(origin: MemberId, link: Digest, messages: readonly SyncMessa
   return batchWriter.take()
 }
 
-function readBatch(reader: CborReader): Omit<Batch, 'digest' | 'payload'> {
+function readBatch(reader: CborReader): Omit<Batch, 'digest' | 'payload' | 'isSigned'> {
   const plainBytes = reader.left
   reader.list('batch', 5, 5)
   const table = readMembers(reader)

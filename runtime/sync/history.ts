@@ -68,6 +68,8 @@ export class History implements Holdings {
   readonly waitingList: WaitingList = new WaitingList()
   /** Digest over (operation id, outcome) of all that was folded, and the last ones by floor. */
   readonly floorDigests: Map<number, Digest> = new Map()
+  /** Why a batch is not from whom it says, or null: asked again of one whose key was not known when it came. */
+  problemOf: (batch: Batch) => string | null = () => null
   readonly #logs = new Map<MemberId, MemberLog>()
   #floorDigest: Digest = EMPTY_DIGEST
   #revision = 0
@@ -212,7 +214,8 @@ export class History implements Holdings {
   /** Judges anew all that waits: something that it waited for will never come. */
   reconsider(): Integration[] {
     const waiting = this.waitingList.clear().sort(byFirst)
-    return waiting.flatMap((batch) => this.receive(batch).integrations)
+    // A forged one waits for a join that is here now: it falls out, and the right one is asked for.
+    return waiting.flatMap((batch) => (this.problemOf(batch) === null ? this.receive(batch).integrations : []))
   }
 
   /** Moves the floor: what lies at or below it is settled and leaves the journal. */
@@ -311,7 +314,8 @@ export class History implements Holdings {
 
   /** Judges a released batch again; if something else is missing, it waits for that. */
   #isReadyOrWaits(batch: Batch, rejected: Rejection[]): boolean {
-    const verdict = judge(batch, this)
+    const reason = this.problemOf(batch)
+    const verdict: Verdict = reason === null ? judge(batch, this) : { kind: 'refused', reason }
     if (verdict.kind === 'wait') this.waitingList.add(batch, verdict.missing)
     else if (verdict.kind !== 'ready') rejected.push({ batch, verdict })
     return verdict.kind === 'ready'

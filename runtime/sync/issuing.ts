@@ -140,7 +140,8 @@ export class Issuing {
         issued: settlement.kind === 'issue' ? (messages.at(-1)?.current ?? null) : null,
       })
     }
-    const batch = messages.length === 0 ? null : sealBatch(self, history.log(self).held.digest, messages)
+    const batch =
+      messages.length === 0 ? null : this.#core.sign(sealBatch(self, history.log(self).held.digest, messages))
     if (batch !== null) {
       history.seal(batch)
       outbox.noteHandedOver(batch)

@@ -6,6 +6,7 @@ import { Newcomer } from './newcomer.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { historyFrom } from './recovery.ts'
+import type { Signatures } from './signatures.ts'
 import { decodeSnapshot } from './snapshot.ts'
 import { Fetch, isAcceptable } from './transfer.ts'
 
@@ -136,6 +137,8 @@ export class Joining {
     try {
       const fresh = historyFrom(options.genesis, decodeSnapshot(bytes))
       if (fresh.retirement.number < history.retirement.number) return 'it is of an older epoch'
+      const forged = forgedIn(fresh, this.#core.signatures)
+      if (forged !== null) return forged
       if (fresh.membership.get(self) === undefined || fresh.retirement.isRetired(self)) return 'we are no member in it'
       if (offer.purpose === 'welcome' && fresh.log(self).held.seq > 0) {
         this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
@@ -150,6 +153,18 @@ export class Joining {
       throw error
     }
   }
+}
+
+/** Whoever gives us a snapshot answers for what is settled in it; what is not settled is signed by its members. */
+function forgedIn(fresh: History, signatures: Signatures): string | null {
+  for (const { member, batches } of fresh.logs()) {
+    const key = fresh.membership.get(member)?.key ?? new Uint8Array()
+    for (const batch of batches) {
+      const problem = signatures.verify(batch, key)
+      if (problem !== null) return problem
+    }
+  }
+  return null
 }
 
 /** True if `ours` lacks operations that `theirs` has settled, and so cannot pass on one by one. */

@@ -25,10 +25,12 @@ export interface Batch {
   readonly origin: MemberId
   /** Chain digest of all that the origin issued before. */
   readonly link: Digest
-  /** Chain digest of all that the origin issued up to here: the digest of `payload`, which holds `link`. */
+  /** Chain digest of all that the origin issued up to here: of the batch without its signature, which holds `link`. */
   readonly digest: Digest
   readonly messages: readonly SyncMessage[]
+  /** As its origin made it, with the signature if there is one: so it is stored and passed on. */
   readonly payload: Uint8Array
+  readonly isSigned: boolean
   /** Bytes that its messages are worth in memory: of the batch before it was deflated. */
   readonly plainBytes: number
 }

@@ -46,11 +46,11 @@ export class Outbox {
   }
 
   /** Makes chained batches of all that waits. */
-  seal(member: MemberId, link: Digest): Batch[] {
+  seal(member: MemberId, link: Digest, sign: (batch: Batch) => Batch = unsigned): Batch[] {
     const batches: Batch[] = []
     let before = link
     for (const messages of this.#portions()) {
-      const batch = sealBatch(member, before, messages)
+      const batch = sign(sealBatch(member, before, messages))
       batches.push(batch)
       before = batch.digest
     }
@@ -84,4 +84,9 @@ export class Outbox {
     }
     if (portion.length > 0) yield portion
   }
+}
+
+/** As in a fleet without keys. */
+function unsigned(batch: Batch): Batch {
+  return batch
 }

@@ -20,6 +20,11 @@ export class Receiving {
 
   batch(batch: Batch, link: string, now: Monotonic): readonly Output[] {
     const core = this.#core
+    const problem = core.problemOfSignature(batch)
+    if (problem !== null) {
+      core.dropped.add(problem)
+      return []
+    }
     const unknown = this.#unknownOwnSeq(batch)
     if (unknown !== null) {
       core.noteSetBack(`the fleet holds operation ${unknown} of this node, which this node does not know`)

@@ -1,6 +1,6 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
-import { unreachable } from '../base/errors.ts'
+import { assert, unreachable } from '../base/errors.ts'
 import { type MemberId, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
 import { JOURNAL_OPERATIONS_WARNING } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
@@ -28,6 +28,7 @@ import { RecordWriter } from './record-writer.ts'
 import type { Recovery } from './recovery.ts'
 import type { ReplicaOptions } from './replica.ts'
 import { conflictsOfRemoved } from './settlement.ts'
+import { Signatures } from './signatures.ts'
 import type { Snapshot } from './snapshot.ts'
 import { type VersionEntry, vectorDigest, vectorDigestAfter, withEntry } from './version-vector.ts'
 
@@ -44,6 +45,7 @@ export class ReplicaCore {
   readonly alarms: Alarms = new Alarms()
   readonly writer: RecordWriter
   readonly antiEntropy: AntiEntropy
+  readonly signatures: Signatures
   life: Life
   history: History
   floor: FloorKeeper
@@ -63,6 +65,10 @@ export class ReplicaCore {
     this.start = recovery.start + 1
     this.life = recovery.life
     this.history = recovery.history
+    const { signature } = options
+    assert((signature === undefined) === (options.genesis.operator === undefined), 'a fleet is signed if it has keys')
+    this.signatures = new Signatures(this.fleet, signature ?? null)
+    this.watchSignatures()
     this.lastAtStart = { member: this.self, seq: this.history.log(this.self).held.seq }
     this.floor = new FloorKeeper(this.history, this.peers)
     const { floor, floorDigest } = this.history
@@ -252,9 +258,25 @@ export class ReplicaCore {
     }
   }
 
+  /** A batch of our own, as it is stored and sent. */
+  sign(batch: Batch): Batch {
+    return this.signatures.sign(batch)
+  }
+
+  /** Why a batch is not from whom it says, or null. */
+  problemOfSignature(batch: Batch): string | null {
+    const key = this.options.key ?? new Uint8Array()
+    return this.signatures.problemOf(batch, this.history, { member: this.self, key })
+  }
+
+  /** What waited for the join of its member is looked at when that is here; from the own disk everything is trusted. */
+  watchSignatures(): void {
+    this.history.problemOf = (batch) => this.problemOfSignature(batch)
+  }
+
   /** Makes batches of our operations and hands them to the store; they are sent when they are on the disk. */
   seal(): Output[] {
-    const batches = this.outbox.seal(this.self, this.history.log(this.self).held.digest)
+    const batches = this.outbox.seal(this.self, this.history.log(this.self).held.digest, (batch) => this.sign(batch))
     const outputs: Output[] = []
     for (const batch of batches) {
       this.history.seal(batch)

@@ -26,6 +26,7 @@ import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
 import { isVectorOfItsDigest } from './peers.ts'
 import { ReplicaCore } from './replica-core.ts'
 import { Retiring } from './retiring.ts'
+import type { SignatureScheme } from './signatures.ts'
 import type { Admission, EnrolmentStanding } from './sponsor.ts'
 import { Sponsoring } from './sponsoring.ts'
 import type { FloorMark } from './stored-floor.ts'
@@ -49,6 +50,8 @@ export interface ReplicaOptions {
   readonly readFrame?: (bytes: Uint8Array) => Message
   /** Whether the operator's key made `signature` over `payload`. Without it no epoch is taken in. */
   readonly verifyEpoch?: (payload: Uint8Array, signature: Uint8Array) => boolean
+  /** How batches are signed and verified; exactly in a fleet whose genesis has keys. */
+  readonly signature?: SignatureScheme
   /** Whether this draft is to be taken in, by its proof and what the fleet holds. Without it every draft may join. */
   readonly judgeJoin?: (request: JoinRequest, standing: EnrolmentStanding) => Admission
 }
@@ -365,6 +368,7 @@ export class Replica {
     const own = core.history.log(core.self).stored
     core.begin(life)
     core.history = history
+    core.watchSignatures()
     core.floor = new FloorKeeper(history, core.peers)
     core.hasHeard = true
     markAllStored(history, history.log(own.member).held.seq > own.seq ? own : null)

@@ -9,7 +9,7 @@ import type { Announcement, Batch, Message } from '../../runtime/sync/message.ts
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import type { Recovered } from '../../runtime/sync/recovery.ts'
-import { Replica } from '../../runtime/sync/replica.ts'
+import { Replica, type ReplicaOptions } from '../../runtime/sync/replica.ts'
 import { joinPieces } from '../../runtime/sync/snapshot.ts'
 
 /** Stands for the signature of the operator. */
@@ -33,18 +33,20 @@ export class DrivenReplica {
   /**
    * @param which index of the founder that it is, or the node of a draft
    * @param snapshotJournalBytes journal bytes after which it cuts a snapshot, if not the usual ones
+   * @param keys in a fleet with keys
    */
   constructor(
     genesis: Genesis,
     which: number | NodeId,
     recovered: Recovered = NOTHING_STORED,
     snapshotJournalBytes?: number,
+    keys: Pick<ReplicaOptions, 'key' | 'signature'> = {},
   ) {
     const self = typeof which === 'number' ? founder(genesis, which) : memberIdOf(which, 0)
     const random = seededRandom(typeof which === 'number' ? which + 1 : 99)
     const often = snapshotJournalBytes === undefined ? {} : { snapshotJournalBytes }
     const verifyEpoch = (_: Uint8Array, signature: Uint8Array): boolean => equalBytes(signature, SIGNED)
-    this.replica = new Replica({ self, genesis, random, recovered, verifyEpoch, ...often })
+    this.replica = new Replica({ self, genesis, random, recovered, verifyEpoch, ...often, ...keys })
     this.lastStored = recovered.last
     this.#keep(this.replica.tick(this.now))
     this.give({ kind: 'link-up', link: 'air' })

@@ -1,0 +1,90 @@
+import { encodeCbor } from '../base/cbor.ts'
+import type { Digest } from '../base/digest.ts'
+import { type MemberId, memberIdToBytes } from '../base/ids.ts'
+import { openBatch } from './batch-codec.ts'
+import { digestBytes } from './codec-fields.ts'
+import { encodeSign1, openSign1, sign1Structure } from './cose.ts'
+import type { History } from './history.ts'
+import { type Batch, firstOf, lastOf } from './message.ts'
+
+/** How a fleet with keys signs and verifies; both are pure here, and come from the gateway. */
+export interface SignatureScheme {
+  /** By this node's own key. @returns 64 bytes */
+  readonly sign: (bytes: Uint8Array) => Uint8Array
+  readonly verify: (key: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
+}
+
+/**
+ * Signatures of origin: each batch of a fleet with keys is a COSE_Sign1 of its member. Fleet, member id and seqs are bound by
+ * external_aad, so that no batch is played into another fleet, or as another member's. In a fleet without keys nothing is signed.
+ */
+export class Signatures {
+  readonly #fleet: Digest
+  readonly #scheme: SignatureScheme | null
+  /** Batches whose signature was verified, or that we have signed: nothing is verified twice. */
+  readonly #verified = new WeakSet<Batch>()
+
+  /** @param scheme null in a fleet without keys */
+  constructor(fleet: Digest, scheme: SignatureScheme | null) {
+    this.#fleet = fleet
+    this.#scheme = scheme
+  }
+
+  /** A batch of our own as it is stored and sent. */
+  sign(batch: Batch): Batch {
+    if (this.#scheme === null) return batch
+    const signature = this.#scheme.sign(sign1Structure(batch.payload, this.#boundBy(batch)))
+    const signed = openBatch(encodeSign1({ payload: batch.payload, signature }))
+    this.#verified.add(signed)
+    return signed
+  }
+
+  /**
+   * Why a batch is not from whom it says, in one line, or null. The signature of somebody whose key is not known is looked at
+   * when his join is held; what is held or waits already is not looked at again.
+   * @param ownKey of this node, which knows itself also as a draft
+   */
+  problemOf(
+    batch: Batch,
+    history: History,
+    self: { readonly member: MemberId; readonly key: Uint8Array },
+  ): string | null {
+    if (this.#scheme === null) return batch.isSigned ? 'batch is signed in a fleet without keys' : null
+    if (!batch.isSigned) return 'batch is not signed'
+    if (this.#verified.has(batch) || isKnown(batch, history)) return null
+    const key = batch.origin === self.member ? self.key : keyOf(batch.origin, history)
+    if (key !== null) return this.verify(batch, key)
+    return history.retirement.isRetired(batch.origin) ? 'batch of a retired node whose key is not known' : null
+  }
+
+  /** Without what is known of it. @returns the problem, or null */
+  verify(batch: Batch, key: Uint8Array): string | null {
+    if (this.#scheme === null || this.#verified.has(batch)) return null
+    if (!batch.isSigned) return 'batch is not signed'
+    const { payload, signature } = openSign1(batch.payload, 'batch')
+    if (!this.#scheme.verify(key, sign1Structure(payload, this.#boundBy(batch)), signature))
+      return 'batch is not signed by its member'
+    this.#verified.add(batch)
+    return null
+  }
+
+  #boundBy(batch: Batch): Uint8Array {
+    const [first, last] = [firstOf(batch).current.id.seq, lastOf(batch).current.id.seq]
+    return encodeCbor([digestBytes(this.#fleet), memberIdToBytes(batch.origin), first, last])
+  }
+}
+
+/** Of a member, or of one whose join was cut: the join is held as evidence then. */
+function keyOf(member: MemberId, { membership, retirement }: History): Uint8Array | null {
+  const known = membership.get(member)
+  if (known !== undefined) return known.key
+  const joins = retirement.evidence.get(member)?.messages.flatMap(({ current }) => current.join ?? [])
+  return joins?.find((join) => join.member === member)?.key ?? null
+}
+
+/** By its digest, which is that of all that its member has issued up to it. */
+function isKnown(batch: Batch, history: History): boolean {
+  const log = history.log(batch.origin)
+  const { seq } = lastOf(batch).current.id
+  return (seq <= log.held.seq && log.digestAt(seq) === batch.digest) || history.waitingList.has(batch)
+}
