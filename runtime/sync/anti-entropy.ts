@@ -35,6 +35,8 @@ export interface AntiEntropyOptions {
   readonly random: Random
   /** What is on the disk now, or null while nothing may be announced. */
   readonly statement: () => OwnStatement | null
+  /** As it is sent. */
+  readonly sign: (announcement: Announcement) => Announcement
   readonly ownVector: () => OwnVector
   /** Whether operations of our own may be sent yet (PROTOCOL section 5, hear before you speak). */
   readonly maySpeak: () => boolean
@@ -251,7 +253,8 @@ export class AntiEntropy {
       2 * this.#intervalMs,
       (ANNOUNCE_INTERVAL_MAX_MS / ANNOUNCE_INTERVAL_MIN_MS) * this.#intervalMinMs(),
     )
-    return [this.#send({ kind: 'announcement', announcement }, { channel: 'announcements', links: 'all' })]
+    const signed = this.#options.sign(announcement)
+    return [this.#send({ kind: 'announcement', announcement: signed }, { channel: 'announcements', links: 'all' })]
   }
 
   #statementOf(statement: OwnStatement): Announcement {

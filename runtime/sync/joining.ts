@@ -137,8 +137,9 @@ export class Joining {
     try {
       const fresh = historyFrom(options.genesis, decodeSnapshot(bytes))
       if (fresh.retirement.number < history.retirement.number) return 'it is of an older epoch'
-      const forged = forgedIn(fresh, this.#core.signatures)
-      if (forged !== null) return forged
+      const { signatures } = this.#core
+      const forged = signatures.problemOfOffer(offer, fresh) ?? forgedIn(fresh, signatures)
+      if (forged !== null) return forged === 'unknown' ? 'whoever offered it is no member in it' : forged
       if (fresh.membership.get(self) === undefined || fresh.retirement.isRetired(self)) return 'we are no member in it'
       if (offer.purpose === 'welcome' && fresh.log(self).held.seq > 0) {
         this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')

@@ -7,6 +7,7 @@ import { memberIdToBytes } from '../base/ids.ts'
 import { EPOCH_RETIRED_MAX, FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBERS_MAX } from '../base/limits.ts'
 import { openBatch } from './batch-codec.ts'
 import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import { openSign1 } from './cose.ts'
 import { decodeEpoch, encodeEpoch } from './epoch.ts'
 import {
   decodeChunk,
@@ -20,7 +21,7 @@ import {
   encodeOffer,
   encodeRefusal,
 } from './join-codec.ts'
-import type { Announcement, Gap, Message, Request } from './message.ts'
+import type { Announcement, Gap, Message, Offer, Request } from './message.ts'
 import type { VersionEntry } from './version-vector.ts'
 
 const PROTOCOL_VERSION = 1
@@ -44,6 +45,12 @@ export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
   if (message.kind === 'batch') {
     frameWriter.uint(KIND_BATCH)
     frameWriter.bytes(message.batch.payload)
+  } else if (message.kind === 'announcement' && message.announcement.sealed !== undefined) {
+    frameWriter.uint(KIND_ANNOUNCEMENT)
+    frameWriter.raw(message.announcement.sealed)
+  } else if (message.kind === 'offer' && message.offer.sealed !== undefined) {
+    frameWriter.uint(KIND_OFFER)
+    frameWriter.raw(message.offer.sealed)
   } else {
     const [kind, body] = kindAndBody(message)
     frameWriter.uint(kind)
@@ -65,6 +72,9 @@ export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
   if (reader.hex('fleet', EMPTY_DIGEST.length / 2) !== fleet)
     throw invalid('fleet', 'is another one, or this one with other founders')
   const kind = reader.uint('kind')
+  if (kind === KIND_ANNOUNCEMENT)
+    return { kind: 'announcement', announcement: openSealed(reader.rest(), 'announcement', decodeAnnouncement) }
+  if (kind === KIND_OFFER) return { kind: 'offer', offer: openSealed(reader.rest(), 'offer', decodeOffer) }
   if (kind !== KIND_BATCH) return decodeBody(kind, decodeCbor(reader.rest(), FRAME_DEPTH_MAX - 1))
   const payload = reader.bytes('batch', 1, FRAME_BYTES_MAX)
   reader.end('batch')
@@ -73,8 +83,6 @@ export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
 
 function decodeBody(kind: number, body: CborData): Message {
   switch (kind) {
-    case KIND_ANNOUNCEMENT:
-      return { kind: 'announcement', announcement: decodeAnnouncement(body) }
     case KIND_REQUEST:
       return { kind: 'request', request: decodeRequest(body) }
     case KIND_EPOCH:
@@ -83,8 +91,6 @@ function decodeBody(kind: number, body: CborData): Message {
       return { kind: 'join-request', request: decodeJoinRequest(body) }
     case KIND_REFUSAL:
       return { kind: 'refusal', refusal: decodeRefusal(body) }
-    case KIND_OFFER:
-      return { kind: 'offer', offer: decodeOffer(body) }
     case KIND_CHUNK_REQUEST:
       return { kind: 'chunk-request', request: decodeChunkRequest(body) }
     case KIND_CHUNK:
@@ -123,6 +129,28 @@ function kindAndBody(message: Exclude<Message, { readonly kind: 'batch' }>): rea
     default:
       return unreachable(message)
   }
+}
+
+/** What is signed of an announcement. */
+export function announcementPayload(announcement: Announcement): Uint8Array {
+  return encodeCbor(encodeAnnouncement(announcement))
+}
+
+/** The same of an offer. */
+export function offerPayload(offer: Offer): Uint8Array {
+  return encodeCbor(encodeOffer(offer))
+}
+
+/** An envelope is a list of four, what is bare a longer one. */
+function openSealed<T extends object>(
+  body: Uint8Array,
+  field: string,
+  decode: (data: CborData) => T,
+): T & { readonly sealed?: Uint8Array } {
+  const sealed = body[0] === 0x84 ? new Uint8Array(body) : null
+  const payload = sealed === null ? body : openSign1(sealed, field).payload
+  const content = decode(decodeCbor(payload, FRAME_DEPTH_MAX - 1))
+  return sealed === null ? content : { ...content, sealed }
 }
 
 function encodeAnnouncement(announcement: Announcement): CborData {

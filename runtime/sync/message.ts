@@ -61,6 +61,8 @@ export interface Announcement {
   readonly vectorDigest: Digest
   /** The version vector, or null where the digest is expected to suffice. */
   readonly vector: readonly VersionEntry[] | null
+  /** All of it as its member has signed it, in a fleet with keys: so it is passed on. */
+  readonly sealed?: Uint8Array
 }
 
 /** Asks for exactly what is missing. */
@@ -105,6 +107,8 @@ export interface Offer {
   readonly digest: Digest
   /** Bytes. */
   readonly size: number
+  /** All of it as its sender has signed it, in a fleet with keys. */
+  readonly sealed?: Uint8Array
 }
 
 export interface ChunkRequest {

@@ -1,5 +1,6 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
+import { equalBytes } from '../base/bytes.ts'
 import { assert, unreachable } from '../base/errors.ts'
 import { type MemberId, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
 import { JOURNAL_OPERATIONS_WARNING } from '../base/limits.ts'
@@ -28,7 +29,7 @@ import { RecordWriter } from './record-writer.ts'
 import type { Recovery } from './recovery.ts'
 import type { ReplicaOptions } from './replica.ts'
 import { conflictsOfRemoved } from './settlement.ts'
-import { Signatures } from './signatures.ts'
+import { type Self, Signatures } from './signatures.ts'
 import type { Snapshot } from './snapshot.ts'
 import { type VersionEntry, vectorDigest, vectorDigestAfter, withEntry } from './version-vector.ts'
 
@@ -80,6 +81,7 @@ export class ReplicaCore {
       random: options.random,
       statement: () =>
         this.isDraft || this.reasonToBeDraft() !== null ? null : ownStatement(this, this.#firstUnstored()),
+      sign: (announcement: Announcement) => this.signatures.signAnnouncement(announcement),
       ownVector: () => this.storedVector(),
       maySpeak: () => this.maySpeak(),
     }
@@ -265,8 +267,20 @@ export class ReplicaCore {
 
   /** Why a batch is not from whom it says, or null. */
   problemOfSignature(batch: Batch): string | null {
-    const key = this.options.key ?? new Uint8Array()
-    return this.signatures.problemOf(batch, this.history, { member: this.self, key })
+    return this.signatures.problemOf(batch, this.history, this.#ownKey())
+  }
+
+  /** The same of an announcement; `unknown` while the key of its member is not known. */
+  problemOfAnnouncement(announcement: Announcement): string | null {
+    const { member, sealed } = announcement
+    const known = this.peers.get(member)?.announcement.sealed
+    // A node with several links hears each several times.
+    if (known !== undefined && sealed !== undefined && equalBytes(known, sealed)) return null
+    return this.signatures.problemOfAnnouncement(announcement, this.history, this.#ownKey())
+  }
+
+  #ownKey(): Self {
+    return { member: this.self, key: this.options.key ?? new Uint8Array() }
   }
 
   /** What waited for the join of its member is looked at when that is here; from the own disk everything is trusted. */

@@ -18,7 +18,7 @@ import { Issuing } from './issuing.ts'
 import { type Fetched, Joining } from './joining.ts'
 import { newLife } from './life.ts'
 import type { Genesis } from './membership.ts'
-import type { JoinRequest, Message } from './message.ts'
+import type { JoinRequest, Message, Offer } from './message.ts'
 import { decodeFrame, dropReason } from './message-codec.ts'
 import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
@@ -283,8 +283,7 @@ export class Replica {
         this.#joining.noteRefusal(message.refusal)
         return NO_OUTPUTS
       case 'offer':
-        this.#sponsoring.noteOffer(message.offer)
-        this.#joining.noteOffer(message.offer, link, now)
+        this.#receiveOffer(message.offer, link, now)
         return NO_OUTPUTS
       case 'chunk-request':
         return this.#sponsoring.answerChunk(message.request, link)
@@ -295,12 +294,32 @@ export class Replica {
     }
   }
 
+  /** A draft does not know its sponsor's key yet, unless that is the founder; a member knows whoever may help it. */
+  #receiveOffer(offer: Offer, link: string, now: Monotonic): void {
+    const problem = this.#core.signatures.problemOfOffer(offer, this.#core.history)
+    if (problem === null || (problem === 'unknown' && this.#core.isDraft)) {
+      this.#sponsoring.noteOffer(offer)
+      this.#joining.noteOffer(offer, link, now)
+    } else this.#core.dropped.add(problem === 'unknown' ? 'offer of a node that is no member' : problem)
+  }
+
   #receiveAnnouncement(
     { announcement }: Message & { readonly kind: 'announcement' },
     frame: Uint8Array,
     link: string,
     now: Monotonic,
   ): Output[] {
+    const problem = this.#core.problemOfAnnouncement(announcement)
+    if (problem === 'unknown') {
+      // Nothing that it states counts before its key is known, but if it lacks an epoch, that is passed on.
+      this.#retiring.noteKnown(announcement.newestEpoch, now)
+      this.#core.dropped.add('announcement of a node that is no member')
+      return []
+    }
+    if (problem !== null) {
+      this.#core.dropped.add(problem)
+      return []
+    }
     if (announcement.member === this.self) {
       this.#core.compareWithDouble(announcement)
       return []

@@ -5,13 +5,22 @@ import { openBatch } from './batch-codec.ts'
 import { digestBytes } from './codec-fields.ts'
 import { encodeSign1, openSign1, sign1Structure } from './cose.ts'
 import type { History } from './history.ts'
-import { type Batch, firstOf, lastOf } from './message.ts'
+import { type Announcement, type Batch, firstOf, lastOf, type Offer } from './message.ts'
+import { announcementPayload, offerPayload } from './message-codec.ts'
 
 /** How a fleet with keys signs and verifies; both are pure here, and come from the gateway. */
 export interface SignatureScheme {
   /** By this node's own key. @returns 64 bytes */
   readonly sign: (bytes: Uint8Array) => Uint8Array
   readonly verify: (key: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
+}
+
+type SealedKind = 'announcement' | 'offer'
+
+/** This node, which knows its own key also as a draft. */
+export interface Self {
+  readonly member: MemberId
+  readonly key: Uint8Array
 }
 
 /**
@@ -42,13 +51,8 @@ export class Signatures {
   /**
    * Why a batch is not from whom it says, in one line, or null. The signature of somebody whose key is not known is looked at
    * when his join is held; what is held or waits already is not looked at again.
-   * @param ownKey of this node, which knows itself also as a draft
    */
-  problemOf(
-    batch: Batch,
-    history: History,
-    self: { readonly member: MemberId; readonly key: Uint8Array },
-  ): string | null {
+  problemOf(batch: Batch, history: History, self: Self): string | null {
     if (this.#scheme === null) return batch.isSigned ? 'batch is signed in a fleet without keys' : null
     if (!batch.isSigned) return 'batch is not signed'
     if (this.#verified.has(batch) || isKnown(batch, history)) return null
@@ -66,6 +70,46 @@ export class Signatures {
       return 'batch is not signed by its member'
     this.#verified.add(batch)
     return null
+  }
+
+  /** An announcement of our own as it is sent. */
+  signAnnouncement(announcement: Announcement): Announcement {
+    if (this.#scheme === null) return announcement
+    return { ...announcement, sealed: this.#seal(announcementPayload(announcement), 'announcement', this.#scheme) }
+  }
+
+  /** An offer of our own as it is sent. */
+  signOffer(offer: Offer): Offer {
+    return this.#scheme === null ? offer : { ...offer, sealed: this.#seal(offerPayload(offer), 'offer', this.#scheme) }
+  }
+
+  /** Why an announcement is not from whom it says, in one line; `unknown` while the key of its member is not known; or null. */
+  problemOfAnnouncement({ member, sealed }: Announcement, history: History, self: Self): string | null {
+    const key = member === self.member ? self.key : keyOf(member, history)
+    return this.#problemOfSealed(sealed, key, 'announcement')
+  }
+
+  /** The same of an offer. A draft knows few keys: whom it does not know may offer it a welcome. */
+  problemOfOffer({ from, sealed }: Offer, history: History): string | null {
+    return this.#problemOfSealed(sealed, keyOf(from, history), 'offer')
+  }
+
+  #problemOfSealed(sealed: Uint8Array | undefined, key: Uint8Array | null, what: SealedKind): string | null {
+    if (this.#scheme === null) return sealed === undefined ? null : `${what} is signed in a fleet without keys`
+    if (sealed === undefined) return `${what} is not signed`
+    if (key === null) return 'unknown'
+    const { payload, signature } = openSign1(sealed, what)
+    const isGood = this.#scheme.verify(key, sign1Structure(payload, this.#boundTo(what)), signature)
+    return isGood ? null : `${what} is not signed by its member`
+  }
+
+  #seal(payload: Uint8Array, what: SealedKind, scheme: SignatureScheme): Uint8Array {
+    return encodeSign1({ payload, signature: scheme.sign(sign1Structure(payload, this.#boundTo(what))) })
+  }
+
+  /** Who says it stands in the payload. */
+  #boundTo(what: SealedKind): Uint8Array {
+    return encodeCbor([digestBytes(this.#fleet), what])
   }
 
   #boundBy(batch: Batch): Uint8Array {

@@ -152,7 +152,7 @@ export class Sponsoring {
   #offer(to: MemberId, purpose: Offer['purpose'], link: string): Output {
     const bytes = encodeSnapshot(this.#core.snapshot(null))
     const offer: Offer = { to, from: this.#core.self, purpose, digest: this.#source.offer(bytes), size: bytes.length }
-    return this.#core.send({ kind: 'offer', offer }, 'requests', { only: link })
+    return this.#core.send({ kind: 'offer', offer: this.#core.signatures.signOffer(offer) }, 'requests', { only: link })
   }
 }
 

@@ -4,15 +4,16 @@ import { test } from 'node:test'
 import { decode, encode } from 'cborg'
 import { fromHex, toHex } from '../../runtime/base/bytes.ts'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
-import { memberIdOf, memberIdToBytes, nodeOf, type NodeId } from '../../runtime/base/ids.ts'
+import { type MemberId, memberIdOf, memberIdToBytes, nodeOf, type NodeId } from '../../runtime/base/ids.ts'
 import { createSigningKey, type SigningKey, verifySignature } from '../../runtime/device/identity/keys.ts'
 import { openBatch, sealBatch } from '../../runtime/sync/batch-codec.ts'
 import { encodeSign1, openSign1, SIGN1_BYTES, sign1Structure } from '../../runtime/sync/cose.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
-import type { Batch } from '../../runtime/sync/message.ts'
+import type { Announcement, Batch, Offer } from '../../runtime/sync/message.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import type { Recovered } from '../../runtime/sync/recovery.ts'
 import { Signatures } from '../../runtime/sync/signatures.ts'
+import { vectorDigest } from '../../runtime/sync/version-vector.ts'
 import { DrivenReplica } from '../support/driven-replica.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { genesisOf, set, stateOf } from '../support/replica-network.ts'
@@ -151,6 +152,100 @@ test('a fleet without keys signs nothing, and takes nothing that is signed', () 
   assert.throws(() => new DrivenReplica(FLEET, 0), /a fleet is signed if it has keys/)
 })
 
+test('an announcement is signed, heard, verified once, and passed on byte for byte', () => {
+  const verifications: number[] = []
+  const a = founder(0, verifications)
+  a.give({ kind: 'link-up', link: 'line' })
+  const { announcement } = announced(founder(1))
+  const frame = encodeFrame(a.replica.fleet, { kind: 'announcement', announcement })
+  const outputs = [...a.giveFrame(frame), ...a.giveFrame(frame)]
+  assert.equal(a.inspect().members.find(({ member }) => member === B)?.heardAgoMs, 0)
+  assert.equal(verifications.length, 1)
+  const relayed = outputs.filter((output) => output.kind === 'send' && toHex(output.frame) === toHex(frame))
+  assert.equal(relayed.length, 1)
+  const [head, , payload, signed] = decode(announcement.sealed!) as [Uint8Array, object, Uint8Array, Uint8Array]
+  const structure = encode(['Signature1', head, encode([fromHex(a.replica.fleet), 'announcement']), payload])
+  assert.ok(verifySignature(KEY_B.publicKey, structure, signed))
+})
+
+const { announcement: heard } = announced(founder(1))
+const { sealed: _sealed, ...bare } = heard
+const a0 = founder(0).replica.fleet
+/** It would make a draft of a node that believed it: others know more of it than itself. */
+const lie = { ...bare, number: 99, vector: [{ member: A!, seq: 9, digest: EMPTY_DIGEST }] }
+const lies = { ...lie, vectorDigest: vectorDigest(new Map(lie.vector.map((entry) => [entry.member, entry]))) }
+const announcements: readonly (readonly [what: string, announcement: Announcement, reason: string])[] = [
+  ['that nobody has signed', lies, 'announcement is not signed'],
+  [
+    'of a forged origin',
+    new Signatures(a0, schemeOf(THIEF)).signAnnouncement(lies),
+    'announcement is not signed by its member',
+  ],
+  [
+    'that was signed for another fleet',
+    new Signatures(EMPTY_DIGEST, schemeOf(KEY_B)).signAnnouncement(lies),
+    'announcement is not signed by its member',
+  ],
+  [
+    'in the name of the node itself',
+    new Signatures(a0, schemeOf(KEY_B)).signAnnouncement({ ...lies, member: A!, start: 9, ownSeq: 9 }),
+    'announcement is not signed by its member',
+  ],
+  [
+    'of a node that is no member',
+    new Signatures(a0, schemeOf(THIEF)).signAnnouncement({ ...lies, member: memberIdOf(nodeOf(B!), 7) }),
+    'announcement of a node that is no member',
+  ],
+]
+for (const [what, announcement, reason] of announcements) {
+  test(`an announcement ${what} changes nothing`, () => {
+    const a = founder(0)
+    a.giveMessage({ kind: 'announcement', announcement })
+    const { status, dropped, members } = a.inspect()
+    assert.deepEqual([status, dropped], ['member', { [reason]: 1 }])
+    assert.ok(members.every(({ heardAgoMs }) => heardAgoMs === null))
+  })
+}
+
+test('the same lie of a member itself is believed: it is signed', () => {
+  const a = founder(0)
+  const announcement = new Signatures(a0, schemeOf(KEY_B)).signAnnouncement(lies)
+  a.giveMessage({ kind: 'announcement', announcement })
+  assert.equal(a.inspect().status, 'draft')
+})
+
+const signedBy = (key: SigningKey, offer: Offer): Offer => new Signatures(a0, schemeOf(key)).signOffer(offer)
+const N = '0f00000000000001' as NodeId
+const offers: readonly (readonly [
+  what: string,
+  from: MemberId,
+  sign: (offer: Offer) => Offer,
+  reason: string | null,
+])[] = [
+  ['of the founder', B!, (offer) => signedBy(KEY_B, offer), null],
+  ['of a sponsor whose key it cannot know yet', memberIdOf(N, 3), (offer) => signedBy(THIEF, offer), null],
+  ['that nobody has signed', B!, (offer) => offer, 'offer is not signed'],
+  ['of a forged founder', B!, (offer) => signedBy(THIEF, offer), 'offer is not signed by its member'],
+]
+for (const [what, from, sign, reason] of offers) {
+  test(`a draft ${reason === null ? 'fetches' : 'does not fetch'} a welcome ${what}`, () => {
+    const key = createSigningKey()
+    const keys = { key: key.publicKey, signature: schemeOf(key) }
+    const n = new DrivenReplica(FLEET, N, undefined, undefined, keys)
+    const offer = { to: n.replica.self, from, purpose: 'welcome', digest: EMPTY_DIGEST, size: 9 } as const
+    const outputs = n.giveMessage({ kind: 'offer', offer: sign(offer) })
+    const asked = n.messagesIn(outputs).filter(({ kind }) => kind === 'chunk-request').length
+    assert.deepEqual([asked, n.inspect().dropped], reason === null ? [1, {}] : [0, { [reason]: 1 }])
+  })
+}
+
+test('a member takes no snapshot of a node that is none', () => {
+  const a = founder(0)
+  const offer = { to: A!, from: memberIdOf(N, 3), purpose: 'catch-up', digest: EMPTY_DIGEST, size: 9 } as const
+  a.giveMessage({ kind: 'offer', offer: signedBy(THIEF, offer) })
+  assert.deepEqual(a.inspect().dropped, { 'offer of a node that is no member': 1 })
+})
+
 test('an envelope has one form', () => {
   const parts = [fromHex('a10127'), {}, content, signature] as const
   assert.deepEqual(openSign1(encode(parts), 'batch'), { payload: content, signature })
@@ -181,6 +276,14 @@ function founder(index: number, verifications: number[] = [], recovered?: Recove
 
 function schemeOf(key: SigningKey) {
   return { sign: (bytes: Uint8Array) => key.sign(bytes), verify: verifySignature }
+}
+
+/** Its first announcement. */
+function announced(replica: DrivenReplica): { readonly announcement: Announcement } {
+  replica.store()
+  const announcement = replica.announcementsIn([...replica.outputs, ...replica.wait(5000)])[0]
+  assert.ok(announcement !== undefined)
+  return { announcement }
 }
 
 /** What it sends after its first operation. */
