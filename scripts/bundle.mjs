@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { fail, inProject, projectRoot } from './project.mjs'
 
 /**
@@ -33,7 +33,7 @@ export async function bundle({ name, files }) {
     sourcesContent: false,
     keepNames: true,
     logLevel: 'error',
-    plugins: [ownAddresses],
+    plugins: [ownAddresses, bundledPackages],
   })
   await bundled.catch(() => fail(`${name} could not be bundled: the first error is above.`))
   return outfile
@@ -47,6 +47,19 @@ export async function bundleAndImport(/** @type {{ name: string, file: string }}
 
 function quote(/** @type {string | undefined} */ file) {
   return JSON.stringify(`./${file}`)
+}
+
+/**
+ * A package whose modules import each other without the ending of the file, which node refuses and a bundler does not.
+ * @type {import('esbuild').Plugin}
+ */
+const bundledPackages = {
+  name: 'bundled-packages',
+  setup(build) {
+    build.onResolve({ filter: /^@ldclabs\/cose-ts\// }, ({ path }) => ({
+      path: fileURLToPath(import.meta.resolve(path)),
+    }))
+  },
 }
 
 /** @type {import('esbuild').Plugin} */
