@@ -14,6 +14,13 @@ const systemTools = [
     debianPackage: 'python3-cbor2',
     purpose: 'frames read by another decoder',
   },
+  {
+    file: '/usr/lib/python3/dist-packages/cryptography',
+    command: 'python3',
+    word: 'python3-cryptography',
+    debianPackage: 'python3-cryptography',
+    purpose: 'signatures verified by another library',
+  },
   { command: 'mosquitto_sub', debianPackage: 'mosquitto-clients', purpose: 'what other tools see' },
   { command: 'ip', word: 'networkNamespace', debianPackage: 'iproute2', purpose: 'gateways that find each other' },
 ]

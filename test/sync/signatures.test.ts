@@ -22,7 +22,7 @@ const [OPERATOR, KEY_A, KEY_B, THIEF] = [createSigningKey(), createSigningKey(),
 const FLEET: Genesis = {
   name: 'signed',
   operator: OPERATOR.publicKey,
-  founders: genesisOf(2).founders.map((founder, index) => ({ ...founder, key: [KEY_A, KEY_B][index]!.publicKey })),
+  founders: genesisOf(2).founders.map((one, index) => ({ ...one, key: [KEY_A, KEY_B][index]!.publicKey })),
 }
 const [A, B] = FLEET.founders.map(({ node }) => memberIdOf(node, 0))
 
