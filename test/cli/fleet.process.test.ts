@@ -3,8 +3,12 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeF
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
+import { connectAsync } from 'mqtt'
+import type { Digest } from '../../runtime/base/digest.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
+import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { until } from '../links/clocks.ts'
+import { HandIssuer } from '../support/handmade.ts'
 import { fleetstep, fleetstepJson, type Run, runGateway, start, type Workplace, workplace } from './program.ts'
 
 describe('a fleet that is founded by its operator', () => {
@@ -149,6 +153,38 @@ describe('a fleet that is founded by its operator', () => {
     assert.equal(back.status, 'draft')
   })
 
+  it('believes nobody who publishes in the name of a member, and nothing that was altered on the way', async (t) => {
+    const fleet = await foundFleet(t, { uses: 1 })
+    const attacker = await connectAsync(`mqtt://127.0.0.1:${fleet.port}`, { protocolVersion: 4 })
+    t.after(async () => await attacker.endAsync(true))
+    const heard: { readonly topic: string; readonly frame: Buffer }[] = []
+    attacker.on('message', (topic, frame) => void heard.push({ topic, frame }))
+    await attacker.subscribeAsync('#')
+    await fleet.run('bert')
+    await fleet.sees('bert', ({ status }) => status === 'member', 'bert is a member')
+    await fleet.change('anna', 'lamp', 1)
+    await fleet.agree(['anna', 'bert'], { lamp: 1 })
+    const anna = await fleet.status('anna')
+    const issuer = new HandIssuer(anna.self, 1)
+    issuer.issue({ set: ['lamp', 666] })
+    const forged = encodeFrame(anna.fleet as Digest, { kind: 'batch', batch: issuer.batches[0]! })
+    const ofAnna = heard.filter(({ topic, frame }) => topic.includes(anna.node) && frame.length > 0)
+    for (const { topic, frame } of ofAnna) {
+      const altered = Buffer.from(frame)
+      altered[altered.length - 1]! ^= 1
+      await attacker.publishAsync(topic, frame)
+      await attacker.publishAsync(topic, altered)
+      await attacker.publishAsync(topic, Buffer.from(forged))
+    }
+    const isTold = ({ dropped }: GatewayStatus): boolean =>
+      (dropped['batch is not signed'] ?? 0) > 0 && (dropped['announcement is not signed by its member'] ?? 0) > 0
+    const seen = await fleet.sees('bert', isTold, 'bert has counted what it dropped')
+    assert.deepEqual([seen.status, seen.alarms, seen.epoch.number], ['member', [], 0])
+    await fleet.agree(['anna', 'bert'], { lamp: 1 })
+    await fleet.change('bert', 'lamp', 2)
+    await fleet.agree(['anna', 'bert'], { lamp: 2 })
+  })
+
   it('takes no epoch that somebody else has signed', async (t) => {
     const fleet = await foundFleet(t, { uses: 1 })
     await fleet.run('bert')
@@ -222,6 +258,7 @@ describe('the files of the operator', () => {
 interface Fleet {
   readonly place: Workplace
   readonly token: string
+  readonly port: number
   run(name: string, options?: { readonly label?: string }): Promise<Run>
   change(name: string, path: string, value: number): Promise<void>
   status(name: string): Promise<GatewayStatus>
@@ -244,12 +281,12 @@ async function foundFleet(t: TestContext, { uses }: { readonly uses: number }): 
   await fleetstep(place, 'seed', 'create', 'founder.seed', '--fleet', 'plant', '--founder', ...server)
   const words = ['seed', 'create', 'cards.seed', '--fleet', 'plant', '--uses', String(uses), ...server]
   const { token } = (await fleetstepJson(place, ...words)) as { token: string }
-  const fleet = fleetAt(place, token)
+  const fleet = fleetAt(place, token, port)
   await fleet.run('anna')
   return fleet
 }
 
-function fleetAt(place: Workplace, token: string): Fleet {
+function fleetAt(place: Workplace, token: string, port: number): Fleet {
   const status = async (name: string): Promise<GatewayStatus> =>
     (await fleetstepJson(place, '--gateway', name, 'status')) as GatewayStatus
   const sees: Fleet['sees'] = async (name, condition, what) => {
@@ -262,6 +299,7 @@ function fleetAt(place: Workplace, token: string): Fleet {
   return {
     place,
     token,
+    port,
     status,
     sees,
     async run(name, { label } = {}) {
