@@ -155,8 +155,8 @@ describe('a fleet that is founded by its operator', () => {
 
   it('believes nobody who publishes in the name of a member, and nothing that was altered on the way', async (t) => {
     const fleet = await foundFleet(t, { uses: 1 })
-    const attacker = await connectAsync(`mqtt://127.0.0.1:${fleet.port}`, { protocolVersion: 4 })
-    t.after(async () => await attacker.endAsync(true))
+    const attacker = await connectAsync(`mqtt://127.0.0.1:${fleet.port}`, { protocolVersion: 4, reconnectPeriod: 0 })
+    t.after(() => attacker.end(true))
     const heard: { readonly topic: string; readonly frame: Buffer }[] = []
     attacker.on('message', (topic, frame) => void heard.push({ topic, frame }))
     await attacker.subscribeAsync('#')
@@ -179,6 +179,7 @@ describe('a fleet that is founded by its operator', () => {
     const isTold = ({ dropped }: GatewayStatus): boolean =>
       (dropped['batch is not signed'] ?? 0) > 0 && (dropped['announcement is not signed by its member'] ?? 0) > 0
     const seen = await fleet.sees('bert', isTold, 'bert has counted what it dropped')
+    await attacker.endAsync(true)
     assert.deepEqual([seen.status, seen.alarms, seen.epoch.number], ['member', [], 0])
     await fleet.agree(['anna', 'bert'], { lamp: 1 })
     await fleet.change('bert', 'lamp', 2)
