@@ -20,7 +20,7 @@ import { floatFromHalf, halfOf } from './half-float.ts'
 
 /**
  * Reads plain CBOR item by item and checks each as it comes, so that a hostile length, depth or type costs nothing: for the
- * messages that are exchanged most. It takes exactly what `CborWriter` writes: one form of each item.
+ * messages that are exchanged most. It takes what `CborWriter` writes: one form of each item, and keys in any order.
  * Every method throws FleetstepError `message-invalid` that names the field. Source: RFC 8949 section 3 and section 4.1.
  */
 export class CborReader {
