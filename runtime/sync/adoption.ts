@@ -30,8 +30,7 @@ export function belongingsOf({ history: old, drafts, life }: Holding, fresh: His
   for (const log of old.logs()) {
     if (nodeOf(log.member) !== nodeOf(self)) continue
     const theirs = fresh.log(log.member)
-    const isTrusted = trusted?.member === log.member && !isContradicted(log, theirs)
-    const surely = isTrusted ? Math.min(trusted.seq, theirs.held.seq) : 0
+    const surely = trusted?.member === log.member ? trustedSeq(trusted.seq, log, theirs) : 0
     const common = Math.max(commonSeq(log, theirs), surely)
     const isFork = common < Math.min(log.held.seq, theirs.held.seq)
     for (const message of messagesOf(log)) {
@@ -63,11 +62,14 @@ function commonSeq(ours: MemberLog, theirs: MemberLog): number {
   return Math.min(ours.settled.seq, theirs.held.seq)
 }
 
-/** Both show what they hold at one place, and it differs: a second machine has been at work, whatever stood on the disk. */
-function isContradicted(ours: MemberLog, theirs: MemberLog): boolean {
+/**
+ * Up to where both surely hold the same, since it stood on the disk before the last start. Where the two show that they
+ * differ below that, a second machine has been at work, and what stood on the disk says nothing.
+ */
+function trustedSeq(trusted: number, ours: MemberLog, theirs: MemberLog): number {
   const { seq, digest } = theirs.held
-  const isShown = seq > ours.settled.seq && seq <= ours.held.seq
-  return isShown && ours.digestAt(seq) !== digest
+  const isContradicted = seq > ours.settled.seq && seq <= trusted && ours.digestAt(seq) !== digest
+  return isContradicted ? 0 : Math.min(trusted, seq)
 }
 
 function messagesOf(log: MemberLog): readonly SyncMessage[] {
