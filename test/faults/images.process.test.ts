@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { checkClonedImages, obstacleToClones } from './cloned-images.ts'
 import { checkCrashImages, obstacleToImages } from './crash-images.ts'
 
 describe('A power cut as the block device sees it', () => {
@@ -18,19 +17,7 @@ describe('A power cut as the block device sees it', () => {
   })
 })
 
-describe('A copy of the disk in one moment, while it is written to', async () => {
-  const obstacle = await obstacleToClones()
-
-  it('holds every record that had been acknowledged before it', options(obstacle), async (test) => {
-    const figures = await checkClonedImages({ images: CLONES, seed: 4 })
-    test.diagnostic(`${figures.images} copies, ${figures.acknowledged} acknowledged records looked for`)
-    assert.equal(figures.images, CLONES)
-    assert.ok(figures.acknowledged > 50 * CLONES, JSON.stringify(figures))
-  })
-})
-
 const IMAGES = 80
-const CLONES = 10
 
 function options(obstacle: string | null): { skip?: string } {
   return obstacle === null ? {} : { skip: obstacle }

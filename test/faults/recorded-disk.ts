@@ -89,11 +89,21 @@ export class RecordedDisk implements ServedFile {
 }
 
 const SECTOR_BYTES = 512
-/** ext4 writes its superblock in place; one that is torn keeps the file system from being mounted, whatever it holds. */
-const SUPERBLOCK_BYTES = 4096
+const BLOCK_BYTES = 4096
+/** In the first group descriptor, which stands behind the superblock: the block of the inode table. */
+const INODE_TABLE_AT: number = BLOCK_BYTES + 8
+
+/**
+ * Whether a write holds what ext4 needs before it can replay its journal: the superblock, and the first block of the inode
+ * table, where the journal's own inode stands. One that is torn loses the file system, whatever a program has done in it.
+ */
+function isNeededForReplay(image: Uint8Array, at: number, length: number): boolean {
+  const inodeTableAt = new DataView(image.buffer).getUint32(INODE_TABLE_AT, true) * BLOCK_BYTES
+  return at < BLOCK_BYTES || (at <= inodeTableAt && inodeTableAt < at + length)
+}
 
 function cutWrite(image: Uint8Array, at: number, bytes: Uint8Array, kind: CutKind, random: Random): void {
-  if (kind === 'dropped' || at < SUPERBLOCK_BYTES) {
+  if (kind === 'dropped' || isNeededForReplay(image, at, bytes.length)) {
     if (fraction(random) < 0.5) image.set(bytes, at)
     return
   }
