@@ -239,6 +239,32 @@ export const READING_INTERVAL_MIN_MS = 100
 export const READING_INTERVAL_MAX_MS = 86_400_000
 /** Interval of a resource whose profile names none. */
 export const READING_INTERVAL_DEFAULT_MS = 10_000
+/** Highest line of a GPIO chip: a port expander has 16, a Pi 58, an x86 board some hundreds. */
+export const GPIO_LINE_MAX = 1023
+/** Longest time for which an input must be stable. */
+export const GPIO_DEBOUNCE_MAX_MS = 10_000
+/** Shortest time between two changes of a GPIO output: a relay does five a second for years. Two who fight for it do more. */
+export const GPIO_DWELL_DEFAULT = '200ms'
+/** Slowest line of an instrument: old meters. */
+export const INSTRUMENT_BAUD_MIN = 300
+/** Baud of an instrument whose profile names none: what most leave the factory with. */
+export const INSTRUMENT_BAUD_DEFAULT = 9600
+/** Shortest time for an answer: a frame of Modbus at 115,200 baud takes 3 ms, and Linux some more to hand it over. */
+export const INSTRUMENT_TIMEOUT_MIN_MS = 50
+/** Longest time for an answer: an analyser that measures when it is asked. */
+export const INSTRUMENT_TIMEOUT_MAX_MS = 60_000
+/** Time for an answer in lines of text unless the profile says otherwise. */
+export const SERIAL_INSTRUMENT_TIMEOUT_DEFAULT_MS = 1000
+/** Time for an answer over Modbus unless the profile says otherwise. */
+export const MODBUS_TIMEOUT_DEFAULT_MS = 500
+/** How often an instrument is asked again unless the profile says otherwise: noise takes one frame, seldom three. */
+export const INSTRUMENT_RETRIES_DEFAULT = 2
+/** Most of these. */
+export const INSTRUMENT_RETRIES_MAX = 5
+/** Characters of a request or a command to an instrument. */
+export const INSTRUMENT_TEXT_LENGTH_MAX = 256
+/** Characters that end a line of an instrument. */
+export const INSTRUMENT_TERMINATOR_LENGTH_MAX = 4
 /** Directory entries that are looked at for a temperature sensor. */
 export const THERMAL_ZONES_MAX = 64
 

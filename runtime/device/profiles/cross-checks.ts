@@ -1,4 +1,5 @@
-import { isSystemQuantity, SYSTEM_QUANTITIES, unitsOfQuantity } from '../system/system-quantity.ts'
+import { isSystemQuantity, unitsOfQuantity } from '../system/system-quantity.ts'
+import { checkBinding, checkSharing, warnOfBinding } from './attribute-checks.ts'
 import {
   isReadable,
   isWritable,
@@ -7,7 +8,7 @@ import {
   type DeviceResource,
   type ResourceOperation,
 } from './profile.ts'
-import type { ProfileProblem } from './schema.ts'
+import type { ProfileProblem } from './schema-words.ts'
 import { showValue } from './show-value.ts'
 import { isKnownUnit } from './units.ts'
 import { checkType, checkValue, sameScalar } from './value-check.ts'
@@ -31,16 +32,14 @@ export function crossCheck(profile: DeviceProfile): CrossChecked {
   for (const [index, resource] of profile.deviceResources.entries()) {
     const path: Path = ['deviceResources', index]
     problems.push(...checkResource(resource, path))
-    warnings.push(...warnOfResource(resource, path))
+    warnings.push(...warnOfResource(resource, path), ...warnOfBinding(resource, path, profile))
   }
+  problems.push(...checkSharing(profile))
   for (const [index, command] of profile.deviceCommands.entries()) {
     problems.push(...checkCommand(command, ['deviceCommands', index], profile))
   }
   return { problems, warnings }
 }
-
-/** Drivers that come with the product. */
-const DRIVERS: readonly unknown[] = ['gpio', 'serial', 'modbus', 'system']
 
 function findDuplicates(named: readonly { readonly name: string }[], key: string, problems: ProfileProblem[]): void {
   const seen = new Set<string>()
@@ -58,6 +57,7 @@ function checkResource(resource: DeviceResource, path: Path): ProfileProblem[] {
     ...checkScaling(resource, properties),
     ...checkValues(resource, properties),
     ...checkFit(resource, properties),
+    ...checkBinding(resource, path),
     ...checkSystemDriver(resource, path),
   ]
 }
@@ -206,10 +206,8 @@ function checkFit({ properties }: DeviceResource, path: Path): ProfileProblem[] 
 function checkSystemDriver({ attributes, properties }: DeviceResource, path: Path): ProfileProblem[] {
   if (attributes['driver'] !== 'system') return []
   const { source } = attributes
-  if (!isSystemQuantity(source)) {
-    const message = `must be one of ${SYSTEM_QUANTITIES.join(', ')} with driver system, but is ${showValue(source)}`
-    return [{ path: [...path, 'attributes', 'source'], message }]
-  }
+  // What is no source is told with the form of the attributes.
+  if (!isSystemQuantity(source)) return []
   const problems: ProfileProblem[] = []
   const units = unitsOfQuantity(source)
   if (!isNumberType(properties.valueType)) {
@@ -231,17 +229,12 @@ function checkSystemDriver({ attributes, properties }: DeviceResource, path: Pat
   return problems
 }
 
-function warnOfResource({ attributes, properties }: DeviceResource, path: Path): ProfileProblem[] {
+function warnOfResource({ properties }: DeviceResource, path: Path): ProfileProblem[] {
   const warnings: ProfileProblem[] = []
   const { units } = properties
   if (units !== undefined && !isKnownUnit(units)) {
     const message = `"${units}" is not on the list of units; write it as a UCUM code if it has one (Cel, L/min, MiBy)`
     warnings.push({ path: [...path, 'properties', 'units'], message })
-  }
-  const { driver } = attributes
-  if (driver !== undefined && !DRIVERS.includes(driver)) {
-    const message = `${showValue(driver)} is no driver that comes with fleetstep (${DRIVERS.join(', ')})`
-    warnings.push({ path: [...path, 'attributes', 'driver'], message })
   }
   return warnings
 }

@@ -5,7 +5,8 @@ import { digestOf, type Digest } from '../../base/digest.ts'
 import { PROFILE_BYTES_MAX, PROFILE_DEPTH_MAX, PROFILE_PROBLEMS_MAX } from '../../base/limits.ts'
 import { crossCheck } from './cross-checks.ts'
 import type { DeviceProfile } from './profile.ts'
-import { parseProfile, type ProfileProblem } from './schema.ts'
+import { parseProfile } from './schema.ts'
+import type { ProfileProblem } from './schema-words.ts'
 
 export type ProfileReading =
   | { readonly kind: 'accepted'; readonly profile: LoadedProfile }

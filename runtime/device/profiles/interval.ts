@@ -1,8 +1,11 @@
 import { READING_INTERVAL_MAX_MS, READING_INTERVAL_MIN_MS } from '../../base/limits.ts'
 
+/** A whole number with its unit. */
+export const INTERVAL_FORM: RegExp = /^([0-9]{1,9})(ms|s|m|h)$/
+
 /** Milliseconds of a text such as `500ms`, `10s`, `5m`, `1h`; null for any other text. */
 export function parseInterval(text: string): number | null {
-  const match = /^([0-9]{1,9})(ms|s|m|h)$/.exec(text)
+  const match = INTERVAL_FORM.exec(text)
   if (match === null) return null
   const unitMs = UNITS_MS.get(match[2] ?? '')
   return unitMs === undefined ? null : Number(match[1]) * unitMs

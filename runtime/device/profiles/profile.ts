@@ -69,7 +69,7 @@ export interface OptionalProperties {
   readonly maxLength?: number
   /** Who decides the value: those who wish, or the device that has it. */
   readonly owner?: 'desired' | 'reported'
-  /** What an output takes when the device is on its own. */
+  /** What an output takes at start, at shutdown, and when nobody is in charge of it (`safeAfter`). */
   readonly safeValue?: CborData
   /** What must happen on the device before a new value takes effect. */
   readonly requires?: 'reboot' | 'restart' | 'none'

@@ -1,0 +1,48 @@
+import { isReadable, isWritable, type DeviceResource } from './profile.ts'
+
+/*
+ * Where the values of a device are. A point that people set and a device has is two: what is wished for at
+ * `<device>/<resource>`, and what the device has at `<device>/reported/<resource>`. Every other one is at
+ * `<device>/<resource>` alone. How its hardware fares is at `<device>/health/<resource>`.
+ */
+
+/** Whether what is wished for and what the device has are two points. */
+export function hasTwoSides({ attributes, properties }: DeviceResource): boolean {
+  const { readWrite, optional } = properties
+  return (
+    attributes['driver'] !== undefined &&
+    isReadable(readWrite) &&
+    isWritable(readWrite) &&
+    optional.owner !== 'reported'
+  )
+}
+
+/** What people set, or read where there is nothing to set. */
+export function pointPath(device: string, resource: DeviceResource): string {
+  return `${device}/${resource.name}`
+}
+
+/** Where the device says what it has. */
+export function reportedPath(device: string, resource: DeviceResource): string {
+  return hasTwoSides(resource) ? `${device}/${REPORTED}/${resource.name}` : pointPath(device, resource)
+}
+
+/** Holds `{ state: 'up' }`, or `{ state: 'down', error }` with one line of what is wrong. */
+export function healthPath(device: string, resource: DeviceResource): string {
+  return `${device}/${HEALTH}/${resource.name}`
+}
+
+/** Whose turn a path below `<device>/` is, by the name of its resource. */
+export type PointSide = 'point' | 'reported' | 'health'
+
+/** @param rest of a path, behind `<device>/` */
+export function sideOf(rest: string): { readonly side: PointSide; readonly name: string } {
+  const at = rest.indexOf('/')
+  const branch = rest.slice(0, Math.max(at, 0))
+  if (branch === REPORTED) return { side: 'reported', name: rest.slice(at + 1) }
+  if (branch === HEALTH) return { side: 'health', name: rest.slice(at + 1) }
+  return { side: 'point', name: rest }
+}
+
+const REPORTED = 'reported'
+const HEALTH = 'health'
