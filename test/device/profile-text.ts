@@ -34,3 +34,14 @@ export function resourceOf(properties: string, attributes: string = ''): DeviceR
   assert.ok(resource)
   return resource
 }
+
+/** @param marked a text with one `^`, which stands before the place of the first problem */
+export function refusedAtMark(marked: string, problem: RegExp): void {
+  const offset = marked.indexOf('^')
+  assert.ok(offset >= 0, 'the text has a mark')
+  const before = marked.slice(0, offset).split('\n')
+  const [first = ''] = problemsOf(before.join('\n') + marked.slice(offset + 1))
+  const [place = '', ...words] = first.split(' ')
+  assert.equal(place, `${before.length}:${(before.at(-1)?.length ?? 0) + 1}`, first)
+  assert.match(words.join(' '), problem)
+}

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -9,7 +9,7 @@ import { PROFILE_BYTES_MAX } from '../../runtime/base/limits.ts'
 import { readProfileText } from '../../runtime/device/profiles/document.ts'
 import { parseInterval } from '../../runtime/device/profiles/interval.ts'
 import { loadProfile } from '../../runtime/device/profiles/load.ts'
-import { accepted, problemsOf, profileText } from './profile-text.ts'
+import { accepted, problemsOf, profileText, refusedAtMark } from './profile-text.ts'
 
 /** Tests run at the root of the repository. */
 const SHIPPED = 'device-profiles'
@@ -326,25 +326,6 @@ describe('a profile file', () => {
   })
 })
 
-describe('the profiles that are shipped', () => {
-  const files = readdirSync(SHIPPED).filter((name) => name.endsWith('.yaml'))
-  assert.ok(files.length > 0)
-  for (const name of files) {
-    it(`${name} loads without a warning and is named like its file`, () => {
-      const { profile, warnings } = loadProfile(join(SHIPPED, name))
-      assert.deepEqual(warnings, [])
-      assert.equal(`${profile.name}.yaml`, name)
-    })
-  }
-
-  it('are explained by examples in the README that load without a warning', () => {
-    const readme = readFileSync(join(SHIPPED, 'README.md'), 'utf8')
-    const examples = [...readme.matchAll(/```yaml\n([^]*?)```/g)].map((match) => match[1] ?? '')
-    assert.ok(examples.length > 0)
-    for (const example of examples) assert.deepEqual(accepted(example).warnings, [])
-  })
-})
-
 describe('an interval', () => {
   it('is a whole number with its unit', () => {
     assert.deepEqual(['500ms', '10s', '5m', '1h'].map(parseInterval), [500, 10_000, 300_000, 3_600_000])
@@ -363,17 +344,6 @@ it('reading a text says everything by its result, for any text', () => {
     }),
   )
 })
-
-/** @param marked a text with one `^`, which stands before the place of the first problem */
-function refusedAtMark(marked: string, problem: RegExp): void {
-  const offset = marked.indexOf('^')
-  assert.ok(offset >= 0, 'the text has a mark')
-  const before = marked.slice(0, offset).split('\n')
-  const [first = ''] = problemsOf(before.join('\n') + marked.slice(offset + 1))
-  const [place = '', ...words] = first.split(' ')
-  assert.equal(place, `${before.length}:${(before.at(-1)?.length ?? 0) + 1}`, first)
-  assert.match(words.join(' '), problem)
-}
 
 function columnOf(text: string, line: number, word: string): number {
   return (text.split('\n')[line - 1]?.indexOf(word) ?? -1) + 1
