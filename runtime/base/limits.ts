@@ -227,6 +227,10 @@ export const PROFILE_NAME_LENGTH_MAX = 64
 export const PROFILE_TEXT_LENGTH_MAX = 1024
 /** Problems that are reported of one profile; people correct the first ones first. */
 export const PROFILE_PROBLEMS_MAX = 20
+/** Time between two looks at the file of a profile: who has saved it looks at the result within a second or two. */
+export const PROFILE_POLL_MS = 1000
+/** Time after a change of the file before it is read: an editor may still be writing. */
+export const PROFILE_SETTLE_MS = 100
 /** Values in one enumeration. */
 export const ENUM_VALUES_MAX = 64
 /** Characters of a pattern. */
@@ -265,6 +269,8 @@ export const INSTRUMENT_RETRIES_MAX = 5
 export const INSTRUMENT_TEXT_LENGTH_MAX = 256
 /** Characters that end a line of an instrument. */
 export const INSTRUMENT_TERMINATOR_LENGTH_MAX = 4
+/** Characters in which the health of a device says what is wrong: one line. */
+export const HEALTH_ERROR_LENGTH_MAX = 256
 /** Directory entries that are looked at for a temperature sensor. */
 export const THERMAL_ZONES_MAX = 64
 

@@ -70,7 +70,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'state',
     group: STATE,
-    summary: 'get, set, rm, patch and watch the shared state',
+    summary: 'get, show, set, rm, patch and watch the shared state',
     load: () => import('./commands/state.ts'),
   },
   {
@@ -78,6 +78,12 @@ const COMMANDS: readonly CommandEntry[] = [
     group: STATE,
     summary: 'list the changes that had to yield, and apply or dismiss them',
     load: () => import('./commands/conflict.ts'),
+  },
+  {
+    name: 'profile',
+    group: STATE,
+    summary: 'list, show, validate, diff and apply the profiles of devices',
+    load: () => import('./commands/profile.ts'),
   },
   {
     name: 'status',

@@ -2,6 +2,7 @@ import { nodeOf } from '../base/ids.ts'
 import type { GatewayStatus } from '../gateway/inspection.ts'
 import { linksText } from './link-text.ts'
 import { table } from './output.ts'
+import { enforcementText } from './profile-text.ts'
 import { wearText } from './wear-text.ts'
 
 /** The answer of the control method `status`, for people. */
@@ -35,7 +36,14 @@ function facts(status: GatewayStatus): string[][] {
     ['state', `${status.paths} points, ${conflictsText(status)}`],
     ['disk', status.storageProblem ?? diskText(status.storage)],
     ['written', writtenText(status.storage)],
+    ...profileFacts(status),
   ]
+}
+
+function profileFacts({ profile }: GatewayStatus): string[][] {
+  if (profile === null) return []
+  const facts = [['profile', `${profile.name}, version ${profile.hash}; ${enforcementText(profile.fleet)}`]]
+  return profile.problem === null ? facts : [...facts, ['', `an edit is refused: ${profile.problem}`]]
 }
 
 function diskText({ space, freeBytes, diskBytes, pendingOperations }: GatewayStatus['storage']): string {

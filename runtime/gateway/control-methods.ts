@@ -8,26 +8,29 @@ import { epochFromJson, epochToJson } from './epoch-file.ts'
 import type { EpochChange } from './fleet-access.ts'
 import { isRecord, valueFromJson, valueToJson } from './control-protocol.ts'
 import type { ControlHandler } from './control-server.ts'
+import { fleetProfiles } from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
 import { statusOf } from './inspection.ts'
+import type { ProfilePart } from './profile-part.ts'
 import type { Receipt } from './receipt.ts'
 import type { Transaction } from './state-access.ts'
 import type { View } from './watchers.ts'
 
 type Params = Readonly<Record<string, unknown>>
-type Method = (gateway: Gateway, params: Params, stream: Parameters<ControlHandler>[2]) => unknown
+type Stream = Parameters<ControlHandler>[2]
+type Method = (gateway: Gateway, params: Params, stream: Stream, profile: ProfilePart | null) => unknown
 
 /** What a daemon answers; the table in `runtime/gateway/README.md` describes each. */
-export function controlHandler(gateway: Gateway): ControlHandler {
+export function controlHandler(gateway: Gateway, profile: ProfilePart | null = null): ControlHandler {
   return (method, params, stream) => {
     const answer = METHODS.get(method)
     if (answer === undefined) throw new FleetstepError('request-invalid', `there is no method ${method}`)
-    return answer(gateway, params, stream)
+    return answer(gateway, params, stream, profile)
   }
 }
 
 const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
-  ['status', (gateway) => statusOf(gateway)],
+  ['status', (gateway, _params, _stream, profile) => statusOf(gateway, profile?.status() ?? null)],
   ['state.get', (gateway, params) => getState(gateway, params)],
   [
     'state.set',
@@ -46,6 +49,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
         gateway.state.transaction((change) => describePatch(change, params)),
       ),
   ],
+  ['state.show', (gateway) => gateway.points()],
   ['state.watch', watchState],
   ['journal.list', (gateway) => gateway.inspect().journal()],
   ['conflict.list', (gateway) => gateway.conflicts.list().map(conflictToJson)],
@@ -62,10 +66,21 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
       return gateway.inspect().epoch
     },
   ],
+  ['profile.list', (gateway) => fleetProfiles(gateway)],
+  ['profile.get', (_gateway, _params, _stream, profile) => ownProfile(profile).report()],
+  ['profile.apply', (_gateway, _params, _stream, profile) => ownProfile(profile).apply()],
   ['link.list', (gateway) => gateway.links()],
   ['link.open', (gateway, params) => gateway.openLink(textOf(params, 'name'))],
   ['link.close', async (gateway, params) => await gateway.closeLink(textOf(params, 'name'))],
 ])
+
+function ownProfile(profile: ProfilePart | null): ProfilePart {
+  if (profile !== null) return profile
+  throw new FleetstepError(
+    'path-unknown',
+    'this gateway has no profile: name one in its config, as profile: generic-linux',
+  )
+}
 
 function getState(gateway: Gateway, params: Params): unknown {
   const path = params['path'] === undefined ? '' : textOf(params, 'path')
@@ -128,7 +143,7 @@ function describePatch(change: Transaction, params: Params): void {
   }
 }
 
-function watchState(gateway: Gateway, params: Params, stream: Parameters<ControlHandler>[2]): unknown {
+function watchState(gateway: Gateway, params: Params, stream: Stream): unknown {
   const pattern = params['pattern'] === undefined ? '**' : textOf(params, 'pattern')
   const view = viewOf(params['settled'] === true)
   const stop = gateway.state.watch(pattern, (change) => stream.emit(changeToJson(change)), view)

@@ -2,7 +2,6 @@ import { FleetstepError } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
 import type { LoadedProfile } from '../device/profiles/document.ts'
-import { loadProfile } from '../device/profiles/load.ts'
 import { SystemDriver } from '../device/system/system-driver.ts'
 import { openSystemSource } from '../device/system/system-source.ts'
 import { JournalStore } from '../storage/journal-store.ts'
@@ -19,7 +18,8 @@ import { enrolmentOf, type EnrolmentOptions, memberKeyOf } from './enrolment.ts'
 import { type ConfiguredFleet, fleetOf } from './fleet.ts'
 import { establishIdentity } from './identity-file.ts'
 import { type MirrorPart, mirrorPart } from './mirror-part.ts'
-import { shippedProfile } from './shipped-profiles.ts'
+import type { ProfileKeeper } from './profile-keeper.ts'
+import { keepProfile, ProfilePart } from './profile-part.ts'
 import { systemClock, systemSeconds } from './system-clock.ts'
 import { systemRandom } from './system-random.ts'
 
@@ -64,14 +64,14 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
   const config = { ...options.config, links: linksOf(options.config, fleet) }
   const mirror = mirrorPart(config)
   const device = config.device ?? node
-  const profile = config.profile === null ? null : readProfile(config.profile, logger)
+  const keeper = config.profile === null ? null : keepProfile(config.profile, logger)
   const brokerPort = await startOwnBroker(config, logger, closers)
   const gateway = await openGateway({
     fleet: fleet.genesis,
     enrolment: enrol(fleet, node, config),
     node,
     device,
-    profile: profile?.profile,
+    profile: keeper?.current.profile,
     storage: new JournalStore({
       fileSystem: nodeFileSystem,
       processes: nodeProcessTable,
@@ -85,11 +85,12 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
     onFatal: options.onFatal,
   })
   closers.push(() => gateway.close())
-  if (profile !== null) startReadings(gateway, profile, logger, closers)
-  const control = await startControlServer(config.controlSocket ?? controlPath(device), controlHandler(gateway), logger)
+  const profile = keeper === null ? null : startProfile(gateway, keeper, logger, closers)
+  const handler = controlHandler(gateway, profile)
+  const control = await startControlServer(config.controlSocket ?? controlPath(device), handler, logger)
   closers.push(() => control.close())
   addLinks(gateway, config, options.onFatal, closers)
-  if (mirror !== null) startMirror(mirror.start(gateway, profile?.profile ?? null, logger), options.onFatal, closers)
+  if (mirror !== null) startMirror(mirror.start(gateway, logger), profile, options.onFatal, closers)
   return { gateway, fleetName: fleet.genesis.name, controlSocket: control.path, brokerPort, close }
 }
 
@@ -115,13 +116,6 @@ function linksOf({ links }: GatewayConfig, { seed }: ConfiguredFleet): GatewayCo
     const name = index === 0 ? 'mqtt' : `mqtt-${index + 1}`
     return { kind: 'mqtt', name, servers, username: null, ...files }
   })
-}
-
-function readProfile(name: string, logger: Logger): LoadedProfile {
-  const loaded = loadProfile(shippedProfile(name))
-  for (const warning of loaded.warnings)
-    logger.warn(`profile ${name}:${warning.line}:${warning.column}: ${warning.message}`)
-  return loaded
 }
 
 async function startOwnBroker(config: GatewayConfig, logger: Logger, closers: Closer[]): Promise<number | null> {
@@ -151,17 +145,32 @@ function addLinks(gateway: Gateway, config: GatewayConfig, onFatal: DaemonOption
 /** It comes after the links, for the same reason. */
 function startMirror(
   starting: ReturnType<MirrorPart['start']>,
+  profile: ProfilePart | null,
   onFatal: DaemonOptions['onFatal'],
   closers: Closer[],
 ): void {
   starting.catch(onFatal)
-  closers.push(async () => {
-    const stop = await starting
-    await stop()
-  })
+  profile?.observe(() => void starting.then((mirror) => mirror.describeAnew(), onFatal))
+  closers.push(async () => await (await starting).stop())
 }
 
-function startReadings(gateway: Gateway, { profile }: LoadedProfile, logger: Logger, closers: Closer[]): void {
+/** The readings begin anew whenever another profile is in force. */
+function startProfile(gateway: Gateway, keeper: ProfileKeeper, logger: Logger, closers: Closer[]): ProfilePart {
+  const part = new ProfilePart(gateway, keeper, logger)
+  let stop = startReadings(gateway, keeper.current, logger)
+  part.observe((profile) => {
+    stop()
+    stop = startReadings(gateway, profile, logger)
+  })
+  part.watch()
+  closers.push(() => {
+    part.stop()
+    stop()
+  })
+  return part
+}
+
+function startReadings(gateway: Gateway, { profile }: LoadedProfile, logger: Logger): () => void {
   const report = (resource: string, value: number): void => {
     try {
       gateway.state.report(`${gateway.device}/${resource}`, value)
@@ -179,5 +188,5 @@ function startReadings(gateway: Gateway, { profile }: LoadedProfile, logger: Log
     onReading: report,
   })
   driver.start()
-  closers.push(() => driver.stop())
+  return () => driver.stop()
 }

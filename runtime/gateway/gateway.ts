@@ -12,9 +12,11 @@ import type { Inspection } from '../sync/inspection.ts'
 import { fleetIdOf, type Genesis } from '../sync/membership.ts'
 import type { Alarm, Output } from '../sync/output.ts'
 import { Replica } from '../sync/replica.ts'
+import { ChangeAges } from './change-ages.ts'
 import { ConflictAccess } from './conflict-access.ts'
 import type { EnrolmentOptions } from './enrolment.ts'
 import { FleetAccess } from './fleet-access.ts'
+import { type PointView, viewPoints } from './point-view.ts'
 import { ProfileCheck } from './profile-check.ts'
 import { Pump } from './pump.ts'
 import { Receipts } from './receipt.ts'
@@ -44,7 +46,7 @@ export interface GatewayOptions {
   readonly node: NodeId
   readonly storage: Store
   readonly links: readonly LinkFactory[]
-  /** Checks what is set below `<device>/`. */
+  /** Checks what is set below `<device>/`; see {@link Gateway.useProfile}. */
   readonly profile?: DeviceProfile | undefined
   /** Name of this gateway's device in paths; the node id unless told otherwise. */
   readonly device?: string | undefined
@@ -93,6 +95,12 @@ export interface Gateway {
   readonly state: StateAccess
   readonly conflicts: ConflictAccess
   readonly epochs: FleetAccess
+  /** What this gateway's device has; null: anything. */
+  readonly profile: DeviceProfile | null
+  /** Checks what is set below `<device>/` by another profile from now on. */
+  useProfile(profile: DeviceProfile): void
+  /** The points of the profile with both their sides. */
+  points(): readonly PointView[]
   inspect(): Inspection
   links(): readonly LinkReport[]
   /** Nodes that a broker says are connected: a hint. */
@@ -156,6 +164,8 @@ class RunningGateway implements Gateway {
   readonly #logger: Logger
   readonly #receipts: Receipts
   readonly #watchers: Watchers
+  readonly #profileCheck: ProfileCheck
+  readonly #changeAges: ChangeAges
   readonly #observers = new Set<(output: Output) => void>()
   readonly #storageObservers = new Set<StorageObserver>()
   readonly #online = new Set<NodeId>()
@@ -186,11 +196,29 @@ class RunningGateway implements Gateway {
       onMediumError: (errors) => this.raise({ name: 'medium-failing', errors }),
       onFatal: options.onFatal ?? ((error) => this.#logger.error(`storage has failed: ${String(error)}`)),
     })
-    const profile = new ProfileCheck(this.device, options.profile ?? null)
-    this.state = new StateAccess(replica, this.#pump, this.#receipts, this.#watchers, profile)
+    this.#profileCheck = new ProfileCheck(this.device, options.profile ?? null)
+    this.#changeAges = new ChangeAges(this.device, this.#clock)
+    this.state = new StateAccess(replica, this.#pump, this.#receipts, this.#watchers, this.#profileCheck)
     this.conflicts = new ConflictAccess(replica, this.#pump, this.state)
     this.epochs = new FleetAccess(replica, this.#pump, this.#clock)
     this.#pump.start()
+  }
+
+  get profile(): DeviceProfile | null {
+    return this.#profileCheck.profile
+  }
+
+  useProfile(profile: DeviceProfile): void {
+    this.#profileCheck.use(profile)
+  }
+
+  points(): readonly PointView[] {
+    return viewPoints({
+      device: this.device,
+      profile: this.profile,
+      get: (path) => this.state.get(path),
+      changedAgoMs: (path) => this.#changeAges.of(path),
+    })
   }
 
   inspect(): Inspection {
@@ -267,6 +295,7 @@ class RunningGateway implements Gateway {
   #note(output: Output): void {
     switch (output.kind) {
       case 'change':
+        this.#changeAges.note(output.change)
         this.#watchers.notify(output.change)
         break
       case 'outcome':

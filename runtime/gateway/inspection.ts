@@ -1,6 +1,7 @@
 import type { NodeId } from '../base/ids.ts'
 import type { Inspection } from '../sync/inspection.ts'
 import { estimateWear, type Wear } from '../storage/wear.ts'
+import type { ProfileStatus } from './profile-part.ts'
 import { describeAlarm, type Gateway, type LinkReport, type StorageReport } from './gateway.ts'
 
 /** Everything that a person or a program may want to know of a running gateway, as plain data that JSON can hold. */
@@ -18,10 +19,12 @@ export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {
   readonly storageProblem: string | null
   /** The data directory, what waits for the disk, and what the writing means for the card. */
   readonly storage: StorageReport & Wear
+  /** Of this gateway's device; null without one. */
+  readonly profile: ProfileStatus | null
   readonly pid: number
 }
 
-export function statusOf(gateway: Gateway): GatewayStatus {
+export function statusOf(gateway: Gateway, profile: ProfileStatus | null = null): GatewayStatus {
   const storage = gateway.storage()
   const { journal: _journal, ...inspection } = gateway.inspect()
   return {
@@ -34,6 +37,7 @@ export function statusOf(gateway: Gateway): GatewayStatus {
     alarms: gateway.alarms().map((alarm) => ({ ...alarm, message: describeAlarm(alarm) })),
     storageProblem: gateway.storageProblem()?.message ?? null,
     storage: { ...storage, ...wearOf(storage) },
+    profile,
     pid: process.pid,
   }
 }

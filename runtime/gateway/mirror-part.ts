@@ -1,7 +1,6 @@
 import manifest from '../../package.json' with { type: 'json' }
 import { FleetstepError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
-import type { DeviceProfile } from '../device/profiles/profile.ts'
 import type { GatewayConfig } from './config.ts'
 import type { Gateway } from './gateway.ts'
 import { type Secrets, secretsOf } from './secret-files.ts'
@@ -9,8 +8,14 @@ import { systemClock } from './system-clock.ts'
 import { systemRandom } from './system-random.ts'
 
 export interface MirrorPart {
-  /** Loads what it needs, and begins. @returns a function that ends it */
-  start(gateway: Gateway, profile: DeviceProfile | null, logger: Logger): Promise<() => Promise<void>>
+  /** Loads what it needs, and begins. */
+  start(gateway: Gateway, logger: Logger): Promise<StartedMirror>
+}
+
+export interface StartedMirror {
+  /** Another profile is in force. */
+  describeAnew(): void
+  stop(): Promise<void>
 }
 
 /**
@@ -23,12 +28,12 @@ export function mirrorPart(config: GatewayConfig): MirrorPart | null {
   const { paths, writes, homeAssistant } = mirror
   const broker = brokerOf(config, mirror)
   return {
-    async start(gateway, profile, logger) {
+    async start(gateway, logger) {
       const { Mirror } = await import('./mirror/mirror.ts')
       const started = new Mirror({
         ...broker,
         gateway,
-        profile,
+        profile: () => gateway.profile,
         version: manifest.version,
         paths,
         writes: writes === true ? ['**'] : writes === false ? [] : writes,
@@ -38,7 +43,7 @@ export function mirrorPart(config: GatewayConfig): MirrorPart | null {
         logger,
       })
       started.start()
-      return async () => await started.stop()
+      return started
     },
   }
 }

@@ -52,7 +52,7 @@ async function stage(t: TestContext): Promise<Stage> {
     mirror(options = {}) {
       const mirror = new Mirror({
         gateway,
-        profile,
+        profile: () => profile,
         version: '1.2.3',
         servers: [`mqtt://127.0.0.1:${broker.port}`],
         username: undefined,
@@ -195,6 +195,7 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP, timeout: 60_000 }, () => 
       name: 'load',
       uniq_id: `${gateway.node}_load`,
       stat_t: `${root}/s/${gateway.node}/pump/load`,
+      stat_cla: 'measurement',
     })
     const settable = Object.values(cmps ?? {}).filter(
       (one) => typeof one === 'object' && one !== null && 'cmd_t' in one,

@@ -13,6 +13,10 @@ A path names one point: segments joined by /, as in line1/pump3/speed. A value i
     .description('print points and their values')
     .option('--settled', 'the values that no member can change any more without a new operation')
     .action(async (path?: string) => await (await import('./state-get.ts')).getState(get, path))
+  const show = command
+    .command('show')
+    .description("print the points of this gateway's profile: what is wished for, what the device has, units, health")
+    .action(async () => await (await import('./state-show.ts')).showState(show))
   const set = command
     .command('set')
     .argument('<path>')

@@ -1,20 +1,37 @@
 import { readFileSync, statSync } from 'node:fs'
 import { FleetstepError } from '../../base/errors.ts'
 import { PROFILE_BYTES_MAX } from '../../base/limits.ts'
-import { readProfileText, type LoadedProfile } from './document.ts'
+import { type LoadedProfile, type ProfileReading, readProfileText } from './document.ts'
+
+/** A profile file as it was read, well or not. */
+export interface ProfileFile {
+  readonly file: string
+  readonly text: string
+  readonly reading: ProfileReading
+}
 
 /**
  * Reads a device profile from a YAML file and checks it whole.
  * @throws FleetstepError `profile-invalid` with file, line, column and what to do
  */
 export function loadProfile(file: string): LoadedProfile {
-  const reading = readProfileText(readText(file))
+  return acceptedProfile(readProfileFile(file))
+}
+
+/** @throws FleetstepError `profile-invalid` if the file cannot be read at all */
+export function readProfileFile(file: string): ProfileFile {
+  const text = readText(file)
+  return { file, text, reading: readProfileText(text) }
+}
+
+/** @throws FleetstepError `profile-invalid` with file, line and column of the first problem, and how many more there are */
+export function acceptedProfile({ file, reading }: ProfileFile): LoadedProfile {
   if (reading.kind === 'accepted') return reading.profile
   const [first, ...others] = reading.problems
-  const more = others.length === 0 ? '' : ` (and ${others.length} more in this file)`
+  const more = others.length === 0 ? '' : ` (and ${others.length} more: fleetstep profile validate ${file})`
   throw new FleetstepError(
     'profile-invalid',
-    `${file}:${first?.line}:${first?.column}: ${first?.message}; correct the profile there and start again${more}`,
+    `${file}:${first?.line}:${first?.column}: ${first?.message}; correct the profile there${more}`,
   )
 }
 

@@ -1,3 +1,4 @@
+import { HEALTH_ERROR_LENGTH_MAX } from '../../base/limits.ts'
 import { isReadable, isWritable, type DeviceResource } from './profile.ts'
 
 /*
@@ -43,6 +44,16 @@ export function sideOf(rest: string): { readonly side: PointSide; readonly name:
   if (branch === HEALTH) return { side: 'health', name: rest.slice(at + 1) }
   return { side: 'point', name: rest }
 }
+
+/** Null for what may stand at a {@link healthPath}, else one clear reason. */
+export function healthProblem(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return HEALTH_FORM
+  const { state, error, ...others } = value as { state?: unknown; error?: unknown }
+  const isError = error === undefined || (typeof error === 'string' && error.length <= HEALTH_ERROR_LENGTH_MAX)
+  return (state === 'up' || state === 'down') && isError && Object.keys(others).length === 0 ? null : HEALTH_FORM
+}
+
+const HEALTH_FORM = `must be { state: up or down, error: at most ${HEALTH_ERROR_LENGTH_MAX} characters }`
 
 const REPORTED = 'reported'
 const HEALTH = 'health'

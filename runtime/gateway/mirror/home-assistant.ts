@@ -1,11 +1,15 @@
+import { pointPath, reportedPath } from '../../device/profiles/points.ts'
 import type { DeviceProfile, DeviceResource } from '../../device/profiles/profile.ts'
 import { isReadable, isWritable } from '../../device/profiles/profile.ts'
 import { isNumberType, numberRange } from '../../device/profiles/value-type.ts'
 import type { Path } from '../../state/path.ts'
 import { type MirrorTopics, topicOfPath } from './mirror-topics.ts'
 
-/** A component of Home Assistant: `p` is its platform, the rest depends on it. */
+/** A component of Home Assistant: `p` is its platform, the rest depends on it; with nothing else it is taken away. */
 type Component = Readonly<Record<string, unknown>>
+
+/** By the name of the resource. */
+export type Components = Readonly<Record<string, Component>>
 
 export interface DiscoverySource {
   readonly node: string
@@ -16,16 +20,27 @@ export interface DiscoverySource {
   mayWrite(path: Path): boolean
 }
 
+/** The message; what Home Assistant calls its fields. */
+export interface Discovery {
+  readonly dev: object
+  readonly o: object
+  readonly avty_t: string
+  readonly cmps: Components
+}
+
 /**
  * The device discovery of Home Assistant's MQTT integration: one message with a component for each point of the profile
- * that is a switch, a number, a text or a choice.
+ * that is a switch, a number, a text or a choice. What people set and a device has is shown as the device has it.
+ * @param before what was described last: a component that is there no more must be named to be taken away
  */
-export function discoveryOf(source: DiscoverySource): object {
+export function discoveryOf(source: DiscoverySource, before: Components): Discovery {
   const { node, device, profile, topics, version } = source
   const components = profile.deviceResources.flatMap((resource) => {
     const component = componentOf(resource, source)
     return component === null ? [] : [[resource.name, component] as const]
   })
+  const names = new Set(components.map(([name]) => name))
+  const gone = Object.entries(before).flatMap(([name, { p }]) => (names.has(name) ? [] : [[name, { p }] as const]))
   return {
     dev: {
       ids: [node],
@@ -35,32 +50,38 @@ export function discoveryOf(source: DiscoverySource): object {
     },
     o: { name: 'fleetstep', sw: version },
     avty_t: topics.availability,
-    cmps: Object.fromEntries(components),
+    cmps: Object.fromEntries([...components, ...gone]),
   }
 }
 
 function componentOf(resource: DeviceResource, source: DiscoverySource): Component | null {
   if (resource.isHidden || !isReadable(resource.properties.readWrite)) return null
-  const path = `${source.device}/${resource.name}` as Path
-  const topic = topicOfPath(path)
+  const path = pointPath(source.device, resource) as Path
+  const reported = reportedPath(source.device, resource) as Path
   const common = {
     name: resource.name,
     uniq_id: `${source.node}_${resource.name}`,
-    stat_t: source.topics.leaves + topic,
+    stat_t: source.topics.leaves + topicOfPath(reported),
   }
   const isSet = isWritable(resource.properties.readWrite) && source.mayWrite(path)
-  return isSet ? settable(resource, { ...common, cmd_t: source.topics.wishes + topic }) : readable(resource, common)
+  return isSet
+    ? settable(resource, { ...common, cmd_t: source.topics.wishes + topicOfPath(path) })
+    : readable(resource, common)
 }
 
 function readable({ properties }: DeviceResource, common: Component): Component | null {
   if (properties.valueType === 'Bool') return { p: 'binary_sensor', ...common, pl_on: 'true', pl_off: 'false' }
-  if (isNumberType(properties.valueType)) return { p: 'sensor', ...common, ...unitOf(properties.units) }
+  if (isNumberType(properties.valueType))
+    return { p: 'sensor', ...common, ...unitOf(properties.units), ...measuredAs(properties) }
   return properties.valueType === 'String' ? { p: 'sensor', ...common, val_tpl: '{{ value_json }}' } : null
 }
 
 function settable({ properties }: DeviceResource, common: Component): Component | null {
   const { valueType, minimum, maximum, units, optional } = properties
   if (valueType === 'Bool') return { p: 'switch', ...common, pl_on: 'true', pl_off: 'false' }
+  if (isNumberType(valueType) && optional.enum !== undefined) {
+    return { p: 'select', ...common, cmd_tpl: '{{ value }}', ops: optional.enum.map(String) }
+  }
   if (isNumberType(valueType)) {
     const range = numberRange(valueType)
     const min = Number(minimum ?? range.minimum)
@@ -71,6 +92,11 @@ function settable({ properties }: DeviceResource, common: Component): Component 
   const asJson = { val_tpl: '{{ value_json }}', cmd_tpl: '{{ value | tojson }}' }
   if (optional.enum !== undefined) return { p: 'select', ...common, ...asJson, ops: optional.enum.map(String) }
   return { p: 'text', ...common, ...asJson, max: Math.min(optional.maxLength ?? TEXT_MAX, TEXT_MAX) }
+}
+
+/** What is measured is drawn as a curve; a counter that people add to is not measured. */
+function measuredAs({ optional }: DeviceResource['properties']): Component {
+  return optional.merge === 'counter' ? {} : { stat_cla: 'measurement' }
 }
 
 /** Characters that a text of Home Assistant may have. */

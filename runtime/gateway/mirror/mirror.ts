@@ -10,13 +10,14 @@ import { firstServer, parseServers, type TlsFiles } from '../../links/mqtt/serve
 import { matchesPattern, type Path } from '../../state/path.ts'
 import { valueFromJson, valueToJson } from '../control-protocol.ts'
 import type { Gateway } from '../gateway.ts'
-import { discoveryOf } from './home-assistant.ts'
+import { type Components, discoveryOf } from './home-assistant.ts'
 import { LeafQueue } from './leaf-queue.ts'
 import { mirrorTopics, pathOfTopic, topicOfPath } from './mirror-topics.ts'
 
 export interface MirrorOptions {
   readonly gateway: Gateway
-  readonly profile: DeviceProfile | null
+  /** The profile in force. */
+  readonly profile: () => DeviceProfile | null
   readonly version: string
   readonly servers: readonly string[]
   readonly username: string | undefined
@@ -42,6 +43,8 @@ export class Mirror {
   readonly #topics: ReturnType<typeof mirrorTopics>
   readonly #courier: Courier
   readonly #leaves: LeafQueue
+  /** The components that Home Assistant was told of last. */
+  #described: Components = {}
   #stopWatch: () => void = () => {}
   #cancelDiscovery: () => void = () => {}
 
@@ -58,6 +61,11 @@ export class Mirror {
       if (this.#isShown(path)) this.#leaves.add(path)
     })
     this.#courier.open()
+  }
+
+  /** Another profile is in force: Home Assistant is told of its points, and forgets those that are gone. */
+  describeAnew(): void {
+    this.#publishDiscovery()
   }
 
   async stop(): Promise<void> {
@@ -115,11 +123,13 @@ export class Mirror {
   }
 
   #publishDiscovery(): void {
-    const { gateway, profile, version, homeAssistant } = this.#options
+    const { gateway, version, homeAssistant } = this.#options
+    const profile = this.#options.profile()
     if (!homeAssistant || profile === null) return
     const { node, device } = gateway
     const mayWrite = (path: Path): boolean => this.#isWritable(path)
-    const discovery = discoveryOf({ node, device, profile, version, topics: this.#topics, mayWrite })
+    const discovery = discoveryOf({ node, device, profile, version, topics: this.#topics, mayWrite }, this.#described)
+    this.#described = discovery.cmps
     const message = json(this.#topics.discovery, JSON.stringify(discovery), true)
     if (message.payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
       this.#options.logger.warn('mirror: the profile has too many points for one discovery message')

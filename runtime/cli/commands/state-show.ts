@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+import type { PointView } from '../../gateway/point-view.ts'
+import { withGateway } from '../connect.ts'
+import { print, table, valueText } from '../output.ts'
+
+export async function showState(command: Command): Promise<void> {
+  const points = (await withGateway(
+    command,
+    async (gateway) => await gateway.call('state.show'),
+  )) as readonly PointView[]
+  print(command, points, () => pointsText(points))
+}
+
+function pointsText(points: readonly PointView[]): string {
+  if (points.length === 0)
+    return 'this gateway has no profile, so nothing says which points it has: fleetstep state get'
+  const rows = points.map((point) => [
+    point.path,
+    withUnits(point.value, point),
+    'reported' in point ? withUnits(point.reported, point) : '',
+    deltaText(point),
+    ageText(point.changedAgoMs),
+    healthText(point.health),
+  ])
+  return table([['point', 'value', 'reported', 'delta', 'changed', 'health'], ...rows])
+}
+
+function withUnits(value: unknown, { units }: PointView): string {
+  if (value === undefined) return '-'
+  return units === undefined || units === '1' ? valueText(value) : `${valueText(value)} ${units}`
+}
+
+/** What the device has not followed yet. */
+function deltaText({ delta }: PointView): string {
+  if (delta === undefined) return ''
+  return typeof delta === 'number' ? `${delta > 0 ? '+' : ''}${delta}` : 'differs'
+}
+
+function ageText(agoMs: number | undefined): string {
+  if (agoMs === undefined) return 'before the start'
+  const seconds = Math.round(agoMs / 1000)
+  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`
+}
+
+function healthText(health: unknown): string {
+  if (typeof health !== 'object' || health === null || !('state' in health)) return ''
+  return 'error' in health ? `${String(health.state)}: ${String(health.error)}` : String(health.state)
+}

@@ -1,0 +1,96 @@
+import type { Digest } from '../base/digest.ts'
+import type { Logger } from '../base/logger.ts'
+import type { LoadedProfile } from '../device/profiles/document.ts'
+import { readProfileFile } from '../device/profiles/load.ts'
+import { type Enforcement, enforceProfile, misfitsOf, type ProfileMisfit } from './fleet-profiles.ts'
+import type { Gateway } from './gateway.ts'
+import { differencesToJson, type JsonDifference } from './profile-json.ts'
+import { ProfileKeeper, type ProfileReport } from './profile-keeper.ts'
+import { shippedProfile } from './shipped-profiles.ts'
+import { systemClock } from './system-clock.ts'
+import { pollFile } from './watch-file.ts'
+
+/** The profile of the gateway's device as people see it. */
+export interface ProfileStatus extends Omit<ProfileReport, 'text'> {
+  readonly fleet: Enforcement
+}
+
+/** What came of `fleetstep profile apply`. */
+export interface AppliedProfile extends ProfileStatus {
+  /** Empty: it was in force already. */
+  readonly differences: readonly JsonDifference[]
+  /** Values from before that it does not allow. */
+  readonly misfits: readonly ProfileMisfit[]
+}
+
+/** @throws FleetstepError `profile-invalid` */
+export function keepProfile(name: string, logger: Logger): ProfileKeeper {
+  const file = shippedProfile(name)
+  return new ProfileKeeper({ file, read: readProfileFile, watch: pollFile, clock: systemClock, logger })
+}
+
+/** Brings the profile of the gateway's device from its file into the gateway and the state of the fleet, whenever it changes. */
+export class ProfilePart {
+  readonly #gateway: Gateway
+  readonly #keeper: ProfileKeeper
+  readonly #logger: Logger
+  #fleet: Enforcement
+
+  constructor(gateway: Gateway, keeper: ProfileKeeper, logger: Logger) {
+    this.#gateway = gateway
+    this.#keeper = keeper
+    this.#logger = logger
+    this.#fleet = this.#enforce(keeper.current)
+    keeper.observe((profile) => {
+      gateway.useProfile(profile.profile)
+      this.#fleet = this.#enforce(profile)
+    })
+  }
+
+  /** Looks after the file from now on. */
+  watch(): void {
+    this.#keeper.watch()
+  }
+
+  stop(): void {
+    this.#keeper.stop()
+  }
+
+  /** Calls back with each profile that takes the place of the one before, once the gateway and the state have it. */
+  observe(observer: (profile: LoadedProfile) => void): () => void {
+    return this.#keeper.observe(observer)
+  }
+
+  get hash(): Digest {
+    return this.#keeper.current.hash
+  }
+
+  /** With the text that is in force. */
+  report(): ProfileReport {
+    return this.#keeper.report()
+  }
+
+  status(): ProfileStatus {
+    const { text: _text, ...report } = this.#keeper.report()
+    return { ...report, fleet: this.#fleet }
+  }
+
+  /** Reads the file now, and tries again what the fleet refused. @throws FleetstepError `profile-invalid` */
+  apply(): AppliedProfile {
+    const { differences } = this.#keeper.reload()
+    if (differences.length === 0) this.#fleet = this.#enforce(this.#keeper.current)
+    return {
+      ...this.status(),
+      differences: differencesToJson(differences),
+      misfits: this.#fleet.kind === 'in-state' ? misfitsOf(this.#gateway) : [],
+    }
+  }
+
+  #enforce(profile: LoadedProfile): Enforcement {
+    const enforcement = enforceProfile(this.#gateway, profile)
+    if (enforcement.kind === 'refused') {
+      this.#logger.warn(`profile ${profile.profile.name} is checked by this gateway alone: ${enforcement.reason}`)
+    }
+    return enforcement
+  }
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { loadProfile } from '../../runtime/device/profiles/load.ts'
+import type { DeviceProfile } from '../../runtime/device/profiles/profile.ts'
+import { type Components, discoveryOf } from '../../runtime/gateway/mirror/home-assistant.ts'
+import { mirrorTopics } from '../../runtime/gateway/mirror/mirror-topics.ts'
+import type { NodeId } from '../../runtime/base/ids.ts'
+import { accepted, profileText } from '../device/profile-text.ts'
+
+const NODE = '0200000000000001' as NodeId
+const topics = mirrorTopics('00ff', NODE)
+
+function describeDevice(profile: DeviceProfile, before: Components = {}, isWritable: boolean = true): Components {
+  const source = { node: NODE, device: 'pump', profile, topics, version: '1', mayWrite: () => isWritable }
+  return discoveryOf(source, before).cmps
+}
+
+const pointOf = (properties: string, attributes: string = ''): DeviceProfile =>
+  accepted(profileText(properties, attributes)).profile
+
+describe('the discovery of Home Assistant', () => {
+  it('shows an output as the device has it, and sets what is wished for', () => {
+    const cmps = describeDevice(
+      pointOf('valueType: Bool, readWrite: RW, optional: { safeValue: false }', 'driver: gpio, line: 17'),
+    )
+    assert.deepEqual(cmps, {
+      point: {
+        p: 'switch',
+        name: 'point',
+        uniq_id: `${NODE}_point`,
+        stat_t: `fleet/00ff/s/${NODE}/pump/reported/point`,
+        cmd_t: `fleet/00ff/set/${NODE}/pump/point`,
+        pl_on: 'true',
+        pl_off: 'false',
+      },
+    })
+  })
+
+  it('shows a point without hardware as it is set', () => {
+    const { point } = describeDevice(pointOf('valueType: Uint8, readWrite: RW, units: Cel, minimum: 5, maximum: 35'))
+    assert.deepEqual(
+      [point?.['p'], point?.['stat_t'], point?.['min'], point?.['max'], point?.['unit_of_meas']],
+      ['number', `fleet/00ff/s/${NODE}/pump/point`, 5, 35, '°C'],
+    )
+  })
+
+  it('is read only where nobody may set from here', () => {
+    const { point } = describeDevice(pointOf('valueType: Bool, readWrite: RW'), {}, false)
+    assert.equal(point?.['p'], 'binary_sensor')
+    assert.equal(point !== undefined && 'cmd_t' in point, false)
+  })
+
+  it('offers the values of an enumeration, of texts and of numbers', () => {
+    const text = describeDevice(pointOf('valueType: String, readWrite: RW, optional: { enum: [a, b] }'))
+    assert.deepEqual([text['point']?.['p'], text['point']?.['ops']], ['select', ['a', 'b']])
+    const numbers = describeDevice(pointOf('valueType: Uint8, readWrite: RW, optional: { enum: [1, 2] }'))
+    assert.deepEqual([numbers['point']?.['p'], numbers['point']?.['ops']], ['select', ['1', '2']])
+    assert.equal(numbers['point']?.['cmd_tpl'], '{{ value }}')
+  })
+
+  it('names what is gone with its platform alone, so that it is taken away', () => {
+    const before = describeDevice(pointOf('valueType: Bool, readWrite: R'))
+    const after = describeDevice(
+      accepted(profileText('valueType: Bool, readWrite: R').replace('name: point', 'name: other')).profile,
+      before,
+    )
+    assert.deepEqual(after['point'], { p: 'binary_sensor' })
+    assert.equal(after['other']?.['p'], 'binary_sensor')
+  })
+
+  for (const name of ['pump-station', 'greenhouse', 'raspberry-pi-5']) {
+    it(`describes every point of ${name}`, () => {
+      const { profile } = loadProfile(`device-profiles/${name}.yaml`)
+      assert.deepEqual(
+        Object.keys(describeDevice(profile)),
+        profile.deviceResources.map((resource) => resource.name),
+      )
+    })
+  }
+})

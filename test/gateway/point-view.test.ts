@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { ChangeAges } from '../../runtime/gateway/change-ages.ts'
+import { viewPoints } from '../../runtime/gateway/point-view.ts'
+import type { Path } from '../../runtime/state/path.ts'
+import type { Value } from '../../runtime/state/value.ts'
+import { drivenClock } from '../device/driven-clock.ts'
+import { accepted, profileText } from '../device/profile-text.ts'
+
+const RELAY = accepted(
+  profileText(
+    'valueType: Float32, readWrite: RW, units: Cel',
+    'driver: modbus, port: bus, primaryTable: HOLDING_REGISTERS, startingAddress: 0',
+  ),
+).profile
+
+function view(values: Readonly<Record<string, Value>>, profile = RELAY): unknown {
+  const points = viewPoints({ device: 'pump', profile, get: (path) => values[path], changedAgoMs: () => null })
+  return points[0]
+}
+
+describe('a point as people see it', () => {
+  it('is there without a value', () => {
+    assert.deepEqual(view({}), { path: 'pump/point', units: 'Cel' })
+  })
+
+  it('shows what is wished for, what the device has, and how far it is off', () => {
+    assert.deepEqual(view({ 'pump/point': 21, 'pump/reported/point': 20.7 }), {
+      path: 'pump/point',
+      value: 21,
+      reported: 20.7,
+      delta: -0.3,
+      units: 'Cel',
+    })
+    assert.deepEqual(view({ 'pump/point': 21, 'pump/reported/point': 21 }), {
+      path: 'pump/point',
+      value: 21,
+      reported: 21,
+      units: 'Cel',
+    })
+  })
+
+  it('says that what is no number differs', () => {
+    const { profile } = accepted(profileText('valueType: Bool, readWrite: RW', 'driver: gpio, line: 17'))
+    assert.deepEqual(view({ 'pump/point': true, 'pump/reported/point': false }, profile), {
+      path: 'pump/point',
+      value: true,
+      reported: false,
+      delta: true,
+    })
+  })
+
+  it('shows the health of what it is wired to', () => {
+    const health = { state: 'down', error: 'no answer' }
+    assert.deepEqual(view({ 'pump/health/point': health }), { path: 'pump/point', units: 'Cel', health })
+  })
+})
+
+describe('the age of a point', () => {
+  it('counts on the monotonic clock, for points of this device', () => {
+    const clock = drivenClock()
+    const ages = new ChangeAges('pump', clock)
+    const change = (path: string, after: Value | undefined, settled = false): void =>
+      ages.note({ path: path as Path, before: undefined, after, settled })
+    change('pump/level', 1)
+    change('other/level', 1)
+    clock.advance(5000)
+    assert.equal(ages.of('pump/level'), 5000)
+    assert.equal(ages.of('other/level'), null)
+    change('pump/level', 1, true)
+    assert.equal(ages.of('pump/level'), 5000, 'that it is settled is no change')
+    change('pump/level', undefined)
+    assert.equal(ages.of('pump/level'), null)
+  })
+})
