@@ -42,8 +42,8 @@ function facts(status: GatewayStatus): string[][] {
 
 function profileFacts({ profile }: GatewayStatus): string[][] {
   if (profile === null) return []
-  const facts = [['profile', `${profile.name}, version ${profile.hash}; ${enforcementText(profile.fleet)}`]]
-  return profile.problem === null ? facts : [...facts, ['', `an edit is refused: ${profile.problem}`]]
+  const rows = [['profile', `${profile.name}, version ${profile.hash}; ${enforcementText(profile.fleet)}`]]
+  return profile.problem === null ? rows : [...rows, ['', `an edit is refused: ${profile.problem}`]]
 }
 
 function diskText({ space, freeBytes, diskBytes, pendingOperations }: GatewayStatus['storage']): string {

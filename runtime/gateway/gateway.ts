@@ -17,6 +17,7 @@ import { ConflictAccess } from './conflict-access.ts'
 import type { EnrolmentOptions } from './enrolment.ts'
 import { FleetAccess } from './fleet-access.ts'
 import { type PointView, viewPoints } from './point-view.ts'
+import { ProfileAccess } from './profile-access.ts'
 import { ProfileCheck } from './profile-check.ts'
 import { Pump } from './pump.ts'
 import { Receipts } from './receipt.ts'
@@ -95,6 +96,7 @@ export interface Gateway {
   readonly state: StateAccess
   readonly conflicts: ConflictAccess
   readonly epochs: FleetAccess
+  readonly profiles: ProfileAccess
   /** What this gateway's device has; null: anything. */
   readonly profile: DeviceProfile | null
   /** Checks what is set below `<device>/` by another profile from now on. */
@@ -154,6 +156,7 @@ class RunningGateway implements Gateway {
   readonly state: StateAccess
   readonly conflicts: ConflictAccess
   readonly epochs: FleetAccess
+  readonly profiles: ProfileAccess
   readonly #replica: Replica
   readonly #pump: Pump
   readonly #links: Link[]
@@ -196,10 +199,11 @@ class RunningGateway implements Gateway {
       onMediumError: (errors) => this.raise({ name: 'medium-failing', errors }),
       onFatal: options.onFatal ?? ((error) => this.#logger.error(`storage has failed: ${String(error)}`)),
     })
-    this.#profileCheck = new ProfileCheck(this.device, options.profile ?? null)
+    this.#profileCheck = new ProfileCheck(this.device, this.node, options.profile ?? null)
     this.#changeAges = new ChangeAges(this.device, this.#clock)
     this.state = new StateAccess(replica, this.#pump, this.#receipts, this.#watchers, this.#profileCheck)
-    this.conflicts = new ConflictAccess(replica, this.#pump, this.state)
+    this.profiles = new ProfileAccess(replica, this.#pump, this.#receipts)
+    this.conflicts = new ConflictAccess(replica, this.#pump, this.state, this.profiles)
     this.epochs = new FleetAccess(replica, this.#pump, this.#clock)
     this.#pump.start()
   }
@@ -299,7 +303,7 @@ class RunningGateway implements Gateway {
         this.#watchers.notify(output.change)
         break
       case 'outcome':
-        this.#receipts.noteOutcome(output.operation, output.outcome)
+        this.#receipts.noteOutcome(output.operation, output.outcome, output.reason)
         break
       case 'durable':
         this.#receipts.noteDurable(output.through)
@@ -323,6 +327,7 @@ class RunningGateway implements Gateway {
       case 'alarm':
         this.raise(output.alarm)
         break
+      case 'rules':
       case 'conflict':
       case 'integrated':
       case 'store':

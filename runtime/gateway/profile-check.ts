@@ -1,9 +1,14 @@
+import { digestOf } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
+import type { NodeId } from '../base/ids.ts'
+import { healthProblem, type PointSide, reportedPath, sideOf } from '../device/profiles/points.ts'
 import type { DeviceProfile, DeviceResource } from '../device/profiles/profile.ts'
-import { isWritable } from '../device/profiles/profile.ts'
-import { hasTwoSides, healthProblem, type PointSide, sideOf } from '../device/profiles/points.ts'
-import { checkReading, checkSet } from '../device/profiles/value-check.ts'
+import { rulesOfProfile } from '../device/profiles/rules.ts'
 import type { OperationRequest } from '../state/operation.ts'
+import { objectionTo } from '../state/rules/judge.ts'
+import { type DeviceRules, RuleTable } from '../state/rules/rules.ts'
+import { isWritable } from '../state/rules/value-type.ts'
+import { refusalFor } from '../sync/permission.ts'
 
 /** How soon a change is committed: at once, or gathered with others for a shorter or a longer while. */
 export type Persist = 'always' | 'batched' | 'volatile'
@@ -13,15 +18,20 @@ const PERSIST: readonly Persist[] = ['always', 'batched', 'volatile']
 
 type PlainWrite = OperationRequest['writes'][number]
 
-/** What the profile of this gateway's device says of the points below `<device>/`. Other points are free. */
+/**
+ * What the profile of this gateway's device says of the points below `<device>/`, by the function with which every member judges
+ * them. Other points are free. Beyond it, people may not set what the device of their own gateway reports.
+ */
 export class ProfileCheck {
   readonly #prefix: string
-  #profile: DeviceProfile | null
+  readonly #node: NodeId
+  #profile: DeviceProfile | null = null
   #resources: ReadonlyMap<string, DeviceResource> = new Map()
+  #table: RuleTable | null = null
 
-  constructor(device: string, profile: DeviceProfile | null) {
+  constructor(device: string, node: NodeId, profile: DeviceProfile | null) {
     this.#prefix = `${device}/`
-    this.#profile = profile
+    this.#node = node
     if (profile !== null) this.use(profile)
   }
 
@@ -34,6 +44,7 @@ export class ProfileCheck {
   use(profile: DeviceProfile): void {
     this.#profile = profile
     this.#resources = new Map(profile.deviceResources.map((resource) => [resource.name, resource]))
+    this.#table = new RuleTable(localRules(profile, this.#node))
   }
 
   /** @throws FleetstepError `path-unknown`, `operation-refused`, `operation-invalid` */
@@ -43,7 +54,7 @@ export class ProfileCheck {
     if (point.side !== 'point' || !isWritable(point.resource.properties.readWrite)) {
       throw new FleetstepError('operation-refused', `${write.path} is read only: the device reports it`)
     }
-    if (write.kind === 'set') assertFits(write, checkSet(point.resource, write.argument))
+    this.#assertFits(write)
   }
 
   /** @throws FleetstepError `path-unknown`, `operation-refused`, `operation-invalid` */
@@ -51,11 +62,12 @@ export class ProfileCheck {
     const point = this.#pointOf(write.path)
     if (point === null) return
     const { side, resource } = point
-    if (side === 'health') return assertFits(write, healthProblem(write.argument))
-    if (hasTwoSides(resource) !== (side === 'reported')) {
+    if (side !== 'health' && reportedPath(this.#prefix.slice(0, -1), resource) !== write.path) {
       throw new FleetstepError('operation-refused', `${write.path} is what people wish for: the device does not set it`)
     }
-    assertFits(write, checkReading(resource, write.argument))
+    const problem = side === 'health' ? healthProblem(write.argument) : null
+    if (problem !== null) throw new FleetstepError('operation-invalid', `${write.path} ${problem}`)
+    this.#assertFits(write)
   }
 
   /** One write that is to be on the card sooner brings the others along. */
@@ -67,6 +79,11 @@ export class ProfileCheck {
   /** Telemetry is gathered unless its profile says otherwise. */
   readingPersistOf(path: string): Persist {
     return this.#find(path)?.resource.properties.optional.persist ?? 'batched'
+  }
+
+  #assertFits(write: PlainWrite): void {
+    const objection = this.#table === null ? null : objectionTo(write, this.#node, this.#table)
+    if (objection !== null) throw refusalFor(objection)
   }
 
   #pointOf(path: string): Point | null {
@@ -90,6 +107,13 @@ interface Point {
   readonly resource: DeviceResource
 }
 
-function assertFits(write: PlainWrite, problem: string | null): void {
-  if (problem !== null) throw new FleetstepError('operation-invalid', `${write.path}: ${problem}`)
+/** The rules of the profile as the fleet has them, and with units, which the state does not carry, for people here. */
+function localRules(profile: DeviceProfile, node: NodeId): DeviceRules {
+  const units = new Map(profile.deviceResources.map(({ name, properties }) => [name, properties.units]))
+  const rules = rulesOfProfile(profile, node, NO_VERSION)
+  const points = rules.points.map((point) => ({ ...point, units: units.get(sideOf(point.path).name) }))
+  return { ...rules, points }
 }
+
+/** These rules never leave this gateway, so nobody asks which version they are. */
+const NO_VERSION = digestOf('')

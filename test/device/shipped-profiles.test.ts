@@ -16,7 +16,8 @@ describe('the profiles that are shipped', () => {
   it('are those of the README', () => {
     const readme = readFileSync(join(FOLDER, 'README.md'), 'utf8')
     const listed = [...readme.matchAll(/^\| \[`([a-z0-9-]+)`\]\(\1\.yaml\)/gm)].map(([, name]) => name)
-    assert.deepEqual(listed.toSorted(), names.toSorted())
+    assert.deepEqual(new Set(listed), new Set(names))
+    assert.equal(listed.length, names.length)
   })
 
   for (const name of names) {

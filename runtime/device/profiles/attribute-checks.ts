@@ -11,13 +11,13 @@ import {
   type RawType,
   type SerialBinding,
 } from './attributes.ts'
-import { compilePattern } from './pattern.ts'
-import { isReadable, isWritable, type DeviceProfile, type DeviceResource } from './profile.ts'
+import { compilePattern } from '../../state/rules/pattern.ts'
+import type { DeviceProfile, DeviceResource } from './profile.ts'
 import type { ProfileProblem } from './schema-words.ts'
-import { showValue } from './show-value.ts'
+import { showValue } from '../../state/rules/show-value.ts'
 import { checkValue } from './value-check.ts'
 import { parseValue } from './value-text.ts'
-import { isNumberType, numberRange } from './value-type.ts'
+import { isNumberType, isReadable, isWritable, numberRange } from '../../state/rules/value-type.ts'
 
 type Path = readonly (string | number)[]
 type Rule = readonly [holds: boolean, field: Path, message: string]

@@ -1,11 +1,16 @@
 import { HEALTH_ERROR_LENGTH_MAX } from '../../base/limits.ts'
-import { isReadable, isWritable, type DeviceResource } from './profile.ts'
+import { isReadable, isWritable } from '../../state/rules/value-type.ts'
+import type { DeviceResource } from './profile.ts'
 
 /*
  * Where the values of a device are. A point that people set and a device has is two: what is wished for at
  * `<device>/<resource>`, and what the device has at `<device>/reported/<resource>`. Every other one is at
  * `<device>/<resource>` alone. How its hardware fares is at `<device>/health/<resource>`.
  */
+
+/** Names below `<device>/`; no resource has a `/` in its name, so neither is ever one of them. */
+export const REPORTED_BRANCH = 'reported'
+export const HEALTH_BRANCH = 'health'
 
 /** Whether what is wished for and what the device has are two points. */
 export function hasTwoSides({ attributes, properties }: DeviceResource): boolean {
@@ -25,12 +30,12 @@ export function pointPath(device: string, resource: DeviceResource): string {
 
 /** Where the device says what it has. */
 export function reportedPath(device: string, resource: DeviceResource): string {
-  return hasTwoSides(resource) ? `${device}/${REPORTED}/${resource.name}` : pointPath(device, resource)
+  return hasTwoSides(resource) ? `${device}/${REPORTED_BRANCH}/${resource.name}` : pointPath(device, resource)
 }
 
 /** Holds `{ state: 'up' }`, or `{ state: 'down', error }` with one line of what is wrong. */
 export function healthPath(device: string, resource: DeviceResource): string {
-  return `${device}/${HEALTH}/${resource.name}`
+  return `${device}/${HEALTH_BRANCH}/${resource.name}`
 }
 
 /** Whose turn a path below `<device>/` is, by the name of its resource. */
@@ -40,8 +45,8 @@ export type PointSide = 'point' | 'reported' | 'health'
 export function sideOf(rest: string): { readonly side: PointSide; readonly name: string } {
   const at = rest.indexOf('/')
   const branch = rest.slice(0, Math.max(at, 0))
-  if (branch === REPORTED) return { side: 'reported', name: rest.slice(at + 1) }
-  if (branch === HEALTH) return { side: 'health', name: rest.slice(at + 1) }
+  if (branch === REPORTED_BRANCH) return { side: 'reported', name: rest.slice(at + 1) }
+  if (branch === HEALTH_BRANCH) return { side: 'health', name: rest.slice(at + 1) }
   return { side: 'point', name: rest }
 }
 
@@ -54,6 +59,3 @@ export function healthProblem(value: unknown): string | null {
 }
 
 const HEALTH_FORM = `must be { state: up or down, error: at most ${HEALTH_ERROR_LENGTH_MAX} characters }`
-
-const REPORTED = 'reported'
-const HEALTH = 'health'

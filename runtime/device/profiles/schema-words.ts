@@ -3,9 +3,10 @@ import * as v from 'valibot'
 import type { CborData } from '../../base/cbor.ts'
 import { PROFILE_ENTRIES_MAX, PROFILE_NAME_LENGTH_MAX, PROFILE_TEXT_LENGTH_MAX } from '../../base/limits.ts'
 import { INTERVAL_FORM, intervalProblem, parseInterval } from './interval.ts'
-import { patternProblem } from './pattern.ts'
-import { ACCESSES, type Access, type Attributes } from './profile.ts'
-import { showValue } from './show-value.ts'
+import { patternProblem } from '../../state/rules/pattern.ts'
+import { ACCESSES, type Access } from '../../state/rules/value-type.ts'
+import type { Attributes } from './profile.ts'
+import { showValue } from '../../state/rules/show-value.ts'
 
 /*
  * What the schemas of a profile are made of. Each says in one line what is wrong, and carries what the schema for editors

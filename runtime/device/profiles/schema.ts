@@ -7,7 +7,9 @@ import {
   PROFILE_RESOURCES_MAX,
   VALUE_BYTES_MAX,
 } from '../../base/limits.ts'
-import { VALUE_TYPES, type DeviceProfile } from './profile.ts'
+import type { NodeId } from '../../base/ids.ts'
+import { VALUE_TYPES } from '../../state/rules/value-type.ts'
+import type { DeviceProfile } from './profile.ts'
 import {
   about,
   ACCESS,
@@ -41,6 +43,8 @@ import {
 export function parseProfile(data: CborData): DeviceProfile | readonly ProfileProblem[] {
   return parseWith(PROFILE, data)
 }
+
+const OWNER = /^(desired|reported|[0-9a-f]{16})$/
 
 const OPTIONAL = fields('properties.optional', {
   merge: v.exactOptional(
@@ -82,7 +86,14 @@ const OPTIONAL = fields('properties.optional', {
     about('Characters of a text, bytes of a binary, elements of an array.', wholeFrom(0, VALUE_BYTES_MAX)),
   ),
   owner: v.exactOptional(
-    about('Who decides the value: people, or the device that has it.', oneOf(['desired', 'reported'])),
+    about(
+      'Who writes it: people (desired), the gateway that has the device (reported), or one node by its id.',
+      custom<'desired' | 'reported' | NodeId>(
+        (input) => typeof input === 'string' && OWNER.test(input),
+        'desired, reported, or a node id: 16 of 0-9 a-f in quotes',
+        { type: 'string', pattern: OWNER.source, examples: ['desired', 'reported'] },
+      ),
+    ),
   ),
   safeValue: v.exactOptional(
     about('What an output takes at start, at shutdown, and when safeAfter has passed without a link.', PLAIN),
