@@ -14,7 +14,10 @@ import { isList, type Value, valueBytes } from './value.ts'
 /** What became of one operation on the cells that it met. */
 export interface Execution {
   readonly outcome: Outcome
-  /** Aligned with `operation.paths`: each cell afterwards. The very cells that were given, unless it was applied. */
+  /**
+   * Aligned with `operation.paths`: each cell afterwards. The very cells that were given, unless it was applied; only that an
+   * original has come back is noted even so.
+   */
   readonly after: Cell[]
   /** Writes that had to yield, empty for most. */
   readonly clashes: readonly Clash[]
@@ -38,8 +41,7 @@ export interface Clash {
 export function execute(operation: Operation, before: readonly Cell[]): Execution {
   const voidReason = reasonForVoid(operation, before)
   if (voidReason !== null) return unchanged('void', before, voidReason)
-  const execution = executeAlone(operation, before)
-  return execution.outcome === 'applied' ? noteMembership(operation, execution) : execution
+  return noteMembership(operation, executeAlone(operation, before))
 }
 
 /**
@@ -105,12 +107,15 @@ function reasonForVoid(operation: Operation, before: readonly Cell[]): string | 
   return hasComeBack(value, original.id.seq) ? 'it has come back already' : null
 }
 
-/** The reserved points after `operation`. A later join of a member changes nothing. */
+/**
+ * The reserved points after `operation`. A later join of a member changes nothing. An original has come back whatever became
+ * of it: one that was refused or superseded is not to be applied later under another id.
+ */
 function noteMembership(operation: Operation, execution: Execution): Execution {
   const { join, original } = operation
   if (join === null && original === null) return execution
   const after = [...execution.after]
-  if (join !== null) {
+  if (join !== null && execution.outcome === 'applied') {
     const index = operation.paths.indexOf(memberPoint(join.member))
     if (after[index]?.value === undefined) after[index] = { value: memberValue(join), writer: operation }
   }

@@ -40,7 +40,7 @@ export function executeAll(operations: Iterable<Operation>): ReferenceResult {
   for (const operation of sorted) {
     const outcome = isVoid(operation, membership) ? 'void' : executeOne(operation, cells, conflicts)
     outcomes.set(formatOperationId(operation.id), outcome)
-    if (outcome === 'applied') noteMembership(operation, membership)
+    if (outcome !== 'void') noteMembership(operation, outcome, membership)
   }
   const state = new Map<string, Value>()
   for (const [path, cell] of cells) if (cell.value !== undefined) state.set(path, cell.value)
@@ -65,9 +65,13 @@ function isVoid({ id, priority, original }: Operation, { tiers, cameBack }: Refe
   return original !== null && cameBack.has(nameOfOriginal(original))
 }
 
-/** Of several joins of one member the first counts. */
-function noteMembership({ join, original }: Operation, { tiers, cameBack }: ReferenceMembership): void {
-  if (join !== null && !tiers.has(join.member)) tiers.set(join.member, join.tier)
+/** Of several joins of one member the first counts. An original has come back whatever became of it. */
+function noteMembership(
+  { join, original }: Operation,
+  outcome: Outcome,
+  { tiers, cameBack }: ReferenceMembership,
+): void {
+  if (outcome === 'applied' && join !== null && !tiers.has(join.member)) tiers.set(join.member, join.tier)
   if (original !== null) cameBack.add(nameOfOriginal(original))
 }
 
