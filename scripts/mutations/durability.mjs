@@ -81,6 +81,13 @@ export const DURABILITY = [
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
+    name: 'used twice: a longer life is asked for from where both are the same',
+    file: 'runtime/sync/receiving.ts',
+    from: "if (one.verdict.kind === 'used-twice') this.#noteFork(one.batch)",
+    to: '',
+    noticedBy: 'test/sync/used-twice.test.ts',
+  },
+  {
     name: 'return: a forked chain goes to the conflict list',
     file: 'runtime/sync/adoption.ts',
     from: 'const isFork = common < Math.min(log.held.seq, theirs.held.seq)',
@@ -139,7 +146,7 @@ export const DURABILITY = [
   {
     name: 'used twice: the other life is asked for',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (member === self || log.settled.seq >= seq || !log.contradicts(seq, digest)) return []',
+    from: 'if (!log.contradicts(seq, digest) && !this.#isForkedBelow(seq, log)) return []',
     to: 'return []',
     noticedBy: 'test/sync/rules.test.ts',
   },
