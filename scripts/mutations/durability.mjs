@@ -88,6 +88,20 @@ export const DURABILITY = [
     noticedBy: 'test/sync/used-twice.test.ts',
   },
   {
+    name: 'hear before speak: a member that asks to join has nothing to tell',
+    file: 'runtime/sync/replica-core.ts',
+    from: '&& nodeOf(id) !== this.node && !this.#mutePeers.has(id)) return true',
+    to: '&& nodeOf(id) !== this.node) return true',
+    noticedBy: 'test/sync/other-lives.test.ts',
+  },
+  {
+    name: 'hear before speak: a request to join that was under way is no sign',
+    file: 'runtime/sync/mute-peers.ts',
+    from: 'now - first <= JOIN_INTERVAL_MAX_MS',
+    to: 'now === first',
+    noticedBy: 'test/sync/other-lives.test.ts',
+  },
+  {
     name: 'return: a forked chain goes to the conflict list',
     file: 'runtime/sync/adoption.ts',
     from: 'const isFork = common < Math.min(log.held.seq, theirs.held.seq)',
