@@ -70,14 +70,14 @@ interface ReferenceMembership {
 
 /** Its issuer was no member at this place, or it may not do this, or it has come back already. */
 function isVoidOfIssuer(operation: Operation, membership: ReferenceMembership, hasKeys: boolean): boolean {
-  const { id, priority, original, join, writes } = operation
+  const { id, priority, original, writes } = operation
   const { tiers, roles, cameBack } = membership
   const isFounder = id.member.endsWith('.00000000')
   if (!isFounder && tiers.get(id.member) !== priority.tier) return true
   const role = roles.get(id.member) ?? 'gateway'
   if (role === 'observer') return true
-  const isForOperators = join?.role === 'operator' || writes.some(({ path }) => path.startsWith(RULES))
-  if (isForOperators && role !== 'operator' && !isFounder && hasKeys) return true
+  const setsRules = writes.some(({ path }) => path.startsWith(RULES))
+  if (setsRules && role !== 'operator' && !isFounder && hasKeys) return true
   return original !== null && cameBack.has(nameOfOriginal(original))
 }
 
