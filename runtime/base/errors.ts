@@ -40,6 +40,7 @@ export const EXIT_CODES = {
   'daemon-running': 7,
   'request-invalid': 8,
   'operation-invalid': 8,
+  'rules-invalid': 8,
   'operation-refused': 8,
   'path-unknown': 8,
   'limit-reached': 9,

@@ -23,6 +23,16 @@ export const OPERATION_BYTES_MAX: number = 48 * 1024
 /** CBOR bytes that a value may have after `append`; a longer list refuses the operation. */
 export const APPENDED_BYTES_MAX: number = VALUE_BYTES_MAX
 
+/**
+ * CBOR bytes of the rules of one device: 512 points at their usual size. One operation sets them whole, and leaves room in its
+ * frame for all that is around it.
+ */
+export const RULES_BYTES_MAX: number = 32 * 1024
+/** Points in the rules of one device: every resource of a profile, and what its drivers keep beside them. */
+export const RULES_POINTS_MAX = 1024
+/** Of these, patterns: each is tried on a point that no other rule names. */
+export const RULES_PATTERNS_MAX = 32
+
 // --- what travels ---------------------------------------------------------------------------------------------
 
 /** Bytes of one frame on any link. Every broker that was measured carries it; AWS stops at 128 KiB. */
@@ -428,6 +438,7 @@ assert(
 assert(FRAME_BYTES_MAX < MQTT_INFLIGHT_BYTES_MAX, 'the window of MQTT holds several of the largest frames')
 assert(LINK_QUEUE_FRAMES_RESERVED < LINK_QUEUE_FRAMES_MAX / 2, 'the reserve leaves most of the queue to operations')
 assert(VALUE_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX, 'an operation holds any single write')
+assert(RULES_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX - 1024, 'an operation holds any rules')
 assert((MEMBERS_MAX + RETIREMENTS_RESERVED) * 30 < FRAME_BYTES_MAX + 1024, 'a frame holds any announcement')
 assert(
   (MEMBERS_MAX + EPOCH_RETIRED_MAX) * 13 + REVOKED_TOKENS_MAX * 9 + ADMITTED_MAX * 52 + SIGNATURE_BYTES_MAX <

@@ -15,6 +15,7 @@ import { Replica } from '../sync/replica.ts'
 import { ConflictAccess } from './conflict-access.ts'
 import type { EnrolmentOptions } from './enrolment.ts'
 import { FleetAccess } from './fleet-access.ts'
+import { ProfileAccess } from './profile-access.ts'
 import { ProfileCheck } from './profile-check.ts'
 import { Pump } from './pump.ts'
 import { Receipts } from './receipt.ts'
@@ -93,6 +94,7 @@ export interface Gateway {
   readonly state: StateAccess
   readonly conflicts: ConflictAccess
   readonly epochs: FleetAccess
+  readonly profiles: ProfileAccess
   inspect(): Inspection
   links(): readonly LinkReport[]
   /** Nodes that a broker says are connected: a hint. */
@@ -146,6 +148,7 @@ class RunningGateway implements Gateway {
   readonly state: StateAccess
   readonly conflicts: ConflictAccess
   readonly epochs: FleetAccess
+  readonly profiles: ProfileAccess
   readonly #replica: Replica
   readonly #pump: Pump
   readonly #links: Link[]
@@ -188,7 +191,8 @@ class RunningGateway implements Gateway {
     })
     const profile = new ProfileCheck(this.device, options.profile ?? null)
     this.state = new StateAccess(replica, this.#pump, this.#receipts, this.#watchers, profile)
-    this.conflicts = new ConflictAccess(replica, this.#pump, this.state)
+    this.profiles = new ProfileAccess(replica, this.#pump, this.#receipts)
+    this.conflicts = new ConflictAccess(replica, this.#pump, this.state, this.profiles)
     this.epochs = new FleetAccess(replica, this.#pump, this.#clock)
     this.#pump.start()
   }
@@ -270,7 +274,7 @@ class RunningGateway implements Gateway {
         this.#watchers.notify(output.change)
         break
       case 'outcome':
-        this.#receipts.noteOutcome(output.operation, output.outcome)
+        this.#receipts.noteOutcome(output.operation, output.outcome, output.reason)
         break
       case 'durable':
         this.#receipts.noteDurable(output.through)
@@ -294,6 +298,7 @@ class RunningGateway implements Gateway {
       case 'alarm':
         this.raise(output.alarm)
         break
+      case 'rules':
       case 'conflict':
       case 'integrated':
       case 'store':

@@ -1,6 +1,6 @@
 import { FleetstepError } from '../base/errors.ts'
 import type { DeviceProfile, DeviceResource } from '../device/profiles/profile.ts'
-import { isWritable } from '../device/profiles/profile.ts'
+import { isWritable } from '../state/rules/value-type.ts'
 import { checkReading, checkSet } from '../device/profiles/value-check.ts'
 import type { OperationRequest } from '../state/operation.ts'
 

@@ -223,6 +223,7 @@ export class Pump {
       case 'standing':
       case 'removed':
       case 'outcome':
+      case 'rules':
       case 'conflict':
       case 'settled':
       case 'alarm':

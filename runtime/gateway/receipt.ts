@@ -39,8 +39,8 @@ export class Receipts {
     return receipt
   }
 
-  noteOutcome(id: OperationId, outcome: Outcome): void {
-    this.#operations.get(formatOperationId(id))?.noteOutcome(outcome)
+  noteOutcome(id: OperationId, outcome: Outcome, reason: string | null): void {
+    this.#operations.get(formatOperationId(id))?.noteOutcome(outcome, reason)
   }
 
   /** All of one member up to `through`. */
@@ -73,7 +73,7 @@ export class Receipts {
     if (receipt === undefined) return
     this.#drafts.delete(draftKey(original))
     if (issued === null) {
-      receipt.noteOutcome('superseded')
+      receipt.noteOutcome('superseded', null)
       receipt.noteSettled()
     } else {
       receipt.noteIssued(issued)
@@ -104,8 +104,8 @@ function draftKey(original: Original): string {
 class OpenReceipt implements Receipt {
   id: OperationId
   stage: number
-  readonly reason: string | null
   #outcome: Outcome
+  #reason: string | null
   #isDurable = false
   #isSettled = false
   #isClosed = false
@@ -115,12 +115,16 @@ class OpenReceipt implements Receipt {
   constructor(issued: Issued) {
     this.id = issued.id
     this.stage = issued.stage
-    this.reason = issued.execution.reason
+    this.#reason = issued.execution.reason
     this.#outcome = issued.execution.outcome
   }
 
   get outcome(): Outcome {
     return this.#outcome
+  }
+
+  get reason(): string | null {
+    return this.#reason
   }
 
   get isSettled(): boolean {
@@ -139,8 +143,9 @@ class OpenReceipt implements Receipt {
     return this.#settled.promise
   }
 
-  noteOutcome(outcome: Outcome): void {
+  noteOutcome(outcome: Outcome, reason: string | null): void {
     this.#outcome = outcome
+    this.#reason = reason
   }
 
   /** What was a draft is an operation of the fleet now. */

@@ -1,5 +1,5 @@
 import { fromHex } from '../base/bytes.ts'
-import { isFounding, sameOperationId } from '../base/ids.ts'
+import { isFounding, nodeOf, sameOperationId } from '../base/ids.ts'
 import { APPENDED_BYTES_MAX } from '../base/limits.ts'
 import { unreachable } from '../base/errors.ts'
 import { hasComeBack, withComeBack } from './came-back.ts'
@@ -8,7 +8,10 @@ import { guardHolds } from './guard.ts'
 import type { Join, Operation, Outcome, Positioned, Write } from './operation.ts'
 import type { Path } from './path.ts'
 import { comparePriority } from './priority.ts'
-import { memberPoint, originalPoint } from './reserved-point.ts'
+import { deviceOfRules, isReserved, memberPoint, originalPoint } from './reserved-point.ts'
+import { type Charter, maySetRules, OPEN_CHARTER, type Role, ROLE_DEFAULT, ROLES } from './role.ts'
+import { type ObjectionCode, objectionTo, objectionToResult } from './rules/judge.ts'
+import type { RuleTable } from './rules/rules.ts'
 import { isList, type Value, valueBytes } from './value.ts'
 
 /** What became of one operation on the cells that it met. */
@@ -23,7 +26,25 @@ export interface Execution {
   readonly clashes: readonly Clash[]
   /** Why it was refused or is void, for people. */
   readonly reason: string | null
+  /** The same for programs. */
+  readonly code: ReasonCode | null
 }
+
+/**
+ * Why an operation was refused (`guard`, `unfit`, or what its rule says against the result) or is void. Stable.
+ * `not-operator`: rules are set by those who may.
+ */
+export type ReasonCode = ObjectionCode | 'guard' | 'unfit' | 'no-member' | 'came-back' | 'observer' | 'not-operator'
+
+/** What an operation is judged by, besides the cells that it meets. */
+export interface Law {
+  readonly charter: Charter
+  /** Aligned with `operation.paths`: the rules that stand over each at this place. Null where there are none at all. */
+  readonly rules: readonly (RuleTable | null)[] | null
+}
+
+/** Nobody has made a rule, and all are gateways. */
+const NO_LAW: Law = { charter: OPEN_CHARTER, rules: null }
 
 /** Two changes of one point of which neither issuer had seen the other. */
 export interface Clash {
@@ -38,10 +59,10 @@ export interface Clash {
  * Executes one operation: a pure function of the operation and the cells of its paths (PROTOCOL section 3).
  * @param before aligned with `operation.paths`
  */
-export function execute(operation: Operation, before: readonly Cell[]): Execution {
-  const voidReason = reasonForVoid(operation, before)
-  if (voidReason !== null) return unchanged('void', before, voidReason)
-  return noteMembership(operation, executeAlone(operation, before))
+export function execute(operation: Operation, before: readonly Cell[], law: Law = NO_LAW): Execution {
+  const objection = objectionToIssuer(operation, before, law.charter)
+  if (objection !== null) return unchanged('void', before, objection)
+  return noteMembership(operation, executeAlone(operation, before, law.rules))
 }
 
 /**
@@ -68,22 +89,25 @@ export function yieldsAgain(operation: Operation, execution: Execution, met: Cel
  * Executes what an operation does to the points of the device, without a look at who issued it: a draft has no member yet.
  * @param before aligned with `operation.paths`
  */
-export function executeAlone(operation: Operation, before: readonly Cell[]): Execution {
+export function executeAlone(operation: Operation, before: readonly Cell[], rules: Law['rules'] = null): Execution {
+  const objection = rules === null ? null : objectionOfRules(operation, rules)
+  if (objection !== null) return unchanged('void', before, objection)
   for (const guard of operation.guards) {
     if (!guardHolds(guard, cellOf(operation, before, guard.path).value)) {
-      return unchanged('refused', before, `the guard ${guard.path} ${guard.comparison} does not hold`)
+      const reason = `the guard ${guard.path} ${guard.comparison} does not hold`
+      return unchanged('refused', before, { code: 'guard', reason })
     }
   }
   const scratch = before.slice()
   let clashes: Clash[] | null = null
   for (const write of operation.writes) {
     const index = positionOf(write.path, operation.paths)
-    const step = executeWrite(operation, write, scratch[index] ?? EMPTY_CELL)
+    const step = executeWrite(operation, write, scratch[index] ?? EMPTY_CELL, rules?.[index] ?? null)
     switch (step.kind) {
       case 'refused':
-        return unchanged('refused', before, step.reason)
+        return unchanged('refused', before, step)
       case 'superseded':
-        return { outcome: 'superseded', after: before.slice(), clashes: [step.clash], reason: null }
+        return { outcome: 'superseded', after: before.slice(), clashes: [step.clash], reason: null, code: null }
       case 'written':
         scratch[index] = step.cell
         if (step.clash !== null) (clashes ??= []).push(step.clash)
@@ -92,19 +116,54 @@ export function executeAlone(operation: Operation, before: readonly Cell[]): Exe
         unreachable(step)
     }
   }
-  return { outcome: 'applied', after: scratch, clashes: clashes ?? NO_CLASHES, reason: null }
+  return { outcome: 'applied', after: scratch, clashes: clashes ?? NO_CLASHES, reason: null, code: null }
 }
 
-/** A member is who was admitted before, with the priority that it states; an original comes back once. */
-function reasonForVoid(operation: Operation, before: readonly Cell[]): string | null {
+/** Why an operation does not do what it says. */
+interface Reason {
+  readonly code: ReasonCode
+  readonly reason: string
+}
+
+/**
+ * A member is who was admitted before, with the priority that it states; an original comes back once. An observer changes
+ * nothing, and not everybody sets rules.
+ */
+function objectionToIssuer(operation: Operation, before: readonly Cell[], charter: Charter): Reason | null {
   const { id, original } = operation
-  if (!isFounding(id.member)) {
+  const isFounder = isFounding(id.member)
+  let role: Role = ROLE_DEFAULT
+  if (isFounder) role = charter.founders.size === 0 ? role : (charter.founders.get(id.member) ?? role)
+  else {
     const { value } = cellOf(operation, before, memberPoint(id.member))
-    if (!isList(value) || value[0] !== operation.priority.tier) return 'its issuer was no member at this place'
+    if (!isList(value) || value[0] !== operation.priority.tier) return NO_MEMBER
+    role = roleOfMember(value)
   }
+  if (role === 'observer') return OBSERVER
+  if (setsRules(operation) && !maySetRules(role, isFounder, charter)) return SETS_RULES
   if (original === null) return null
   const { value } = cellOf(operation, before, originalPoint(original))
-  return hasComeBack(value, original.id.seq) ? 'it has come back already' : null
+  return hasComeBack(value, original.id.seq) ? CAME_BACK : null
+}
+
+const NO_MEMBER: Reason = { code: 'no-member', reason: 'its issuer was no member at this place' }
+const CAME_BACK: Reason = { code: 'came-back', reason: 'it has come back already' }
+const OBSERVER: Reason = { code: 'observer', reason: 'its issuer is an observer, which changes nothing' }
+const SETS_RULES: Reason = { code: 'not-operator', reason: 'its issuer is no operator, and sets no rules' }
+
+/** The rest of an operation that sets rules does the same: its first write tells. */
+function setsRules({ writes }: Operation): boolean {
+  return writes[0] !== undefined && deviceOfRules(writes[0].path) !== null
+}
+
+/** What the rules of the devices say against any of the writes. */
+function objectionOfRules({ id, writes, paths }: Operation, rules: readonly (RuleTable | null)[]): Reason | null {
+  for (const write of writes) {
+    const table = rules[positionOf(write.path, paths)] ?? null
+    const objection = table === null || isReserved(write.path) ? null : objectionTo(write, nodeOf(id.member), table)
+    if (objection !== null) return objection
+  }
+  return null
 }
 
 /**
@@ -126,19 +185,25 @@ function noteMembership(operation: Operation, execution: Execution): Execution {
   return { ...execution, after }
 }
 
-function memberValue({ tier, key, token }: Join): Value {
+function memberValue({ tier, key, token, role }: Join): Value {
+  if (role !== undefined) return [tier, key, token === undefined ? null : fromHex(token), ROLES.indexOf(role)]
   return token === undefined ? [tier, key] : [tier, key, fromHex(token)]
+}
+
+/** The role that the point of a member holds. */
+export function roleOfMember(value: Value | undefined): Role {
+  return (isList(value) ? ROLES[Number(value[3] ?? 0)] : undefined) ?? ROLE_DEFAULT
 }
 
 const NO_CLASHES: readonly Clash[] = []
 
 type Step =
   | { readonly kind: 'written'; readonly cell: Cell; readonly clash: Clash | null }
-  | { readonly kind: 'refused'; readonly reason: string }
+  | (Reason & { readonly kind: 'refused' })
   | { readonly kind: 'superseded'; readonly clash: Clash }
 
-function executeWrite(operation: Operation, write: Write, cell: Cell): Step {
-  if (write.kind === 'add' || write.kind === 'append') return accumulate(write, cell)
+function executeWrite(operation: Operation, write: Write, cell: Cell, rules: RuleTable | null): Step {
+  if (write.kind === 'add' || write.kind === 'append') return accumulate(write, cell, rules)
   const result = overwritten(write, cell.value)
   if (result.kind === 'refused') return result
   const standing = cell.writer
@@ -169,15 +234,19 @@ function overwritten(write: Write, value: Value | undefined): Overwrite {
       return { kind: 'value', value: undefined }
     case 'toggle':
       if (value === undefined || typeof value === 'boolean') return { kind: 'value', value: value !== true }
-      return { kind: 'refused', reason: `toggle needs a boolean at ${write.path}` }
+      return { kind: 'refused', code: 'unfit', reason: `toggle needs a boolean at ${write.path}` }
     default:
       return unreachable(write.kind as never)
   }
 }
 
-function accumulate(write: Write, cell: Cell): Step {
+function accumulate(write: Write, cell: Cell, rules: RuleTable | null): Step {
   const sum = write.kind === 'add' ? added(cell.value ?? 0, write.argument) : appended(cell.value ?? [], write.argument)
-  if (sum === null) return { kind: 'refused', reason: `${write.kind} does not fit the value at ${write.path}` }
+  if (sum === null) {
+    return { kind: 'refused', code: 'unfit', reason: `${write.kind} does not fit the value at ${write.path}` }
+  }
+  const objection = rules === null ? null : objectionToResult(write, sum, rules)
+  if (objection !== null) return { kind: 'refused', ...objection }
   return { kind: 'written', cell: { value: sum, writer: cell.writer }, clash: null }
 }
 
@@ -217,8 +286,8 @@ function positionOf(path: Path, paths: readonly Path[]): number {
   return paths[0] === path ? 0 : paths.indexOf(path)
 }
 
-function unchanged(outcome: Outcome, before: readonly Cell[], reason: string): Execution {
-  return { outcome, after: before.slice(), clashes: NO_CLASHES, reason }
+function unchanged(outcome: Outcome, before: readonly Cell[], { reason, code }: Reason): Execution {
+  return { outcome, after: before.slice(), clashes: NO_CLASHES, reason, code }
 }
 
 function clashOf(

@@ -2,6 +2,7 @@ import type { Digest } from '../base/digest.ts'
 import { isFounding, type MemberId, type OperationId } from '../base/ids.ts'
 import type { Path } from './path.ts'
 import type { Priority } from './priority.ts'
+import type { MarkedRole } from './role.ts'
 import { memberPoint, originalPoint } from './reserved-point.ts'
 import type { Value } from './value.ts'
 
@@ -38,6 +39,8 @@ export interface Join {
   readonly key: Uint8Array
   /** The enrolment token that it proved, so that all can count its uses; none if the operator let it in by name. */
   readonly token?: Digest
+  /** A gateway if it is absent. */
+  readonly role?: MarkedRole
 }
 
 /**
@@ -76,7 +79,7 @@ export interface OperationRequest {
  * - `applied`: all its writes are in the state.
  * - `superseded`: a write of higher priority, which its issuer had not seen, stands on one of its points.
  * - `refused`: a guard was false or a write did not fit the value that it met.
- * - `void`: its issuer was no member at that place.
+ * - `void`: its issuer was no member at that place, or neither its role nor the rules of the device let it do this.
  */
 export type Outcome = 'applied' | 'superseded' | 'refused' | 'void'
 

@@ -38,6 +38,18 @@ export function matchesPattern(path: string, pattern: PathPattern): boolean {
   return wanted.length === names.length
 }
 
+/** The device that a point belongs to: the first name of its path. */
+export function deviceOf(path: Path): string {
+  const end = path.indexOf('/')
+  return end < 0 ? path : path.slice(0, end)
+}
+
+/** What follows the device and its slash; empty for a point that is named like a device. */
+export function belowDevice(path: Path): string {
+  const end = path.indexOf('/')
+  return end < 0 ? '' : path.slice(end + 1)
+}
+
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const FORBIDDEN = /[\u0000-\u001f\u007f*]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
 

@@ -35,6 +35,8 @@ export class Register {
   readonly #chain: Entry[] = []
   /** The list of this register alone, which all entries of one path share. */
   readonly alone: readonly Register[] = [this]
+  /** The rules of the point's device, from when anybody has named them. */
+  governor: Register | null = null
   /** While an input is carried out that may change it: the cell at its start. Null at any other time. */
   atStart: Cell | null = null
 
@@ -91,6 +93,22 @@ export class Register {
   /** The cell that `entry` meets. All entries before it in the chain are executed. */
   before(entry: Entry): Cell {
     return this.#before(this.#positionOf(entry))
+  }
+
+  /** The cell at the place of an operation that is not in the chain. All entries before it are executed. */
+  at(operation: Operation): Cell {
+    return this.#chain.length === 0 ? this.#settled : this.#before(this.#placeOf(operation))
+  }
+
+  /** The first entry behind the place of an operation. */
+  firstBehind(operation: Operation): Entry | undefined {
+    const entry = this.#chain[this.#placeOf(operation)]
+    return entry?.operation === operation ? this.#chain[this.#placeOf(operation) + 1] : entry
+  }
+
+  /** The entries behind the place of one operation and before that of another, or up to the end. */
+  between(from: Operation, until: Operation | null): readonly Entry[] {
+    return this.#chain.slice(this.#placeOf(from), until === null ? this.#chain.length : this.#placeOf(until))
   }
 
   next(entry: Entry): Entry | undefined {
@@ -156,11 +174,15 @@ export class Register {
 
   /** Where `entry` stands or belongs: the first position whose entry is not before it. */
   #position(entry: Entry): number {
+    return this.#placeOf(entry.operation)
+  }
+
+  #placeOf(operation: Operation): number {
     let low = 0
     let high = this.#chain.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (compareCanonically((this.#chain[middle] as Entry).operation, entry.operation) < 0) low = middle + 1
+      if (compareCanonically((this.#chain[middle] as Entry).operation, operation) < 0) low = middle + 1
       else high = middle
     }
     return low

@@ -1,6 +1,6 @@
 import type { MemberId } from '../base/ids.ts'
 import type { Original } from './operation.ts'
-import type { Path } from './path.ts'
+import { type Path, pathProblem } from './path.ts'
 
 /**
  * Points that the protocol keeps for itself beside those of the device. They are cells like any other, so that membership
@@ -9,7 +9,7 @@ import type { Path } from './path.ts'
  */
 const MARK = '\u0000'
 
-/** Holds [tier, key, ? token] of a member; its writer is the join that counts, which is the first in canonical order. */
+/** Holds [tier, key, ? (token / null, ? role)] of a member; its writer is the join that counts, which is the first in canonical order. */
 export function memberPoint(member: MemberId): Path {
   return `${MARK}member/${member}` as Path
 }
@@ -17,6 +17,11 @@ export function memberPoint(member: MemberId): Path {
 /** Holds which originals of this kind and member came back under another id. */
 export function originalPoint({ kind, id }: Original): Path {
   return `${MARK}${kind}/${id.member}` as Path
+}
+
+/** Holds the rules of a device, encoded; it is written as any point is, by those who may. */
+export function rulesPoint(device: string): Path {
+  return `${RULES_PREFIX}${device}` as Path
 }
 
 export function isReserved(path: Path): boolean {
@@ -28,4 +33,21 @@ export function memberOfPoint(path: Path): MemberId | null {
   return path.startsWith(MEMBER_PREFIX) ? (path.slice(MEMBER_PREFIX.length) as MemberId) : null
 }
 
+/** The device whose rules are at `path`, or null for any other point. */
+export function deviceOfRules(path: Path): string | null {
+  return path.startsWith(RULES_PREFIX) ? path.slice(RULES_PREFIX.length) : null
+}
+
+/** True for the points of rules that operations may write: a device is one name. */
+export function isRulesPoint(path: Path): boolean {
+  const device = deviceOfRules(path)
+  return device !== null && !device.includes('/') && pathProblem(device) === null
+}
+
+/** As people see a point: one that is reserved without the mark, which no screen shows. */
+export function showPoint(path: Path): string {
+  return isReserved(path) ? path.slice(MARK.length) : path
+}
+
+const RULES_PREFIX = `${MARK}rules/`
 const MEMBER_PREFIX = `${MARK}member/`

@@ -4,6 +4,7 @@ import { fromHex, toHex } from '../base/bytes.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, memberIdFromBytes } from '../base/ids.ts'
 import { KEY_BYTES } from '../base/limits.ts'
+import { type MarkedRole, ROLE_DEFAULT, ROLES } from '../state/role.ts'
 
 /** Checked reading of decoded CBOR. Each throws FleetstepError `message-invalid` that names the field. */
 
@@ -51,6 +52,13 @@ export function keyFrom(data: CborData | undefined): Uint8Array {
   if (!(data instanceof Uint8Array) || (data.length !== 0 && data.length !== KEY_BYTES))
     throw invalid('key', `is not ${KEY_BYTES} bytes`)
   return new Uint8Array(data)
+}
+
+/** A role that is written down: a gateway is what nothing is said of. */
+export function markedRoleFrom(data: CborData | undefined): MarkedRole {
+  const role = typeof data === 'number' ? ROLES[data] : undefined
+  if (role === undefined || role === ROLE_DEFAULT) throw invalid('role', 'is not known to this version')
+  return role
 }
 
 function isList(data: CborData | undefined): data is readonly CborData[] {

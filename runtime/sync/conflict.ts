@@ -4,6 +4,7 @@ import { CONFLICTS_MAX } from '../base/limits.ts'
 import type { Clash } from '../state/executor.ts'
 import type { Positioned } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
+import { showPoint } from '../state/reserved-point.ts'
 import type { Entry } from '../state/register.ts'
 import type { Value } from '../state/value.ts'
 import type { Executed } from './local-state.ts'
@@ -150,5 +151,5 @@ export function isOfOriginal({ id }: Conflict): boolean {
 }
 
 function idOf(clash: Clash): string {
-  return `${formatOperationId(clash.loser.id)}@${clash.path}`
+  return `${formatOperationId(clash.loser.id)}@${showPoint(clash.path)}`
 }

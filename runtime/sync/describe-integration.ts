@@ -1,7 +1,9 @@
+import type { Digest } from '../base/digest.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
-import { isReserved } from '../state/reserved-point.ts'
-import { equalValues } from '../state/value.ts'
+import { deviceOfRules, isReserved } from '../state/reserved-point.ts'
+import { rulesDigest } from '../state/rules/rules-codec.ts'
+import { equalValues, type Value } from '../state/value.ts'
 import type { Integration, Removal } from './history.ts'
 import type { Effects } from './local-state.ts'
 import type { Output } from './output.ts'
@@ -34,13 +36,20 @@ export function changesSince(before: ReadonlyMap<Path, Cell>, cellAt: (path: Pat
 function describeEffects({ changed, executed }: Effects, outputs: Output[]): void {
   for (const { path, before, after } of changed) describeChange(path, before, after, outputs)
   for (const { entry, before, after } of executed) {
-    const { outcome } = after
+    const { outcome, reason } = after
     if (outcome === before?.outcome) continue
-    outputs.push({ kind: 'outcome', operation: entry.operation.id, outcome, before: before?.outcome ?? null })
+    outputs.push({ kind: 'outcome', operation: entry.operation.id, outcome, before: before?.outcome ?? null, reason })
   }
 }
 
 function describeChange(path: Path, { value: before }: Cell, { value: after }: Cell, outputs: Output[]): void {
-  if (isReserved(path) || equalValues(before, after)) return
+  if (equalValues(before, after)) return
+  const device = deviceOfRules(path)
+  if (device !== null) outputs.push({ kind: 'rules', device, before: digestAt(before), after: digestAt(after) })
+  if (isReserved(path)) return
   outputs.push({ kind: 'change', change: { path, before, after, settled: false } })
+}
+
+function digestAt(value: Value | undefined): Digest | null {
+  return value instanceof Uint8Array ? rulesDigest(value) : null
 }

@@ -3,7 +3,10 @@ import { EMPTY_DIGEST } from '../base/digest.ts'
 import { type Cell, EMPTY_CELL } from '../state/cell.ts'
 import { executeAlone, type Execution } from '../state/executor.ts'
 import { type Operation, type Original, pathsMet, pathsOf } from '../state/operation.ts'
-import type { Path } from '../state/path.ts'
+import { deviceOf, type Path } from '../state/path.ts'
+import { isReserved, rulesPoint } from '../state/reserved-point.ts'
+import { ruleTableAt } from '../state/rules/rules-codec.ts'
+import type { RuleTable } from '../state/rules/rules.ts'
 import { openBatch, sealBatch } from './batch-codec.ts'
 import type { LocalState } from './local-state.ts'
 import { firstOf, type SyncMessage } from './message.ts'
@@ -42,6 +45,13 @@ export class Drafts {
     return this.#cells.get(path) ?? local.cell(path)
   }
 
+  /** The rules that stand over a point, with those that drafts set. */
+  rulesOf(path: Path, local: LocalState): RuleTable | null {
+    if (isReserved(path)) return null
+    const drafted = this.#cells.size === 0 ? undefined : this.#cells.get(rulesPoint(deviceOf(path)))
+    return drafted === undefined ? local.rulesOf(path) : ruleTableAt(drafted.value)
+  }
+
   /** The points that drafts have changed. */
   get cells(): ReadonlyMap<Path, Cell> {
     return this.#cells
@@ -77,7 +87,8 @@ export class Drafts {
     const paths = pathsOf(current.writes, current.guards)
     const operation: Operation = { ...current, paths }
     const met = paths.map((path) => this.cell(path, local))
-    const execution = executeAlone(operation, met)
+    const rules = paths.map((path) => this.rulesOf(path, local))
+    const execution = executeAlone(operation, met, rules)
     for (const [index, path] of paths.entries()) this.#cells.set(path, execution.after[index] ?? EMPTY_CELL)
     return { execution, before: new Map(paths.map((path, index) => [path, met[index] ?? EMPTY_CELL])) }
   }

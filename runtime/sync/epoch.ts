@@ -11,10 +11,21 @@ import {
   SIGNATURE_BYTES_MAX,
 } from '../base/limits.ts'
 import { TIER_MAX } from '../state/priority.ts'
+import { type MarkedRole, markedPlace } from '../state/role.ts'
 import type { History } from './history.ts'
 import type { Member } from './membership.ts'
 import type { Peers } from './peers.ts'
-import { digestBytes, digestFrom, invalid, keyFrom, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import {
+  digestBytes,
+  digestFrom,
+  invalid,
+  keyFrom,
+  listOf,
+  markedRoleFrom,
+  memberFrom,
+  tupleOf,
+  uintOf,
+} from './codec-fields.ts'
 
 /**
  * The operator's word on who takes part (PROTOCOL section 6): made by `fleet retire`, gossiped, and the highest number
@@ -41,6 +52,8 @@ export interface Epoch {
 export interface AdmittedDraft {
   readonly member: MemberId
   readonly tier: number
+  /** A gateway if it is absent. */
+  readonly role?: MarkedRole
   /** KEY_BYTES. */
   readonly key: Uint8Array
 }
@@ -192,7 +205,12 @@ function contentOf({
 }: Omit<Epoch, 'signature'>): readonly [number, Uint8Array[], Uint8Array[], ...CborData[]] {
   const content = [number, bytesOf(counting), bytesOf(retired)] as const
   if (revoked.length + admitted.length === 0) return isForced === true ? [...content, true] : content
-  const drafts = admitted.map(({ member, tier, key }) => [memberIdToBytes(member), tier, key])
+  const drafts = admitted.map(({ member, tier, key, role }) => [
+    memberIdToBytes(member),
+    tier,
+    key,
+    ...markedPlace(role),
+  ])
   return [...content, isForced === true, revoked.map(digestBytes), drafts]
 }
 
@@ -212,9 +230,11 @@ function decodeEnrolment(
 }
 
 function decodeAdmitted(data: CborData): AdmittedDraft {
-  const [member, tier, keyData] = tupleOf(data, 'admitted draft', 3)
+  const length = Array.isArray(data) && data.length === 4 ? 4 : 3
+  const [member, tier, keyData, role] = tupleOf(data, 'admitted draft', length)
   const key = keyFrom(keyData)
-  const draft = { member: memberFrom(member, 'admitted draft'), tier: uintOf(tier, 'tier', TIER_MAX), key }
+  const marks = length === 3 ? {} : { role: markedRoleFrom(role) }
+  const draft = { member: memberFrom(member, 'admitted draft'), tier: uintOf(tier, 'tier', TIER_MAX), key, ...marks }
   if (key.length === 0 || isFounding(draft.member)) throw invalid('admitted draft', 'has no key, or is of the genesis')
   return draft
 }

@@ -80,7 +80,7 @@ export class History implements Holdings {
     this.journal = new Journal(floor)
     this.#floorDigest = floorDigest
     this.floorDigests.set(floor, floorDigest)
-    this.local = new LocalState()
+    this.local = new LocalState(membership.charter)
   }
 
   get floor(): number {

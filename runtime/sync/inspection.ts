@@ -3,6 +3,7 @@ import { toHex } from '../base/bytes.ts'
 import type { Digest } from '../base/digest.ts'
 import { formatOperationId, type MemberId } from '../base/ids.ts'
 import type { Outcome } from '../state/operation.ts'
+import type { Role } from '../state/role.ts'
 import type { FloorHold } from './floor.ts'
 import type { History } from './history.ts'
 import { firstOf, lastOf } from './message.ts'
@@ -56,6 +57,7 @@ export interface JournalLine {
 export interface CandidateLine {
   readonly member: MemberId
   readonly tier: number
+  readonly role: Role
   /** Public key, hexadecimal. */
   readonly key: string
   /** Why it was not taken in, or null. */
@@ -91,6 +93,7 @@ export interface EpochLine {
 export interface MemberLine {
   readonly member: MemberId
   readonly tier: number
+  readonly role: Role
   readonly isSelf: boolean
   /** Public key, hexadecimal; empty in a fleet without keys. */
   readonly key: string
@@ -183,6 +186,7 @@ function memberLines({ history, peers, self, now }: InspectionSources): MemberLi
     return {
       member: member.id,
       tier: member.priority.tier,
+      role: member.role,
       isSelf: member.id === self,
       key: toHex(member.key),
       token: member.token,

@@ -5,9 +5,10 @@ import type { Cell } from '../state/cell.ts'
 import type { Execution } from '../state/executor.ts'
 import { COMPARISONS, type Guard, type OperationRequest, pathsOf, type Write } from '../state/operation.ts'
 import { type Path, pathProblem } from '../state/path.ts'
+import { isRulesPoint } from '../state/reserved-point.ts'
 import { ownValue, type Value, valueBytes, valueProblem } from '../state/value.ts'
 import type { Output } from './output.ts'
-import { writeProblem } from './write-codec.ts'
+import { writeProblem, writesProblem } from './write-codec.ts'
 
 /** A checked operation that only lacks its identity and its stage. */
 export interface CheckedOperation {
@@ -40,6 +41,8 @@ export function checkOperation(request: OperationRequest, cellAt: (path: Path) =
     throw notValid(`it has more than ${GUARDS_PER_OPERATION_MAX} guards`)
   const writes = request.writes.map((write) => checkWrite(write, cellAt))
   const guards = request.guards.length === 0 ? NO_GUARDS : request.guards.map(checkGuard)
+  const misfit = writesProblem(writes, guards)
+  if (misfit !== null) throw notValid(`it ${misfit}`)
   let bytes = OPERATION_OVERHEAD_BYTES
   for (const write of writes) bytes += sizeOf(write.path, write.argument)
   for (const guard of guards) bytes += sizeOf(guard.path, guard.value)
@@ -56,7 +59,7 @@ const OPERATION_OVERHEAD_BYTES = 80
 const WRITE_OVERHEAD_BYTES = 32
 
 function checkWrite(write: Omit<Write, 'replaces'>, cellAt: (path: Path) => Cell): Write {
-  const problem = pathProblem(write.path) ?? valueProblem(write.argument)
+  const problem = isRulesPoint(write.path) ? null : (pathProblem(write.path) ?? valueProblem(write.argument))
   if (problem !== null) throw notValid(`${write.path}: ${problem}`)
   const { path, kind } = write
   const checked: Write = { path, kind, argument: ownValue(write.argument), replaces: replacedBy(write, cellAt) }

@@ -16,6 +16,7 @@ import {
   pathsOf,
 } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
+import type { RuleTable } from '../state/rules/rules.ts'
 import { sealBatch } from './batch-codec.ts'
 import type { Conflict } from './conflict.ts'
 import { changesSince } from './describe-integration.ts'
@@ -24,6 +25,7 @@ import { checkOperation, type CheckedOperation, type Issued } from './issue.ts'
 import type { SyncMessage } from './message.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
+import { assertMayIssue } from './permission.ts'
 import { settlementOf } from './settlement.ts'
 
 /** Our own operations: issued as a member, drafted as a draft, and settled when the draft has become a member. */
@@ -52,6 +54,9 @@ export class Issuing {
   issue(request: OperationRequest, sealAt: Monotonic): Issued {
     const { local } = this.#core.history
     const checked = checkOperation(request, (path) => this.drafts.cell(path, local))
+    const { self, role, history } = this.#core
+    const rulesOf = (path: Path): RuleTable | null => this.drafts.rulesOf(path, local)
+    assertMayIssue(checked.writes, { self, role, charter: history.membership.charter, rulesOf })
     this.#assertRoomFor(checked.paths)
     return this.#core.isDraft ? this.#draft(checked) : this.#issue(checked, sealAt)
   }

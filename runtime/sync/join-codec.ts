@@ -2,20 +2,32 @@ import type { CborData } from '../base/cbor.ts'
 import { isFounding, memberIdToBytes } from '../base/ids.ts'
 import { PROOF_BYTES_MAX, REFUSAL_BYTES_MAX, SNAPSHOT_BYTES_MAX, TRANSFER_CHUNK_BYTES } from '../base/limits.ts'
 import { TIER_MAX } from '../state/priority.ts'
-import { digestBytes, digestFrom, invalid, keyFrom, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import { markedPlace } from '../state/role.ts'
+import {
+  digestBytes,
+  digestFrom,
+  invalid,
+  keyFrom,
+  markedRoleFrom,
+  memberFrom,
+  tupleOf,
+  uintOf,
+} from './codec-fields.ts'
 import type { Chunk, ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
 
 /** The messages by which a draft becomes a member and a snapshot is fetched, see `sync.cddl`. */
 
-export function encodeJoinRequest({ member, tier, key, proof, epoch }: JoinRequest): CborData {
-  return [memberIdToBytes(member), tier, key, proof, epoch]
+export function encodeJoinRequest({ member, tier, role, key, proof, epoch }: JoinRequest): CborData {
+  return [memberIdToBytes(member), tier, key, proof, epoch, ...markedPlace(role)]
 }
 
 export function decodeJoinRequest(data: CborData | undefined): JoinRequest {
-  const [member, tier, key, proof, epoch] = tupleOf(data, 'request to join', 5)
+  const length = Array.isArray(data) && data.length === 6 ? 6 : 5
+  const [member, tier, key, proof, epoch, role] = tupleOf(data, 'request to join', length)
   const request: JoinRequest = {
     member: memberFrom(member, 'draft'),
     tier: uintOf(tier, 'tier', TIER_MAX),
+    ...(length === 5 ? {} : { role: markedRoleFrom(role) }),
     key: keyFrom(key),
     proof: bytesUpTo(proof, 'proof', PROOF_BYTES_MAX),
     epoch: uintOf(epoch, 'epoch'),

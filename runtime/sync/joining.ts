@@ -1,5 +1,6 @@
 import type { Monotonic } from '../base/clock.ts'
 import { FleetstepError } from '../base/errors.ts'
+import { marked } from '../state/role.ts'
 import type { History } from './history.ts'
 import type { Chunk, Offer, Refusal } from './message.ts'
 import { Newcomer } from './newcomer.ts'
@@ -111,13 +112,14 @@ export class Joining {
   }
 
   #askToJoin(): Output[] {
-    const { self, priority, options, history, writer } = this.#core
+    const { self, priority, role, options, history, writer } = this.#core
     if (!writer.hasStarted) return []
     const request = {
       member: self,
       tier: priority.tier,
+      ...marked(role),
       key: options.key ?? new Uint8Array(),
-      proof: options.prove?.(self, priority.tier) ?? new Uint8Array(),
+      proof: options.prove?.(self, priority.tier, role) ?? new Uint8Array(),
       epoch: history.retirement.number,
     }
     return [this.#core.send({ kind: 'join-request', request }, 'requests', 'all')]

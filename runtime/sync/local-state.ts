@@ -1,8 +1,14 @@
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
-import { execute, type Execution, yieldsAgain } from '../state/executor.ts'
+import { execute, type Execution, type Law, yieldsAgain } from '../state/executor.ts'
 import { type Path } from '../state/path.ts'
+import type { Operation } from '../state/operation.ts'
+import { deviceOfRules } from '../state/reserved-point.ts'
 import { type Entry, Register } from '../state/register.ts'
+import { type Charter, OPEN_CHARTER } from '../state/role.ts'
+import { ruleTableAt } from '../state/rules/rules-codec.ts'
 import type { Value } from '../state/value.ts'
+import type { RuleTable } from '../state/rules/rules.ts'
+import { RuleIndex, rulesOver } from './rule-index.ts'
 import { WaitingQueue } from './waiting-queue.ts'
 
 /** What an integration did to the state: as it was right after it, whatever has been integrated since. */
@@ -33,11 +39,20 @@ export interface Executed {
  * Undo and redo never walk the journal. An entry that is added or removed leads along the chains of its points to the next
  * entries that meet another cell than before; those wait in the waiting queue, execute again in canonical order, and lead
  * on only where their own result differs. The result is that of executing everything again (PROTOCOL section 3).
+ *
+ * An operation is judged by the rules that stand over its points at its place. Where these change, so do the entries wait that
+ * write points of which they say something else than before.
  */
 export class LocalState {
   readonly #registers = new Map<Path, Register>()
   readonly #queue = new WaitingQueue()
+  readonly #rules = new RuleIndex()
+  readonly #free: Law
   #reexecutions = 0
+
+  constructor(charter: Charter = OPEN_CHARTER) {
+    this.#free = { charter, rules: null }
+  }
 
   get(path: Path): Value | undefined {
     return this.#registers.get(path)?.cell.value
@@ -54,6 +69,12 @@ export class LocalState {
   /** The cell at the floor: no member can change what it says any more. */
   settledCell(path: Path): Cell {
     return this.#registers.get(path)?.settled ?? EMPTY_CELL
+  }
+
+  /** The rules that stand over a point, also if nobody has named it yet. */
+  rulesOf(path: Path): RuleTable | null {
+    const governor = this.#rules.governorOf(path)
+    return governor === null ? null : ruleTableAt(governor.cell.value)
   }
 
   /** Points that have ever been named and are not forgotten, tombstones included. */
@@ -86,7 +107,7 @@ export class LocalState {
 
   /** Puts back a cell of a snapshot. Only before the first operation. */
   restore(path: Path, cell: Cell): void {
-    this.#registers.set(path, new Register(path, cell))
+    this.#place(new Register(path, cell))
   }
 
   /**
@@ -101,6 +122,7 @@ export class LocalState {
       const execution = execute(
         entry.operation,
         registers.map((register) => register.cell),
+        this.#lawOver(registers, null),
       )
       entry.execution = execution
       run.executed.push({ entry, before: null, after: execution })
@@ -138,6 +160,12 @@ export class LocalState {
         if (next !== undefined) affected.add(next)
       }
     }
+    for (const entry of entries) {
+      for (const register of rulesAmong(entry)) {
+        run.rulesMoved = true
+        for (const judged of this.#rules.judged(register, entry.operation, null)) affected.add(judged)
+      }
+    }
     for (const entry of entries) affected.delete(entry)
     for (const entry of affected) this.#queue.add(entry)
     return this.#finish(run)
@@ -149,7 +177,7 @@ export class LocalState {
       for (const register of registers) {
         if (!register.fold(stage)) continue
         // A point that was only guarded, or that nothing was written to in the end, is as if it had never been named.
-        if (register.length === 0 && sameCell(register.settled, EMPTY_CELL)) this.#registers.delete(register.path)
+        if (register.length === 0 && sameCell(register.settled, EMPTY_CELL)) this.#drop(register)
       }
     }
   }
@@ -157,8 +185,7 @@ export class LocalState {
   /** Forgets a point that is settled as a tombstone or was never written. */
   forget(path: Path): void {
     const register = this.#registers.get(path)
-    if (register !== undefined && register.length === 0 && register.cell.value === undefined)
-      this.#registers.delete(path)
+    if (register !== undefined && register.length === 0 && register.cell.value === undefined) this.#drop(register)
   }
 
   #finish(run: Run): Effects {
@@ -168,26 +195,29 @@ export class LocalState {
 
   #execute(entry: Entry, run: Run): void {
     const [register] = entry.registers
-    if (entry.registers.length === 1 && register !== undefined) this.#executeAlong(register, entry, run)
+    const isOfOnePoint = entry.registers.length === 1 && register !== undefined && !setsRules(entry)
+    if (isOfOnePoint) this.#executeAlong(register, entry, run)
     else this.#executeAcross(entry, run)
   }
 
   /**
    * An entry of one point and those behind it in its chain, which need not wait in the queue for one another: what they meet
-   * does not depend on any other point. It ends where nothing differs any more, or at an entry of several points.
+   * does not depend on any other point. It ends where nothing differs any more, or at an entry of several points; and at once
+   * where rules of the journal stand over the point, which may have to be executed first.
    */
   #executeAlong(register: Register, first: Entry, run: Run): void {
     run.note(register)
     register.walk(first, (entry, met) => {
-      if (entry !== first && (entry.queued || entry.registers.length > 1)) {
+      if (entry !== first && (entry.queued || entry.registers.length > 1 || isJudgedInJournal(register))) {
         this.#queue.add(entry)
         return null
       }
       const previous = entry.execution
       const before = previous?.after[0]
       if (previous !== null) this.#reexecutions += 1
-      if (previous === null || !yieldsAgain(entry.operation, previous, met)) {
-        entry.execution = execute(entry.operation, [met])
+      const mayYieldAgain = previous !== null && (register.governor === null || !run.rulesMoved)
+      if (!mayYieldAgain || !yieldsAgain(entry.operation, previous, met)) {
+        entry.execution = execute(entry.operation, [met], this.#lawOver(entry.registers, entry.operation))
         run.noteExecuted(entry, previous)
       }
       const after = entry.execution?.after[0] ?? EMPTY_CELL
@@ -204,9 +234,10 @@ export class LocalState {
     const met = registers.map((register) => register.before(entry))
     const previous = entry.execution
     if (previous !== null) this.#reexecutions += 1
-    const execution = execute(entry.operation, met)
+    const execution = execute(entry.operation, met, this.#lawOver(registers, entry.operation))
     entry.execution = execution
     run.noteExecuted(entry, previous)
+    for (const register of rulesAmong(entry)) this.#judgeAgain(register, entry, previous, run)
     for (let index = 0; index < registers.length; index++) {
       const register = registers[index] as Register
       const after = execution.after[index] as Cell
@@ -216,6 +247,26 @@ export class LocalState {
       const next = register.next(entry)
       if (next !== undefined) this.#queue.add(next)
     }
+  }
+
+  /**
+   * The entries behind one that sets rules, up to the next that does. What they were judged by is known if the rules of this
+   * run have not changed before: else all of the device are judged again.
+   */
+  #judgeAgain(register: Register, entry: Entry, previous: Execution | null, run: Run): void {
+    const index = entry.registers.indexOf(register)
+    const before = previous === null ? register.before(entry) : (previous.after[index] as Cell)
+    const after = entry.execution?.after[index] ?? EMPTY_CELL
+    const isKnown = previous !== null || !run.rulesMoved
+    if (isKnown && sameCell(before, after)) return
+    run.rulesMoved = true
+    const change = { before: ruleTableAt(before.value), after: ruleTableAt(after.value) }
+    for (const judged of this.#rules.judged(register, entry.operation, isKnown ? change : null)) this.#queue.add(judged)
+  }
+
+  #lawOver(registers: readonly Register[], at: Operation | null): Law {
+    const rules = rulesOver(registers, at)
+    return rules === null ? this.#free : { charter: this.#free.charter, rules }
   }
 
   #registersOf(paths: readonly Path[]): readonly Register[] {
@@ -229,15 +280,44 @@ export class LocalState {
     let register = this.#registers.get(path)
     if (register === undefined) {
       register = new Register(path)
-      this.#registers.set(path, register)
+      this.#place(register)
     }
     return register
   }
+
+  #place(register: Register): void {
+    this.#registers.set(register.path, register)
+    this.#rules.note(register, this.#registers.values())
+  }
+
+  #drop(register: Register): void {
+    this.#registers.delete(register.path)
+    this.#rules.forget(register)
+  }
+}
+
+/** The points of rules that an operation sets; nearly always none. */
+function rulesAmong(entry: Entry): readonly Register[] {
+  return setsRules(entry) ? entry.registers.filter(({ path }) => deviceOfRules(path) !== null) : NO_REGISTERS
+}
+
+/** It sets rules and nothing else, or none: see `writesProblem`. */
+function setsRules({ operation }: Entry): boolean {
+  const [first] = operation.writes
+  return first !== undefined && deviceOfRules(first.path) !== null
+}
+
+const NO_REGISTERS: readonly Register[] = []
+
+function isJudgedInJournal({ governor }: Register): boolean {
+  return governor !== null && governor.length > 0
 }
 
 /** What one input does to the state, while it is done. */
 class Run {
   readonly executed: Executed[] = []
+  /** Rules may stand elsewhere in this run than entries were judged by before. */
+  rulesMoved = false
   readonly #met: Register[] = []
 
   /** `register` may change in this run. */

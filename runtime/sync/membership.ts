@@ -6,6 +6,8 @@ import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
 import { comparePriority, type Priority, priorityOf } from '../state/priority.ts'
 import { memberOfPoint } from '../state/reserved-point.ts'
+import { roleOfMember } from '../state/executor.ts'
+import { type Charter, markedPlace, type Role, ROLE_DEFAULT } from '../state/role.ts'
 import { isList } from '../state/value.ts'
 
 /** What a fleet starts from. Its members at stage 0 are the founders, each with nonce 0. */
@@ -21,6 +23,8 @@ export interface Founder {
   readonly tier: number
   /** Its public key: whoever does not hold it is not this founder. None in a fleet without keys. */
   readonly key?: Uint8Array
+  /** A gateway if it is absent. */
+  readonly role?: Role
 }
 
 /** Who takes part, with the priority that belongs to a member id for ever. */
@@ -35,6 +39,7 @@ export interface Member {
   readonly key: Uint8Array
   /** The enrolment token with which it joined, or null. */
   readonly token: Digest | null
+  readonly role: Role
 }
 
 /**
@@ -42,15 +47,19 @@ export interface Member {
  * admit: it follows the points of the members in the state, and holds nothing of its own.
  */
 export class Membership {
+  readonly charter: Charter
   readonly #members = new Map<MemberId, Member>()
   readonly #sorted: Member[] = []
   #revision = 0
 
   constructor(genesis: Genesis) {
+    this.charter = charterOf(genesis)
     for (const founder of genesis.founders) {
       const id = memberIdOf(founder.node, 0)
       const key = founder.key ?? new Uint8Array()
-      this.#members.set(id, { id, priority: priorityOf(id, founder.tier), since: 0, join: null, key, token: null })
+      const role = founder.role ?? ROLE_DEFAULT
+      const priority = priorityOf(id, founder.tier)
+      this.#members.set(id, { id, priority, since: 0, join: null, key, token: null, role })
     }
   }
 
@@ -95,6 +104,7 @@ export class Membership {
         join: writer.id,
         key: key instanceof Uint8Array ? key : new Uint8Array(),
         token: token instanceof Uint8Array ? (toHex(token) as Digest) : null,
+        role: roleOfMember(value),
       })
     }
     return id
@@ -104,9 +114,18 @@ export class Membership {
 /** Fleets of other founders or another operator never talk past each other: each frame and each data directory carries this. */
 export function fleetIdOf(genesis: Genesis): Digest {
   const founders = [...genesis.founders].sort((left, right) => (left.node < right.node ? -1 : 1))
-  const entries = founders.map(({ node, tier, key }) => [fromHex(node), tier, ...(key === undefined ? [] : [key])])
+  // A key is bytes and a role a number, so that no two founders look alike.
+  const entries = founders.map(({ node, tier, key, role }) => {
+    return [fromHex(node), tier, ...(key === undefined ? [] : [key]), ...markedPlace(role)]
+  })
   const operator = genesis.operator === undefined ? [] : [genesis.operator]
   return digestOf(encodeCbor([genesis.name, entries, ...operator]))
+}
+
+function charterOf({ founders, operator }: Genesis): Charter {
+  const roles = new Map<MemberId, Role>()
+  for (const { node, role = ROLE_DEFAULT } of founders) if (role !== ROLE_DEFAULT) roles.set(memberIdOf(node, 0), role)
+  return { hasKeys: operator !== undefined, founders: roles }
 }
 
 function byPriority(left: Member, right: Member): number {

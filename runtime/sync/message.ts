@@ -1,6 +1,7 @@
 import type { Digest } from '../base/digest.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
 import type { Operation } from '../state/operation.ts'
+import type { MarkedRole } from '../state/role.ts'
 import type { Epoch } from './epoch.ts'
 import type { VersionEntry } from './version-vector.ts'
 
@@ -84,6 +85,8 @@ export interface Gap {
 export interface JoinRequest {
   readonly member: MemberId
   readonly tier: number
+  /** A gateway if it is absent. */
+  readonly role?: MarkedRole
   /** Its public key, or empty in a fleet without signatures. */
   readonly key: Uint8Array
   /** Proof of enrolment, which the gateway's check understands; empty where none is asked for. */

@@ -5,10 +5,11 @@ import { isFounding, memberIdFromBytes, memberIdToBytes, type OperationId, sameO
 import { KEY_BYTES, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
 import { type Join, type Original, pathsMet, pathsOf, type Write } from '../state/operation.ts'
 import { type Priority, TIER_MAX } from '../state/priority.ts'
-import { digestBytes, invalid, keyFrom } from './codec-fields.ts'
+import { type MarkedRole, ROLES } from '../state/role.ts'
+import { digestBytes, invalid, keyFrom, markedRoleFrom } from './codec-fields.ts'
 import { type MemberTable, readOperationId, writeOperationId } from './member-table.ts'
 import type { Previous, SyncMessage } from './message.ts'
-import { readGuards, readWrite, writeGuards, writeWrite } from './write-codec.ts'
+import { readGuards, readWrite, writeGuards, writesProblem, writeWrite } from './write-codec.ts'
 
 /** What a message is read and written against: the members that its batch names, and the message before in the batch. */
 export interface Context {
@@ -47,6 +48,8 @@ export function readSyncMessage(
   const { previous, floor } = length >= 4 ? readPosition(reader, table) : positionBehind(before)
   if (join !== null && guards.length > 0) throw invalid('join', 'has guards')
   if (join !== null && original !== null) throw invalid('join', 'has an original')
+  const problem = writesProblem(writes, guards)
+  if (problem !== null) throw invalid('operation', problem)
   const paths = pathsMet(pathsOf(writes, guards), id.member, join, original)
   const stage = previous.stage + 1
   return { current: { id, stage, floor, priority, writes, guards, join, original, paths }, previous }
@@ -109,21 +112,31 @@ function readContent(reader: CborReader, table: MemberTable): { readonly writes:
   return { writes, join: null }
 }
 
-function writeJoin(writer: CborWriter, { member, tier, key, token }: Join): void {
-  writer.list(token === undefined ? 3 : 4)
+function writeJoin(writer: CborWriter, { member, tier, key, token, role }: Join): void {
+  writer.list(role !== undefined ? 5 : token !== undefined ? 4 : 3)
   writer.bytes(memberIdToBytes(member))
   writer.uint(tier)
   writer.bytes(key)
   if (token !== undefined) writer.bytes(digestBytes(token))
+  else if (role !== undefined) writer.null()
+  if (role !== undefined) writer.uint(ROLES.indexOf(role))
 }
 
 function readJoin(reader: CborReader, length: number): Join {
-  if (length !== 3 && length !== 4) throw invalid('join', 'is not a list of 3 or 4')
+  if (length < 3 || length > 5) throw invalid('join', 'is not a list of 3 to 5')
   const member = memberIdFromBytes(reader.bytes('member of a join', 12, 12))
   if (isFounding(member)) throw invalid('member of a join', 'is of the genesis')
   const tier = reader.uint('tier of a join', TIER_MAX)
   const key = keyFrom(reader.bytes('key', 0, KEY_BYTES))
-  return length === 3 ? { member, tier, key } : { member, tier, key, token: reader.hex('token', 8) as Digest }
+  if (length === 3) return { member, tier, key }
+  const hasToken = length === 4 || !reader.takeNull()
+  const token = hasToken ? { token: reader.hex('token', 8) as Digest } : {}
+  return length === 4 ? { member, tier, key, ...token } : { member, tier, key, ...token, role: readRole(reader) }
+}
+
+/** A gateway is what nothing is said of. */
+function readRole(reader: CborReader): MarkedRole {
+  return markedRoleFrom(reader.uint('role'))
 }
 
 const ORIGINAL_KINDS = ['operation', 'draft'] as const

@@ -24,7 +24,11 @@ export type Output =
       readonly operation: OperationId
       readonly outcome: Outcome
       readonly before: Outcome | null
+      /** Why it was refused or is void, or null. */
+      readonly reason: string | null
     }
+  /** The rules of a device are others than before, here and now; null for none. */
+  | { readonly kind: 'rules'; readonly device: string; readonly before: Digest | null; readonly after: Digest | null }
   /** Operations that do not stand any more: they were cut, came late, or share their id with another one. */
   | { readonly kind: 'removed'; readonly operations: readonly OperationId[] }
   | { readonly kind: 'conflict'; readonly conflict: Conflict }

@@ -6,6 +6,7 @@ import { type MemberId, type NodeId, nodeOf, type OperationId } from '../base/id
 import { JOURNAL_OPERATIONS_WARNING } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
 import { type Priority, priorityOf } from '../state/priority.ts'
+import { type Role, ROLE_DEFAULT } from '../state/role.ts'
 import { Alarms } from './alarms.ts'
 import { AntiEntropy } from './anti-entropy.ts'
 import { isOfOriginal } from './conflict.ts'
@@ -149,6 +150,14 @@ export class ReplicaCore {
     const { genesis, tier } = this.options
     const founder = genesis.founders.find(({ node }) => node === this.node)
     return priorityOf(this.self, tier ?? founder?.tier ?? 0)
+  }
+
+  /** With which our operations are judged, or will be. */
+  get role(): Role {
+    const member = this.history.membership.get(this.self)
+    if (member !== undefined) return member.role
+    const { genesis, role } = this.options
+    return role ?? genesis.founders.find(({ node }) => node === this.node)?.role ?? ROLE_DEFAULT
   }
 
   /** Our operations may be sent: nobody can know more of us than we do (PROTOCOL section 5, hear before you speak). */

@@ -6,6 +6,8 @@ import type { Random } from '../base/random.ts'
 import type { OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { isReserved } from '../state/reserved-point.ts'
+import type { Role } from '../state/role.ts'
+import { type DeviceRules, RuleTable } from '../state/rules/rules.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
 import { changesSince } from './describe-integration.ts'
@@ -29,6 +31,7 @@ import { Retiring } from './retiring.ts'
 import type { SignatureScheme } from './signatures.ts'
 import type { Admission, EnrolmentStanding } from './sponsor.ts'
 import { Sponsoring } from './sponsoring.ts'
+import { type MisfitLine, misfits, standingRules, type StandingRules } from './standing-rules.ts'
 import type { FloorMark } from './stored-floor.ts'
 
 export interface ReplicaOptions {
@@ -37,10 +40,12 @@ export interface ReplicaOptions {
   readonly genesis: Genesis
   /** The tier with which this node joins; a founder's stands in the genesis. */
   readonly tier?: number
+  /** The role with which this node joins; a founder's stands in the genesis. */
+  readonly role?: Role
   /** The public key with which this node joins; none in a fleet without signatures. */
   readonly key?: Uint8Array
-  /** The proof of enrolment with which this node asks to join under a member id and with a tier. */
-  readonly prove?: (member: MemberId, tier: number) => Uint8Array
+  /** The proof of enrolment with which this node asks to join under a member id, with a tier and a role. */
+  readonly prove?: (member: MemberId, tier: number, role: Role) => Uint8Array
   readonly random: Random
   /** What the store gave back. */
   readonly recovered: Recovered
@@ -130,6 +135,18 @@ export class Replica {
     return { id: issued.id, stage: issued.stage, isDraft: issued.isDraft, execution: issued.execution, outputs }
   }
 
+  /** The rules that stand here now, by device. */
+  rules(): StandingRules[] {
+    const { local } = this.#core.history
+    return standingRules(local, (path) => this.#issuing.drafts.cell(path, local))
+  }
+
+  /** Values of a device that could not be written now, under `rules` or those that stand. */
+  misfits(device: string, rules?: DeviceRules): MisfitLine[] {
+    const standing = rules ?? this.rules().find((one) => one.device === device)?.rules
+    return standing === undefined ? [] : misfits(this.entries(), device, new RuleTable(standing))
+  }
+
   receive(input: Input, now: Monotonic): readonly Output[] {
     switch (input.kind) {
       case 'link-up':
@@ -186,7 +203,7 @@ export class Replica {
     for (const { path, cell } of local.registers()) {
       if (cell.value !== undefined && !cells.has(path) && !isReserved(path)) yield [path, cell.value]
     }
-    for (const [path, { value }] of cells) if (value !== undefined) yield [path, value]
+    for (const [path, { value }] of cells) if (value !== undefined && !isReserved(path)) yield [path, value]
   }
 
   /** Every point with a settled value, in no order. */

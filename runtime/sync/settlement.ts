@@ -2,7 +2,7 @@ import { formatOperationId, type MemberId, nodeOf, sameOperationId } from '../ba
 import { hasComeBack } from '../state/came-back.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Operation, Write } from '../state/operation.ts'
-import { originalPoint } from '../state/reserved-point.ts'
+import { originalPoint, showPoint } from '../state/reserved-point.ts'
 import { comparePriority, type Priority } from '../state/priority.ts'
 import type { Conflict } from './conflict.ts'
 import type { Draft } from './draft.ts'
@@ -35,7 +35,7 @@ export function settlementOf(draft: Draft, self: MemberId, priority: Priority, l
 export function conflictOf({ current }: Draft, write: Write, { value, writer }: Cell): Conflict {
   const { id, kind } = current.original
   return {
-    id: `${kind} ${formatOperationId(id)}@${write.path}`,
+    id: `${kind} ${formatOperationId(id)}@${showPoint(write.path)}`,
     path: write.path,
     winner: { operation: writer?.id ?? id, stage: writer?.stage ?? 0, value },
     loser: { operation: id, stage: current.stage, value: write.kind === 'delete' ? undefined : write.argument },

@@ -15,7 +15,8 @@ import type { Cell } from '../state/cell.ts'
 import type { Positioned } from '../state/operation.ts'
 import { isPath, type Path } from '../state/path.ts'
 import { priorityOf } from '../state/priority.ts'
-import { isReserved } from '../state/reserved-point.ts'
+import { deviceOfRules, isReserved, isRulesPoint } from '../state/reserved-point.ts'
+import { areRules } from '../state/rules/rules-codec.ts'
 import { isValue, type Value } from '../state/value.ts'
 import { openBatch } from './batch-codec.ts'
 import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
@@ -187,7 +188,16 @@ function decodeWriter(data: CborData | undefined): Positioned | null {
 function decodeCell(data: CborData): readonly [Path, Cell] {
   const [path, isPresent, value, writer] = tupleOf(data, 'cell', 4)
   if (!isPath(path) && !isReservedText(path)) throw invalid('path', 'is not valid')
-  return [path, { value: decodeValue(isPresent, value), writer: decodeWriter(writer) }]
+  return [path, { value: decodeContent(path, isPresent, value), writer: decodeWriter(writer) }]
+}
+
+/** Rules are looked at whole, since they judge from then on. */
+function decodeContent(path: Path, isPresent: CborData | undefined, data: CborData | undefined): Value | undefined {
+  if (deviceOfRules(path) === null || isPresent !== true) return decodeValue(isPresent, data)
+  if (!isRulesPoint(path) || !(data instanceof Uint8Array)) throw invalid('rules', 'are none')
+  const rules = new Uint8Array(data)
+  if (!areRules(rules)) throw invalid('rules', 'are none')
+  return rules
 }
 
 function isReservedText(text: CborData | undefined): text is Path {
@@ -218,11 +228,11 @@ function encodeSide(side: ConflictSide): CborData {
   return [encodeId(side.operation), side.stage, ...encodeValue(side.value)]
 }
 
-function decodeSide(data: CborData | undefined): ConflictSide {
+function decodeSide(path: Path, data: CborData | undefined): ConflictSide {
   const [id, stage, isPresent, value] = tupleOf(data, 'side of a conflict', 4)
   const operation = decodeId(id)
   if (operation === null) throw invalid('side of a conflict', 'has no operation')
-  return { operation, stage: uintOf(stage, 'stage'), value: decodeValue(isPresent, value) }
+  return { operation, stage: uintOf(stage, 'stage'), value: decodeContent(path, isPresent, value) }
 }
 
 export function encodeConflict(conflict: Conflict): CborData {
@@ -231,8 +241,8 @@ export function encodeConflict(conflict: Conflict): CborData {
 
 export function decodeConflict(data: CborData): Conflict {
   const [path, winner, loser, id] = tupleOf(data, 'conflict', 4)
-  if (!isPath(path)) throw invalid('path', 'is not valid')
-  return { id: textOf(id ?? null), path, winner: decodeSide(winner), loser: decodeSide(loser) }
+  if (!isPath(path) && !isReservedText(path)) throw invalid('path', 'is not valid')
+  return { id: textOf(id ?? null), path, winner: decodeSide(path, winner), loser: decodeSide(path, loser) }
 }
 
 function textOf(data: CborData): string {

@@ -4,6 +4,7 @@ import type { MemberId } from '../base/ids.ts'
 import { ANSWER_DELAY_MAX_MS, CANDIDATES_MAX, REFUSAL_BYTES_MAX } from '../base/limits.ts'
 import { fraction } from '../base/random.ts'
 import type { Join } from '../state/operation.ts'
+import { marked, ROLE_DEFAULT } from '../state/role.ts'
 import type { CandidateLine } from './inspection.ts'
 import type { ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
@@ -49,7 +50,7 @@ export class Sponsoring {
   }
 
   noteJoinRequest(request: JoinRequest, link: string, now: Monotonic): void {
-    if (this.#core.maySpeak()) this.#sponsor.noteRequest(request, link, now)
+    if (this.#maySponsor()) this.#sponsor.noteRequest(request, link, now)
   }
 
   noteRefusal(refusal: Refusal): void {
@@ -93,7 +94,7 @@ export class Sponsoring {
     if (!this.#sponsor.hasWelcomes || !writer.isComplete) return NO_OUTPUTS
     return this.#sponsor.welcomesDue(through).flatMap(({ request, link }) => {
       // Our own join may have been cut meanwhile, or the newcomer retired.
-      if (!this.#core.maySpeak() || !maySponsor(history) || refusalOf(request, history) !== null) return []
+      if (!this.#maySponsor() || !maySponsor(history) || refusalOf(request, history) !== null) return []
       return [this.#offer(request.member, 'welcome', link)]
     })
   }
@@ -118,8 +119,8 @@ export class Sponsoring {
     }
     if (!maySponsor(history) || !this.#core.maySpeak()) return []
     const token = admission.token === null ? {} : { token: admission.token }
-    const { member, tier, key } = request
-    const outputs = isKnown ? [] : admit({ member, tier, key, ...token })
+    const { member, tier, key, role } = request
+    const outputs = isKnown ? [] : admit({ member, tier, key, ...token, ...marked(role ?? ROLE_DEFAULT) })
     this.#sponsor.welcomeAfter(candidate, writer.lastNumber)
     return [...outputs, ...(writer.isComplete ? this.noteStored(writer.lastNumber) : [])]
   }
@@ -133,16 +134,27 @@ export class Sponsoring {
     return options.judgeJoin(request, enrolmentStanding(history))
   }
 
+  /** An observer's join would be void. */
+  #maySponsor(): boolean {
+    return this.#core.maySpeak() && this.#core.role !== 'observer'
+  }
+
   #alarmOf(request: JoinRequest): Output[] {
     const { history, alarms } = this.#core
     return isSecondKey(request, history) ? alarms.raise({ name: 'second-key', member: request.member }) : []
   }
 
   /** The newest of each draft, for people; whoever has joined is among the members. */
-  #noteCandidate({ member, tier, key }: JoinRequest, admission: Admission): void {
+  #noteCandidate({ member, tier, key, role }: JoinRequest, admission: Admission): void {
     this.#candidates.delete(member)
     if (admission.kind === 'admitted') return
-    this.#candidates.set(member, { member, tier, key: toHex(key), refusal: admission.reason })
+    this.#candidates.set(member, {
+      member,
+      tier,
+      role: role ?? ROLE_DEFAULT,
+      key: toHex(key),
+      refusal: admission.reason,
+    })
     for (const oldest of this.#candidates.keys()) {
       if (this.#candidates.size <= CANDIDATES_MAX) break
       this.#candidates.delete(oldest)

@@ -1,8 +1,10 @@
 import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
-import { GUARDS_PER_OPERATION_MAX, VALUE_DEPTH_MAX } from '../base/limits.ts'
+import { GUARDS_PER_OPERATION_MAX, RULES_BYTES_MAX, VALUE_DEPTH_MAX } from '../base/limits.ts'
 import { COMPARISONS, type Guard, type Write, WRITE_KINDS } from '../state/operation.ts'
 import { type Path, pathProblem } from '../state/path.ts'
+import { deviceOfRules, isRulesPoint } from '../state/reserved-point.ts'
+import { areRules } from '../state/rules/rules-codec.ts'
 import { type Value, valueProblem } from '../state/value.ts'
 import { invalid } from './codec-fields.ts'
 import { type MemberTable, readOperationId, writeOperationId } from './member-table.ts'
@@ -21,8 +23,8 @@ export function writeWrite(writer: CborWriter, { path, kind, argument, replaces 
 /** @throws FleetstepError `message-invalid` */
 export function readWrite(reader: CborReader, table: MemberTable): Write {
   const length = reader.list('write', 2, 4)
-  const path = readPath(reader)
-  const argument = readValue(reader, 'argument')
+  const path = readWrittenPath(reader)
+  const argument = isRulesPoint(path) ? readRules(reader) : readValue(reader, 'argument')
   const replaces = length < 3 || reader.takeNull() ? null : readOperationId(reader, 'replaces', table)
   const kind = length < 4 ? 'set' : WRITE_KINDS[reader.uint('kind of write')]
   if (kind === undefined) throw invalid('kind of write', 'is not known to this version')
@@ -32,8 +34,19 @@ export function readWrite(reader: CborReader, table: MemberTable): Write {
   return write
 }
 
+/**
+ * Null if the writes of one operation go together: what sets rules does nothing else, so that no write is judged by rules that
+ * come with it.
+ */
+export function writesProblem(writes: readonly Pick<Write, 'path'>[], guards: readonly Guard[]): string | null {
+  let count = 0
+  for (const { path } of writes) if (deviceOfRules(path) !== null) count += 1
+  return count === 0 || (count === writes.length && guards.length === 0) ? null : 'sets rules and does more'
+}
+
 /** Null if argument and `replaces` fit the kind of write. */
 export function writeProblem(write: Write): string | null {
+  if (deviceOfRules(write.path) !== null) return rulesWriteProblem(write)
   switch (write.kind) {
     case 'set':
       return null
@@ -46,6 +59,12 @@ export function writeProblem(write: Write): string | null {
     case 'append':
       return write.replaces === null ? null : 'replaces nothing'
   }
+}
+
+function rulesWriteProblem({ kind, argument }: Write): string | null {
+  if (kind === 'delete') return argument === null ? null : 'takes no argument'
+  if (kind !== 'set') return 'is no way to change rules'
+  return argument instanceof Uint8Array && areRules(argument) ? null : 'takes the rules of a device in their one form'
 }
 
 export function writeGuards(writer: CborWriter, guards: readonly Guard[]): void {
@@ -81,6 +100,20 @@ function readPath(reader: CborReader): Path {
   const problem = pathProblem(path)
   if (problem !== null) throw invalid('path', `is not valid: ${problem}`)
   return path as Path
+}
+
+/** Of the reserved points operations write the rules alone. */
+function readWrittenPath(reader: CborReader): Path {
+  const path = reader.text('path') as Path
+  const problem = isRulesPoint(path) ? null : pathProblem(path)
+  if (problem !== null) throw invalid('path', `is not valid: ${problem}`)
+  return path
+}
+
+/** Rules may be longer than a value of the device. */
+function readRules(reader: CborReader): Value {
+  if (reader.takeNull()) return null
+  return new Uint8Array(reader.bytes('rules', 0, RULES_BYTES_MAX))
 }
 
 function readValue(reader: CborReader, field: string): Value {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { NUMBER_TYPES } from '../../runtime/device/profiles/profile.ts'
 import { checkReading, checkSet, checkValue } from '../../runtime/device/profiles/value-check.ts'
-import { patternProblem, compilePattern } from '../../runtime/device/profiles/pattern.ts'
+import { patternProblem, compilePattern } from '../../runtime/state/rules/pattern.ts'
 import { parseValue } from '../../runtime/device/profiles/value-text.ts'
-import { numberRange } from '../../runtime/device/profiles/value-type.ts'
+import { NUMBER_TYPES, numberRange } from '../../runtime/state/rules/value-type.ts'
 import { resourceOf } from './profile-text.ts'
 
 describe('a value', () => {

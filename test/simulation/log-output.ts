@@ -15,7 +15,13 @@ export function logOutput(log: EventLog, now: number, node: string, output: Outp
     case 'integrated':
       return add('integrate', null, `${output.operations.map(shortId).join(' ')} ${output.place}`)
     case 'outcome':
-      return add('outcome', null, `${shortId(output.operation)} ${output.before ?? 'new'} -> ${output.outcome}`)
+      return add(
+        'outcome',
+        null,
+        `${shortId(output.operation)} ${output.before ?? 'new'} -> ${output.outcome}${output.reason === null ? '' : `: ${output.reason}`}`,
+      )
+    case 'rules':
+      return add('rules', null, `${output.device}: ${output.before ?? 'none'} -> ${output.after ?? 'none'}`)
     case 'change':
       return add('change', null, `${output.change.path} = ${JSON.stringify(output.change.after)}`)
     case 'conflict': {

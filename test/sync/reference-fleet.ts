@@ -54,6 +54,7 @@ export class IssuingFleet {
 
 export class Issuer {
   readonly member: MemberId
+  readonly genesis: Genesis
   readonly history: History
   /** Operation ids that were folded here, in order. */
   readonly folded: string[] = []
@@ -63,6 +64,7 @@ export class Issuer {
 
   constructor(member: MemberId, genesis: Genesis) {
     this.member = member
+    this.genesis = genesis
     this.history = new History(new Membership(genesis), 0, EMPTY_DIGEST)
   }
 
@@ -112,7 +114,7 @@ export class Issuer {
 /** Order, outcomes, state, conflicts and digest of `issuer` are those of the reference for `operations`. */
 export function assertEqualsReference(issuer: Issuer, operations: readonly Operation[], when: string): void {
   const { history } = issuer
-  const expected = executeAll(operations)
+  const expected = executeAll(operations, issuer.genesis)
   const journal = [...history.journal.entries()]
   const order = [...issuer.folded, ...journal.map(({ operation }) => formatOperationId(operation.id))]
   assert.deepEqual(order, expected.order, `order ${when}`)

@@ -1,17 +1,21 @@
 import { digestOf, EMPTY_DIGEST, type Digest } from '../../runtime/base/digest.ts'
 import { formatOperationId, type MemberId, type OperationId } from '../../runtime/base/ids.ts'
 import type { Guard, Operation, Original, Outcome, Write } from '../../runtime/state/operation.ts'
+import { decodeRules } from '../../runtime/state/rules/rules-codec.ts'
+import type { DeviceRules, PointRule } from '../../runtime/state/rules/rules.ts'
 import type { Value } from '../../runtime/state/value.ts'
+import type { Genesis } from '../../runtime/sync/membership.ts'
 
 /**
- * The slow and obvious reference of PROTOCOL section 3, with joins and returns: all operations, sorted, executed one by one on a map. It shares no
- * code with the executor, the journal or the local state; numbers are small ones, so plain arithmetic does.
+ * The slow and obvious reference of PROTOCOL section 3, with joins, returns, roles and rules: all operations, sorted, executed
+ * one by one on a map. It shares no code with the executor, the judge, the journal or the local state; numbers are small ones, so
+ * plain arithmetic does, and of the rules it knows those that the tests use.
  */
 export interface ReferenceResult {
   /** Operation ids in canonical order. */
   readonly order: readonly string[]
   readonly outcomes: ReadonlyMap<string, Outcome>
-  /** Points with a value. */
+  /** Points with a value, those of rules among them. */
   readonly state: ReadonlyMap<string, Value>
   /** By id. */
   readonly conflicts: ReadonlyMap<string, ReferenceConflict>
@@ -31,16 +35,21 @@ export interface ReferenceSide {
   readonly value: Value | undefined
 }
 
-export function executeAll(operations: Iterable<Operation>): ReferenceResult {
+/** @param genesis only for the roles of its founders, and whether it has keys */
+export function executeAll(operations: Iterable<Operation>, genesis: Genesis | null = null): ReferenceResult {
   const sorted = [...operations].sort(inCanonicalOrder)
   const cells = new Map<string, ReferenceCell>()
-  const membership: ReferenceMembership = { tiers: new Map(), cameBack: new Set() }
+  const membership: ReferenceMembership = { tiers: new Map(), roles: new Map(), cameBack: new Set() }
+  const hasKeys = genesis?.operator !== undefined
+  for (const { node, role } of genesis?.founders ?? []) membership.roles.set(`${node}.00000000`, role ?? 'gateway')
   const outcomes = new Map<string, Outcome>()
   const conflicts = new Map<string, ReferenceConflict>()
   for (const operation of sorted) {
-    const outcome = isVoid(operation, membership) ? 'void' : executeOne(operation, cells, conflicts)
+    const isHeard = !isVoidOfIssuer(operation, membership, hasKeys)
+    const isVoid = !isHeard || isVoidByRules(operation, cells)
+    const outcome = isVoid ? 'void' : executeOne(operation, cells, conflicts)
     outcomes.set(formatOperationId(operation.id), outcome)
-    if (outcome !== 'void') noteMembership(operation, outcome, membership)
+    if (isHeard) noteMembership(operation, outcome, membership)
   }
   const state = new Map<string, Value>()
   for (const [path, cell] of cells) if (cell.value !== undefined) state.set(path, cell.value)
@@ -56,12 +65,20 @@ export function executeAll(operations: Iterable<Operation>): ReferenceResult {
 /** Who has joined, with which tier; and the names of the originals that came back. */
 interface ReferenceMembership {
   readonly tiers: Map<MemberId, number>
+  readonly roles: Map<string, string>
   readonly cameBack: Set<string>
 }
 
-/** Its issuer was no member at this place, or it has come back already. */
-function isVoid({ id, priority, original }: Operation, { tiers, cameBack }: ReferenceMembership): boolean {
-  if (!id.member.endsWith('.00000000') && tiers.get(id.member) !== priority.tier) return true
+/** Its issuer was no member at this place, or it may not do this, or it has come back already. */
+function isVoidOfIssuer(operation: Operation, membership: ReferenceMembership, hasKeys: boolean): boolean {
+  const { id, priority, original, writes } = operation
+  const { tiers, roles, cameBack } = membership
+  const isFounder = id.member.endsWith('.00000000')
+  if (!isFounder && tiers.get(id.member) !== priority.tier) return true
+  const role = roles.get(id.member) ?? 'gateway'
+  if (role === 'observer') return true
+  const setsRules = writes.some(({ path }) => path.startsWith(RULES))
+  if (setsRules && role !== 'operator' && !isFounder && hasKeys) return true
   return original !== null && cameBack.has(nameOfOriginal(original))
 }
 
@@ -69,10 +86,53 @@ function isVoid({ id, priority, original }: Operation, { tiers, cameBack }: Refe
 function noteMembership(
   { join, original }: Operation,
   outcome: Outcome,
-  { tiers, cameBack }: ReferenceMembership,
+  { tiers, roles, cameBack }: ReferenceMembership,
 ): void {
-  if (outcome === 'applied' && join !== null && !tiers.has(join.member)) tiers.set(join.member, join.tier)
+  if (outcome === 'applied' && join !== null && !tiers.has(join.member)) {
+    tiers.set(join.member, join.tier)
+    roles.set(join.member, join.role ?? 'gateway')
+  }
   if (original !== null) cameBack.add(nameOfOriginal(original))
+}
+
+/** What the names of the points of rules begin with. */
+const RULES = '\u0000rules/'
+
+function rulesOver(path: string, cells: ReadonlyMap<string, ReferenceCell>): DeviceRules | null {
+  const value = cells.get(`${RULES}${path.split('/')[0]}`)?.value
+  return value instanceof Uint8Array ? decodeRules(value) : null
+}
+
+/** The rule with the very name; the patterns of the tests are all `**`. */
+function ruleOver(path: string, { points }: DeviceRules): PointRule | null {
+  const below = path.split('/').slice(1).join('/')
+  return points.find((point) => point.path === below) ?? points.find((point) => point.path === '**') ?? null
+}
+
+function isVoidByRules({ id, writes }: Operation, cells: ReadonlyMap<string, ReferenceCell>): boolean {
+  return writes.some((write) => {
+    const rules = rulesOver(write.path, cells)
+    if (rules === null || write.path.startsWith(RULES)) return false
+    const rule = ruleOver(write.path, rules)
+    if (rule === null) return true
+    const named = rule.owner === undefined || rule.owner === 'desired' ? null : rule.owner
+    const owner = named === 'reported' || (named === null && rule.access === 'R') ? rules.node : named
+    if (owner !== null && !id.member.startsWith(owner)) return true
+    if (rule.valueType === 'Any') return false
+    if (write.kind === 'toggle') return rule.valueType !== 'Bool'
+    if (write.kind === 'add') return rule.valueType !== 'Int8'
+    if (write.kind === 'append') return true
+    return write.kind === 'set' && !fits(rule, write.argument)
+  })
+}
+
+/** Of the types that the tests use, which are neither binaries nor lists. */
+function fits(rule: PointRule, value: Value): boolean {
+  if (rule.enum !== undefined && !rule.enum.includes(value as number)) return false
+  if (rule.valueType === 'Any') return true
+  if (rule.valueType === 'Bool') return typeof value === 'boolean'
+  if (rule.valueType === 'String') return typeof value === 'string'
+  return typeof value === 'number' && value >= (rule.minimum ?? -128) && value <= (rule.maximum ?? 127)
 }
 
 /** `draft <id>` or `operation <id>`: what it was called before it was issued again. */
@@ -110,6 +170,9 @@ function executeOne(
     const written = valueOf(write, cell.value)
     if (written === REFUSED) return 'refused'
     if (write.kind === 'add' || write.kind === 'append') {
+      const rules = rulesOver(write.path, cells)
+      const rule = rules === null ? null : ruleOver(write.path, rules)
+      if (rule !== null && written !== undefined && !fits(rule, written)) return 'refused'
       scratch.set(write.path, { value: written, writer: cell.writer })
       continue
     }
@@ -178,7 +241,7 @@ function holds(guard: Guard, value: Value | undefined): boolean {
 }
 
 function conflictOf(path: string, winner: ReferenceSide, loser: ReferenceSide): [string, ReferenceConflict] {
-  return [`${formatOperationId(loser.operation)}@${path}`, { path, winner, loser }]
+  return [`${formatOperationId(loser.operation)}@${path.replace('\u0000', '')}`, { path, winner, loser }]
 }
 
 function rollingDigest(sorted: readonly Operation[], outcomes: ReadonlyMap<string, Outcome>, floor: number): Digest {

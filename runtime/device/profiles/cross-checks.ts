@@ -1,18 +1,19 @@
 import { isSystemQuantity, SYSTEM_QUANTITIES, unitsOfQuantity } from '../system/system-quantity.ts'
+import { showValue } from '../../state/rules/show-value.ts'
+import { sameScalar } from '../../state/rules/value-check.ts'
 import {
+  elementType,
+  isNumberType,
   isReadable,
   isWritable,
-  type DeviceCommand,
-  type DeviceProfile,
-  type DeviceResource,
-  type ResourceOperation,
-} from './profile.ts'
+  numberRange,
+  numberTypeOf,
+} from '../../state/rules/value-type.ts'
+import type { DeviceCommand, DeviceProfile, DeviceResource, ResourceOperation } from './profile.ts'
 import type { ProfileProblem } from './schema.ts'
-import { showValue } from './show-value.ts'
 import { isKnownUnit } from './units.ts'
-import { checkType, checkValue, sameScalar } from './value-check.ts'
+import { checkType, checkValue } from './value-check.ts'
 import { parseValue } from './value-text.ts'
-import { elementType, isNumberType, numberRange, numberTypeOf } from './value-type.ts'
 
 type Path = readonly (string | number)[]
 

@@ -1,4 +1,6 @@
 import type { CborData } from '../../base/cbor.ts'
+import type { NodeId } from '../../base/ids.ts'
+import type { Access, ValueType } from '../../state/rules/value-type.ts'
 
 /*
  * The vocabulary of a device profile: a subset of the EdgeX Foundry device profile, version 3, in its own words, with
@@ -67,8 +69,11 @@ export interface OptionalProperties {
   readonly pattern?: string
   /** Characters of a text, bytes of a binary, elements of an array. */
   readonly maxLength?: number
-  /** Who decides the value: those who wish, or the device that has it. */
-  readonly owner?: 'desired' | 'reported'
+  /**
+   * Who may write it: whoever wishes (`desired`), only the gateway that has the device (`reported`), or one node by its id.
+   * What can only be read is its device's in any case.
+   */
+  readonly owner?: 'desired' | 'reported' | NodeId
   /** What an output takes when the device is on its own. */
   readonly safeValue?: CborData
   /** What must happen on the device before a new value takes effect. */
@@ -87,41 +92,4 @@ export interface ResourceOperation {
   readonly deviceResource: string
   readonly defaultValue?: string
   readonly mappings: Readonly<Record<string, string>>
-}
-
-/** Read only, write only, both. */
-export const ACCESSES = ['R', 'W', 'RW'] as const
-export type Access = (typeof ACCESSES)[number]
-
-export const NUMBER_TYPES = [
-  'Int8',
-  'Int16',
-  'Int32',
-  'Int64',
-  'Uint8',
-  'Uint16',
-  'Uint32',
-  'Uint64',
-  'Float32',
-  'Float64',
-] as const
-export type NumberType = (typeof NUMBER_TYPES)[number]
-export type ArrayType = `${NumberType}Array`
-export type ValueType = 'Bool' | 'String' | 'Binary' | 'Object' | NumberType | ArrayType
-
-export const VALUE_TYPES: readonly ValueType[] = [
-  'Bool',
-  ...NUMBER_TYPES,
-  'String',
-  'Binary',
-  'Object',
-  ...NUMBER_TYPES.map((type): ArrayType => `${type}Array`),
-]
-
-export function isReadable(access: Access): boolean {
-  return access !== 'W'
-}
-
-export function isWritable(access: Access): boolean {
-  return access !== 'R'
 }

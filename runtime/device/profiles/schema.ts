@@ -10,10 +10,12 @@ import {
   PROFILE_TEXT_LENGTH_MAX,
   VALUE_BYTES_MAX,
 } from '../../base/limits.ts'
+import type { NodeId } from '../../base/ids.ts'
 import { intervalProblem } from './interval.ts'
-import { patternProblem } from './pattern.ts'
-import { ACCESSES, VALUE_TYPES, type Attributes, type DeviceProfile } from './profile.ts'
-import { showValue } from './show-value.ts'
+import { patternProblem } from '../../state/rules/pattern.ts'
+import { ACCESSES, VALUE_TYPES } from '../../state/rules/value-type.ts'
+import type { Attributes, DeviceProfile } from './profile.ts'
+import { showValue } from '../../state/rules/show-value.ts'
 
 /** One thing that is wrong in a profile. `path` leads to it from the root. */
 export interface ProfileProblem {
@@ -105,6 +107,13 @@ const ATTRIBUTES = custom<Attributes>(
 /** The document reader has let through nothing but plain data of bounded depth. */
 const PLAIN = v.custom<CborData>((input) => input !== undefined)
 
+const OWNER_WORDS = 'desired, reported, or a node id: 16 of 0-9 a-f in quotes'
+const NODE = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{16}$/),
+  v.transform((text) => text as NodeId),
+)
+
 const OPTIONAL = fields('properties.optional', {
   merge: v.exactOptional(oneOf(['set', 'counter', 'append'])),
   persist: v.exactOptional(oneOf(['always', 'batched', 'volatile'])),
@@ -142,7 +151,7 @@ const OPTIONAL = fields('properties.optional', {
       `a whole number from 0 to ${VALUE_BYTES_MAX}`,
     ),
   ),
-  owner: v.exactOptional(oneOf(['desired', 'reported'])),
+  owner: v.exactOptional(v.union([v.picklist(['desired', 'reported']), NODE], mustBe(OWNER_WORDS))),
   safeValue: v.exactOptional(PLAIN),
   requires: v.exactOptional(oneOf(['reboot', 'restart', 'none'])),
 })

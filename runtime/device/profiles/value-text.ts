@@ -1,5 +1,4 @@
-import type { ValueType } from './profile.ts'
-import { numberTypeOf, isNumberType, numberRange } from './value-type.ts'
+import { isNumberType, numberRange, numberTypeOf, type ValueType } from '../../state/rules/value-type.ts'
 
 /**
  * The value that `text` stands for, as in `defaultValue`, `assertion` and on a command line: `true`, `-12`, `0.5`,

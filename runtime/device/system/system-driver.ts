@@ -5,7 +5,7 @@ import type { Logger } from '../../base/logger.ts'
 import { parseInterval } from '../profiles/interval.ts'
 import type { DeviceProfile, DeviceResource } from '../profiles/profile.ts'
 import { checkReading } from '../profiles/value-check.ts'
-import { isNumberType, numberRange } from '../profiles/value-type.ts'
+import { isNumberType, numberRange } from '../../state/rules/value-type.ts'
 import { isSystemQuantity, unitsOfQuantity, type SystemQuantity } from './system-quantity.ts'
 import type { SystemSource } from './system-source.ts'
 

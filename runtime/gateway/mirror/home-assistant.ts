@@ -1,6 +1,5 @@
 import type { DeviceProfile, DeviceResource } from '../../device/profiles/profile.ts'
-import { isReadable, isWritable } from '../../device/profiles/profile.ts'
-import { isNumberType, numberRange } from '../../device/profiles/value-type.ts'
+import { isNumberType, isReadable, isWritable, numberRange } from '../../state/rules/value-type.ts'
 import type { Path } from '../../state/path.ts'
 import { type MirrorTopics, topicOfPath } from './mirror-topics.ts'
 

@@ -1,4 +1,39 @@
-import { NUMBER_TYPES, type ArrayType, type NumberType, type ValueType } from './profile.ts'
+/** Read only, write only, both. */
+export const ACCESSES = ['R', 'W', 'RW'] as const
+export type Access = (typeof ACCESSES)[number]
+
+export const NUMBER_TYPES = [
+  'Int8',
+  'Int16',
+  'Int32',
+  'Int64',
+  'Uint8',
+  'Uint16',
+  'Uint32',
+  'Uint64',
+  'Float32',
+  'Float64',
+] as const
+export type NumberType = (typeof NUMBER_TYPES)[number]
+export type ArrayType = `${NumberType}Array`
+export type ValueType = 'Bool' | 'String' | 'Binary' | 'Object' | NumberType | ArrayType
+
+export const VALUE_TYPES: readonly ValueType[] = [
+  'Bool',
+  ...NUMBER_TYPES,
+  'String',
+  'Binary',
+  'Object',
+  ...NUMBER_TYPES.map((type): ArrayType => `${type}Array`),
+]
+
+export function isReadable(access: Access): boolean {
+  return access !== 'W'
+}
+
+export function isWritable(access: Access): boolean {
+  return access !== 'R'
+}
 
 /** Inclusive; `whole` types hold no fractions. */
 export interface NumberRange {
