@@ -28,7 +28,7 @@ async function mosquittoHarness(lines: readonly string[]): Promise<LinkHarness> 
   return mqttHarness(broker.port, { cut: broker.kill, heal: broker.restart, end: broker.end })
 }
 
-describe('an MQTT link over Mosquitto', { timeout: 60_000, skip: MOSQUITTO_SKIP }, () => {
+describe('an MQTT link over Mosquitto', { skip: MOSQUITTO_SKIP }, () => {
   test('speaks MQTT 5 with its own client id and keep-alive', async () => {
     await withMosquitto(MOSQUITTO_DEFAULTS, async ({ broker, open }) => {
       const { witness } = open(ALICE)
