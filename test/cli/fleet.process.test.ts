@@ -103,7 +103,8 @@ describe('a fleet that is founded by its operator', () => {
     const record = JSON.parse(readFileSync(join(folder, 'identity.json'), 'utf8')) as { fingerprint: string }
     writeFileSync(join(folder, 'identity.json'), JSON.stringify({ ...record, fingerprint: 'f'.repeat(32) }))
     const clone = await fleet.run('bert', { label: 'bert-2' })
-    assert.match(clone.stderr, new RegExp(`this is not node ${before.node}: .*its card was copied or moved`))
+    const told = new RegExp(`this is not node ${before.node}: .*its card was copied or moved`)
+    await until(() => told.test(clone.stderr), 'it says that it was copied')
     const after = await fleet.sees('bert', ({ status }) => status === 'member', 'the clone is a member')
     assert.notEqual(after.node, before.node)
     assert.notEqual(readFileSync(join(folder, 'member.key'), 'utf8'), key)
