@@ -23,7 +23,7 @@ export interface Program {
 export const CLI: string = resolve('dist', 'cli.js')
 
 /** @param env is added to that of the test */
-export function startProgram(
+function startProgram(
   command: string,
   words: readonly string[],
   { env = {}, cwd = process.cwd() }: { env?: Readonly<Record<string, string>>; cwd?: string } = {},
