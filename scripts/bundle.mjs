@@ -7,10 +7,11 @@ import { fail, inProject, projectRoot } from './project.mjs'
  * Bundles TypeScript into one module under .cache and returns its path. Packages stay outside; traces point at the
  * sources; `import.meta.url` stays the address of the source file, so that a test finds what lies beside it.
  * Call `ensureInstalled` first.
- * @param {{ name: string, files: readonly string[] }} bundle `name` of the result; `files` in the project are imported in
- *   this order. With one file, its exports are the module's.
+ * @param {{ name: string, files: readonly string[], keepNames?: boolean }} bundle `name` of the result; `files` in the
+ *   project are imported in this order. With one file, its exports are the module's. `keepNames` false where two functions
+ *   of one name may be told apart by a number, and each function that is made costs no call that names it.
  */
-export async function bundle({ name, files }) {
+export async function bundle({ name, files, keepNames = true }) {
   for (const file of files) if (!existsSync(inProject(file))) fail(`${file} is not there.`)
   const { build } = await import('esbuild')
   const folder = inProject('.cache', 'bundles')
@@ -31,7 +32,7 @@ export async function bundle({ name, files }) {
     ignoreAnnotations: true,
     sourcemap: true,
     sourcesContent: false,
-    keepNames: true,
+    keepNames,
     logLevel: 'error',
     plugins: [ownAddresses, bundledPackages],
   })
@@ -40,9 +41,11 @@ export async function bundle({ name, files }) {
 }
 
 /** Bundles one file and imports it. */
-export async function bundleAndImport(/** @type {{ name: string, file: string }} */ { name, file }) {
+export async function bundleAndImport(
+  /** @type {{ name: string, file: string, keepNames?: boolean }} */ { name, file, keepNames = true },
+) {
   process.setSourceMapsEnabled(true)
-  return import(pathToFileURL(await bundle({ name, files: [file] })).href)
+  return import(pathToFileURL(await bundle({ name, files: [file], keepNames })).href)
 }
 
 function quote(/** @type {string | undefined} */ file) {

@@ -13,6 +13,7 @@ interface ChangeOptions extends GlobalOptions {
   readonly fleet?: string
   readonly unsigned?: string
   readonly force?: readonly string[]
+  readonly operator?: true
 }
 
 interface Change extends Readonly<Record<string, unknown>> {
@@ -33,6 +34,7 @@ export function configureEpochCommands(command: Command): void {
     '<nodes...>',
     'let nodes in that ask to join, and retire what they were before',
   )
+  replace.option('--operator', 'they may be operators, who set the rules of devices: their seed says whether they are')
   replace.action(async (replaced: string[]) => await makeEpoch(replace, { ...NOTHING, replace: replaced }))
   const revoke = change(command, 'revoke', '<tokens...>', 'take enrolment tokens back: nobody joins with them any more')
   revoke.action(async (revoked: string[]) => await makeEpoch(revoke, { ...NOTHING, revoke: revoked }))
@@ -68,7 +70,7 @@ function change(command: Command, name: string, words: string, description: stri
 }
 
 async function makeEpoch(command: Command, wanted: Change): Promise<void> {
-  const { fleet, unsigned, force = [] } = command.optsWithGlobals<ChangeOptions>()
+  const { fleet, unsigned, force = [], operator = false } = command.optsWithGlobals<ChangeOptions>()
   if ((fleet === undefined) === (unsigned === undefined))
     throw new FleetstepError('usage', 'say either --fleet FOLDER, to sign it here, or --unsigned FILE')
   await withGateway(command, async (gateway) => {
@@ -76,11 +78,17 @@ async function makeEpoch(command: Command, wanted: Change): Promise<void> {
       const proposal = await propose(gateway, { ...wanted, force })
       writeEpochFile(unsigned, proposal)
       print(command, epochToJson(proposal), () => `${epochText(proposal.epoch)}\nto be signed: ${unsigned}`)
-    } else await signAndTake(command, gateway, fleet ?? '', { ...wanted, force })
+    } else await signAndTake(command, gateway, fleet ?? '', { ...wanted, force }, operator)
   })
 }
 
-async function signAndTake(command: Command, gateway: ControlClient, path: string, wanted: Change): Promise<void> {
+async function signAndTake(
+  command: Command,
+  gateway: ControlClient,
+  path: string,
+  wanted: Change,
+  mayBeOperators: boolean,
+): Promise<void> {
   const folder = openFleetFolder(path)
   const last = lastSignedEpoch(folder)
   const before = (await gateway.call('status')) as GatewayStatus
@@ -88,7 +96,7 @@ async function signAndTake(command: Command, gateway: ControlClient, path: strin
   if (last !== null && before.epoch.number < last.number)
     await gateway.call('epoch.take', { epoch: epochToJson({ fleet: folder.facts.id, epoch: last }) })
   const proposal = await propose(gateway, wanted)
-  assertAsked(folder, proposal, wanted)
+  assertAsked(folder, proposal, { ...wanted, mayBeOperators })
   const epoch = signEpoch(folder, proposal.epoch)
   const document = epochToJson({ fleet: folder.facts.id, epoch })
   await gateway.call('epoch.take', { epoch: document })

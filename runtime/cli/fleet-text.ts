@@ -8,16 +8,17 @@ export function membersText({ members, candidates }: GatewayStatus): string {
   const rows = members.map((line) => {
     const cut = line.cut === null ? 'its cut is not known' : `operations to ${line.cut} stand`
     const standing = line.isRetired ? `retired, ${cut}` : line.isSelf ? 'this gateway' : 'member'
-    return [nodeOf(line.member), line.member.slice(17), String(line.tier), line.token ?? '-', standing]
+    return [nodeOf(line.member), line.member.slice(17), String(line.tier), line.role, line.token ?? '-', standing]
   })
-  const drafts = candidates.map(({ member, tier, refusal }) => [
+  const drafts = candidates.map(({ member, tier, role, refusal }) => [
     nodeOf(member),
     member.slice(17),
     String(tier),
+    role,
     '-',
     `not taken in: ${refusal ?? 'it waits'}`,
   ])
-  return table([['node', 'life', 'tier', 'token', ''], ...rows, ...drafts])
+  return table([['node', 'life', 'tier', 'role', 'token', ''], ...rows, ...drafts])
 }
 
 /** The newest epoch as a gateway sees it. */
@@ -42,7 +43,12 @@ export function epochText(epoch: ProposedEpoch): string {
     ['counting', epoch.counting.join(' ')],
     ['retired', listText(epoch.retired)],
     ['revoked tokens', listText(epoch.revoked ?? [])],
-    ['let in', listText((epoch.admitted ?? []).map(({ member }) => member))],
+    [
+      'let in',
+      listText(
+        (epoch.admitted ?? []).map(({ member, role }) => (role === undefined ? member : `${member} as ${role}`)),
+      ),
+    ],
   ])
 }
 

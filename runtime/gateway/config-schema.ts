@@ -17,6 +17,7 @@ import {
 import { mirrorSchema, type MirrorSettings } from './mirror/mirror-config.ts'
 import { peersSchema, type PeersSettings } from './peers-config.ts'
 import { TIER_MAX } from '../state/priority.ts'
+import { type Role, ROLES } from '../state/role.ts'
 import { CARD_ENDURANCE_TB_DEFAULT } from '../storage/wear.ts'
 
 /** The settings of a config file; an absent one has its default, null where there is none. */
@@ -25,7 +26,7 @@ export interface ConfigSettings {
     | {
         readonly name: string
         /** The same list on every gateway; null for a fleet of this node alone. */
-        readonly members: readonly { readonly node: NodeId; readonly tier: number }[] | null
+        readonly members: readonly { readonly node: NodeId; readonly tier: number; readonly role?: Role }[] | null
         readonly seed: null
       }
     | {
@@ -108,6 +109,7 @@ const NODE = v.custom<NodeId>(
 const MEMBER = v.strictObject({
   node: NODE,
   tier: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(TIER_MAX)), 0),
+  role: v.exactOptional(v.picklist(ROLES)),
 })
 
 const MEMBERS = v.pipe(

@@ -11,6 +11,7 @@ import {
   verifySignature,
 } from '../device/identity/keys.ts'
 import type { Seed } from '../device/identity/seed.ts'
+import { marked, type Role, ROLE_DEFAULT } from '../state/role.ts'
 import type { JoinRequest } from '../sync/message.ts'
 import type { ReplicaOptions } from '../sync/replica.ts'
 import type { Admission, EnrolmentStanding } from '../sync/sponsor.ts'
@@ -18,7 +19,7 @@ import { createSecretFile, readSecretFile } from './secret-file.ts'
 
 /** What a seed makes of a node: who it proves to be, and whom it takes in. */
 export type EnrolmentOptions = Required<
-  Pick<ReplicaOptions, 'tier' | 'key' | 'signature' | 'prove' | 'judgeJoin' | 'verifyEpoch'>
+  Pick<ReplicaOptions, 'tier' | 'role' | 'key' | 'signature' | 'prove' | 'judgeJoin' | 'verifyEpoch'>
 >
 
 /** @param secondsNow seconds since 1970 by the clock of this machine, which may be wrong */
@@ -27,10 +28,11 @@ export function enrolmentOf(seed: Seed, key: SigningKey, secondsNow: () => numbe
   const judge = new EnrolmentJudge(seed, secondsNow)
   return {
     tier: enrolment?.token.terms.tier ?? fleet.founder.tier,
+    role: enrolment?.token.terms.role ?? ROLE_DEFAULT,
     key: key.publicKey,
     signature: { sign: (bytes) => key.sign(bytes), verify: verifySignature },
-    prove: (member: MemberId, tier: number) =>
-      proveClaim({ fleet: fleet.id, member, tier, key: key.publicKey }, key, enrolment),
+    prove: (member: MemberId, tier: number, role: Role) =>
+      proveClaim({ fleet: fleet.id, member, tier, ...marked(role), key: key.publicKey }, key, enrolment),
     judgeJoin: (request, standing) => judge.judge(request, standing),
     verifyEpoch: (payload, signature) => verifySignature(fleet.operator, payload, signature),
   }
@@ -69,12 +71,17 @@ export class EnrolmentJudge {
     this.#secondsNow = secondsNow
   }
 
-  judge({ member, tier, key, proof }: JoinRequest, standing: EnrolmentStanding): Admission {
+  judge({ member, tier, role: wanted, key, proof }: JoinRequest, standing: EnrolmentStanding): Admission {
     const { fleet } = this.#seed
+    const role: Role = wanted ?? ROLE_DEFAULT
     try {
-      const token = checkProof(proof, { fleet: fleet.id, member, tier, key }, fleet.operator)
+      const token = checkProof(proof, { fleet: fleet.id, member, tier, ...marked(role), key }, fleet.operator)
       const isNamed = standing.admitted.some(
-        (draft) => draft.member === member && draft.tier === tier && equalBytes(draft.key, key),
+        (draft) =>
+          draft.member === member &&
+          draft.tier === tier &&
+          (draft.role ?? ROLE_DEFAULT) === role &&
+          equalBytes(draft.key, key),
       )
       if (isNamed) return { kind: 'admitted', token: null }
       if (token === null) return refused('it has no token')

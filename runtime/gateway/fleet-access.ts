@@ -3,6 +3,7 @@ import type { Digest } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { isMemberId, isNodeId, type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
 import { EPOCH_STORED_POLL_MS } from '../base/limits.ts'
+import { marked } from '../state/role.ts'
 import { type AdmittedDraft, type Epoch, NO_CHANGE } from '../sync/epoch.ts'
 import { fromHex } from '../base/bytes.ts'
 import type { Inspection } from '../sync/inspection.ts'
@@ -101,6 +102,6 @@ function draftOf(name: string, { candidates }: Inspection): AdmittedDraft {
       `node ${name} has not asked this gateway to join and been refused: start it, then try again`,
     )
   }
-  const { member, tier, key } = draft
-  return { member, tier, key: fromHex(key) }
+  const { member, tier, role, key } = draft
+  return { member, tier, ...marked(role), key: fromHex(key) }
 }

@@ -6,6 +6,7 @@ import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
 import { type Enrolment, issueToken } from '../device/identity/enrolment.ts'
 import { createSigningKey, parsePrivateKey, privateKeyText, type SigningKey } from '../device/identity/keys.ts'
 import { FACTS, type FleetFacts, factsFromJson, factsToJson, type Seed, seedText } from '../device/identity/seed.ts'
+import { marked, type Role } from '../state/role.ts'
 import { type Epoch, epochPayload } from '../sync/epoch.ts'
 import { type EpochDocument, epochFromText, epochText, type ProposedEpoch } from './epoch-file.ts'
 import { fleetIdOfFacts } from './fleet.ts'
@@ -67,7 +68,13 @@ export interface NewSeed {
   readonly file: string
   readonly links: Seed['links']
   /** The terms of its token; null for the founder's seed, which can be made once. */
-  readonly token: { readonly tier: number; readonly uses: number; readonly days: number; readonly now: number } | null
+  readonly token: {
+    readonly tier: number
+    readonly role: Role
+    readonly uses: number
+    readonly days: number
+    readonly now: number
+  } | null
 }
 
 /** Writes a seed. @throws FleetstepError `file-occupied`, `fleet-invalid`, `key-invalid` */
@@ -97,6 +104,8 @@ export interface Asked {
   readonly retire: readonly string[]
   readonly replace: readonly string[]
   readonly revoke: readonly string[]
+  /** Whom it lets in may be operators. */
+  readonly mayBeOperators?: boolean
 }
 
 /**
@@ -125,6 +134,13 @@ export function assertAsked(
       .filter((member) => !wasAdmitted(last, member) && !isNamed(member)),
     ...(epoch.revoked ?? []).filter((token) => last?.revoked?.includes(token) !== true && !named.has(token)),
   ]
+  const [operator] = (epoch.admitted ?? []).filter(
+    ({ member, role }) => role === 'operator' && !wasAdmitted(last, member) && asked.mayBeOperators !== true,
+  )
+  if (operator !== undefined)
+    throw refused(
+      `${operator.member} asks to join as an operator, who may set the rules of devices: say --operator if it shall`,
+    )
   if (more.length === 0) return
   throw refused(`it also speaks of ${more.join(' ')}, which was not asked for: read it with --unsigned, then sign it`)
 }
@@ -152,10 +168,10 @@ const FORMAT = 'fleetstep-fleet/1'
 
 const FILE = v.strictObject({ format: v.literal(FORMAT), fleet: FACTS })
 
-function enrolmentOf(folder: FleetFolder, { tier, uses, days, now }: NonNullable<NewSeed['token']>): Enrolment {
+function enrolmentOf(folder: FleetFolder, { tier, role, uses, days, now }: NonNullable<NewSeed['token']>): Enrolment {
   const tokenKey = createSigningKey()
   const times = { issuedAt: now, expiresAt: now + days * SECONDS_PER_DAY }
-  const terms = { fleet: folder.facts.id, tier, uses, ...times, key: tokenKey.publicKey }
+  const terms = { fleet: folder.facts.id, tier, ...marked(role), uses, ...times, key: tokenKey.publicKey }
   return { token: issueToken(terms, operatorKey(folder)), tokenKey }
 }
 

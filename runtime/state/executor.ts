@@ -9,7 +9,7 @@ import type { Join, Operation, Outcome, Positioned, Write } from './operation.ts
 import type { Path } from './path.ts'
 import { comparePriority } from './priority.ts'
 import { deviceOfRules, isReserved, memberPoint, originalPoint } from './reserved-point.ts'
-import { type Charter, mayAdminister, OPEN_CHARTER, type Role, ROLE_DEFAULT, ROLES } from './role.ts'
+import { type Charter, maySetRules, OPEN_CHARTER, type Role, ROLE_DEFAULT, ROLES } from './role.ts'
 import { type ObjectionCode, objectionTo, objectionToResult } from './rules/judge.ts'
 import type { RuleTable } from './rules/rules.ts'
 import { isList, type Value, valueBytes } from './value.ts'
@@ -17,7 +17,10 @@ import { isList, type Value, valueBytes } from './value.ts'
 /** What became of one operation on the cells that it met. */
 export interface Execution {
   readonly outcome: Outcome
-  /** Aligned with `operation.paths`: each cell afterwards. The very cells that were given, unless it was applied. */
+  /**
+   * Aligned with `operation.paths`: each cell afterwards. The very cells that were given, unless it was applied; only that an
+   * original has come back is noted even so.
+   */
   readonly after: Cell[]
   /** Writes that had to yield, empty for most. */
   readonly clashes: readonly Clash[]
@@ -29,7 +32,7 @@ export interface Execution {
 
 /**
  * Why an operation was refused (`guard`, `unfit`, or what its rule says against the result) or is void. Stable.
- * `not-operator`: rules are set, and operators admitted, by those who may.
+ * `not-operator`: rules are set by those who may.
  */
 export type ReasonCode = ObjectionCode | 'guard' | 'unfit' | 'no-member' | 'came-back' | 'observer' | 'not-operator'
 
@@ -59,8 +62,7 @@ export interface Clash {
 export function execute(operation: Operation, before: readonly Cell[], law: Law = NO_LAW): Execution {
   const objection = objectionToIssuer(operation, before, law.charter)
   if (objection !== null) return unchanged('void', before, objection)
-  const execution = executeAlone(operation, before, law.rules)
-  return execution.outcome === 'applied' ? noteMembership(operation, execution) : execution
+  return noteMembership(operation, executeAlone(operation, before, law.rules))
 }
 
 /**
@@ -125,10 +127,10 @@ interface Reason {
 
 /**
  * A member is who was admitted before, with the priority that it states; an original comes back once. An observer changes
- * nothing, and only who may administer the fleet sets rules and admits others who may.
+ * nothing, and not everybody sets rules.
  */
 function objectionToIssuer(operation: Operation, before: readonly Cell[], charter: Charter): Reason | null {
-  const { id, original, join } = operation
+  const { id, original } = operation
   const isFounder = isFounding(id.member)
   let role: Role = ROLE_DEFAULT
   if (isFounder) role = charter.founders.size === 0 ? role : (charter.founders.get(id.member) ?? role)
@@ -138,8 +140,7 @@ function objectionToIssuer(operation: Operation, before: readonly Cell[], charte
     role = roleOfMember(value)
   }
   if (role === 'observer') return OBSERVER
-  if (isForOperators(operation) && !mayAdminister(role, isFounder, charter))
-    return join === null ? SETS_RULES : ADMITS_OPERATOR
+  if (setsRules(operation) && !maySetRules(role, isFounder, charter)) return SETS_RULES
   if (original === null) return null
   const { value } = cellOf(operation, before, originalPoint(original))
   return hasComeBack(value, original.id.seq) ? CAME_BACK : null
@@ -149,11 +150,9 @@ const NO_MEMBER: Reason = { code: 'no-member', reason: 'its issuer was no member
 const CAME_BACK: Reason = { code: 'came-back', reason: 'it has come back already' }
 const OBSERVER: Reason = { code: 'observer', reason: 'its issuer is an observer, which changes nothing' }
 const SETS_RULES: Reason = { code: 'not-operator', reason: 'its issuer is no operator, and sets no rules' }
-const ADMITS_OPERATOR: Reason = { code: 'not-operator', reason: 'its issuer is no operator, and admits none' }
 
 /** The rest of an operation that sets rules does the same: its first write tells. */
-function isForOperators({ join, writes }: Operation): boolean {
-  if (join !== null) return join.role === 'operator'
+function setsRules({ writes }: Operation): boolean {
   return writes[0] !== undefined && deviceOfRules(writes[0].path) !== null
 }
 
@@ -167,12 +166,15 @@ function objectionOfRules({ id, writes, paths }: Operation, rules: readonly (Rul
   return null
 }
 
-/** The reserved points after `operation`. A later join of a member changes nothing. */
+/**
+ * The reserved points after `operation`. A later join of a member changes nothing. An original has come back whatever became
+ * of it: one that was refused or superseded is not to be applied later under another id.
+ */
 function noteMembership(operation: Operation, execution: Execution): Execution {
   const { join, original } = operation
   if (join === null && original === null) return execution
   const after = [...execution.after]
-  if (join !== null) {
+  if (join !== null && execution.outcome === 'applied') {
     const index = operation.paths.indexOf(memberPoint(join.member))
     if (after[index]?.value === undefined) after[index] = { value: memberValue(join), writer: operation }
   }

@@ -39,7 +39,7 @@ export interface Join {
   readonly key: Uint8Array
   /** The enrolment token that it proved, so that all can count its uses; none if the operator let it in by name. */
   readonly token?: Digest
-  /** A gateway if it is absent. Who may set rules alone admits an operator. */
+  /** A gateway if it is absent. */
   readonly role?: MarkedRole
 }
 

@@ -2,8 +2,8 @@ import { unreachable } from '../base/errors.ts'
 import type { MemberId } from '../base/ids.ts'
 
 /**
- * What a member may do: an `observer` reads only, a `gateway` writes what the rules allow, an `operator` may also set the rules
- * and admit other operators. In a fleet without keys a gateway may do that too.
+ * What a member may do: an `observer` reads only, a `gateway` writes what the rules allow, an `operator` may also set the rules.
+ * In a fleet without keys a gateway may do that too.
  */
 export const ROLES = ['gateway', 'observer', 'operator'] as const
 export type Role = (typeof ROLES)[number]
@@ -35,8 +35,8 @@ export interface Charter {
 /** Of a fleet without keys, whose founders are gateways. */
 export const OPEN_CHARTER: Charter = { hasKeys: false, founders: new Map() }
 
-/** Whether somebody may set rules and admit operators: an operator, in a fleet with keys its founder, else any gateway. */
-export function mayAdminister(role: Role, isFounder: boolean, { hasKeys }: Charter): boolean {
+/** Whether somebody may set rules: an operator, in a fleet with keys its founder, else any gateway. */
+export function maySetRules(role: Role, isFounder: boolean, { hasKeys }: Charter): boolean {
   switch (role) {
     case 'operator':
       return true

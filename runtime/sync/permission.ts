@@ -3,7 +3,7 @@ import { isFounding, type MemberId, nodeOf } from '../base/ids.ts'
 import type { Write } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { deviceOfRules, isReserved } from '../state/reserved-point.ts'
-import { type Charter, mayAdminister, type Role } from '../state/role.ts'
+import { type Charter, maySetRules, type Role } from '../state/role.ts'
 import { type Objection, objectionTo, type ObjectionCode } from '../state/rules/judge.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
 
@@ -27,7 +27,7 @@ export function assertMayIssue(writes: readonly Write[], { self, role, charter, 
       'this node is an observer: it changes nothing; ask a gateway to do it',
     )
   for (const write of writes) {
-    if (isReserved(write.path)) assertMaySetRules(write.path, mayAdminister(role, isFounding(self), charter))
+    if (isReserved(write.path)) assertMaySetRules(write.path, maySetRules(role, isFounding(self), charter))
     else assertFits(write, self, rulesOf(write.path))
   }
 }

@@ -4,15 +4,19 @@ import { lateOperations } from './late.ts'
 import { standingLife } from './used-twice.ts'
 import { type Announcement, type Batch, firstOf, lastOf, type Request } from './message.ts'
 import type { Integration } from './history.ts'
+import type { MemberLog } from './member-log.ts'
 import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import type { Peer } from './peers.ts'
 import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { snapshotPieces } from './snapshot.ts'
+import type { VersionEntry } from './version-vector.ts'
 
 /** What comes from other members: operations, announcements, requests; and the word of our own disk. */
 export class Receiving {
   readonly #core: ReplicaCore
+  /** Where the chain of a member was seen to part below what we hold: the last entry before a batch of its other life. */
+  readonly #forks = new Map<MemberId, VersionEntry>()
 
   constructor(core: ReplicaCore) {
     this.#core = core
@@ -40,8 +44,10 @@ export class Receiving {
     }
     let outputs = this.#settleFork(batch)
     const reception = core.history.receive(batch)
-    outputs = joined(outputs, core.describeVerdict(batch, reception.verdict))
-    for (const one of reception.rejected) outputs = joined(outputs, core.describeVerdict(one.batch, one.verdict))
+    for (const one of [{ batch, verdict: reception.verdict }, ...reception.rejected]) {
+      if (one.verdict.kind === 'used-twice') this.#noteFork(one.batch)
+      outputs = joined(outputs, core.describeVerdict(one.batch, one.verdict))
+    }
     if (reception.waits === 'full') core.dropped.add('the waiting list is full')
     if (reception.waits === 'full of strangers')
       core.dropped.add('too many operations wait for joins that are not known')
@@ -135,12 +141,31 @@ export class Receiving {
     return [...alarm, ...core.truncate({ member, seq: seq - 1 })]
   }
 
-  /** Where another member holds another chain under one member id, it is asked for it: one of the two lives stands. */
+  /** A batch follows another operation than the one that we hold at its place: which life stands is decided further down. */
+  #noteFork({ origin, messages, link }: Batch): void {
+    const [first] = messages
+    if (first !== undefined) this.#forks.set(origin, { member: origin, seq: first.current.id.seq - 1, digest: link })
+  }
+
+  /** Whether what is held contradicts the chain of a batch that was received behind it. */
+  #isForkedBelow(seq: number, log: MemberLog): boolean {
+    const fork = this.#forks.get(log.member)
+    if (fork === undefined) return false
+    const isForked = fork.seq > log.settled.seq && log.contradicts(fork.seq, fork.digest)
+    if (!isForked) this.#forks.delete(log.member)
+    return isForked && seq > fork.seq
+  }
+
+  /**
+   * Where another member holds another chain under one member id, it is asked for it: one of the two lives stands. A longer
+   * chain shows only with a batch that does not follow ours; then it is asked for from where both are the same.
+   */
   #askForForks(peer: Peer): Output[] {
     const { history, self } = this.#core
     const gaps = [...peer.vector.values()].flatMap(({ member, seq, digest }) => {
       const log = history.log(member)
-      if (member === self || log.settled.seq >= seq || !log.contradicts(seq, digest)) return []
+      if (member === self || log.settled.seq >= seq) return []
+      if (!log.contradicts(seq, digest) && !this.#isForkedBelow(seq, log)) return []
       return [{ member, after: log.settled.seq, through: seq }]
     })
     if (gaps.length === 0) return []

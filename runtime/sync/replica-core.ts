@@ -22,6 +22,7 @@ import { keepsOwn, type Life } from './life.ts'
 import { fleetIdOf } from './membership.ts'
 import { type Announcement, type Batch, firstOf, lastOf, type Message } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
+import { MutePeers } from './mute-peers.ts'
 import { Outbox } from './outbox.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import { announcedStage, ownStatement } from './own-statement.ts'
@@ -57,6 +58,7 @@ export class ReplicaCore {
   readonly returned: Draft[] = []
   /** Some other settled member has been heard since our start (PROTOCOL section 5). */
   hasHeard = false
+  readonly #mutePeers = new MutePeers()
   #ownVector: OwnVector | null = null
   #setBackReason: string | null = null
 
@@ -317,8 +319,15 @@ export class ReplicaCore {
     return outputs
   }
 
+  /** A draft asks to join under the id of a member: that one has nothing to tell us any more. */
+  noteAskedToJoin(member: MemberId, now: Monotonic): void {
+    if (this.hasHeard || this.isDraft || this.history.membership.get(member) === undefined) return
+    if (this.#mutePeers.noteAsked(member, now) && this.maySpeak()) this.antiEntropy.noteStored(now)
+  }
+
   /** Only a settled member surely knows what we said before our start. */
   noteHeard(member: MemberId, now: Monotonic): void {
+    this.#mutePeers.noteHeard(member)
     if (this.hasHeard || (this.history.membership.get(member)?.since ?? Infinity) > this.history.floor) return
     this.hasHeard = true
     this.antiEntropy.noteStored(now)
@@ -342,7 +351,7 @@ export class ReplicaCore {
 
   #hasSettledPeers(): boolean {
     for (const { id, since } of participants(this.history, this.self))
-      if (since <= this.history.floor && nodeOf(id) !== this.node) return true
+      if (since <= this.history.floor && nodeOf(id) !== this.node && !this.#mutePeers.has(id)) return true
     return unknownCounting(this.history, this.self).length > 0
   }
 

@@ -292,6 +292,7 @@ export class Replica {
       case 'epoch':
         return this.#retiring.take(message.epoch, now)
       case 'join-request':
+        this.#core.noteAskedToJoin(message.request.member, now)
         this.#sponsoring.noteJoinRequest(message.request, link, now)
         this.#retiring.noteKnown(message.request.epoch, now)
         return NO_OUTPUTS

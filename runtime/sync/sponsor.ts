@@ -112,11 +112,8 @@ export function maySponsor(history: History): boolean {
   return cuts !== null && [...cuts.values()].every((cut) => history.log(cut.member).held.seq >= cut.seq)
 }
 
-/**
- * Why the fleet does not take this draft in, for people; null if it may join.
- * @param mayAdmit whether we may admit an operator: a join that we may not make would be void
- */
-export function refusalOf(request: JoinRequest, history: History, mayAdmit: boolean): string | null {
+/** Why the fleet does not take this draft in, for people; null if it may join. */
+export function refusalOf(request: JoinRequest, history: History): string | null {
   const { membership, retirement } = history
   if (isSecondKey(request, history)) return 'another key is bound to this member id: two nodes use one identity'
   if (retirement.isRetired(request.member)) return 'this member id was retired: start it again as a draft'
@@ -125,9 +122,7 @@ export function refusalOf(request: JoinRequest, history: History, mayAdmit: bool
     return `this node is a member already, as ${other.id}: the operator replaces it with fleetstep fleet replace`
   }
   const retired = retirement.retired.size
-  if (membership.get(request.member) !== undefined) return null
-  if (request.role === 'operator' && !mayAdmit) return 'only an operator or the founder lets in an operator'
-  if (membership.size + retired < MEMBERS_MAX) return null
+  if (membership.get(request.member) !== undefined || membership.size + retired < MEMBERS_MAX) return null
   return `the fleet is full: it has had ${membership.size} member ids, of which ${retired} are retired`
 }
 

@@ -1,10 +1,10 @@
 import type { Monotonic } from '../base/clock.ts'
 import { toHex } from '../base/bytes.ts'
-import { isFounding, type MemberId } from '../base/ids.ts'
+import type { MemberId } from '../base/ids.ts'
 import { ANSWER_DELAY_MAX_MS, CANDIDATES_MAX, REFUSAL_BYTES_MAX } from '../base/limits.ts'
 import { fraction } from '../base/random.ts'
 import type { Join } from '../state/operation.ts'
-import { marked, mayAdminister, ROLE_DEFAULT } from '../state/role.ts'
+import { marked, ROLE_DEFAULT } from '../state/role.ts'
 import type { CandidateLine } from './inspection.ts'
 import type { ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
@@ -94,7 +94,7 @@ export class Sponsoring {
     if (!this.#sponsor.hasWelcomes || !writer.isComplete) return NO_OUTPUTS
     return this.#sponsor.welcomesDue(through).flatMap(({ request, link }) => {
       // Our own join may have been cut meanwhile, or the newcomer retired.
-      if (!this.#maySponsor() || !maySponsor(history) || this.#refusalOf(request) !== null) return []
+      if (!this.#maySponsor() || !maySponsor(history) || refusalOf(request, history) !== null) return []
       return [this.#offer(request.member, 'welcome', link)]
     })
   }
@@ -128,7 +128,7 @@ export class Sponsoring {
   /** Whoever is a member already has shown its proof; it only needs its welcome. */
   #judge(request: JoinRequest, isKnown: boolean): Admission {
     const { history, options } = this.#core
-    const reason = this.#refusalOf(request)
+    const reason = refusalOf(request, history)
     if (reason !== null) return { kind: 'refused', reason }
     if (isKnown || options.judgeJoin === undefined) return { kind: 'admitted', token: null }
     return options.judgeJoin(request, enrolmentStanding(history))
@@ -137,11 +137,6 @@ export class Sponsoring {
   /** An observer's join would be void. */
   #maySponsor(): boolean {
     return this.#core.maySpeak() && this.#core.role !== 'observer'
-  }
-
-  #refusalOf(request: JoinRequest): string | null {
-    const { history, role, self } = this.#core
-    return refusalOf(request, history, mayAdminister(role, isFounding(self), history.membership.charter))
   }
 
   #alarmOf(request: JoinRequest): Output[] {

@@ -81,6 +81,27 @@ export const DURABILITY = [
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
+    name: 'used twice: a longer life is asked for from where both are the same',
+    file: 'runtime/sync/receiving.ts',
+    from: "if (one.verdict.kind === 'used-twice') this.#noteFork(one.batch)",
+    to: '',
+    noticedBy: 'test/sync/used-twice.test.ts',
+  },
+  {
+    name: 'hear before speak: a member that asks to join has nothing to tell',
+    file: 'runtime/sync/replica-core.ts',
+    from: '&& nodeOf(id) !== this.node && !this.#mutePeers.has(id)) return true',
+    to: '&& nodeOf(id) !== this.node) return true',
+    noticedBy: 'test/sync/other-lives.test.ts',
+  },
+  {
+    name: 'hear before speak: a request to join that was under way is no sign',
+    file: 'runtime/sync/mute-peers.ts',
+    from: 'now - first <= JOIN_INTERVAL_MAX_MS',
+    to: 'now === first',
+    noticedBy: 'test/sync/other-lives.test.ts',
+  },
+  {
     name: 'return: a forked chain goes to the conflict list',
     file: 'runtime/sync/adoption.ts',
     from: 'const isFork = common < Math.min(log.held.seq, theirs.held.seq)',
@@ -139,7 +160,7 @@ export const DURABILITY = [
   {
     name: 'used twice: the other life is asked for',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (member === self || log.settled.seq >= seq || !log.contradicts(seq, digest)) return []',
+    from: 'if (!log.contradicts(seq, digest) && !this.#isForkedBelow(seq, log)) return []',
     to: 'return []',
     noticedBy: 'test/sync/rules.test.ts',
   },

@@ -151,6 +151,13 @@ export const EXECUTION = [
     noticedBy: 'test/sync/membership.test.ts',
   },
   {
+    name: 'void: an original has come back whatever became of it',
+    file: 'runtime/state/executor.ts',
+    from: 'return noteMembership(operation, executeAlone(operation, before))',
+    to: "const done = executeAlone(operation, before); return done.outcome === 'applied' ? noteMembership(operation, done) : done",
+    noticedBy: 'test/sync/membership.test.ts',
+  },
+  {
     name: 'join: the first in canonical order counts',
     file: 'runtime/state/executor.ts',
     from: 'if (after[index]?.value === undefined) after',

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { nodeIdOf } from '../../runtime/device/identity/node-id.ts'
 import { connectControl, type ControlClient } from '../../runtime/gateway/control-client.ts'
 import { FleetDirectory } from '../../runtime/gateway/fleet-directory.ts'
-import { CLI, type Program, startProgram } from '../support/program.ts'
+import { untilAnswered } from '../links/clocks.ts'
+import { CLI, makePlace, type Program } from '../support/program.ts'
 
 /**
  *   round 1      writer ──▶ left:  ✓ ✓ ✓ ✓ … SIGKILL     start again: every ✓ is there
@@ -30,7 +27,11 @@ describe('A gateway that is killed with SIGKILL while somebody writes to it', ()
     await fleet.start('left')
     const count = await assertHolds(fleet, 'left', confirmed, unconfirmed)
     assert.ok(confirmed.count > ROUNDS, 'the rounds were long enough to mean something')
-    await untilTrue(async () => (await stateOf(fleet, 'right'))[COUNT] === count)
+    await untilAnswered(
+      async () => (await stateOf(fleet, 'right'))[COUNT],
+      (counted) => counted === count,
+      'right has counted all',
+    )
     assert.equal(await assertHolds(fleet, 'right', confirmed, unconfirmed), count)
   })
 })
@@ -132,12 +133,10 @@ interface Fleet {
 }
 
 async function makeFleet(t: TestContext): Promise<Fleet> {
-  const path = await mkdtemp(join(tmpdir(), 'fleetstep-test-'))
-  t.after(() => rm(path, { recursive: true }))
-  const broker = startProgram(process.execPath, [CLI, 'broker', '--port', '0', '--json'])
-  t.after(() => broker.kill('SIGKILL'))
+  const place = await makePlace(t)
+  const broker = place.start(process.execPath, [CLI, 'broker', '--port', '0', '--json'])
   const { port } = JSON.parse(await broker.line(/"ready"/)) as { port: number }
-  const directory = new FleetDirectory(path)
+  const directory = new FleetDirectory(place.path)
   const members = ['left', 'right'].map((name, tier) => ({ node: nodeIdOf('operator-override', name, ''), tier }))
   const socket = (name: string): string => directory.file(`${name}.sock`)
   for (const name of ['left', 'right']) {
@@ -153,18 +152,9 @@ async function makeFleet(t: TestContext): Promise<Fleet> {
     socket,
     start: async (name) => {
       const words = ['run', '--config', directory.configFile(name), '--node-id', name]
-      const gateway = startProgram(process.execPath, [CLI, ...words])
-      t.after(async () => {
-        gateway.kill('SIGKILL')
-        await gateway.end
-      })
+      const gateway = place.start(process.execPath, [CLI, ...words])
       await gateway.line(/ ready /)
       return gateway
     },
   }
-}
-
-/** The runner's own bound ends it if that never comes. */
-async function untilTrue(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await pause(20)
 }

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
-import { until } from '../links/clocks.ts'
+import { until, untilAnswered } from '../links/clocks.ts'
 import { freePort } from '../links/mosquitto.ts'
 import { PTY_SKIP, startPtyLine } from '../support/pty-line.ts'
 import { fleetstep, fleetstepJson, runGateway, start, type Workplace, workplace } from './program.ts'
-
-/** How long two machines take that are loaded with other tests. */
-const PATIENCE_MS = 40_000
 
 // socat makes the terminals.
 describe('fleetstep over serial lines', { skip: PTY_SKIP }, () => {
@@ -28,7 +25,7 @@ describe('fleetstep over serial lines', { skip: PTY_SKIP }, () => {
       )
     const broker = `broker: { port: ${port} }\n`
     await runGateway(place, config('both', `${serial('east')}, ${mqtt}`, broker), '--node-id', 'both')
-    await runGateway(place, config('cable', serial('west')), '--node-id', 'cable')
+    const cable = await runGateway(place, config('cable', serial('west')), '--node-id', 'cable')
     await runGateway(place, config('network', mqtt), '--node-id', 'network')
     for (const [from, to] of [
       ['cable', 'network'],
@@ -40,8 +37,9 @@ describe('fleetstep over serial lines', { skip: PTY_SKIP }, () => {
     const [link] = (await fleetstepJson(place, '--gateway', 'cable', 'link', 'list')) as Record<string, unknown>[]
     assert.deepEqual([link?.['name'], link?.['state']], ['serial', 'up'])
     assert.ok(isRecord(link?.['line']) && Number(link['line']['bytesOut']) > 0)
+    const toldBefore = cable.stderr.length
     await pty.unplug('west')
-    await until(() => place.runs.some(({ stderr }) => /west/.test(stderr)), 'the pull is told', PATIENCE_MS)
+    await until(() => cable.stderr.slice(toldBefore).includes(pty.device('west')), 'the pull is told')
     assert.equal((await fleetstep(place, '--gateway', 'network', 'state', 'set', 'while/away', '2')).code, 0)
     await pty.plugIn('west')
     await untilSeen(place, 'cable', 'while/away')
@@ -62,7 +60,7 @@ describe('fleetstep over serial lines', { skip: PTY_SKIP }, () => {
       `fleet: { name: test }\ndataDirectory: a\nlinks: [{ kind: serial, port: ${pty.device('west')} }]\n`,
     )
     await runGateway(place, config, '--node-id', 'a')
-    await until(() => monitor.stdout.includes('"kind":"hello"'), 'a hello is heard', PATIENCE_MS)
+    await until(() => monitor.stdout.includes('"kind":"hello"'), 'a hello is heard')
     const held = await fleetstep(place, 'serial', 'check', pty.device('west'))
     assert.equal(held.code, 6)
     assert.match(held.stdout, / is in use by \S+, process [0-9]+: end it, or give this link another port\n$/)
@@ -74,9 +72,9 @@ describe('fleetstep over serial lines', { skip: PTY_SKIP }, () => {
 })
 
 async function untilSeen(place: Workplace, gateway: string, path: string): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS
-  for (;;) {
-    if ((await fleetstep(place, '--gateway', gateway, 'state', 'get', path)).code === 0) return
-    assert.ok(performance.now() < deadline, `${gateway} never saw ${path}`)
-  }
+  await untilAnswered(
+    async () => (await fleetstep(place, '--gateway', gateway, 'state', 'get', path)).code,
+    (code) => code === 0,
+    `${gateway} has seen ${path}`,
+  )
 }

@@ -168,7 +168,8 @@ describe('a pattern', () => {
     assert.equal(patternProblem('a*a*a*b'), null)
     const startedAt = performance.now()
     assert.equal(compilePattern('a*a*a*b').test('a'.repeat(256)), false)
-    assert.ok(performance.now() - startedAt < 5000, 'it took seconds')
+    // Milliseconds, and the slowest machine is no thousand times slower; one that tries all ways takes years.
+    assert.ok(performance.now() - startedAt < 60_000, 'it took a minute')
   })
 })
 

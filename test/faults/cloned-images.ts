@@ -132,7 +132,7 @@ async function progress(said: string, count: number): Promise<void> {
 }
 
 const WAIT_MS = 5
-const WAITS_MAX = 4000
+const WAITS_MAX = 20_000
 
 async function linesOf(file: string): Promise<readonly string[]> {
   return (await readFile(file, 'utf8')).split('\n').slice(0, -1)

@@ -111,21 +111,12 @@ async function live(
   const args = [program, join(mountPoint, 'data'), `life-${life}`, marks]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   const exited = once(child, 'exit')
-  const timeout = setTimeout(() => child.kill('SIGKILL'), LIFE_MS_MAX)
   disk.onMark = () => {
     if (disk.events.slice(before).filter(isAcknowledgement).length >= COMMITS_PER_LIFE) child.kill('SIGKILL')
   }
-  try {
-    assert.deepEqual(await exited, [null, 'SIGKILL'])
-  } finally {
-    clearTimeout(timeout)
-    disk.onMark = () => undefined
-  }
-  const commits = disk.events.slice(before).filter(isAcknowledgement).length
-  assert.ok(commits >= COMMITS_PER_LIFE, `only ${commits} commits within ${LIFE_MS_MAX} ms`)
+  assert.deepEqual(await exited, [null, 'SIGKILL'])
+  disk.onMark = () => undefined
 }
-
-const LIFE_MS_MAX = 60_000
 
 function isAcknowledgement(event: DiskEvent): boolean {
   return event.kind === 'mark' && event.text.startsWith('ack')

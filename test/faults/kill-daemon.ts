@@ -6,7 +6,6 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { FleetstepError } from '../../runtime/base/errors.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import type { Random } from '../../runtime/base/random.ts'
@@ -69,7 +68,11 @@ interface Sent {
 const CONNECTIONS = 6
 /** Points of one connection, set in turn, so that a lost operation is seen although later ones are there. */
 const POINTS = 40
-const LOAD_MS_MAX = 500
+/** Operations of one run that are reported as durable before the kill: a count, since a slow machine does less in a time. */
+const DURABLE_MIN = 20
+const DURABLE_MAX = 500
+/** The kill comes so much later at most, so that it meets any moment between two reports. */
+const DELAY_MS_MAX = 5
 
 async function writeConfig(folder: string): Promise<string> {
   const file = join(folder, 'gateway.yaml')
@@ -112,7 +115,10 @@ async function loadUntilKilled(
 ): Promise<{ durable: number; inFlight: number }> {
   let durable = 0
   let inFlight = 0
+  const target = DURABLE_MIN + (random.uint32() % (DURABLE_MAX - DURABLE_MIN))
+  const delayMs = random.uint32() % (DELAY_MS_MAX + 1)
   const exited = once(daemon, 'exit')
+  const kill = (): void => void daemon.kill('SIGKILL')
   const work = async (connection: number): Promise<void> => {
     const client = await connectControl(socketOf(folder))
     for (let turn = 0; ; turn += 1) {
@@ -125,11 +131,11 @@ async function loadUntilKilled(
       inFlight -= 1
       ledger.set(path, { durable: value, asked: value })
       durable += 1
+      if (durable === target) setTimeout(kill, delayMs)
     }
   }
-  const loads = Promise.allSettled(Array.from({ length: CONNECTIONS }, (_, index) => work(index)))
-  await sleep(random.uint32() % LOAD_MS_MAX)
-  daemon.kill('SIGKILL')
+  // Whatever ends one of them early is looked at below.
+  const loads = Promise.allSettled(Array.from({ length: CONNECTIONS }, (_, index) => work(index).finally(kill)))
   assert.deepEqual(await exited, [null, 'SIGKILL'])
   for (const load of await loads) {
     assert.ok(load.status === 'rejected')

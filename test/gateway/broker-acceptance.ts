@@ -16,7 +16,7 @@ import {
 import { type Gateway, openGateway } from '../../runtime/gateway/gateway.ts'
 import { memoryStorage, mqtt } from '../../runtime/gateway/parts.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
-import { until } from '../links/clocks.ts'
+import { PATIENCE_MS, until } from '../links/clocks.ts'
 
 const NODES = ['0a00000000000001', '0a00000000000002', '0a00000000000003'] as readonly string[] as readonly NodeId[]
 const [ANNA, BERT, CARL] = NODES as [NodeId, NodeId, NodeId]
@@ -42,7 +42,7 @@ export function acceptGeneratedBroker(
   skip: string | false,
 ): void {
   const accept = (sentence: string, body: (stage: Stage) => Promise<void>): void => {
-    test(sentence, { skip, timeout: 60_000 }, async (t) => await body(await stageOf(t, wish, start)))
+    test(sentence, { skip }, async (t) => await body(await stageOf(t, wish, start)))
   }
 
   describe(`${name} with generated settings`, () => {
@@ -200,7 +200,7 @@ function clientsOf(
         port,
         protocolVersion: 4,
         reconnectPeriod: 0,
-        connectTimeout: 5000,
+        connectTimeout: PATIENCE_MS,
         ...(written.encrypted && { ca: ca() }),
         ...(user !== null && tlsOf(user)),
         ...(user !== null && !isByName && { username: user, password: passwordOf(user) }),

@@ -78,7 +78,7 @@ describe('control server', () => {
   })
 
   it('lets a watcher go that does not read, and tells its source to stop', async (t) => {
-    let emit: (event: unknown) => void = () => undefined
+    let emit: ((event: unknown) => void) | null = null
     let isEnded = false
     const path = await serve(t, (_method, _params, stream) => {
       emit = stream.emit
@@ -89,6 +89,7 @@ describe('control server', () => {
     socket.write('{"id":1,"method":"watch"}\n')
     let sent = 0
     await until(() => {
+      if (emit === null) return false
       emit('x'.repeat(100_000))
       sent += 100_000
       return isEnded

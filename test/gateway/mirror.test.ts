@@ -75,7 +75,7 @@ async function stage(t: TestContext): Promise<Stage> {
   }
 }
 
-describe('the mirror in JSON', { skip: MOSQUITTO_SKIP, timeout: 60_000 }, () => {
+describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
   it('shows each point as a retained message, and takes away what is gone', async (t) => {
     const { gateway, root, seen, messages, broker, mirror } = await stage(t)
     const leaf = (path: string): string => `${root}/s/${gateway.node}/${path}`
@@ -96,7 +96,7 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP, timeout: 60_000 }, () => 
       '-C',
       '1',
       '-W',
-      '5',
+      '60',
     ])
     assert.equal(stdout, 'true\n', 'who comes later finds it')
     gateway.state.delete('hall/lamp')
@@ -111,14 +111,14 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP, timeout: 60_000 }, () => 
     await until(() => messages.some((line) => line.startsWith(topic)), 'the first is shown')
     const startedAt = performance.now()
     let count = 0
-    while (performance.now() - startedAt < 1500) {
+    while (performance.now() - startedAt < 1500 || count < 50) {
       gateway.state.set('speed', (count += 1))
       await new Promise((resolve) => setImmediate(resolve))
     }
     await until(() => messages.some((line) => line.startsWith(`${topic}${count} `)), 'the last value is shown')
     const elapsedMs = performance.now() - startedAt
     const shown = messages.filter((line) => line.startsWith(topic)).length
-    assert.ok(count > 20 && shown <= 1 + Math.ceil(elapsedMs / 1000), `${shown} of ${count} in ${elapsedMs} ms`)
+    assert.ok(shown <= 1 + Math.ceil(elapsedMs / 1000), `${shown} of ${count} in ${elapsedMs} ms`)
   })
 
   it('grants wishes of mosquitto_pub that the profile and the config allow, and answers the others', async (t) => {
@@ -178,7 +178,7 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP, timeout: 60_000 }, () => 
     gateway.state.set('lamp', false)
     await broker.restart()
     await until(() => seen.get(`${root}/s/${gateway.node}/lamp`) === 'false', 'it is shown again')
-    assert.equal(seen.get(`${root}/n/${gateway.node}/mirror`), 'online')
+    await until(() => seen.get(`${root}/n/${gateway.node}/mirror`) === 'online', 'it says that it is there again')
   })
 
   it('describes the device to Home Assistant, and again when that has started', async (t) => {

@@ -37,7 +37,7 @@ function sameState(gateways: readonly Gateway[]): boolean {
   return new Set(gateways.map(({ state }) => JSON.stringify(state.entries()))).size === 1
 }
 
-describe('gateways over Mosquitto', { skip: MOSQUITTO_SKIP, timeout: 170_000 }, () => {
+describe('gateways over Mosquitto', { skip: MOSQUITTO_SKIP }, () => {
   it('miss none of 5,000 operations of an absence, and fetch no more than them', async (t) => {
     // With its own defaults, which keep 1,000 messages for an absent client and drop the rest in silence.
     const broker = await startMosquitto(MOSQUITTO_DEFAULTS)
@@ -52,11 +52,7 @@ describe('gateways over Mosquitto', { skip: MOSQUITTO_SKIP, timeout: 170_000 }, 
     }
     const before = countersOf(away).bytesReceived
     away.openLink('mqtt')
-    await until(
-      () => away.inspect().members.length > 0 && sameState([busy, away]),
-      'the one that was away has all',
-      60_000,
-    )
+    await until(() => away.inspect().members.length > 0 && sameState([busy, away]), 'the one that was away has all')
     assert.equal(away.state.entries().length, 501)
     const bytes = countersOf(away).bytesReceived - before
     t.diagnostic(`${Math.round(bytes / 50) / 100} bytes for each of 5,000 operations`)
@@ -83,11 +79,7 @@ describe('gateways over Mosquitto', { skip: MOSQUITTO_SKIP, timeout: 170_000 }, 
       proxy.mend()
       await until(() => countersOf(shaky).reconnects > told, 'it is back')
     }
-    await until(
-      () => sameState([steady, shaky]) && steady.state.entries().length === flaps / 20,
-      'both are in step',
-      60_000,
-    )
+    await until(() => sameState([steady, shaky]) && steady.state.entries().length === flaps / 20, 'both are in step')
     assert.ok(countersOf(shaky).reconnects >= flaps)
   })
 
@@ -106,6 +98,6 @@ describe('gateways over Mosquitto', { skip: MOSQUITTO_SKIP, timeout: 170_000 }, 
     }
     await until(() => !isUp(deaf), 'the keep-alive notices')
     proxy.mend()
-    await until(() => sameState([steady, deaf]) && steady.state.entries().length === 100, 'both are in step', 60_000)
+    await until(() => sameState([steady, deaf]) && steady.state.entries().length === 100, 'both are in step')
   })
 })

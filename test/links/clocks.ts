@@ -36,11 +36,31 @@ export class SteppedClock implements Clock {
   }
 }
 
+/** A wait ends with its condition, so it costs nothing that it may take as long as a slow and busy machine needs. */
+export const PATIENCE_MS = 60_000
+
 /** Waits, in real time, for something that other processes or sockets bring about. */
-export async function until(condition: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs
+export async function until(condition: () => boolean, what: string, patienceMs: number = PATIENCE_MS): Promise<void> {
+  const deadline = performance.now() + patienceMs
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`)
+    if (performance.now() > deadline) throw new Error(`waited ${patienceMs} ms in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 3))
+  }
+}
+
+/** As `until`, where it takes a call to know: of another process, say. @returns what the call gave when it was enough */
+export async function untilAnswered<Answer>(
+  ask: () => Promise<Answer>,
+  isEnough: (answer: Answer) => boolean,
+  what: string,
+): Promise<Answer> {
+  const deadline = performance.now() + PATIENCE_MS
+  for (;;) {
+    const answer = await ask()
+    if (isEnough(answer)) return answer
+    if (performance.now() > deadline) {
+      throw new Error(`waited ${PATIENCE_MS} ms in vain until ${what}: ${JSON.stringify(answer).slice(0, 4000)}`)
+    }
     await new Promise((resolve) => setTimeout(resolve, 3))
   }
 }

@@ -44,7 +44,7 @@ export function acceptLink(
 ): void {
   const isBroadcast = reach === 'broadcast'
   const accept = (sentence: string, body: (pair: Pair) => Promise<void>): void => {
-    test(sentence, { skip, timeout: 30_000 }, () => withPair(start, body))
+    test(sentence, { skip }, () => withPair(start, body))
   }
 
   describe(`${name} is a link:`, () => {

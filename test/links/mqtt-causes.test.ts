@@ -53,7 +53,7 @@ subjectAltName = IP:127.0.0.1
   await openssl('ca', '-batch', '-selfsign', '-notext', '-config', 'ca.conf', ...files, ...dates)
 }
 
-describe('why an MQTT link is down is told in one line:', { timeout: 60_000 }, () => {
+describe('why an MQTT link is down is told in one line:', () => {
   for (const [what, from, to, expected] of [
     [
       'a clock that is behind',

@@ -7,6 +7,7 @@ import type { MqttLinkOptions } from '../../runtime/links/mqtt/options.ts'
 import { startEmbeddedBroker, type EmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
 import { realClock, until } from './clocks.ts'
 import type { LinkHarness } from './link-acceptance.ts'
+import { freePort } from './mosquitto.ts'
 
 export const FLEET = '00112233445566ff'
 
@@ -31,8 +32,8 @@ export function mqttHarness(port: number, broker: Pick<LinkHarness, 'cut' | 'hea
 }
 
 export async function embeddedHarness(): Promise<LinkHarness> {
-  let broker: EmbeddedBroker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, logger: silentLogger })
-  const { port } = broker
+  const port = await freePort()
+  let broker: EmbeddedBroker = await startEmbeddedBroker({ host: '127.0.0.1', port, logger: silentLogger })
   return mqttHarness(port, {
     cut: () => broker.close(),
     heal: async () => {

@@ -8,7 +8,7 @@ import { silentLogger } from '../../runtime/base/logger.ts'
 import type { Link } from '../../runtime/links/link.ts'
 import { startEmbeddedBroker, type EmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
 import type { MqttLinkOptions } from '../../runtime/links/mqtt/options.ts'
-import { until } from './clocks.ts'
+import { PATIENCE_MS, SteppedClock, until } from './clocks.ts'
 import { acceptLink, ALICE, BOB, CAROL, patterned } from './link-acceptance.ts'
 import { freePort } from './mosquitto.ts'
 import { embeddedHarness, FLEET, keepingLogger, testLink } from './mqtt-fixture.ts'
@@ -17,7 +17,7 @@ import { lastPresence, Witness } from './witness.ts'
 
 acceptLink('MQTT over the embedded broker', embeddedHarness)
 
-describe('an MQTT link over the embedded broker', { timeout: 60_000 }, () => {
+describe('an MQTT link over the embedded broker', () => {
   test('falls back to MQTT 3.1.1 at once, and remembers it for the next connection', async () => {
     await withBroker(async ({ open, proxied }) => {
       const levels: (number | undefined)[] = []
@@ -39,9 +39,15 @@ describe('an MQTT link over the embedded broker', { timeout: 60_000 }, () => {
 
   test('falls back to MQTT 3.1.1 when a broker never answers MQTT 5', async () => {
     await withBroker(async ({ open, proxied }) => {
-      const proxy = await proxied((first) => protocolLevel(first) === 4)
-      const servers = [`mqtt://127.0.0.1:${proxy.port}`]
-      const { witness, link } = open(ALICE, { servers, timing: { connectTimeoutMs: 300 } })
+      const levels: (number | undefined)[] = []
+      const proxy = await proxied((first) => {
+        levels.push(protocolLevel(first))
+        return protocolLevel(first) === 4
+      })
+      const clock = new SteppedClock()
+      const { witness, link } = open(ALICE, { servers: [`mqtt://127.0.0.1:${proxy.port}`], clock })
+      await until(() => levels.length === 1, 'the broker has heard MQTT 5')
+      clock.step()
       await until(() => witness.ups === 1, 'alice is up')
       assert.deepEqual(witness.told, ['up'])
       await link.close()
@@ -81,17 +87,24 @@ describe('an MQTT link over the embedded broker', { timeout: 60_000 }, () => {
   })
 
   test('a broker that accepts and says nothing is a timeout, and one that hangs up is closed', async (t) => {
-    const silent = await listening(() => {})
+    let heard = 0
+    const silent = await listening((socket) => socket.once('data', () => (heard += 1)))
     const rude = await listening((socket) => socket.destroy())
     t.after(() => Promise.all([silent.end(), rude.end()]))
+    const clock = new SteppedClock()
     for (const [server, cause] of [
       [silent, /did not answer in time \(no CONNACK\)/],
       [rude, /closed the connection/],
     ] as const) {
       const witness = new Witness()
-      const link = testLink(ALICE, server.port, { timing: { connectTimeoutMs: 300 } })
+      const link = testLink(ALICE, server.port, { clock })
       t.after(() => link.close())
       link.open(witness)
+      // With MQTT 5, then with 3.1.1.
+      for (const attempt of server === silent ? [1, 2] : []) {
+        await until(() => heard === attempt, 'the broker has heard alice')
+        clock.step()
+      }
       await until(() => witness.causes.length > 0, 'alice is down')
       assert.match(witness.causes[0] ?? '', cause)
       await link.close()
@@ -195,7 +208,7 @@ describe('an MQTT link over the embedded broker', { timeout: 60_000 }, () => {
     })
   })
 
-  test('close ends in bounded time when the broker has stopped answering', async () => {
+  test('close ends when the broker has stopped answering', { timeout: PATIENCE_MS }, async () => {
     await withBroker(async ({ open, proxied }) => {
       const proxy = await proxied()
       const { witness, link } = open(ALICE, {
@@ -205,9 +218,7 @@ describe('an MQTT link over the embedded broker', { timeout: 60_000 }, () => {
       await until(() => witness.ups === 1, 'alice is up')
       proxy.freeze()
       for (let index = 0; index < 100; index += 1) link.send(patterned(index, 100), { kind: 'operations' })
-      const before = performance.now()
       await link.close()
-      assert.ok(performance.now() - before < 2000, 'close did not wait for the broker')
       assert.equal(link.status().state, 'closed')
     })
   })
@@ -252,16 +263,17 @@ describe('an MQTT link over the embedded broker', { timeout: 60_000 }, () => {
   })
 })
 
-describe('the embedded broker', { timeout: 30_000 }, () => {
+describe('the embedded broker', () => {
   test('says in one clear line that its port is in use', async () => {
-    const first = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, logger: silentLogger })
-    await assert.rejects(startEmbeddedBroker({ host: '127.0.0.1', port: first.port, logger: silentLogger }), {
+    const port = await freePort()
+    const first = await startEmbeddedBroker({ host: '127.0.0.1', port, logger: silentLogger })
+    await assert.rejects(startEmbeddedBroker({ host: '127.0.0.1', port, logger: silentLogger }), {
       code: 'port-in-use',
-      message: `the embedded broker cannot listen on 127.0.0.1:${first.port}, which another program uses: stop that one, or choose another port`,
+      message: `the embedded broker cannot listen on 127.0.0.1:${port}, which another program uses: stop that one, or choose another port`,
     })
     await first.close()
     await first.close()
-    const again = await startEmbeddedBroker({ host: '127.0.0.1', port: first.port, logger: silentLogger })
+    const again = await startEmbeddedBroker({ host: '127.0.0.1', port, logger: silentLogger })
     await again.close()
   })
 
@@ -296,15 +308,13 @@ describe('the embedded broker', { timeout: 30_000 }, () => {
     })
   })
 
-  test('close does not wait for a client that has never said anything', async () => {
+  test('close does not wait for a client that has never said anything', { timeout: PATIENCE_MS }, async () => {
     await withBroker(async ({ broker, log }) => {
       const mute = dial({ host: '127.0.0.1', port: broker.port })
       let gone = false
       mute.on('close', () => (gone = true)).on('error', () => {})
       await new Promise((resolve) => mute.once('connect', resolve))
-      const before = performance.now()
       await broker.close()
-      assert.ok(performance.now() - before < 2000, 'close is quick')
       await until(() => gone, 'the mute client is disconnected')
       assert.deepEqual(
         log.filter((line) => !line.includes('listens')),

@@ -28,12 +28,12 @@ async function mosquittoHarness(lines: readonly string[]): Promise<LinkHarness> 
   return mqttHarness(broker.port, { cut: broker.kill, heal: broker.restart, end: broker.end })
 }
 
-describe('an MQTT link over Mosquitto', { timeout: 60_000, skip: MOSQUITTO_SKIP }, () => {
+describe('an MQTT link over Mosquitto', { skip: MOSQUITTO_SKIP }, () => {
   test('speaks MQTT 5 with its own client id and keep-alive', async () => {
     await withMosquitto(MOSQUITTO_DEFAULTS, async ({ broker, open }) => {
       const { witness } = open(ALICE)
       await until(() => witness.ups === 1, 'alice is up')
-      assert.match(broker.log(), new RegExp(`as fs-${ALICE} \\(p5, c1, k15\\)`))
+      await until(() => broker.log().includes(`as fs-${ALICE} (p5, c1, k15)`), 'the broker says who has come, and how')
     })
   })
 

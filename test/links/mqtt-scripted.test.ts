@@ -2,16 +2,21 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { Link } from '../../runtime/links/link.ts'
-import type { MqttTiming } from '../../runtime/links/mqtt/options.ts'
-import { until } from './clocks.ts'
+import type { MqttLinkOptions } from '../../runtime/links/mqtt/options.ts'
+import { SteppedClock, until } from './clocks.ts'
 import { ALICE, patterned } from './link-acceptance.ts'
 import { testLink } from './mqtt-fixture.ts'
 import { ACCEPTED, startScriptedBroker, SUBSCRIBED, type Script } from './scripted-broker.ts'
 import { Witness } from './witness.ts'
 
-describe('an MQTT link with a broker that misbehaves', { timeout: 30_000 }, () => {
+describe('an MQTT link with a broker that misbehaves', () => {
   test('is not up before SUBACK, and a missing SUBACK is a timeout', async () => {
-    await withScript({ suback: null }, { connectTimeoutMs: 300 }, async ({ witness }) => {
+    const clock = new SteppedClock()
+    let isAsked = false
+    const subscribe = (): void => void (isAsked = true)
+    await withScript({ suback: null, subscribe }, { clock }, async ({ witness }) => {
+      await until(() => isAsked, 'alice subscribes')
+      clock.step()
       await until(() => witness.causes.length === 1, 'alice is down')
       assert.match(witness.causes[0] ?? '', /did not answer in time \(no SUBACK\)/)
       assert.equal(witness.ups, 0)
@@ -53,7 +58,7 @@ describe('an MQTT link with a broker that misbehaves', { timeout: 30_000 }, () =
     const publish = (): void => {
       unanswered += 1
     }
-    await withScript({ publish }, { keepaliveS: 1 }, async ({ witness, link }) => {
+    await withScript({ publish }, { timing: { keepaliveS: 1 } }, async ({ witness, link }) => {
       await until(() => witness.ups === 1, 'alice is up')
       for (let index = 0; index < 500; index += 1) link.send(patterned(index, 20), { kind: 'operations' })
       await until(() => witness.causes.length === 1, 'the keep-alive gives up')
@@ -84,7 +89,7 @@ describe('an MQTT link with a broker that misbehaves', { timeout: 30_000 }, () =
   test('pauses grow while the link does not stay up', async () => {
     const publish = (socket: Socket): void => void socket.destroy()
     const timing = { delayMinMs: 4, delayMaxMs: 10_000, stableMs: 60_000 }
-    await withScript({ publish }, timing, async ({ witness }) => {
+    await withScript({ publish }, { timing }, async ({ witness }) => {
       const at: number[] = []
       const down = witness.down.bind(witness)
       witness.down = (cause) => {
@@ -100,11 +105,12 @@ describe('an MQTT link with a broker that misbehaves', { timeout: 30_000 }, () =
 
 async function withScript(
   script: Partial<Script>,
-  timing: Partial<MqttTiming>,
+  options: Partial<MqttLinkOptions>,
   body: (stage: { readonly link: Link; readonly witness: Witness }) => Promise<void>,
 ): Promise<void> {
-  const broker = await startScriptedBroker({ connack: ACCEPTED, suback: SUBSCRIBED, publish: () => {}, ...script })
-  const link = testLink(ALICE, broker.port, { timing: { goodbyeTimeoutMs: 50, ...timing } })
+  const silence = { subscribe: () => {}, publish: () => {} }
+  const broker = await startScriptedBroker({ connack: ACCEPTED, suback: SUBSCRIBED, ...silence, ...script })
+  const link = testLink(ALICE, broker.port, { ...options, timing: { goodbyeTimeoutMs: 50, ...options.timing } })
   const witness = new Witness()
   try {
     link.open(witness)

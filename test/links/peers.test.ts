@@ -61,7 +61,7 @@ interface Peer {
 
 /** Opened at once, closed after the test. */
 async function openPeer(t: TestContext, node: NodeId, options: Partial<PeersLinkOptions> = {}): Promise<Peer> {
-  const port = await freePort()
+  const port = options.listen?.port ?? (await freePort())
   const book = new Book()
   const link = testPeer(node, { listen: { host: '127.0.0.1', port }, book, ...options })
   const witness = new Witness()
@@ -70,7 +70,7 @@ async function openPeer(t: TestContext, node: NodeId, options: Partial<PeersLink
   return { link, witness, book, url: `mqtt://127.0.0.1:${port}` }
 }
 
-describe('a link without a broker', { timeout: 120_000 }, () => {
+describe('a link without a broker', () => {
   test('meets through one that all know, and each gets one copy of a frame', async (t) => {
     const seed = await openPeer(t, ALICE)
     const others = [BOB, CAROL, 'dddddddddddddddd' as NodeId, 'eeeeeeeeeeeeeeee' as NodeId]
@@ -119,10 +119,12 @@ describe('a link without a broker', { timeout: 120_000 }, () => {
   })
 
   test('says who is missing when nobody is left, and not when all said goodbye', async (t) => {
-    const alice = await openPeer(t, ALICE)
-    const proxy = await startTcpProxy(Number(new URL(alice.url).port))
+    const port = await freePort()
+    const alice = await openPeer(t, ALICE, { listen: { host: HIDDEN, port } })
+    // At her own port: whoever comes through it and hears of her address knows no second way that could outlive a cut.
+    const proxy = await startTcpProxy(port, () => true, { port, toHost: HIDDEN })
     t.after(() => proxy.end())
-    const bob = await openPeer(t, BOB, { peers: [`mqtt://127.0.0.1:${proxy.port}`], listen: null })
+    const bob = await openPeer(t, BOB, { peers: [alice.url], listen: null })
     await until(() => lastPresence(bob.witness, ALICE) === 'online', 'bob sees alice')
     await alice.link.close()
     await until(() => lastPresence(bob.witness, ALICE) === 'offline', 'bob sees alice go')

@@ -5,6 +5,8 @@ export interface Script {
   readonly connack: readonly number[]
   /** Reason codes for the five subscriptions; null for no answer at all. */
   readonly suback: readonly number[] | null
+  /** Told of each SUBSCRIBE before it is answered. */
+  subscribe(): void
   /** @param packetId two bytes */
   publish(socket: Socket, packetId: readonly [number, number]): void
 }
@@ -68,6 +70,7 @@ function answer(script: Script, socket: Socket, { type, body }: Packet): void {
   const PUBLISH = 3
   const SUBSCRIBE = 8
   if (type === CONNECT) socket.write(Buffer.from(script.connack))
+  if (type === SUBSCRIBE) script.subscribe()
   if (type === SUBSCRIBE && script.suback !== null) {
     socket.write(Buffer.from([0x90, 3 + script.suback.length, body[0] ?? 0, body[1] ?? 0, 0, ...script.suback]))
   }

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { describe, it, type TestContext } from 'node:test'
-import { type Program, startProgram } from '../support/program.ts'
+import { describe, it } from 'node:test'
+import { makePlace, type Place } from '../support/program.ts'
 import { commandBlocks, firstMismatch } from './command-blocks.ts'
 
 /**
@@ -24,26 +22,24 @@ describe('README.md', () => {
 
   for (const block of blocks.filter(({ setting }) => setting === 'alone')) {
     it(`tells the truth about: ${block.command}`, async (t) => {
-      await assertPrints(block.command, block.expected, await ownPlace(t))
+      await assertPrints(block.command, block.expected, await makePlace(t))
     })
   }
 
   it('tells the truth about each command in a second terminal', async (t) => {
     const beside = blocks.filter(({ setting }) => setting === 'beside')
     if (beside.length === 0) return
-    const place = await ownPlace(t)
-    const words = ['scripts/start.mjs', '--directory', join(place['XDG_RUNTIME_DIR'] ?? '', 'demo')]
-    const demo = startProgram(process.execPath, words, { env: place })
-    t.after(() => endOf(demo))
+    const place = await makePlace(t)
+    const demo = place.start(process.execPath, ['scripts/start.mjs', '--directory', join(place.path, 'demo')])
     await demo.line(/The fleet stays up/)
     for (const { command, expected } of beside) await assertPrints(command, expected, place)
+    demo.kill('SIGINT')
+    assert.equal(await demo.end, 0)
   })
 })
 
-type Environment = Readonly<Record<string, string>>
-
-async function assertPrints(command: string, expected: readonly string[], env: Environment): Promise<void> {
-  const program = startProgram('sh', ['-c', command], { env })
+async function assertPrints(command: string, expected: readonly string[], place: Place): Promise<void> {
+  const program = place.start('sh', ['-c', command])
   assert.equal(await program.end, 0, [command, ...program.lines, ...program.errors].join('\n'))
   const mismatch = firstMismatch(expected, program.lines)
   assert.equal(
@@ -51,16 +47,4 @@ async function assertPrints(command: string, expected: readonly string[], env: E
     null,
     `${command} does not print ‘${mismatch}’ at its place, but:\n${program.lines.join('\n')}`,
   )
-}
-
-/** Control sockets of its own, so that other gateways of this user stay out of it. */
-async function ownPlace(t: TestContext): Promise<Environment> {
-  const path = await mkdtemp(join(tmpdir(), 'fleetstep-test-'))
-  t.after(() => rm(path, { recursive: true }))
-  return { XDG_RUNTIME_DIR: path }
-}
-
-async function endOf(demo: Program): Promise<void> {
-  demo.kill('SIGINT')
-  assert.equal(await demo.end, 0)
 }

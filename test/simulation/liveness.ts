@@ -94,8 +94,8 @@ function obstacle(fleet: SimulatedFleet): string | null {
     if (view.outboxLength > 0) return `${name} has ${view.outboxLength} operations that are not sealed`
     if (view.journalLength > 0)
       return `${name} has ${view.journalLength} operations above its floor ${view.floor}: ${JSON.stringify(view.floorHold)}`
-    if (view.floorDigest !== first.floorDigest || view.last.stage !== first.last.stage)
-      return `${name} has settled ${view.last.stage} stages as ${view.floorDigest}, and another ${first.last.stage}`
+    if (view.floorDigest !== first.floorDigest)
+      return `${name} has settled ${view.floor} stages as ${view.floorDigest}, and another as ${first.floorDigest}`
     if (view.epoch.number !== first.epoch.number) return `${name} knows epoch ${view.epoch.number} only`
   }
   return null

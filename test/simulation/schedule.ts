@@ -107,9 +107,12 @@ function faultPhase(fleet: SimulatedFleet, swarm: Swarm): void {
       if (swarm.absence === 'cut-off' && absent !== null) isolate(fleet, absent)
       troubleAt = fleet.now + 2 * swarm.troubleEveryMs * fraction(random)
     }
-    const issuer = pick(random, fleet.nodes)
+    const issuer = pick(
+      random,
+      fleet.nodes.filter((node) => !silent.includes(node)),
+    )
     // The gateway refuses local changes while its disk is full.
-    if (issuer.isUp && !issuer.disk.isFull && !silent.includes(issuer))
+    if (issuer.isUp && !issuer.disk.isFull)
       fleet.issue(issuer, drawRequest(random, swarm.paths), swarm.commitWithinMs * below(random, 2))
     fleet.run(2 * swarm.issueEveryMs * fraction(random))
     const looked = pick(random, fleet.nodes)

@@ -47,7 +47,7 @@ export type Focus = (typeof FOCUSES)[number]
 
 export function drawSwarm(random: Random, focus: Focus): Swarm {
   const troubles = drawTroubles(random, focus)
-  const founders = 1 + below(random, 5)
+  const founders = pick(random, [1, 2, 2, 3, 3, 3, 4, 5])
   const newcomers = troubles.includes('join') ? 1 + below(random, 3) : 0
   const relays = founders >= 3 && chance(random, 0.25) ? 1 + below(random, Math.min(2, founders - 2)) : 0
   return {
@@ -59,7 +59,7 @@ export function drawSwarm(random: Random, focus: Focus): Swarm {
       duplicate: chance(random, 0.5) ? 0.3 * fraction(random) : 0,
       delayMs: pick(random, [0, 5, 50, 300, 1500]),
     },
-    requests: 3 + below(random, pick(random, [4, 8, 8, 25, 60])),
+    requests: 3 + below(random, pick(random, [4, 4, 8, 8, 16, 48])),
     issueEveryMs: pick(random, [10, 50, 150, 500]),
     troubleEveryMs: pick(random, [80, 300, 1000]),
     paths: 1 + below(random, 5),

@@ -27,7 +27,7 @@ export function startNats(config: string): NatsServer {
   return {
     log: () => log,
     async ready() {
-      await until(() => /Listening for MQTT clients/.test(log) || child.exitCode !== null, 'nats-server runs', 30_000)
+      await until(() => /Listening for MQTT clients/.test(log) || child.exitCode !== null, 'nats-server runs')
       if (child.exitCode !== null) throw new Error(`nats-server ended at once: ${log}`)
     },
     async end() {

@@ -27,7 +27,7 @@ export function networkNamespace(t: TestContext): NetworkNamespace {
     async gateway(place, config, nodeName) {
       const words = ['netns', 'exec', name, process.execPath, PROGRAM, 'run', '--config', config, '--node-id', nodeName]
       const run = startCommand(place, 'ip', words)
-      await until(() => run.stdout.includes('\n') || run.code !== null, 'the gateway is ready', 30_000)
+      await until(() => run.stdout.includes('\n') || run.code !== null, 'the gateway is ready')
       if (run.code !== null) throw new Error(`the gateway ended with ${run.code}: ${run.stderr}`)
       return run
     },

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { resolve } from 'node:path'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
 
 /** A program that runs beside a test, with what it has printed so far. */
 export interface Program {
@@ -20,7 +23,7 @@ export interface Program {
 export const CLI: string = resolve('dist', 'cli.js')
 
 /** @param env is added to that of the test */
-export function startProgram(
+function startProgram(
   command: string,
   words: readonly string[],
   { env = {}, cwd = process.cwd() }: { env?: Readonly<Record<string, string>>; cwd?: string } = {},
@@ -52,6 +55,37 @@ export function startProgram(
       )
     })
   return { pid, lines, errors, line, end, kill: (signal) => void child.kill(signal) }
+}
+
+/** A folder of one test, and what was started for it: after the test all of that is killed, and then the folder goes. */
+export interface Place {
+  readonly path: string
+  /** Control sockets in the folder, so that other gateways of this user stay out of the test. */
+  readonly env: Readonly<Record<string, string>>
+  /** Starts a program with that environment. */
+  start(command: string, words: readonly string[], env?: Readonly<Record<string, string>>): Program
+}
+
+export async function makePlace(t: TestContext): Promise<Place> {
+  const path = await mkdtemp(join(tmpdir(), 'fleetstep-test-'))
+  const env = { XDG_RUNTIME_DIR: path }
+  const programs: Program[] = []
+  // One hook, since hooks run in the order in which they were given: a folder that goes first is still written to.
+  t.after(async () => {
+    for (const program of programs) program.kill('SIGKILL')
+    await Promise.all(programs.map(({ end }) => end))
+    // What these programs had started themselves may take a moment longer.
+    await rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+  })
+  return {
+    path,
+    env,
+    start(command, words, more = {}) {
+      const program = startProgram(command, words, { env: { ...env, ...more } })
+      programs.push(program)
+      return program
+    },
+  }
 }
 
 /** Runs the command line program to its end. */

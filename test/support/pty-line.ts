@@ -77,7 +77,7 @@ async function startTerminal(device: string, name: string, line: EmulatedLine): 
   return {
     async end() {
       await port.close()
-      if (child.exitCode !== null) return
+      if (child.exitCode !== null || child.signalCode !== null) return
       const ended = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGTERM')
       await ended

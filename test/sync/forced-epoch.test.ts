@@ -83,12 +83,12 @@ test('a full fleet refuses drafts and says how full it is; who is a member alrea
     proof: new Uint8Array(),
     epoch: 0,
   }
-  assert.equal(refusalOf(request, history, true), null)
+  assert.equal(refusalOf(request, history), null)
   const retired = founders.slice(0, 10).map(({ node }) => memberIdOf(node, 0))
   const epoch = { number: 1, counting: [memberIdOf(founders[20]!.node, 0)], retired, signature: new Uint8Array() }
   history.retirement.restore({ epoch, before: 0, frozen: new Map(), cuts: null })
-  assert.match(refusalOf(request, history, true) ?? '', /full: it has had 2038 member ids, of which 10 are retired/)
-  assert.equal(refusalOf({ ...request, member: memberIdOf(founders[30]!.node, 0) }, history, true), null)
+  assert.match(refusalOf(request, history) ?? '', /full: it has had 2038 member ids, of which 10 are retired/)
+  assert.equal(refusalOf({ ...request, member: memberIdOf(founders[30]!.node, 0) }, history), null)
 })
 
 function ids(count: number): MemberId[] {

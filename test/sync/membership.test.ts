@@ -99,6 +99,20 @@ test('an original that has come back is void when it comes again', () => {
   assert.equal(history.local.get('n' as never), 2)
 })
 
+test('an original that was refused when it came back is not applied when it comes again', () => {
+  const history = founded()
+  const [first, second] = [new HandIssuer(life('a'), 3), new HandIssuer(life('b'), 2)]
+  const original = { kind: 'draft', id: { member: life('n', 4), seq: 1 } } as const
+  const text = first.issue({ set: ['n', 'a text'] })
+  const refused = first.issue({ after: text, add: ['n', 2], original })
+  const number = first.issue({ after: refused, set: ['n', 1] })
+  const again = second.issue({ after: number, add: ['n', 2], original })
+  for (const batch of [...first.batches, ...second.batches]) history.receive(batch)
+  const outcomes = [refused, again].map((operation) => outcomeOf(history, operation))
+  assert.deepEqual(outcomes, ['refused', 'void'])
+  assert.equal(history.local.get('n' as never), 1)
+})
+
 function founder(letter: string, tier: number): { node: never; tier: number } {
   return { node: life(letter).slice(0, 16) as never, tier }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { JOIN_INTERVAL_MAX_MS } from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { nodeNamed } from '../support/membership-network.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
@@ -71,6 +72,27 @@ test('a founder with an empty card is not alone where an epoch names others that
   a.issue(set('x', 'alone'), 0)
   fleet.run(10_000)
   assert.equal(a.replica.settled('x' as never), undefined, JSON.stringify(a.replica.inspect(0).floorHold))
+})
+
+test('a member whose only peer was set back to before its join takes that one in again, and waits no longer to hear it', () => {
+  const fleet = started(1)
+  const a = fleet.node('a')
+  const n = fleet.add(nodeNamed('n'), 1)
+  fleet.run(1)
+  const { image } = n.disk
+  fleet.run(60_000)
+  // The floor goes onto the disk with an operation.
+  fleet.issue(a, set('x', 1))
+  fleet.run(60_000)
+  assert.equal(status(n), 'member')
+  fleet.crash(a)
+  fleet.replaceDisk(n, image)
+  fleet.restart(n)
+  fleet.restart(a)
+  fleet.run(JOIN_INTERVAL_MAX_MS)
+  assert.equal(status(n), 'draft', 'a request may have been under way for long')
+  fleet.run(3 * JOIN_INTERVAL_MAX_MS)
+  assert.equal(status(n), 'member')
 })
 
 test('what waits for people is kept over a restart from a snapshot, a retirement and a new welcome', () => {

@@ -45,10 +45,11 @@ export function executeAll(operations: Iterable<Operation>, genesis: Genesis | n
   const outcomes = new Map<string, Outcome>()
   const conflicts = new Map<string, ReferenceConflict>()
   for (const operation of sorted) {
-    const isVoid = isVoidOfIssuer(operation, membership, hasKeys) || isVoidByRules(operation, cells)
+    const isHeard = !isVoidOfIssuer(operation, membership, hasKeys)
+    const isVoid = !isHeard || isVoidByRules(operation, cells)
     const outcome = isVoid ? 'void' : executeOne(operation, cells, conflicts)
     outcomes.set(formatOperationId(operation.id), outcome)
-    if (outcome === 'applied') noteMembership(operation, membership)
+    if (isHeard) noteMembership(operation, outcome, membership)
   }
   const state = new Map<string, Value>()
   for (const [path, cell] of cells) if (cell.value !== undefined) state.set(path, cell.value)
@@ -70,20 +71,24 @@ interface ReferenceMembership {
 
 /** Its issuer was no member at this place, or it may not do this, or it has come back already. */
 function isVoidOfIssuer(operation: Operation, membership: ReferenceMembership, hasKeys: boolean): boolean {
-  const { id, priority, original, join, writes } = operation
+  const { id, priority, original, writes } = operation
   const { tiers, roles, cameBack } = membership
   const isFounder = id.member.endsWith('.00000000')
   if (!isFounder && tiers.get(id.member) !== priority.tier) return true
   const role = roles.get(id.member) ?? 'gateway'
   if (role === 'observer') return true
-  const isForOperators = join?.role === 'operator' || writes.some(({ path }) => path.startsWith(RULES))
-  if (isForOperators && role !== 'operator' && !isFounder && hasKeys) return true
+  const setsRules = writes.some(({ path }) => path.startsWith(RULES))
+  if (setsRules && role !== 'operator' && !isFounder && hasKeys) return true
   return original !== null && cameBack.has(nameOfOriginal(original))
 }
 
-/** Of several joins of one member the first counts. */
-function noteMembership({ join, original }: Operation, { tiers, roles, cameBack }: ReferenceMembership): void {
-  if (join !== null && !tiers.has(join.member)) {
+/** Of several joins of one member the first counts. An original has come back whatever became of it. */
+function noteMembership(
+  { join, original }: Operation,
+  outcome: Outcome,
+  { tiers, roles, cameBack }: ReferenceMembership,
+): void {
+  if (outcome === 'applied' && join !== null && !tiers.has(join.member)) {
     tiers.set(join.member, join.tier)
     roles.set(join.member, join.role ?? 'gateway')
   }

@@ -55,10 +55,10 @@ test('whoever does not know the cuts, or lacks operations below them, sponsors n
 test('a member id that was retired is refused for ever, also if it is not in the state', () => {
   const history = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
   const request = { member: life('n', 7), tier: 0, key: new Uint8Array(), proof: new Uint8Array(), epoch: 0 }
-  assert.equal(refusalOf(request, history, true), null)
+  assert.equal(refusalOf(request, history), null)
   const epoch: Epoch = { number: 1, counting: [A], retired: [request.member], signature: SIGNED }
   history.retirement.restore({ epoch, before: 0, frozen: new Map(), cuts: null })
-  assert.match(refusalOf(request, history, true) ?? '', /was retired/)
+  assert.match(refusalOf(request, history) ?? '', /was retired/)
 })
 
 test('a sponsor has everything on its disk that a welcome holds, the first one and a repeated one', () => {

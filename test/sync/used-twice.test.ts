@@ -5,6 +5,7 @@ import type { Output } from '../../runtime/sync/output.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { genesisOf } from '../support/replica-network.ts'
+import { announcementOf } from './announcements.ts'
 
 const FLEET = genesisOf(3)
 const [B, C] = [founder(FLEET, 1), founder(FLEET, 2)]
@@ -79,4 +80,25 @@ test('the life that does not stand leaves the journal into the conflict list, wi
     ['x', 'one'],
     ['y', 'one'],
   ])
+})
+
+test('a longer life is asked for from where both are the same, once a batch shows that it does not follow ours', () => {
+  const { lives, ground } = twoLives(2)
+  const [low, high] = lives
+  const node = observer()
+  give(node, [ground, low[0]!])
+  const vector = [
+    { member: C, seq: 1, digest: ground.digest },
+    { member: B, seq: 2, digest: high[1]!.digest },
+  ]
+  const gapsAsked = (): unknown[] => {
+    const outputs = node.giveMessage({ kind: 'announcement', announcement: announcementOf(node, C, { vector }) })
+    return node.messagesIn(outputs).flatMap((message) => (message.kind === 'request' ? message.request.gaps : []))
+  }
+  assert.deepEqual(gapsAsked(), [], 'what lies behind is asked for soon, and nothing shows yet that it does not fit')
+  give(node, [high[1]!])
+  assert.deepEqual(gapsAsked(), [{ member: B, after: 0, through: 2 }])
+  give(node, high)
+  assert.equal(node.replica.get('x' as never), 'two')
+  assert.deepEqual(gapsAsked(), [])
 })

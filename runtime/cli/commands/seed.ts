@@ -1,9 +1,10 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { FleetstepError } from '../../base/errors.ts'
 import { TOKEN_DAYS_DEFAULT, TOKEN_DAYS_MAX, TOKEN_USES_MAX } from '../../base/limits.ts'
 import type { Seed } from '../../device/identity/seed.ts'
 import { readSeed, assertServers } from '../../gateway/fleet.ts'
 import { createSeed, openFleetFolder } from '../../gateway/fleet-folder.ts'
+import { type Role, ROLE_DEFAULT, ROLES } from '../../state/role.ts'
 import { systemSeconds } from '../../gateway/system-clock.ts'
 import { wholeNumber } from '../number-option.ts'
 import { type GlobalOptions, note, print, table } from '../output.ts'
@@ -12,6 +13,7 @@ interface CreateOptions extends GlobalOptions {
   readonly fleet: string
   readonly founder?: true
   readonly tier?: string
+  readonly role?: Role
   readonly uses?: string
   readonly days?: string
   readonly server?: readonly string[]
@@ -34,6 +36,12 @@ alone, and take it off a card that leaves the house.
     .requiredOption('--fleet <folder>', 'what fleetstep fleet create made; its operator key signs the token')
     .option('--founder', 'for the node that founds the fleet, and no other')
     .option('--tier <number>', 'tier of those who join with it: the higher one stands in a conflict (default 0)')
+    .addOption(
+      new Option(
+        '--role <role>',
+        'what those who join with it may do: an observer changes nothing, an operator also sets the rules of devices (default gateway)',
+      ).choices(ROLES),
+    )
     .option('--uses <count>', 'how many member ids may join with it (default 1)')
     .option('--days <days>', `how long it is good (default ${TOKEN_DAYS_DEFAULT})`)
     .option('--server <url...>', 'MQTT servers, for a config without links')
@@ -51,12 +59,16 @@ alone, and take it off a card that leaves the house.
 }
 
 function createSeedFile(command: Command, file: string): void {
-  const { fleet, founder, tier, uses, days, server = [] } = command.optsWithGlobals<CreateOptions>()
-  if (founder === true && (tier ?? uses ?? days) !== undefined)
-    throw new FleetstepError('usage', 'the seed of the founder has no token: leave out --tier, --uses and --days')
+  const { fleet, founder, tier, role, uses, days, server = [] } = command.optsWithGlobals<CreateOptions>()
+  if (founder === true && (tier ?? role ?? uses ?? days) !== undefined)
+    throw new FleetstepError(
+      'usage',
+      'the seed of the founder has no token: leave out --tier, --role, --uses and --days',
+    )
   assertServers(server)
   const terms = {
     tier: wholeNumber('--tier', tier, { from: 0, to: 255, otherwise: 0 }),
+    role: role ?? ROLE_DEFAULT,
     uses: wholeNumber('--uses', uses, { from: 1, to: TOKEN_USES_MAX, otherwise: 1 }),
     days: wholeNumber('--days', days, { from: 1, to: TOKEN_DAYS_MAX, otherwise: TOKEN_DAYS_DEFAULT }),
     now: systemSeconds(),
@@ -78,6 +90,7 @@ function describe({ fleet, founderKey, enrolment, links }: Seed, file: string) {
     for: founderKey === null ? 'newcomers' : 'the founder',
     token: enrolment?.token.id ?? null,
     tier: terms?.tier ?? fleet.founder.tier,
+    role: terms?.role ?? ROLE_DEFAULT,
     uses: terms?.uses ?? null,
     expires: terms === undefined ? null : new Date(terms.expiresAt * 1000).toISOString(),
     hasExpired: terms !== undefined && terms.expiresAt <= systemSeconds(),
@@ -86,9 +99,9 @@ function describe({ fleet, founderKey, enrolment, links }: Seed, file: string) {
 }
 
 function text(facts: ReturnType<typeof describe>): string {
-  const { token, uses, expires, tier } = facts
+  const { token, uses, expires, tier, role } = facts
   return table([
-    ['seed', `${facts.file}, for ${facts.for}, tier ${tier}`],
+    ['seed', `${facts.file}, for ${facts.for}, tier ${tier}, ${role}`],
     ['fleet', `${facts.name} (${facts.fleet}), founded by node ${facts.founder}`],
     ...(token === null ? [] : [['token', `${token}, ${uses} ${uses === 1 ? 'use' : 'uses'}, until ${expires}`]]),
     ['servers', facts.servers.length === 0 ? 'none: the config names the links' : facts.servers.join(' ')],

@@ -5,6 +5,7 @@ import { FleetstepError } from '../../base/errors.ts'
 import { type MemberId, memberIdToBytes } from '../../base/ids.ts'
 import { KEY_BYTES, TOKEN_USES_MAX } from '../../base/limits.ts'
 import { TIER_MAX } from '../../state/priority.ts'
+import { type MarkedRole, markedPlace, ROLE_DEFAULT, ROLES } from '../../state/role.ts'
 import { type SigningKey, verifySignature } from './keys.ts'
 
 /** What the operator grants to whoever has the private half of `key`: to join the fleet, some times, for some time. */
@@ -12,6 +13,8 @@ export interface TokenTerms {
   readonly fleet: Digest
   /** The tier of whoever joins with it; nobody chooses his own. */
   readonly tier: number
+  /** Likewise; a gateway if it is absent. */
+  readonly role?: MarkedRole
   /** Member ids that may join with it. */
   readonly uses: number
   /** Seconds since 1970. */
@@ -29,11 +32,12 @@ export interface Token {
   readonly signature: Uint8Array
 }
 
-/** What is to be proven: that this draft, with this key, may join this fleet with this tier. */
+/** What is to be proven: that this draft, with this key, may join this fleet with this tier and in this role. */
 export interface Claim {
   readonly fleet: Digest
   readonly member: MemberId
   readonly tier: number
+  readonly role?: MarkedRole
   readonly key: Uint8Array
 }
 
@@ -52,6 +56,7 @@ export function issueToken(terms: TokenTerms, operator: SigningKey): Token {
     terms.issuedAt,
     terms.expiresAt,
     terms.key,
+    ...markedPlace(terms.role),
   ])
   return { id: digestOf(bytes), terms, bytes, signature: operator.sign(bytes) }
 }
@@ -89,7 +94,10 @@ export function checkProof(proof: Uint8Array, claim: Claim, operator: Uint8Array
   if (bytes === undefined || signature === undefined || byToken === undefined) return null
   const token = openToken(bytes, signature, claim.fleet, operator)
   if (!verifySignature(token.terms.key, claimed, byToken)) throw invalid('the token was granted to somebody else')
-  if (token.terms.tier !== claim.tier) throw invalid(`the token is for tier ${token.terms.tier}, not ${claim.tier}`)
+  const { tier, role = ROLE_DEFAULT } = token.terms
+  if (tier !== claim.tier) throw invalid(`the token is for tier ${tier}, not ${claim.tier}`)
+  const wanted = claim.role ?? ROLE_DEFAULT
+  if (role !== wanted) throw invalid(`the token is for the role ${role}, not ${wanted}`)
   return token
 }
 
@@ -97,8 +105,8 @@ export function checkProof(proof: Uint8Array, claim: Claim, operator: Uint8Array
 const TOKEN_LABEL = 'fleetstep/token/v1'
 const CLAIM_LABEL = 'fleetstep/enrolment/v1'
 
-function claimBytes({ fleet, member, tier, key }: Claim): Uint8Array {
-  return encodeCbor([CLAIM_LABEL, fromHex(fleet), memberIdToBytes(member), tier, key])
+function claimBytes({ fleet, member, tier, role, key }: Claim): Uint8Array {
+  return encodeCbor([CLAIM_LABEL, fromHex(fleet), memberIdToBytes(member), tier, key, ...markedPlace(role)])
 }
 
 function partsOf(proof: Uint8Array): readonly Uint8Array[] {
@@ -112,12 +120,14 @@ function partsOf(proof: Uint8Array): readonly Uint8Array[] {
 }
 
 function readTerms(data: CborData): TokenTerms {
-  if (!isList(data) || data.length !== 7 || data[0] !== TOKEN_LABEL) throw invalid('the token has another form')
-  const [, fleet, tier, uses, issuedAt, expiresAt, key] = data
+  if (!isList(data) || (data.length !== 7 && data.length !== 8) || data[0] !== TOKEN_LABEL)
+    throw invalid('the token has another form')
+  const [, fleet, tier, uses, issuedAt, expiresAt, key, role] = data
   if (!isBytes(fleet, 8) || !isBytes(key, KEY_BYTES)) throw invalid('the token has another form')
   return {
     fleet: Buffer.from(fleet).toString('hex') as Digest,
     tier: wholeOf(tier, TIER_MAX),
+    ...(data.length === 8 ? { role: roleOf(role) } : {}),
     uses: wholeOf(uses, TOKEN_USES_MAX),
     issuedAt: wholeOf(issuedAt, Number.MAX_SAFE_INTEGER),
     expiresAt: wholeOf(expiresAt, Number.MAX_SAFE_INTEGER),
@@ -129,6 +139,12 @@ function wholeOf(data: CborData | undefined, max: number): number {
   if (typeof data !== 'number' || !Number.isSafeInteger(data) || data < 0 || data > max)
     throw invalid('the token has another form')
   return data
+}
+
+function roleOf(data: CborData | undefined): MarkedRole {
+  const role = ROLES[wholeOf(data, ROLES.length)]
+  if (role === undefined || role === ROLE_DEFAULT) throw invalid('the token is for a role that is not known here')
+  return role
 }
 
 function isBytes(data: CborData | undefined, length: number): data is Uint8Array {

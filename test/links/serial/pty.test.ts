@@ -43,7 +43,7 @@ async function ptyHarness(): Promise<LinkHarness> {
       await pty.plugIn('alice')
       await pty.plugIn('bob')
     },
-    until: (condition, what) => until(condition, what, 20_000),
+    until,
     finish: (call) => call,
     end: () => pty.end(),
   }
@@ -63,7 +63,7 @@ describe('over real terminals and the real serial library', { skip: PTY_SKIP }, 
     alice.open(ends[0])
     bob.open(ends[1])
     try {
-      await until(() => loads.every(({ bytes }) => bytes > 15_000), 'both have much', 20_000)
+      await until(() => loads.every(({ bytes }) => bytes > 15_000), 'both have much')
       assert.deepEqual(
         loads.map(({ wrong }) => wrong),
         [0, 0],
@@ -97,15 +97,11 @@ describe('over real terminals and the real serial library', { skip: PTY_SKIP }, 
     const witnesses = links.map(() => new Witness())
     links.forEach((link, index) => link.open(witnesses[index] ?? new Witness()))
     try {
-      await until(() => links.every((link) => link.status().peer.split(',').length === 3), 'all are together', 60_000)
+      await until(() => links.every((link) => link.status().peer.split(',').length === 3), 'all are together')
       for (let round = 0; round < 3; round += 1)
         for (const [index, link] of links.entries())
           link.send(patterned(10 * index + round, 1500), { kind: 'operations' })
-      await until(
-        () => witnesses.every(({ frames }) => frames.length === 6),
-        'each has those of the two others',
-        30_000,
-      )
+      await until(() => witnesses.every(({ frames }) => frames.length === 6), 'each has those of the two others')
       for (const [index, { frames }] of witnesses.entries())
         for (const other of [0, 1, 2].filter((from) => from !== index))
           for (const round of [0, 1, 2])
@@ -143,7 +139,7 @@ describe('over real terminals and the real serial library', { skip: PTY_SKIP }, 
     await until(() => atAlice.causes.length > 0, 'alice is told')
     assert.match(atAlice.causes[0] ?? '', /alice is not there: plug it in; fleetstep serial list shows what is$/)
     await pty.plugIn('alice')
-    await until(() => atAlice.ups === 1 && atBob.ups === 1, 'both are up', 20_000)
+    await until(() => atAlice.ups === 1 && atBob.ups === 1, 'both are up')
     alice.send(patterned(1, 5000), { kind: 'operations' })
     await until(() => atBob.frames.length === 1, 'bob has it')
     assert.deepEqual(atBob.frames, [patterned(1, 5000)])
