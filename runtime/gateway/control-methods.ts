@@ -8,7 +8,7 @@ import { epochFromJson, epochToJson } from './epoch-file.ts'
 import type { EpochChange } from './fleet-access.ts'
 import { isRecord, valueFromJson, valueToJson } from './control-protocol.ts'
 import type { ControlHandler } from './control-server.ts'
-import { fleetProfiles } from './fleet-profiles.ts'
+import { enforceFor, fleetProfiles } from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
 import { statusOf } from './inspection.ts'
 import type { ProfilePart } from './profile-part.ts'
@@ -69,6 +69,13 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['profile.list', (gateway) => fleetProfiles(gateway)],
   ['profile.get', (_gateway, _params, _stream, profile) => ownProfile(profile).report()],
   ['profile.apply', (_gateway, _params, _stream, profile) => ownProfile(profile).apply()],
+  [
+    'profile.enforce',
+    async (gateway, params) => {
+      const [device, node, text] = [textOf(params, 'device'), textOf(params, 'node'), textOf(params, 'text')]
+      return await answerDurable(gateway, enforceFor(gateway, device, node, text))
+    },
+  ],
   ['link.list', (gateway) => gateway.links()],
   ['link.open', (gateway, params) => gateway.openLink(textOf(params, 'name'))],
   ['link.close', async (gateway, params) => await gateway.closeLink(textOf(params, 'name'))],

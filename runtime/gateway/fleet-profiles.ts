@@ -1,12 +1,13 @@
 import type { Digest } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
-import type { NodeId } from '../base/ids.ts'
-import type { LoadedProfile } from '../device/profiles/document.ts'
+import { isNodeId, type NodeId } from '../base/ids.ts'
+import { type LoadedProfile, readProfileText } from '../device/profiles/document.ts'
+import { acceptedProfile } from '../device/profiles/load.ts'
 import { rulesOfProfile } from '../device/profiles/rules.ts'
 import { encodeRules, rulesDigest } from '../state/rules/rules-codec.ts'
-import type { DeviceRules } from '../state/rules/rules.ts'
 import { valueToJson } from './control-protocol.ts'
 import type { Gateway } from './gateway.ts'
+import type { Receipt } from './receipt.ts'
 
 /** The profile of one device of the fleet, by which every member judges what is written to it. */
 export interface FleetProfile {
@@ -45,22 +46,28 @@ export type Enforcement =
   /** It is checked by this gateway alone. */
   | { readonly kind: 'refused'; readonly reason: string }
 
+/** Whether the rules of the profile stand in the state of the fleet for this gateway's device; null if others do, or none. */
+export function standingEnforcement(gateway: Gateway, { profile, hash }: LoadedProfile): Enforcement | null {
+  const standing = gateway.profiles.list().find(({ device }) => device === gateway.device)
+  if (standing === undefined) return null
+  const wanted = rulesDigest(encodeRules(rulesOfProfile(profile, gateway.node, hash)))
+  return standing.digest === wanted ? { kind: 'in-state', isSettled: standing.isSettled } : null
+}
+
 /**
  * Puts the rules of the profile into the state of the fleet unless they stand there already.
  * A device belongs to one node: rules of another one are left alone.
  */
-export function enforceProfile(gateway: Gateway, { profile, hash }: LoadedProfile): Enforcement {
+export function enforceProfile(gateway: Gateway, loaded: LoadedProfile): Enforcement {
   try {
-    const rules = rulesOfProfile(profile, gateway.node, hash)
-    const standing = gateway.profiles.list().find(({ device }) => device === gateway.device)
-    if (standing !== undefined && standing.digest === rulesDigest(encodeRules(rules))) {
-      return { kind: 'in-state', isSettled: standing.isSettled }
-    }
-    const owner = standing?.rules.node ?? gateway.node
+    const standing = standingEnforcement(gateway, loaded)
+    if (standing !== null) return standing
+    const owner = fleetProfiles(gateway).find(({ device }) => device === gateway.device)?.node ?? gateway.node
     if (owner !== gateway.node) {
-      const reason = `the device ${gateway.device} belongs to node ${owner}: give this gateway another device name, or let ${owner} go`
+      const reason = `the device ${gateway.device} belongs to node ${owner}: give this gateway another device name`
       return { kind: 'refused', reason }
     }
+    const rules = rulesOfProfile(loaded.profile, gateway.node, loaded.hash)
     const receipt = gateway.profiles.apply(gateway.device, rules)
     if (receipt.outcome === 'applied') return { kind: 'in-state', isSettled: receipt.isSettled }
     return { kind: 'refused', reason: receipt.reason ?? `the change was ${receipt.outcome}` }
@@ -70,9 +77,21 @@ export function enforceProfile(gateway: Gateway, { profile, hash }: LoadedProfil
   }
 }
 
-/** @param rules those that stand if left out */
-export function misfitsOf(gateway: Gateway, rules?: DeviceRules): readonly ProfileMisfit[] {
+/**
+ * Puts a profile in force for the device of any node, as the operator of a fleet with keys does.
+ * @param text of the profile
+ * @throws FleetstepError `profile-invalid`, `request-invalid`, and those of `ProfileAccess.apply`
+ */
+export function enforceFor(gateway: Gateway, device: string, node: string, text: string): Receipt {
+  if (!isNodeId(node)) throw new FleetstepError('request-invalid', `${node} is no node id: fleetstep node id prints it`)
+  const file = `the profile of ${device}`
+  const { profile, hash } = acceptedProfile({ file, text, reading: readProfileText(text) })
+  return gateway.profiles.apply(device, rulesOfProfile(profile, node, hash))
+}
+
+/** Values of this gateway's device that could not be written now. */
+export function misfitsOf(gateway: Gateway): readonly ProfileMisfit[] {
   return gateway.profiles
-    .misfits(gateway.device, rules)
+    .misfits(gateway.device)
     .map(({ path, value, reason }) => ({ path, value: valueToJson(value), reason }))
 }

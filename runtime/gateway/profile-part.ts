@@ -1,8 +1,13 @@
-import type { Digest } from '../base/digest.ts'
 import type { Logger } from '../base/logger.ts'
 import type { LoadedProfile } from '../device/profiles/document.ts'
 import { readProfileFile } from '../device/profiles/load.ts'
-import { type Enforcement, enforceProfile, misfitsOf, type ProfileMisfit } from './fleet-profiles.ts'
+import {
+  type Enforcement,
+  enforceProfile,
+  misfitsOf,
+  type ProfileMisfit,
+  standingEnforcement,
+} from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
 import { differencesToJson, type JsonDifference } from './profile-json.ts'
 import { ProfileKeeper, type ProfileReport } from './profile-keeper.ts'
@@ -34,6 +39,7 @@ export class ProfilePart {
   readonly #gateway: Gateway
   readonly #keeper: ProfileKeeper
   readonly #logger: Logger
+  /** What came of the last attempt. */
   #fleet: Enforcement
 
   constructor(gateway: Gateway, keeper: ProfileKeeper, logger: Logger) {
@@ -61,10 +67,6 @@ export class ProfilePart {
     return this.#keeper.observe(observer)
   }
 
-  get hash(): Digest {
-    return this.#keeper.current.hash
-  }
-
   /** With the text that is in force. */
   report(): ProfileReport {
     return this.#keeper.report()
@@ -72,18 +74,16 @@ export class ProfilePart {
 
   status(): ProfileStatus {
     const { text: _text, ...report } = this.#keeper.report()
-    return { ...report, fleet: this.#fleet }
+    return { ...report, fleet: standingEnforcement(this.#gateway, this.#keeper.current) ?? this.#fleet }
   }
 
   /** Reads the file now, and tries again what the fleet refused. @throws FleetstepError `profile-invalid` */
   apply(): AppliedProfile {
     const { differences } = this.#keeper.reload()
     if (differences.length === 0) this.#fleet = this.#enforce(this.#keeper.current)
-    return {
-      ...this.status(),
-      differences: differencesToJson(differences),
-      misfits: this.#fleet.kind === 'in-state' ? misfitsOf(this.#gateway) : [],
-    }
+    const status = this.status()
+    const misfits = status.fleet.kind === 'in-state' ? misfitsOf(this.#gateway) : []
+    return { ...status, differences: differencesToJson(differences), misfits }
   }
 
   #enforce(profile: LoadedProfile): Enforcement {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { aloneConfig, eventually, fleetstep, fleetstepJson, runGateway, workplace } from './program.ts'
+import { untilAnswered } from '../links/clocks.ts'
+import { aloneConfig, fleetstep, fleetstepJson, runGateway, workplace } from './program.ts'
 
 const SHIPPED = readdirSync('device-profiles').flatMap((name) => (name.endsWith('.yaml') ? [name.slice(0, -5)] : []))
 
@@ -118,7 +119,7 @@ describe('fleetstep profile with a gateway', () => {
     const profileLine = async (): Promise<string> =>
       (await fleetstep(place, 'status')).stdout.split('\nmembers')[0] ?? ''
     save(pumpProfile('60 Hz', LOAD))
-    await eventually(async () => (await profileLine()).includes('an edit is refused'), 'the bad edit is noticed')
+    await untilAnswered(profileLine, (line) => line.includes('an edit is refused'), 'the bad edit is noticed')
     assert.match(await profileLine(), /an edit is refused: .*pump-profile\.yaml:5:72: .*maximum must be a number/)
     assert.deepEqual([await set('59'), await set('61')], [0, 8], 'the old one stays')
     const refused = await fleetstep(place, 'profile', 'apply')
@@ -126,7 +127,11 @@ describe('fleetstep profile with a gateway', () => {
     assert.match(refused.stderr, /^fleetstep: .*pump-profile\.yaml:5:72: .*maximum must be a number/)
 
     save(pumpProfile(80, LOAD))
-    await eventually(async () => (await set('80')) === 0, 'the good edit is in force without a restart')
+    await untilAnswered(
+      async () => await set('80'),
+      (code) => code === 0,
+      'the good edit is in force without a restart',
+    )
     assert.doesNotMatch(await profileLine(), /refused/)
     assert.match(await profileLine(), /profile +pump, version [0-9a-f]{16}; all members judge by it/)
   })
@@ -162,14 +167,33 @@ describe('fleetstep profile with a gateway', () => {
     place.file('pump-profile.yaml', pumpProfile(60, LOAD))
     await runGateway(place, aloneConfig(place, 'pump', 'profile: pump-profile.yaml\n'), '--node-id', 'a')
     await fleetstep(place, 'state', 'set', 'pump/speed', '50')
-    await eventually(
-      async () => (await fleetstep(place, 'state', 'show')).stdout.match(/^pump\/load +\d/m) !== null,
+    await untilAnswered(
+      async () => await fleetstep(place, 'state', 'show'),
+      ({ stdout }) => /^pump\/load +\d/m.test(stdout),
       'the load is reported',
     )
     const { stdout } = await fleetstep(place, 'state', 'show')
     assert.match(stdout, /^point +value +reported +delta +changed +health\npump\/speed  50 Hz +\d+ s ago\npump\/load /)
     const json = (await fleetstepJson(place, 'state', 'show')) as Record<string, unknown>[]
     assert.deepEqual([json[0]?.['path'], json[0]?.['value'], json[0]?.['units']], ['pump/speed', 50, 'Hz'])
+  })
+
+  it("puts a profile in force for another node's device", async (t) => {
+    const place = workplace(t)
+    await runGateway(place, aloneConfig(place, 'pump'), '--node-id', 'a')
+    const tank = place.file('tank.yaml', pumpProfile(60))
+    const words = ['profile', 'apply', tank, '--device', 'tank', '--node', '00000000000000aa']
+    const applied = await fleetstep(place, ...words)
+    assert.match(applied.stdout, /^applied: operation /, applied.stderr)
+    assert.equal((await fleetstep(place, 'state', 'set', 'tank/speed', '60')).code, 0)
+    const refused = await fleetstep(place, 'state', 'set', 'tank/speed', '61')
+    assert.deepEqual([refused.code, /tank\/speed must be from 0 to 60/.test(refused.stderr)], [8, true])
+    assert.match((await fleetstep(place, 'profile', 'list')).stdout, /^ {2}tank {2}pump .* of node 00000000000000aa/m)
+    assert.equal((await fleetstep(place, ...words.slice(0, -2))).code, 2)
+    assert.equal((await fleetstep(place, ...words.with(-1, 'nobody'))).code, 8)
+    const bad = place.file('bad.yaml', pumpProfile('"60"'))
+    const wrong = await fleetstep(place, ...words.with(2, bad))
+    assert.deepEqual([wrong.code, wrong.stderr.startsWith(`fleetstep: ${bad}:5:72: `)], [3, true])
   })
 
   it('says so where the gateway has none', async (t) => {

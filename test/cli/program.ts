@@ -112,11 +112,3 @@ export function aloneConfig(place: Workplace, device: string, more: string = '')
     `fleet: { name: test }\ndevice: ${device}\ndataDirectory: data-${device}\n${more}`,
   )
 }
-
-/** Asks again and again until it is so. */
-export async function eventually(condition: () => Promise<boolean>, what: string, timeoutMs = 60_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`)
-  }
-}

@@ -22,9 +22,10 @@ export function life(letter: string, nonce: number = 0): MemberId {
 
 /** What a test says of an operation that it makes by hand. */
 export interface Handmade {
-  readonly after?: Operation | null
+  readonly after?: Pick<Operation, 'id' | 'stage'> | null
   readonly set?: readonly [path: string, value: Value, replaces?: OperationId | null]
   readonly add?: readonly [path: string, amount: number]
+  readonly write?: Pick<Write, 'path' | 'kind' | 'argument'>
   readonly join?: Join
   readonly original?: Original
 }
@@ -69,7 +70,8 @@ export function admit(member: MemberId, tier: number): Join {
   return { member, tier, key: new Uint8Array() }
 }
 
-function writesOf({ set, add }: Handmade): Write[] {
+function writesOf({ set, add, write }: Handmade): Write[] {
+  if (write !== undefined) return [{ ...write, replaces: null }]
   if (set !== undefined) {
     return [{ path: set[0] as Path, kind: 'set', argument: set[1], replaces: set[2] ?? null }]
   }

@@ -1,13 +1,44 @@
 import type { Command } from 'commander'
+import { FleetstepError } from '../../base/errors.ts'
+import { acceptedProfile, readProfileFile } from '../../device/profiles/load.ts'
 import type { AppliedProfile } from '../../gateway/profile-part.ts'
+import { shippedProfile } from '../../gateway/shipped-profiles.ts'
 import { withGateway } from '../connect.ts'
 import { print, valueText } from '../output.ts'
 import { differencesText, enforcementText } from '../profile-text.ts'
+import { receiptText } from './state-change.ts'
 
-/** @throws FleetstepError `profile-invalid` with line and column; what is in force stays */
-export async function applyProfile(command: Command): Promise<void> {
+interface ApplyOptions {
+  readonly device?: string
+  readonly node?: string
+}
+
+/**
+ * Without a name the gateway reads its own profile again.
+ * @throws FleetstepError `profile-invalid` with line and column; what is in force stays
+ */
+export async function applyProfile(command: Command, name: string | undefined): Promise<void> {
+  const { device, node } = command.opts<ApplyOptions>()
+  if (name !== undefined && device !== undefined && node !== undefined) {
+    return await applyForAnother(command, name, { device, node })
+  }
+  if (name !== undefined || device !== undefined || node !== undefined) {
+    throw new FleetstepError(
+      'usage',
+      'for another node name all three: fleetstep profile apply FILE --device NAME --node ID; this gateway applies the profile of its config',
+    )
+  }
   const applied = (await withGateway(command, async (gateway) => await gateway.call('profile.apply'))) as AppliedProfile
   print(command, applied, () => appliedText(applied))
+}
+
+async function applyForAnother(command: Command, name: string, target: Required<ApplyOptions>): Promise<void> {
+  const file = readProfileFile(shippedProfile(name))
+  // A mistake is told with the name of the file.
+  acceptedProfile(file)
+  const params = { ...target, text: file.text }
+  const receipt = await withGateway(command, async (gateway) => await gateway.call('profile.enforce', params))
+  print(command, receipt, () => receiptText(receipt))
 }
 
 function appliedText(applied: AppliedProfile): string {

@@ -42,6 +42,9 @@ that is not is refused and the old one stays; fleetstep status shows it.`,
     )
   const apply = command
     .command('apply')
-    .description('let the running gateway read its profile again, and say what came of it')
-    .action(async () => await (await import('./profile-apply.ts')).applyProfile(apply))
+    .argument('[name]', "a profile for another node's device; left out, the running gateway reads its own again")
+    .description('put a profile in force, and say what came of it')
+    .option('--device <name>', 'the device of the other node')
+    .option('--node <id>', 'the other node: in a fleet with keys an operator does this for gateways that may not')
+    .action(async (name?: string) => await (await import('./profile-apply.ts')).applyProfile(apply, name))
 }
