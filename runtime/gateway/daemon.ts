@@ -156,7 +156,7 @@ function startMirror(
 
 /** The readings begin anew whenever another profile is in force. */
 function startProfile(gateway: Gateway, keeper: ProfileKeeper, logger: Logger, closers: Closer[]): ProfilePart {
-  const part = new ProfilePart(gateway, keeper, logger)
+  const part = new ProfilePart(gateway, keeper, systemClock, logger)
   let stop = startReadings(gateway, keeper.current, logger)
   part.observe((profile) => {
     stop()

@@ -13,7 +13,7 @@ export interface PointView {
   /** Reported less wished for; of what is no number, true while they differ. */
   readonly delta?: number | boolean
   readonly units?: string
-  /** Milliseconds since this gateway saw it change, on its own clock; left out if that was before its start. */
+  /** Milliseconds since this gateway saw the reported side change, or the only one; left out if that was before its start. */
   readonly changedAgoMs?: number
   readonly health?: unknown
   readonly description?: string
@@ -39,7 +39,7 @@ function viewPoint(resource: DeviceResource, source: PointSource): PointView {
   const value = source.get(path)
   const reported = other === null ? undefined : source.get(other)
   const delta = deltaOf(value, reported)
-  const age = source.changedAgoMs(other ?? path)
+  const age = source.changedAgoMs(reported === undefined || other === null ? path : other)
   const health = source.get(healthPath(source.device, resource))
   const { units } = resource.properties
   return {

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { LoadedProfile } from '../device/profiles/document.ts'
 import { readProfileFile } from '../device/profiles/load.ts'
@@ -41,12 +42,19 @@ export class ProfilePart {
   readonly #logger: Logger
   /** What came of the last attempt. */
   #fleet: Enforcement
+  readonly #stopObserving: () => void
+  #cancel: () => void = () => undefined
 
-  constructor(gateway: Gateway, keeper: ProfileKeeper, logger: Logger) {
+  constructor(gateway: Gateway, keeper: ProfileKeeper, clock: Clock, logger: Logger) {
     this.#gateway = gateway
     this.#keeper = keeper
     this.#logger = logger
     this.#fleet = this.#enforce(keeper.current)
+    this.#stopObserving = gateway.observe((output) => {
+      if (output.kind !== 'standing' || output.draftReason !== null) return
+      // What a draft may not do, an operator may. Whoever is told of an output changes nothing while it is given out.
+      this.#cancel = clock.schedule(clock.now(), () => this.#tryAgain())
+    })
     keeper.observe((profile) => {
       gateway.useProfile(profile.profile)
       this.#fleet = this.#enforce(profile)
@@ -60,6 +68,8 @@ export class ProfilePart {
 
   stop(): void {
     this.#keeper.stop()
+    this.#stopObserving()
+    this.#cancel()
   }
 
   /** Calls back with each profile that takes the place of the one before, once the gateway and the state have it. */
@@ -84,6 +94,10 @@ export class ProfilePart {
     const status = this.status()
     const misfits = status.fleet.kind === 'in-state' ? misfitsOf(this.#gateway) : []
     return { ...status, differences: differencesToJson(differences), misfits }
+  }
+
+  #tryAgain(): void {
+    if (this.#fleet.kind === 'refused') this.#fleet = this.#enforce(this.#keeper.current)
   }
 
   #enforce(profile: LoadedProfile): Enforcement {

@@ -190,7 +190,7 @@ describe('fleetstep profile with a gateway', () => {
     assert.deepEqual([refused.code, /tank\/speed must be from 0 to 60/.test(refused.stderr)], [8, true])
     assert.match((await fleetstep(place, 'profile', 'list')).stdout, /^ {2}tank {2}pump .* of node 00000000000000aa/m)
     assert.equal((await fleetstep(place, ...words.slice(0, -2))).code, 2)
-    assert.equal((await fleetstep(place, ...words.with(-1, 'nobody'))).code, 8)
+    assert.equal((await fleetstep(place, ...words.with(words.length - 1, 'nobody'))).code, 8)
     const bad = place.file('bad.yaml', pumpProfile('"60"'))
     const wrong = await fleetstep(place, ...words.with(2, bad))
     assert.deepEqual([wrong.code, wrong.stderr.startsWith(`fleetstep: ${bad}:5:72: `)], [3, true])

@@ -70,7 +70,7 @@ const ALLOWED: Readonly<Record<string, (value: Value) => boolean>> = {
   warmth: (value) => typeof value === 'number' && value >= -5 && value <= 35,
   mode: (value) => value === 'off' || value === 'auto',
   code: (value) => typeof value === 'string' && /^[abc]{1,3}$/.test(value),
-  note: (value) => typeof value === 'string' && [...value].length <= 4,
+  note: (value) => typeof value === 'string' && Array.from(value).length <= 4,
   list: (value) => Array.isArray(value) && value.length <= 3 && value.every((one: Value) => isWhole(one, -3, 3)),
   starts: (value) => isWhole(value, 0, 5),
   level: (value) => isWhole(value, 0, 9),

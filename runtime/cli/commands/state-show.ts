@@ -19,7 +19,7 @@ function pointsText(points: readonly PointView[]): string {
     withUnits(point.value, point),
     'reported' in point ? withUnits(point.reported, point) : '',
     deltaText(point),
-    ageText(point.changedAgoMs),
+    ageText(point),
     healthText(point.health),
   ])
   return table([['point', 'value', 'reported', 'delta', 'changed', 'health'], ...rows])
@@ -36,9 +36,10 @@ function deltaText({ delta }: PointView): string {
   return typeof delta === 'number' ? `${delta > 0 ? '+' : ''}${delta}` : 'differs'
 }
 
-function ageText(agoMs: number | undefined): string {
-  if (agoMs === undefined) return 'before the start'
-  const seconds = Math.round(agoMs / 1000)
+function ageText({ value, reported, changedAgoMs }: PointView): string {
+  if (value === undefined && reported === undefined) return ''
+  if (changedAgoMs === undefined) return 'before the start'
+  const seconds = Math.round(changedAgoMs / 1000)
   return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`
 }
 
