@@ -2,8 +2,10 @@
 export { FleetstepError, EXIT_CODES, type ErrorCode } from './base/errors.ts'
 export { isNodeId, type NodeId, type MemberId, type OperationId } from './base/ids.ts'
 export type { Logger } from './base/logger.ts'
+export type { LoadedProfile } from './device/profiles/document.ts'
 export { loadProfile } from './device/profiles/load.ts'
 export type { DeviceProfile } from './device/profiles/profile.ts'
+export { enforceProfile, type Enforcement } from './gateway/fleet-profiles.ts'
 export {
   openGateway,
   type Gateway,

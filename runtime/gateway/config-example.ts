@@ -47,7 +47,7 @@ dataDirectory: fleetstep-data
 # What its card is good for in terabytes written (TBW of the data sheet), for the life that fleetstep status estimates.
 # storage: { cardEnduranceTb: 16 }
 
-# What the device below this gateway has: a YAML file, or the name of a profile that comes with Fleetstep.
+# What the device below this gateway has: a YAML file, or a profile that comes with Fleetstep: fleetstep profile list.
 profile: generic-linux
 
 # A small fleet needs no other broker: one gateway runs this one, on an address that the others reach. It asks nobody

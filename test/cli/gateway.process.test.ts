@@ -167,7 +167,7 @@ describe('fleetstep with a gateway', () => {
     const bad: readonly (readonly [string, string, RegExp])[] = [
       ['pump/load', '1', /pump\/load is read only: the device reports it/],
       ['pump/colour', 'red', /pump\/colour is not in this device's profile, which has: load/],
-      ['pump/setpoint', 'warm', /pump\/setpoint: /],
+      ['pump/setpoint', 'warm', /pump\/setpoint must be a number/],
       ['a//b', '1', /"a\/\/b" is no path/],
     ]
     for (const [path, value, message] of bad) {

@@ -224,6 +224,16 @@ describe('what a resource is wired to', () => {
     })
   }
 
+  it('is refused where the fleet could not carry what it judges by', () => {
+    const point = (index: number): string =>
+      `  - { name: p${index}, attributes: { driver: gpio, chip: c${index}, line: 1 }, properties: { ${OUT} } }\n`
+    const points = Array.from({ length: 512 }, (_, index) => point(index))
+    const head = "apiVersion: '1'\nname: t\ndeviceResources:\n"
+    const [first = ''] = problemsOf(head + points.join(''))
+    assert.match(first, /^3:1 deviceResources is too much for one device: .* at most 1024 points/)
+    assert.equal(accepted(head + points.slice(1, 500).join('')).profile.deviceResources.length, 499)
+  })
+
   const warned: readonly (readonly [title: string, text: string, warning: RegExp])[] = [
     ['the EEPROM of a HAT', profileText(OUT, 'driver: gpio, line: 1'), /BCM 1 is for the identification EEPROM/],
     ['the I2C bus', profileText(IN, 'driver: gpio, line: 2'), /BCM 2 is the I2C bus, with a fixed pull-up/],

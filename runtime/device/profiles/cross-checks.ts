@@ -1,3 +1,7 @@
+import { digestOf } from '../../base/digest.ts'
+import { FleetstepError } from '../../base/errors.ts'
+import type { NodeId } from '../../base/ids.ts'
+import { encodeRules } from '../../state/rules/rules-codec.ts'
 import { isSystemQuantity, unitsOfQuantity } from '../system/system-quantity.ts'
 import { checkBinding, checkSharing, warnOfBinding } from './attribute-checks.ts'
 import { showValue } from '../../state/rules/show-value.ts'
@@ -11,6 +15,7 @@ import {
   numberTypeOf,
 } from '../../state/rules/value-type.ts'
 import type { DeviceCommand, DeviceProfile, DeviceResource, ResourceOperation } from './profile.ts'
+import { rulesOfProfile } from './rules.ts'
 import type { ProfileProblem } from './schema-words.ts'
 import { isKnownUnit } from './units.ts'
 import { checkType, checkValue } from './value-check.ts'
@@ -39,7 +44,7 @@ export function crossCheck(profile: DeviceProfile): CrossChecked {
   for (const [index, command] of profile.deviceCommands.entries()) {
     problems.push(...checkCommand(command, ['deviceCommands', index], profile))
   }
-  return { problems, warnings }
+  return { problems: problems.length === 0 ? checkRules(profile) : problems, warnings }
 }
 
 function findDuplicates(named: readonly { readonly name: string }[], key: string, problems: ProfileProblem[]): void {
@@ -50,6 +55,20 @@ function findDuplicates(named: readonly { readonly name: string }[], key: string
     seen.add(name)
   }
 }
+
+/** Every member of the fleet judges by a profile, so it must fit what one operation carries. */
+function checkRules(profile: DeviceProfile): ProfileProblem[] {
+  try {
+    encodeRules(rulesOfProfile(profile, ANY_NODE, digestOf('')))
+    return []
+  } catch (error) {
+    if (!(error instanceof FleetstepError)) throw error
+    return [{ path: ['deviceResources'], message: `is too much for one device: ${error.message}` }]
+  }
+}
+
+/** As long as that of any gateway. */
+const ANY_NODE = 'ffffffffffffffff' as NodeId
 
 function checkResource(resource: DeviceResource, path: Path): ProfileProblem[] {
   const properties: Path = [...path, 'properties']
