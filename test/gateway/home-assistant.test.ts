@@ -11,7 +11,15 @@ const NODE = '0200000000000001' as NodeId
 const topics = mirrorTopics('00ff', NODE)
 
 function describeDevice(profile: DeviceProfile, before: Components = {}, isWritable: boolean = true): Components {
-  const source = { node: NODE, device: 'pump', profile, topics, version: '1', mayWrite: () => isWritable }
+  const source = {
+    node: NODE,
+    device: 'pump',
+    profile,
+    topics,
+    version: '1',
+    isShown: (path: string) => !path.includes('hidden'),
+    mayWrite: () => isWritable,
+  }
   return discoveryOf(source, before).cmps
 }
 
@@ -29,6 +37,16 @@ describe('the discovery of Home Assistant', () => {
         name: 'point',
         uniq_id: `${NODE}_point`,
         stat_t: `fleet/00ff/s/${NODE}/pump/reported/point`,
+        avty: [
+          { t: `fleet/00ff/n/${NODE}/mirror` },
+          {
+            t: `fleet/00ff/s/${NODE}/pump/health/point`,
+            val_tpl: '{{ value_json.state }}',
+            pl_avail: 'up',
+            pl_not_avail: 'down',
+          },
+        ],
+        avty_mode: 'all',
         cmd_t: `fleet/00ff/set/${NODE}/pump/point`,
         pl_on: 'true',
         pl_off: 'false',
@@ -42,6 +60,11 @@ describe('the discovery of Home Assistant', () => {
       [point?.['p'], point?.['stat_t'], point?.['min'], point?.['max'], point?.['unit_of_meas']],
       ['number', `fleet/00ff/s/${NODE}/pump/point`, 5, 35, '°C'],
     )
+  })
+
+  it('leaves out what the mirror does not publish', () => {
+    const { profile } = accepted(profileText('valueType: Bool, readWrite: R').replace('name: point', 'name: hidden'))
+    assert.deepEqual(describeDevice(profile), {})
   })
 
   it('is read only where nobody may set from here', () => {

@@ -11,6 +11,7 @@ import { Mirror, type MirrorOptions } from '../../runtime/gateway/mirror/mirror.
 import { pathOfTopic, topicOfPath } from '../../runtime/gateway/mirror/mirror-topics.ts'
 import { shippedProfile } from '../../runtime/gateway/shipped-profiles.ts'
 import type { Path } from '../../runtime/state/path.ts'
+import { accepted, profileText } from '../device/profile-text.ts'
 import { realClock, until } from '../links/clocks.ts'
 import { MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto, type Mosquitto } from '../links/mosquitto.ts'
 import { openAlone } from './fleet.ts'
@@ -52,7 +53,7 @@ async function stage(t: TestContext): Promise<Stage> {
     mirror(options = {}) {
       const mirror = new Mirror({
         gateway,
-        profile: () => profile,
+        profile: () => gateway.profile,
         version: '1.2.3',
         servers: [`mqtt://127.0.0.1:${broker.port}`],
         username: undefined,
@@ -183,7 +184,7 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
 
   it('describes the device to Home Assistant, and again when that has started', async (t) => {
     const { gateway, root, seen, mirror, publish } = await stage(t)
-    mirror({ homeAssistant: true, random: { uint32: () => 0 } })
+    const described = mirror({ homeAssistant: true, random: { uint32: () => 0 } })
     const topic = `homeassistant/device/${gateway.node}/config`
     await until(() => seen.has(topic), 'the device is described')
     const { dev, o, cmps, avty_t } = JSON.parse(seen.get(topic) ?? '') as Record<string, Record<string, unknown>>
@@ -204,6 +205,12 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     seen.delete(topic)
     await publish('homeassistant/status', 'online')
     await until(() => seen.has(topic), 'it is described again')
+    const { profile: stricter } = accepted(profileText('valueType: Bool, readWrite: R'))
+    gateway.useProfile(stricter)
+    described.describeAnew()
+    await until(() => seen.get(topic)?.includes('"point"') === true, 'the points of another profile are described')
+    const { cmps: next } = JSON.parse(seen.get(topic) ?? '') as Record<string, Record<string, unknown>>
+    assert.deepEqual(next?.['load'], { p: 'sensor' }, 'what is gone is taken away')
   })
 })
 

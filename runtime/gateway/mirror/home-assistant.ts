@@ -1,4 +1,4 @@
-import { pointPath, reportedPath } from '../../device/profiles/points.ts'
+import { healthPath, pointPath, reportedPath } from '../../device/profiles/points.ts'
 import type { DeviceProfile, DeviceResource } from '../../device/profiles/profile.ts'
 import { isNumberType, isReadable, isWritable, numberRange } from '../../state/rules/value-type.ts'
 import type { Path } from '../../state/path.ts'
@@ -16,6 +16,8 @@ export interface DiscoverySource {
   readonly profile: DeviceProfile
   readonly topics: MirrorTopics
   readonly version: string
+  /** Whether the mirror publishes the point. */
+  isShown(path: Path): boolean
   mayWrite(path: Path): boolean
 }
 
@@ -57,15 +59,31 @@ function componentOf(resource: DeviceResource, source: DiscoverySource): Compone
   if (resource.isHidden || !isReadable(resource.properties.readWrite)) return null
   const path = pointPath(source.device, resource) as Path
   const reported = reportedPath(source.device, resource) as Path
+  if (!source.isShown(reported)) return null
   const common = {
     name: resource.name,
     uniq_id: `${source.node}_${resource.name}`,
     stat_t: source.topics.leaves + topicOfPath(reported),
+    ...availabilityOf(resource, source),
   }
   const isSet = isWritable(resource.properties.readWrite) && source.mayWrite(path)
   return isSet
     ? settable(resource, { ...common, cmd_t: source.topics.wishes + topicOfPath(path) })
     : readable(resource, common)
+}
+
+/** What is wired is there while the gateway is and its health is up. */
+function availabilityOf(resource: DeviceResource, { device, topics, isShown }: DiscoverySource): Component {
+  const health = healthPath(device, resource) as Path
+  const { driver } = resource.attributes
+  if (driver === undefined || driver === 'system' || !isShown(health)) return {}
+  const ofHealth = {
+    t: topics.leaves + topicOfPath(health),
+    val_tpl: '{{ value_json.state }}',
+    pl_avail: 'up',
+    pl_not_avail: 'down',
+  }
+  return { avty: [{ t: topics.availability }, ofHealth], avty_mode: 'all' }
 }
 
 function readable({ properties }: DeviceResource, common: Component): Component | null {

@@ -128,7 +128,9 @@ export class Mirror {
     if (!homeAssistant || profile === null) return
     const { node, device } = gateway
     const mayWrite = (path: Path): boolean => this.#isWritable(path)
-    const discovery = discoveryOf({ node, device, profile, version, topics: this.#topics, mayWrite }, this.#described)
+    const isShown = (path: Path): boolean => this.#isShown(path)
+    const source = { node, device, profile, version, topics: this.#topics, isShown, mayWrite }
+    const discovery = discoveryOf(source, this.#described)
     this.#described = discovery.cmps
     const message = json(this.#topics.discovery, JSON.stringify(discovery), true)
     if (message.payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
