@@ -51,6 +51,7 @@ export class ProfilePart {
     this.#logger = logger
     this.#fleet = this.#enforce(keeper.current)
     this.#stopObserving = gateway.observe((output) => {
+      if (output.kind === 'rules' && output.device === gateway.device) this.#noteRules()
       if (output.kind !== 'standing' || output.draftReason !== null) return
       // What a draft may not do, an operator may. Whoever is told of an output changes nothing while it is given out.
       this.#cancel = clock.schedule(clock.now(), () => this.#tryAgain())
@@ -84,7 +85,7 @@ export class ProfilePart {
 
   status(): ProfileStatus {
     const { text: _text, ...report } = this.#keeper.report()
-    return { ...report, fleet: standingEnforcement(this.#gateway, this.#keeper.current) ?? this.#fleet }
+    return { ...report, fleet: this.#enforcement() }
   }
 
   /** Reads the file now, and tries again what the fleet refused. @throws FleetstepError `profile-invalid` */
@@ -94,6 +95,18 @@ export class ProfilePart {
     const status = this.status()
     const misfits = status.fleet.kind === 'in-state' ? misfitsOf(this.#gateway) : []
     return { ...status, differences: differencesToJson(differences), misfits }
+  }
+
+  /** What stands now; where nothing does, why. */
+  #enforcement(): Enforcement {
+    const standing = standingEnforcement(this.#gateway, this.#keeper.current)
+    if (standing !== null) return standing
+    return this.#fleet.kind === 'refused' ? this.#fleet : { kind: 'refused', reason: REPLACED }
+  }
+
+  #noteRules(): void {
+    const standing = standingEnforcement(this.#gateway, this.#keeper.current)
+    if (standing === null && this.#fleet.kind === 'in-state') this.#logger.warn(`profile: ${REPLACED}`)
   }
 
   #tryAgain(): void {
@@ -108,3 +121,6 @@ export class ProfilePart {
     return enforcement
   }
 }
+
+const REPLACED =
+  'another member has set another profile for this device: fleetstep profile apply sets the one of this gateway again'

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
 import { memberIdOf } from '../../runtime/base/ids.ts'
-import { silentLogger } from '../../runtime/base/logger.ts'
+import { type Logger, silentLogger } from '../../runtime/base/logger.ts'
 import { readProfileText } from '../../runtime/device/profiles/document.ts'
+import { enforceProfile } from '../../runtime/gateway/fleet-profiles.ts'
 import type { Gateway } from '../../runtime/gateway/gateway.ts'
 import { ProfileKeeper } from '../../runtime/gateway/profile-keeper.ts'
 import { ProfilePart } from '../../runtime/gateway/profile-part.ts'
@@ -15,7 +16,10 @@ import { openAlone } from './fleet.ts'
 const NINE = profileText('valueType: Uint8, readWrite: RW, maximum: 9')
 const EIGHT = profileText('valueType: Uint8, readWrite: RW, maximum: 8')
 
-function partOf(gateway: Gateway): {
+function partOf(
+  gateway: Gateway,
+  logger: Logger = silentLogger,
+): {
   part: ProfilePart
   clock: ReturnType<typeof drivenClock>
   save: (text: string) => void
@@ -30,7 +34,7 @@ function partOf(gateway: Gateway): {
     logger: silentLogger,
   })
   gateway.useProfile(keeper.current.profile)
-  return { part: new ProfilePart(gateway, keeper, clock, silentLogger), clock, save: (next) => (text = next) }
+  return { part: new ProfilePart(gateway, keeper, clock, logger), clock, save: (next) => (text = next) }
 }
 
 /** A gateway that may not set rules until it is told so. */
@@ -99,6 +103,20 @@ describe('the profile of a gateway in its fleet', () => {
     assert.equal(part.status().fleet.kind, 'refused', 'not while the output is given out')
     clock.advance(0)
     assert.equal(part.status().fleet.kind, 'in-state')
+  })
+
+  it('is said to be replaced when another member has set another one, until it is applied again', async (t) => {
+    const gateway = await openAlone(t, { device: 'pump' })
+    const warnings: string[] = []
+    const { part } = partOf(gateway, { ...silentLogger, warn: (message) => void warnings.push(message) })
+    const eight = readProfileText(EIGHT)
+    assert.ok(eight.kind === 'accepted')
+    enforceProfile(gateway, eight.profile)
+    assert.match(warnings.join(), /another member has set another profile for this device/)
+    assert.equal(part.status().fleet.kind, 'refused')
+    assert.equal(part.apply().fleet.kind, 'in-state')
+    assert.equal(gateway.profiles.list()[0]?.rules.profile.digest, part.status().hash)
+    assert.equal(warnings.length, 1, 'what the gateway itself sets is no surprise')
   })
 
   it('is in force as soon as an operator has set the same one', async (t) => {
