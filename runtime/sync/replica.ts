@@ -137,8 +137,7 @@ export class Replica {
 
   /** The rules that stand here now, by device. */
   rules(): StandingRules[] {
-    const { local } = this.#core.history
-    return standingRules(local, (path) => this.#issuing.drafts.cell(path, local))
+    return standingRules(this.#core.history.local, this.#issuing.drafts.cells)
   }
 
   /** Values of a device that could not be written now, under `rules` or those that stand. */
