@@ -139,14 +139,14 @@ export const EXECUTION = [
   {
     name: 'void: whoever was no member at this place',
     file: 'runtime/state/executor.ts',
-    from: "if (!isList(value) || value[0] !== operation.priority.tier) return NO_MEMBER",
+    from: 'if (!isList(value) || value[0] !== operation.priority.tier) return NO_MEMBER',
     to: '',
     noticedBy: 'test/state/executor.test.ts',
   },
   {
     name: 'void: an original that has come back',
     file: 'runtime/state/executor.ts',
-    from: "return hasComeBack(value, original.id.seq) ? CAME_BACK : null",
+    from: 'return hasComeBack(value, original.id.seq) ? CAME_BACK : null',
     to: 'return null',
     noticedBy: 'test/sync/membership.test.ts',
   },

@@ -99,7 +99,7 @@ export const RULES = [
     file: 'runtime/sync/local-state.ts',
     from: 'const isKnown = previous !== null || !run.rulesMoved',
     to: 'const isKnown = true',
-    noticedBy: 'test/sync/rules-property.test.ts',
+    noticedBy: 'test/sync/device-rules.test.ts',
   },
   {
     name: 'a point is walked along only where no rules of the journal stand over it',

@@ -9,15 +9,19 @@ import { memberPoint, rulesPoint } from '../../runtime/state/reserved-point.ts'
 import { encodeRules } from '../../runtime/state/rules/rules-codec.ts'
 import type { DeviceRules, PointRule } from '../../runtime/state/rules/rules.ts'
 import type { Value } from '../../runtime/state/value.ts'
+import { Drafts, type Draft } from '../../runtime/sync/draft.ts'
+import { LocalState } from '../../runtime/sync/local-state.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
+import { operation } from '../state/operations.ts'
 import { point } from '../state/rules.ts'
 import { DrivenReplica } from '../support/driven-replica.ts'
 import { HandIssuer, life } from '../support/handmade.ts'
 import { isMember, MembershipNetwork, type NetworkNode, nodeNamed, viewOf } from '../support/membership-network.ts'
 import { genesisOf, set, stateOf } from '../support/replica-network.ts'
+import { type Issuer, IssuingFleet } from './reference-fleet.ts'
 
 /** The rules of a device that node a has. */
 function pump(...points: readonly PointRule[]): DeviceRules {
@@ -113,29 +117,51 @@ describe('the rules of a device', () => {
     assert.match(outcomesAt(b)['0b:2'] ?? '', /^void: pump\/speed must be from 0 to 100 \(Uint8\), but is 200/)
   })
 
-  test('that are cut with their issuer judge no more: what they made void stands again', () => {
-    const fleet = fleetOf(3)
-    const [a, b, c] = fleet.nodes as [NetworkNode, NetworkNode, NetworkNode]
-    fleet.partition(['a'], ['b', 'c'])
-    fleet.issue(a, rulesRequest('pump', SPEED))
-    fleet.issue(c, set('pump/speed', 200))
-    fleet.run(2000)
-    // One frame of a reaches b alone, which may not count in what follows.
-    const frames = a.outputs.flatMap((output) => (output.kind === 'send' ? [output] : []))
-    for (const { frame, to } of frames)
-      if (to.channel === 'operations') fleet.receive(b, { kind: 'frame', link: 'air', bytes: frame })
-    assert.equal(b.replica.get('pump/speed' as Path), undefined, 'void at b')
-    assert.equal(c.replica.get('pump/speed' as Path), 200)
-    fleet.crash(b)
-    fleet.crash(a)
-    const proposed = c.replica.proposeEpoch([life('a')])
-    fleet.sign(c, { ...proposed, counting: [life('c')] })
+  test('that are set twice in one batch judge behind the second as behind the first', () => {
+    const fleet = fleetOf(2)
+    const [a, b] = fleet.nodes as [NetworkNode, NetworkNode]
+    fleet.partition(['a'], ['b'])
+    for (let time = 0; time < 2; time++) fleet.issue(a, rulesRequest('pump', SPEED), 50)
+    for (const request of [set('free', 1), set('free', 2), set('pump/speed', 200)]) fleet.issue(b, request)
+    fleet.heal()
     fleet.run(60_000)
-    fleet.cuts.clear()
-    fleet.restart(b)
-    fleet.run(120_000)
-    assert.equal(b.replica.get('pump/speed' as Path), 200)
-    assert.equal(b.replica.rules().length, 0)
+    assert.deepEqual(stateOf(b.replica), { free: 2 })
+    assert.match(outcomesAt(b)['0b:3'] ?? '', /^void/)
+  })
+
+  test('that leave the journal judge no more: what they made void stands again', () => {
+    const { issuers } = new IssuingFleet(genesisOf(2))
+    const [a, b] = issuers as [Issuer, Issuer]
+    a.issue(rulesRequest('pump', SPEED))
+    b.issue(set('pump/speed', 200))
+    b.issue(set('pump/speed', 5))
+    const batch = a.seal()
+    assert(batch)
+    const speed = (): Value | undefined => b.history.local.get('pump/speed' as Path)
+    b.history.receive(batch)
+    assert.equal(speed(), 5)
+    const removal = b.history.truncate([[a.member, 0]])
+    assert.deepEqual(
+      removal.effects.flatMap(({ executed }) => executed.map(({ before, after }) => [before?.outcome, after.outcome])),
+      [['void', 'applied']],
+      'the other is as it was',
+    )
+  })
+
+  test('judge again the drafts that a change of what lies below them shows anew', () => {
+    const local = new LocalState()
+    const original = { kind: 'draft', id: { member: life('n', 7), seq: 1 } } as const
+    const draft = (value: number): Draft => {
+      const writes: Write[] = [{ path: 'pump/speed' as Path, kind: 'set', argument: value, replaces: null }]
+      const current = { ...operation({ writes }), id: original.id, original }
+      return { current, previous: { id: null, stage: 0 } }
+    }
+    const drafts = new Drafts([draft(50), draft(200)])
+    drafts.refresh(local)
+    assert.equal(drafts.cell('pump/speed' as Path, local).value, 200)
+    local.restore(rulesPoint('pump'), { value: encodeRules(SPEED), writer: null })
+    drafts.refresh(local)
+    assert.equal(drafts.cell('pump/speed' as Path, local).value, 50)
   })
 
   test('stand after a restart and in the welcome of a newcomer; what stood before them stays, and is told', () => {
@@ -332,6 +358,7 @@ describe('an observer', () => {
     assert(!isMember(n))
     const asked = n.outputs.some((output) => output.kind === 'send')
     assert(asked)
+    assert.equal(viewOf(fleet, fleet.node('b')).last.operation, null, 'nothing that would be void')
     fleet.heal()
     assert(
       fleet.runUntil(() => isMember(n), 60_000),
