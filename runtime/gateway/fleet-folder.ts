@@ -7,7 +7,7 @@ import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
 import { type Enrolment, issueToken } from '../device/identity/enrolment.ts'
 import { createSigningKey, parsePrivateKey, privateKeyText, type SigningKey } from '../device/identity/keys.ts'
 import { FACTS, type FleetFacts, factsFromJson, factsToJson, type Seed, seedText } from '../device/identity/seed.ts'
-import { marked, type Role } from '../state/role.ts'
+import { marked, type Role, ROLES } from '../state/role.ts'
 import { type AdmittedDraft, type Epoch, epochPayload } from '../sync/epoch.ts'
 import { type EpochDocument, epochFromText, epochText, type ProposedEpoch } from './epoch-file.ts'
 import { fleetIdOfFacts } from './fleet.ts'
@@ -64,6 +64,10 @@ function operatorKey({ path, facts }: FleetFolder): SigningKey {
   )
 }
 
+/** What a token can make of those who join with it. */
+export type TokenRole = Role
+export const TOKEN_ROLES: readonly TokenRole[] = ROLES
+
 export interface NewSeed {
   /** The seed file, which must not be there. */
   readonly file: string
@@ -71,7 +75,7 @@ export interface NewSeed {
   /** The terms of its token; null for the founder's seed, which can be made once. */
   readonly token: {
     readonly tier: number
-    readonly role: Role
+    readonly role: TokenRole
     readonly uses: number
     readonly days: number
     readonly now: number

@@ -341,11 +341,14 @@ describe('an observer', () => {
     assert.deepEqual(stateOf(n.replica), { y: 1 })
     for (const node of fleet.nodes) {
       const roles = viewOf(fleet, node).members.map(({ member, role }) => [member.slice(0, 2), role])
-      assert.deepEqual(roles.sort(), [
-        ['0a', 'gateway'],
-        ['0b', 'gateway'],
-        ['17', 'observer'],
-      ])
+      assert.deepEqual(
+        roles.toSorted(([left = ''], [right = '']) => (left < right ? -1 : 1)),
+        [
+          ['0a', 'gateway'],
+          ['0b', 'gateway'],
+          ['17', 'observer'],
+        ],
+      )
       assert.equal(viewOf(fleet, node).journalLength, 0, 'and it holds nobody up')
     }
   })

@@ -62,7 +62,12 @@ function isMessage(data: unknown, members: number): boolean {
 }
 
 function isRulesPath(path: unknown): boolean {
-  return typeof path === 'string' && /^\u0000rules\/[^/]*$/.test(path) && isPath(path.slice(7))
+  return (
+    typeof path === 'string' &&
+    path.startsWith('\u0000rules/') &&
+    /^[^/]*$/.test(path.slice(7)) &&
+    isPath(path.slice(7))
+  )
 }
 
 function isPrevious(data: unknown, members: number): boolean {
