@@ -232,8 +232,12 @@ export class AntiEntropy {
     const riddle = this.#riddle
     this.#fullAt = null
     this.#riddle = null
-    // What was on its way then has arrived since.
-    if (riddle === null || !this.#isLargeFleet() || !this.#options.peers.isOwn(riddle)) this.announceFullBy(now)
+    if (riddle !== null && this.#isLargeFleet()) {
+      // What was on its way then may have arrived since.
+      this.#options.ownVector()
+      if (this.#options.peers.isOwn(riddle)) return
+    }
+    this.announceFullBy(now)
   }
 
   #announce(now: Monotonic): Output[] {

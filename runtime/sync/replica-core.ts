@@ -33,7 +33,8 @@ import type { ReplicaOptions } from './replica.ts'
 import { conflictsOfRemoved } from './settlement.ts'
 import { type Self, Signatures } from './signatures.ts'
 import type { Snapshot } from './snapshot.ts'
-import { type VersionEntry, vectorDigest, vectorDigestAfter, withEntry } from './version-vector.ts'
+import { StoredVector } from './stored-vector.ts'
+import type { VersionEntry } from './version-vector.ts'
 
 /** What the parts of one replica share: who it is, what it holds, and what it has under way. */
 export class ReplicaCore {
@@ -59,7 +60,7 @@ export class ReplicaCore {
   /** Some other settled member has been heard since our start (PROTOCOL section 5). */
   hasHeard = false
   readonly #mutePeers = new MutePeers()
-  #ownVector: OwnVector | null = null
+  readonly #storedVector = new StoredVector(this.peers)
   #setBackReason: string | null = null
 
   constructor(options: ReplicaOptions, recovery: Recovery) {
@@ -168,30 +169,17 @@ export class ReplicaCore {
 
   /** The version vector of what is on the disk. */
   storedVector(): OwnVector {
-    if (this.#ownVector === null) {
-      const vector = this.history.storedVector()
-      this.#ownVector = { vector, digest: vectorDigest(vector) }
-    }
-    return this.#ownVector
+    return this.#storedVector.of(this.history)
   }
 
   /** What is held up to `entry` is on the disk. */
   noteStored(entry: VersionEntry): void {
-    const { vector, digest } = this.storedVector()
-    const log = this.history.log(entry.member)
-    log.markStored(entry)
-    const before = vector.get(entry.member)
-    if (log.stored.seq === (before?.seq ?? 0)) return
-    this.#ownVector = {
-      vector: withEntry(vector, log.stored),
-      digest: vectorDigestAfter(digest, before, log.stored),
-    }
-    this.peers.noteOwn(this.#ownVector)
+    this.#storedVector.note(this.history, entry)
   }
 
   /** What is held or on the disk has changed. */
   dropVector(): void {
-    this.#ownVector = null
+    this.#storedVector.drop()
   }
 
   send(message: Message, channel: Destination['channel'], links: Destination['links']): Output {
