@@ -23,7 +23,7 @@ export interface Execution {
    */
   readonly after: Cell[]
   /** Writes that had to yield, empty for most. */
-  readonly clashes: readonly Clash[]
+  clashes: readonly Clash[]
   /** Why it was refused or is void, for people. */
   readonly reason: string | null
   /** The same for programs. */
@@ -52,7 +52,7 @@ export interface Clash {
   winner: Positioned
   winnerValue: Value | undefined
   readonly loser: Positioned
-  readonly loserValue: Value | undefined
+  loserValue: Value | undefined
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
-import { execute, type Execution, type Law, yieldsAgain } from '../state/executor.ts'
+import { type Clash, execute, type Execution, type Law, yieldsAgain } from '../state/executor.ts'
 import { type Path } from '../state/path.ts'
 import type { Operation } from '../state/operation.ts'
 import { deviceOfRules } from '../state/reserved-point.ts'
@@ -330,8 +330,9 @@ class Run {
   /** @param before the result that it had; what matters to nobody but a list of conflicts, which looks again, is left out */
   noteExecuted(entry: Entry, before: Execution | null): void {
     const after = entry.execution
-    if (after !== null && (before === null || !isSameResult(before, after)))
-      this.executed.push({ entry, before, after })
+    if (after === null) return
+    if (before !== null && isSameResult(before, after)) keepClashes(before, after)
+    else this.executed.push({ entry, before, after })
   }
 
   effects(): Effects {
@@ -343,6 +344,17 @@ class Run {
     }
     return { changed, executed: this.executed }
   }
+}
+
+/** The list of conflicts holds the clashes themselves. */
+function keepClashes(before: Execution, after: Execution): void {
+  for (let index = 0; index < before.clashes.length; index++) {
+    const [clash, now] = [before.clashes[index] as Clash, after.clashes[index] as Clash]
+    clash.winner = now.winner
+    clash.winnerValue = now.winnerValue
+    clash.loserValue = now.loserValue
+  }
+  after.clashes = before.clashes
 }
 
 /** To whom a loser yields, and with which values, may differ: that stands in the execution itself. */

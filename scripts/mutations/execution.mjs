@@ -109,13 +109,6 @@ export const EXECUTION = [
     noticedBy: 'test/sync/consistency.test.ts',
   },
   {
-    name: 'conflicts: all old ones go before any new one comes',
-    file: 'runtime/sync/conflict.ts',
-    from: 'for (const { entry, after } of executed) {',
-    to: 'for (const { entry, before, after } of executed) { for (const clash of before?.clashes ?? []) this.#conflicts.delete(idOf(clash))',
-    noticedBy: 'test/sync/conflict.test.ts',
-  },
-  {
     name: 'valid: stages grow within a batch',
     file: 'runtime/sync/batch-codec.ts',
     from: 'message.current.stage <= before.current.stage',
