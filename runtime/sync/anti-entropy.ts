@@ -109,7 +109,8 @@ export class AntiEntropy {
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(): Monotonic | null {
     let first = earlier(earlier(this.#announceAt, this.#requestAt), earlier(this.#digestAt, this.#fullAt))
-    for (const { at } of this.#answers.values()) first = earlier(first, at)
+    // Asked for after every input, and nearly always there is none.
+    if (this.#answers.size > 0) for (const { at } of this.#answers.values()) first = earlier(first, at)
     return first
   }
 

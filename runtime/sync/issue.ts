@@ -26,7 +26,7 @@ export interface Issued {
   /** The node is no member yet: the operation waits, and gets another id when it is issued. */
   readonly isDraft: boolean
   readonly execution: Execution
-  readonly outputs: readonly Output[]
+  readonly outputs: Output[]
 }
 
 /**

@@ -62,6 +62,8 @@ export class ReplicaCore {
   readonly #mutePeers = new MutePeers()
   readonly #storedVector = new StoredVector(this.peers)
   #setBackReason: string | null = null
+  /** Whose own signature it verifies by which key. */
+  #own: Self
 
   constructor(options: ReplicaOptions, recovery: Recovery) {
     this.options = options
@@ -69,6 +71,7 @@ export class ReplicaCore {
     this.fleet = fleetIdOf(options.genesis)
     this.start = recovery.start + 1
     this.life = recovery.life
+    this.#own = { member: this.self, key: options.key ?? new Uint8Array() }
     this.history = recovery.history
     const { signature } = options
     assert((signature === undefined) === (options.genesis.operator === undefined), 'a fleet is signed if it has keys')
@@ -134,6 +137,7 @@ export class ReplicaCore {
   /** This node goes on as `life`. */
   begin(life: Life): void {
     this.life = life
+    this.#own = { ...this.#own, member: life.member }
     this.#setBackReason = null
   }
 
@@ -266,7 +270,7 @@ export class ReplicaCore {
 
   /** Why a batch is not from whom it says, or null. */
   problemOfSignature(batch: Batch): string | null {
-    return this.signatures.problemOf(batch, this.history, this.#ownKey())
+    return this.signatures.problemOf(batch, this.history, this.#own)
   }
 
   /** The same of an announcement; `unknown` while the key of its member is not known. */
@@ -275,11 +279,7 @@ export class ReplicaCore {
     const known = this.peers.get(member)?.announcement.sealed
     // A node with several links hears each several times.
     if (known !== undefined && sealed !== undefined && equalBytes(known, sealed)) return null
-    return this.signatures.problemOfAnnouncement(announcement, this.history, this.#ownKey())
-  }
-
-  #ownKey(): Self {
-    return { member: this.self, key: this.options.key ?? new Uint8Array() }
+    return this.signatures.problemOfAnnouncement(announcement, this.history, this.#own)
   }
 
   /** What waited for the join of its member is looked at when that is here; from the own disk everything is trusted. */
