@@ -150,10 +150,16 @@ function asItIsNow(conflict: Conflict | Clash): Conflict {
 }
 
 function conflictOf(clash: Clash): Conflict {
+  const [standing] = clash.standing
+  const winner = standing?.writer ?? clash.winner
   return {
     id: idOf(clash),
     path: clash.path,
-    winner: { operation: clash.winner.id, stage: clash.winner.stage, value: clash.winnerValue },
+    winner: {
+      operation: winner.id,
+      stage: winner.stage,
+      value: standing === undefined ? clash.winnerValue : standing.value,
+    },
     loser: { operation: clash.loser.id, stage: clash.loser.stage, value: clash.loserValue },
   }
 }

@@ -1,5 +1,5 @@
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
-import { type Clash, execute, type Execution, type Law, yieldsAgain } from '../state/executor.ts'
+import { type Clash, execute, type Execution, isPlainYield, type Law, yieldsAgain, yieldTo } from '../state/executor.ts'
 import { type Path } from '../state/path.ts'
 import type { Operation } from '../state/operation.ts'
 import { deviceOfRules } from '../state/reserved-point.ts'
@@ -207,7 +207,8 @@ export class LocalState {
    */
   #executeAlong(register: Register, first: Entry, run: Run): void {
     run.note(register)
-    register.walk(first, (entry, met) => {
+    const mayTogether = register.governor === null || (!run.rulesMoved && !isJudgedInJournal(register))
+    register.walk(first, mayTogether, (entry, met) => {
       if (entry !== first && (entry.queued || entry.registers.length > 1 || isJudgedInJournal(register))) {
         this.#queue.add(entry)
         return null
@@ -217,7 +218,9 @@ export class LocalState {
       if (previous !== null) this.#reexecutions += 1
       const mayYieldAgain = previous !== null && (register.governor === null || !run.rulesMoved)
       if (!mayYieldAgain || !yieldsAgain(entry.operation, previous, met)) {
-        entry.execution = execute(entry.operation, [met], this.#lawOver(entry.registers, entry.operation))
+        const execution = execute(entry.operation, met, this.#lawOver(entry.registers, entry.operation))
+        if (isPlainYield(entry.operation, execution)) yieldTo(execution, met)
+        entry.execution = execution
         run.noteExecuted(entry, previous)
       }
       const after = entry.execution?.after[0] ?? EMPTY_CELL
@@ -350,6 +353,7 @@ class Run {
 function keepClashes(before: Execution, after: Execution): void {
   for (let index = 0; index < before.clashes.length; index++) {
     const [clash, now] = [before.clashes[index] as Clash, after.clashes[index] as Clash]
+    clash.standing = now.standing
     clash.winner = now.winner
     clash.winnerValue = now.winnerValue
     clash.loserValue = now.loserValue
