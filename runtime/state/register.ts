@@ -73,6 +73,7 @@ export class Register {
       return
     }
     const position = this.#position(entry)
+    this.#found = position
     this.#chain.splice(position, 0, entry)
     this.#makeRoomInTail(position)
   }
@@ -276,11 +277,20 @@ export class Register {
   #placeOf(operation: Operation): number {
     let low = 0
     let high = this.#chain.length
+    // What comes in order belongs a little behind what came before.
+    for (let at = this.#found, step = 1; at < high; at += step, step *= 2) {
+      if (this.#isBefore(at, operation)) low = at + 1
+      else high = at
+    }
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (compareCanonically((this.#chain[middle] as Entry).operation, operation) < 0) low = middle + 1
+      if (this.#isBefore(middle, operation)) low = middle + 1
       else high = middle
     }
     return low
+  }
+
+  #isBefore(position: number, operation: Operation): boolean {
+    return compareCanonically((this.#chain[position] as Entry).operation, operation) < 0
   }
 }

@@ -38,6 +38,10 @@ export class ConflictList {
   readonly #resolved = new Set<string>()
   #forgotten = 0
 
+  get size(): number {
+    return this.#conflicts.size
+  }
+
   /** How many had to go because the list was full. */
   get forgotten(): number {
     return this.#forgotten
