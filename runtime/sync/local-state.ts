@@ -1,3 +1,4 @@
+import { mapped } from '../base/mapped.ts'
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
 import { type Clash, execute, type Execution, isPlainYield, type Law, yieldsAgain, yieldTo } from '../state/executor.ts'
 import { type Path } from '../state/path.ts'
@@ -119,11 +120,7 @@ export class LocalState {
     for (const entry of entries) {
       const registers = this.#registersOf(entry.operation.paths)
       entry.registers = registers
-      const execution = execute(
-        entry.operation,
-        registers.map((register) => register.cell),
-        this.#lawOver(registers, null),
-      )
+      const execution = execute(entry.operation, mapped(registers, cellOf), this.#lawOver(registers, null))
       entry.execution = execution
       run.executed.push({ entry, before: null, after: execution })
       for (let index = 0; index < registers.length; index++) {
@@ -234,7 +231,7 @@ export class LocalState {
     const { registers } = entry
     // No entry of a chain that is met for the first time has executed again yet: its end is what watchers know.
     for (const register of registers) run.note(register)
-    const met = registers.map((register) => register.before(entry))
+    const met = mapped(registers, (register) => register.before(entry))
     const previous = entry.execution
     if (previous !== null) this.#reexecutions += 1
     const execution = execute(entry.operation, met, this.#lawOver(registers, entry.operation))
@@ -347,6 +344,10 @@ class Run {
     }
     return { changed, executed: this.executed }
   }
+}
+
+function cellOf(register: Register): Cell {
+  return register.cell
 }
 
 /** The list of conflicts holds the clashes themselves. */
