@@ -104,7 +104,7 @@ function readPath(reader: CborReader): Path {
 
 /** Of the reserved points operations write the rules alone. */
 function readWrittenPath(reader: CborReader): Path {
-  const path = reader.text('path') as Path
+  const path = reader.text('path', knownPath) as Path
   const problem = isRulesPoint(path) ? null : pathProblem(path)
   if (problem !== null) throw invalid('path', `is not valid: ${problem}`)
   return path
