@@ -34,8 +34,8 @@ export const EXECUTION = [
   {
     name: 'an operation is atomic',
     file: 'runtime/state/executor.ts',
-    from: "return { outcome: 'superseded', after: before.slice(), clashes: [step.clash], reason: null }",
-    to: "return { outcome: 'superseded', after: scratch, clashes: [step.clash], reason: null }",
+    from: "return { outcome: 'superseded', after: before.slice(), clashes: [step.clash], reason: null, code: null }",
+    to: "return { outcome: 'superseded', after: scratch, clashes: [step.clash], reason: null, code: null }",
     noticedBy: 'test/state/executor.test.ts',
   },
   {
@@ -109,6 +109,13 @@ export const EXECUTION = [
     noticedBy: 'test/sync/yielding.test.ts',
   },
   {
+    name: 'yield: each by itself where rules come to stand over them',
+    file: 'runtime/sync/local-state.ts',
+    from: 'register.governor === null || (!run.rulesMoved && !isJudgedInJournal(register))',
+    to: 'true',
+    noticedBy: 'test/sync/yielding.test.ts',
+  },
+  {
     name: 'yield: only together with the end of the chain',
     file: 'runtime/state/register.ts',
     from: '|| tail.to !== this.#chain.length',
@@ -174,21 +181,21 @@ export const EXECUTION = [
   {
     name: 'void: whoever was no member at this place',
     file: 'runtime/state/executor.ts',
-    from: "if (!isList(value) || value[0] !== operation.priority.tier) return 'its issuer was no member at this place'",
+    from: 'if (!isList(value) || value[0] !== operation.priority.tier) return NO_MEMBER',
     to: '',
     noticedBy: 'test/state/executor.test.ts',
   },
   {
     name: 'void: an original that has come back',
     file: 'runtime/state/executor.ts',
-    from: "return hasComeBack(value, original.id.seq) ? 'it has come back already' : null",
+    from: 'return hasComeBack(value, original.id.seq) ? CAME_BACK : null',
     to: 'return null',
     noticedBy: 'test/sync/membership.test.ts',
   },
   {
     name: 'void: an original has come back whatever became of it',
     file: 'runtime/state/executor.ts',
-    from: 'return noteMembership(operation, executeAlone(operation, before))',
+    from: 'return noteMembership(operation, executeAlone(operation, before, law.rules))',
     to: "const done = executeAlone(operation, before); return done.outcome === 'applied' ? noteMembership(operation, done) : done",
     noticedBy: 'test/sync/membership.test.ts',
   },

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { type NodeId } from '../../runtime/base/ids.ts'
 import { type Random, seededRandom } from '../../runtime/base/random.ts'
 import { compareCanonically, type Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import { type Entry, entryOf } from '../../runtime/state/register.ts'
+import type { Value } from '../../runtime/state/value.ts'
 import { TAIL_MIN } from '../../runtime/state/yielding-tail.ts'
 import { ConflictList } from '../../runtime/sync/conflict.ts'
 import { LocalState } from '../../runtime/sync/local-state.ts'
+import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
 import { guard, idOf, type Name, operation, set, write } from '../state/operations.ts'
 
 const X = 'x' as Path
 const LENGTH = 6 * TAIL_MIN
+const NODE = 'd000000000000000' as NodeId
 
 describe('many writes of one point that yield', () => {
   test('come to stand under another writer without being executed again', () => {
@@ -40,6 +45,20 @@ describe('many writes of one point that yield', () => {
       before.sort((left, right) => compareCanonically(left.operation, right.operation))
       assertSameAsAnew(local, [...before, ...entries])
     }
+  })
+
+  test('are each judged where rules come to stand over them', () => {
+    const { local, add } = newState()
+    const at = (stage: number, by: Name, value: Value): Entry =>
+      add(operation({ by, seq: stage, stage, writes: [set('d/p', value)] })).entries[0] as Entry
+    const entries = Array.from({ length: LENGTH }, (_, index) => at(10 + index, 'C', index === 0 ? 'text' : index))
+    const first = at(5, 'B', 1)
+    const points = [{ path: 'p', valueType: 'Int8', access: 'RW' } as const]
+    const rules = { node: NODE, profile: { name: 'p', digest: EMPTY_DIGEST }, points }
+    const [{ path, argument } = set('', 0)] = rulesRequest('d', rules).writes
+    const [law] = add(operation({ by: 'A', seq: 1, stage: 2, writes: [set(path, argument)] })).entries
+    assert.equal(entries[0]?.execution?.outcome, 'void')
+    assertSameAsAnew(local, [law as Entry, first, ...entries])
   })
 
   test('leave what stands behind them to itself', () => {
