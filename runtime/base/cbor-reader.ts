@@ -1,4 +1,4 @@
-import { copyOf, toHex } from './bytes.ts'
+import { copyOf } from './bytes.ts'
 import type { CborData } from './cbor.ts'
 import {
   FALSE,
@@ -29,7 +29,15 @@ export class CborReader {
 
   /** @param bytes are not copied and must not change while they are read; what is returned does not refer to them */
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#bytes = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /** Reads `beginning` if it comes next. */
+  takeBeginning(beginning: Uint8Array): boolean {
+    for (let index = 0; index < beginning.length; index++)
+      if (this.#bytes[this.#at + index] !== beginning[index]) return false
+    this.#at += beginning.length
+    return true
   }
 
   /** Bytes that are not read yet. */
@@ -59,7 +67,8 @@ export class CborReader {
 
   /** @returns how many items the list has */
   list(field: string, min: number, max: number): number {
-    if (!this.isAtList) throw invalid(field, 'is not a list')
+    const initial = this.#bytes[this.#at] as number
+    if (initial >> 5 !== MAJOR_LIST) throw invalid(field, 'is not a list')
     const count = this.#argument(field)
     if (count < min || count > max) {
       throw invalid(field, min === max ? `is not a list of ${min}` : `is not a list of ${min} to ${max}`)
@@ -71,7 +80,8 @@ export class CborReader {
 
   /** A whole number in [0, max]. */
   uint(field: string, max: number = Number.MAX_SAFE_INTEGER): number {
-    if (!this.isAtUint) throw invalid(field, 'is not a whole number')
+    const initial = this.#bytes[this.#at] as number
+    if (initial >> 5 !== MAJOR_UINT) throw invalid(field, 'is not a whole number')
     const whole = this.#argument(field)
     if (whole > max) throw invalid(field, `is more than ${max}`)
     return whole
@@ -83,6 +93,14 @@ export class CborReader {
     return copyOf(this.#bytes.subarray(start, this.#at))
   }
 
+  /** Goes into bytes that nothing follows: what is read next is what they hold. @returns a copy of them */
+  enter(field: string, min: number, max: number): Uint8Array {
+    const start = this.#bytesStart(field, min, max)
+    this.end(field)
+    this.#at = start
+    return copyOf(this.#bytes.subarray(start))
+  }
+
   /** @returns a view, to be read at once */
   view(field: string, length: number): Uint8Array {
     return this.#bytes.subarray(this.#bytesStart(field, length, length), this.#at)
@@ -91,17 +109,27 @@ export class CborReader {
   /** As lower-case hexadecimal text. */
   hex(field: string, length: number): string {
     const start = this.#bytesStart(field, length, length)
-    return toHex(this.#bytes.subarray(start, this.#at))
+    return this.#bytes.toString('hex', start, this.#at)
   }
 
-  text(field: string): string {
+  /** As text of one character for each byte. */
+  latin1(field: string, length: number): string {
+    const start = this.#bytesStart(field, length, length)
+    return this.#bytes.toString('latin1', start, this.#at)
+  }
+
+  /** @param known gives the same text, which is ASCII, if it is kept there already */
+  text(field: string, known: ((text: string) => string | undefined) | null = null): string {
     if (this.#major() !== MAJOR_TEXT) throw invalid(field, 'is not text')
     const length = this.#argument(field)
     const start = this.#skip(field, length)
+    const text = this.#bytes.toString('latin1', start, this.#at)
+    const same = known?.(text)
+    if (same !== undefined) return same
     for (let at = start; at < this.#at; at++) {
       if ((this.#bytes[at] as number) >= 0x80) return this.#wideText(field, start)
     }
-    return this.#bytes.toString('latin1', start, this.#at)
+    return text
   }
 
   /** Any item. @param depthMax levels of nesting that are accepted */

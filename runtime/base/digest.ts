@@ -1,5 +1,4 @@
 import crypto from 'node:crypto'
-import { toHex } from './bytes.ts'
 
 /** First 8 bytes of a SHA-256, as 16 lower-case hexadecimal digits. It tells two contents apart; it is no signature. */
 export type Digest = string & { readonly brand: 'Digest' }
@@ -36,8 +35,8 @@ function sha256OfParts(content: Uint8Array | string, more: readonly (Uint8Array 
 
 /** A text of its own: a part of the longer one would keep all of it, 112 bytes for 32, with every batch that is held. */
 function beginningOf(hash: Hash): Digest {
-  for (let index = 0; index < beginning.length; index++) beginning[index] = hash.charCodeAt(index)
-  return toHex(beginning) as Digest
+  beginning.write(hash, 0, beginning.length, 'latin1')
+  return beginning.toString('hex') as Digest
 }
 
-const beginning = new Uint8Array(EMPTY_DIGEST.length / 2)
+const beginning: Buffer = Buffer.alloc(EMPTY_DIGEST.length / 2)

@@ -1,4 +1,4 @@
-import { fromHex, toHex } from './bytes.ts'
+import { fromHex, latin1Of } from './bytes.ts'
 import { MEMBERS_MAX } from './limits.ts'
 
 /** 8 bytes from hardware, as 16 lower-case hexadecimal digits. */
@@ -58,14 +58,18 @@ export function memberIdToBytes(member: MemberId): Uint8Array {
  * @param bytes exactly 12
  */
 export function memberIdFromBytes(bytes: Uint8Array): MemberId {
-  const key = keyOf(bytes)
-  const known = interned.get(key)
-  if (known !== undefined && equalMembers(known.bytes, bytes)) return known.id
-  const hex = toHex(bytes)
+  return memberIdFromLatin1(latin1Of(bytes))
+}
+
+/** @param text one character for each of the 12 bytes */
+export function memberIdFromLatin1(text: string): MemberId {
+  const known = interned.get(text)
+  if (known !== undefined) return known
+  const hex = Buffer.from(text, 'latin1').toString('hex')
   const id = `${hex.slice(0, 16)}.${hex.slice(16)}` as MemberId
   // Whoever sends ids that nobody has must not cost memory.
   if (interned.size >= MEMBERS_MAX) interned.clear()
-  interned.set(key, { id, bytes: new Uint8Array(bytes) })
+  interned.set(text, id)
   return id
 }
 
@@ -91,17 +95,5 @@ export function sameOperationId(left: OperationId | null, right: OperationId | n
 /** Member ids that were written lately. */
 const encoded = new Map<MemberId, Uint8Array>()
 
-/** Member ids that were read lately, by a number that is made of their bytes; a newer one of that number takes the place. */
-const interned = new Map<number, { readonly id: MemberId; readonly bytes: Uint8Array }>()
-
-/** Node ids of one maker differ in their last bytes, member ids of one node in the nonce: both are in it. */
-function keyOf(bytes: Uint8Array): number {
-  let key = 0
-  for (const byte of bytes) key = (Math.imul(key, 31) + byte) | 0
-  return key
-}
-
-function equalMembers(left: Uint8Array, right: Uint8Array): boolean {
-  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false
-  return left.length === right.length
-}
+/** Member ids that were read lately, by their bytes. */
+const interned = new Map<string, MemberId>()

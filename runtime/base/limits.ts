@@ -106,6 +106,8 @@ export const JOURNAL_OPERATIONS_WARNING = 200_000
 export const JOURNAL_OPERATIONS_MAX = 400_000
 /** Paths in the device-state object. */
 export const PATHS_MAX = 100_000
+/** Paths that are known to be valid, so that they are neither checked nor kept twice: some 200 bytes each. */
+export const KNOWN_PATHS_MAX = 16_384
 /** Conflicts that are kept for people; the oldest goes first and the number that went is shown. */
 export const CONFLICTS_MAX = 1000
 /** Causes of alarms that are told apart: a few of each member. */

@@ -3,6 +3,9 @@ import { FleetstepError } from '../base/errors.ts'
 import { formatOperationId } from '../base/ids.ts'
 import { COMPARISONS, type Comparison } from '../state/operation.ts'
 import type { Change } from '../sync/output.ts'
+import type { Path } from '../state/path.ts'
+import { deviceOfRules, showPoint } from '../state/reserved-point.ts'
+import { rulesDigest } from '../state/rules/rules-codec.ts'
 import type { Conflict, ConflictSide } from '../sync/conflict.ts'
 import { epochFromJson, epochToJson } from './epoch-file.ts'
 import type { EpochChange } from './fleet-access.ts'
@@ -183,14 +186,17 @@ function changeToJson(change: Change): unknown {
 function conflictToJson(conflict: Conflict): unknown {
   return {
     id: conflict.id,
-    path: conflict.path,
-    winner: sideToJson(conflict.winner),
-    loser: sideToJson(conflict.loser),
+    path: showPoint(conflict.path),
+    winner: sideToJson(conflict.winner, conflict.path),
+    loser: sideToJson(conflict.loser, conflict.path),
   }
 }
 
-function sideToJson(side: ConflictSide): unknown {
-  return { operation: formatOperationId(side.operation), stage: side.stage, value: valueToJson(side.value) }
+/** Rules are told by their digest: people know them by the profile, see `gateway.profiles`. */
+function sideToJson({ operation, stage, value }: ConflictSide, path: Path): unknown {
+  const isOfRules = deviceOfRules(path) !== null && value instanceof Uint8Array
+  const shown = isOfRules ? `rules ${rulesDigest(value)}` : valueToJson(value)
+  return { operation: formatOperationId(operation), stage, value: shown }
 }
 
 function textOf(params: Params, name: string): string {

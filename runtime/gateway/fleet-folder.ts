@@ -1,13 +1,14 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import * as v from 'valibot'
+import { equalBytes } from '../base/bytes.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
 import { type Enrolment, issueToken } from '../device/identity/enrolment.ts'
 import { createSigningKey, parsePrivateKey, privateKeyText, type SigningKey } from '../device/identity/keys.ts'
 import { FACTS, type FleetFacts, factsFromJson, factsToJson, type Seed, seedText } from '../device/identity/seed.ts'
-import { marked, type Role } from '../state/role.ts'
-import { type Epoch, epochPayload } from '../sync/epoch.ts'
+import { marked, type Role, ROLES } from '../state/role.ts'
+import { type AdmittedDraft, type Epoch, epochPayload } from '../sync/epoch.ts'
 import { type EpochDocument, epochFromText, epochText, type ProposedEpoch } from './epoch-file.ts'
 import { fleetIdOfFacts } from './fleet.ts'
 import { createSecretFile, readSecretFile, removeSecretFile } from './secret-file.ts'
@@ -63,6 +64,10 @@ function operatorKey({ path, facts }: FleetFolder): SigningKey {
   )
 }
 
+/** What a token can make of those who join with it. */
+export type TokenRole = Role
+export const TOKEN_ROLES: readonly TokenRole[] = ROLES
+
 export interface NewSeed {
   /** The seed file, which must not be there. */
   readonly file: string
@@ -70,7 +75,7 @@ export interface NewSeed {
   /** The terms of its token; null for the founder's seed, which can be made once. */
   readonly token: {
     readonly tier: number
-    readonly role: Role
+    readonly role: TokenRole
     readonly uses: number
     readonly days: number
     readonly now: number
@@ -130,12 +135,12 @@ export function assertAsked(
   const more = [
     ...epoch.retired.filter((member) => last?.retired.includes(member) !== true && !isNamed(member)),
     ...(epoch.admitted ?? [])
-      .map(({ member }) => member)
-      .filter((member) => !wasAdmitted(last, member) && !isNamed(member)),
+      .filter((draft) => !wasAdmitted(last, draft) && !isNamed(draft.member))
+      .map(({ member }) => member),
     ...(epoch.revoked ?? []).filter((token) => last?.revoked?.includes(token) !== true && !named.has(token)),
   ]
   const [operator] = (epoch.admitted ?? []).filter(
-    ({ member, role }) => role === 'operator' && !wasAdmitted(last, member) && asked.mayBeOperators !== true,
+    (draft) => draft.role === 'operator' && !wasAdmitted(last, draft) && asked.mayBeOperators !== true,
   )
   if (operator !== undefined)
     throw refused(
@@ -145,8 +150,11 @@ export function assertAsked(
   throw refused(`it also speaks of ${more.join(' ')}, which was not asked for: read it with --unsigned, then sign it`)
 }
 
-function wasAdmitted(last: Epoch | null, member: MemberId): boolean {
-  return last?.admitted?.some((draft) => draft.member === member) === true
+/** As the very same: not with another tier, role or key. */
+function wasAdmitted(last: Epoch | null, { member, tier, role, key }: AdmittedDraft): boolean {
+  const isSame = (other: AdmittedDraft): boolean =>
+    other.member === member && other.tier === tier && other.role === role && equalBytes(other.key, key)
+  return last?.admitted?.some(isSame) === true
 }
 
 function refused(problem: string): FleetstepError {

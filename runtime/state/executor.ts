@@ -21,9 +21,9 @@ export interface Execution {
    * Aligned with `operation.paths`: each cell afterwards. The very cells that were given, unless it was applied; only that an
    * original has come back is noted even so.
    */
-  readonly after: Cell[]
+  after: readonly Cell[]
   /** Writes that had to yield, empty for most. */
-  readonly clashes: readonly Clash[]
+  clashes: readonly Clash[]
   /** Why it was refused or is void, for people. */
   readonly reason: string | null
   /** The same for programs. */
@@ -49,10 +49,12 @@ const NO_LAW: Law = { charter: OPEN_CHARTER, rules: null }
 /** Two changes of one point of which neither issuer had seen the other. */
 export interface Clash {
   readonly path: Path
+  /** Where it holds a cell, that one's writer and value stand instead of `winner` and `winnerValue`: it may change. */
+  standing: readonly Cell[]
   winner: Positioned
   winnerValue: Value | undefined
   readonly loser: Positioned
-  readonly loserValue: Value | undefined
+  loserValue: Value | undefined
 }
 
 /**
@@ -71,18 +73,27 @@ export function execute(operation: Operation, before: readonly Cell[], law: Law 
  * its writes behind that: in place, this costs a fiftieth of the whole execution.
  * @returns false, and nothing has changed, if it is to be executed
  */
-export function yieldsAgain(operation: Operation, execution: Execution, met: Cell): boolean {
+export function yieldsAgain(operation: Operation, execution: Execution, met: readonly [Cell]): boolean {
   const [write] = operation.writes
-  const [clash] = execution.clashes
-  const standing = met.writer
-  if (execution.outcome !== 'superseded' || standing === null || clash === undefined || write?.kind !== 'set')
-    return false
-  if (operation.writes.length > 1 || operation.guards.length > 0 || operation.paths.length > 1) return false
+  const standing = met[0].writer
+  if (standing === null || write === undefined || !isPlainYield(operation, execution)) return false
   if (isSeen(standing, operation, write) || comparePriority(standing.priority, operation.priority) <= 0) return false
-  execution.after[0] = met
-  clash.winner = standing
-  clash.winnerValue = met.value
+  yieldTo(execution, met)
   return true
+}
+
+/** Whether nothing but the writer that stands on its one point decides what becomes of it, and it has yielded. */
+export function isPlainYield({ writes, guards, paths }: Operation, { outcome }: Execution): boolean {
+  return (
+    outcome === 'superseded' && writes.length === 1 && writes[0]?.kind === 'set' && guards.length + paths.length === 1
+  )
+}
+
+/** A plain write that yields does so to the writer of this cell, and of whatever takes its place in the list. */
+export function yieldTo(execution: Execution, standing: readonly [Cell]): void {
+  execution.after = standing
+  const [clash] = execution.clashes
+  if (clash !== undefined) clash.standing = standing
 }
 
 /**
@@ -196,6 +207,7 @@ export function roleOfMember(value: Value | undefined): Role {
 }
 
 const NO_CLASHES: readonly Clash[] = []
+const NOTHING: readonly Cell[] = []
 
 type Step =
   | { readonly kind: 'written'; readonly cell: Cell; readonly clash: Clash | null }
@@ -297,5 +309,5 @@ function clashOf(
   loser: Positioned,
   loserValue: Value | undefined,
 ): Clash {
-  return { path, winner, winnerValue, loser, loserValue }
+  return { path, standing: NOTHING, winner, winnerValue, loser, loserValue }
 }

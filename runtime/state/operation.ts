@@ -1,6 +1,6 @@
 import type { Digest } from '../base/digest.ts'
 import { isFounding, type MemberId, type OperationId } from '../base/ids.ts'
-import type { Path } from './path.ts'
+import { aloneOf, type Path } from './path.ts'
 import type { Priority } from './priority.ts'
 import type { MarkedRole } from './role.ts'
 import { memberPoint, originalPoint } from './reserved-point.ts'
@@ -86,9 +86,9 @@ export type Outcome = 'applied' | 'superseded' | 'refused' | 'void'
 export function pathsOf(
   writes: readonly { readonly path: Path }[],
   guards: readonly { readonly path: Path }[],
-): Path[] {
+): readonly Path[] {
   const first = writes[0]
-  if (writes.length === 1 && guards.length === 0 && first !== undefined) return [first.path]
+  if (writes.length === 1 && guards.length === 0 && first !== undefined) return aloneOf(first.path)
   return [...new Set([...writes, ...guards].map((part) => part.path))]
 }
 

@@ -1,4 +1,4 @@
-import { PATH_BYTES_MAX, PATH_SEGMENTS_MAX } from '../base/limits.ts'
+import { KNOWN_PATHS_MAX, PATH_BYTES_MAX, PATH_SEGMENTS_MAX } from '../base/limits.ts'
 
 /** Names one point of the device-state object: segments joined by `/`, as in `line1/pump3/speed`. */
 export type Path = string & { readonly brand: 'Path' }
@@ -9,6 +9,38 @@ export type PathPattern = string
 /** Null for a valid path, else one clear reason. */
 export function pathProblem(text: unknown): string | null {
   if (typeof text !== 'string') return 'a path is text such as line1/pump3/speed'
+  if (known.has(text)) return null
+  const problem = problemOf(text)
+  if (problem === null && ASCII.test(text)) noteValid(text as Path)
+  return problem
+}
+
+export function isPath(text: unknown): text is Path {
+  return pathProblem(text) === null
+}
+
+/** The same text as long as it is known, so that many operations hold it once. */
+export function knownPath(text: string): Path | undefined {
+  return known.get(text)?.[0]
+}
+
+/** The list of one path, which all operations of this point alone share while it is known. */
+export function aloneOf(path: Path): readonly Path[] {
+  return known.get(path) ?? [path]
+}
+
+/** Paths in ASCII that were valid, lately: most come again and again. */
+const known = new Map<string, readonly [Path]>()
+
+const ASCII = /^[ -~]*$/
+
+function noteValid(path: Path): void {
+  // Whoever sends paths that nobody has must not cost memory.
+  if (known.size >= KNOWN_PATHS_MAX) known.clear()
+  known.set(path, [path])
+}
+
+function problemOf(text: string): string | null {
   if (text.length === 0) return 'a path is not empty'
   // A UTF-16 unit takes at most three bytes, so short texts need no count.
   if (text.length * 3 > PATH_BYTES_MAX && Buffer.byteLength(text) > PATH_BYTES_MAX) {
@@ -16,10 +48,6 @@ export function pathProblem(text: unknown): string | null {
   }
   if (FORBIDDEN.test(text)) return 'a path has no control characters, no * and no lone surrogates'
   return segmentsProblem(text)
-}
-
-export function isPath(text: unknown): text is Path {
-  return pathProblem(text) === null
 }
 
 /**

@@ -1,8 +1,9 @@
 import { assert } from '../base/errors.ts'
-import { type Cell, EMPTY_CELL } from './cell.ts'
-import type { Execution } from './executor.ts'
+import { type Cell, EMPTY_CELL, sameCell } from './cell.ts'
+import { type Execution, yieldTo } from './executor.ts'
 import { compareCanonically, type Operation } from './operation.ts'
 import type { Path } from './path.ts'
+import { TAIL_MIN, YieldingTail } from './yielding-tail.ts'
 
 /** One operation in the journal with what became of it. */
 export interface Entry {
@@ -33,6 +34,7 @@ export class Register {
   /** Where the entry stood that was looked for last. */
   #found = 0
   readonly #chain: Entry[] = []
+  #tail: YieldingTail | null = null
   /** The list of this register alone, which all entries of one path share. */
   readonly alone: readonly Register[] = [this]
   /** The rules of the point's device, from when anybody has named them. */
@@ -66,8 +68,14 @@ export class Register {
 
   insert(entry: Entry): void {
     const last = this.last
-    if (last === undefined || compareCanonically(last.operation, entry.operation) < 0) this.#chain.push(entry)
-    else this.#chain.splice(this.#position(entry), 0, entry)
+    if (last === undefined || compareCanonically(last.operation, entry.operation) < 0) {
+      this.#chain.push(entry)
+      return
+    }
+    const position = this.#position(entry)
+    this.#found = position
+    this.#chain.splice(position, 0, entry)
+    this.#makeRoomInTail(position)
   }
 
   /** Takes an entry that stands behind all others and has just met {@link cell}. @param after what it made of it */
@@ -85,6 +93,7 @@ export class Register {
   remove(entry: Entry): Entry | undefined {
     const position = this.#positionOf(entry)
     this.#chain.splice(position, 1)
+    this.#shrinkTail(position)
     const next = this.#chain[position]
     if (next === undefined) this.#cell = this.#before(position)
     return next
@@ -117,17 +126,26 @@ export class Register {
 
   /**
    * Executes entries one after the other from `entry` on, each on what the one before has left, as long as `step` says so:
-   * it gets an entry and the cell that this meets, and returns the cell behind it, or null to end there.
+   * it gets an entry and the cell that this meets, and returns the cell behind it, or null to end there. Those that leave the
+   * cell as it is get one list and may keep it.
+   * @param mayTogether whether all that yields at the end may do so at once: nothing but who stands there decides over it
    */
-  walk(entry: Entry, step: (entry: Entry, met: Cell) => Cell | null): void {
+  walk(entry: Entry, mayTogether: boolean, step: (entry: Entry, met: readonly [Cell]) => Cell | null): void {
     const start = this.#positionOf(entry)
-    let met = this.#before(start)
+    let met = this.#meets(start)
     for (let position = start; position < this.#chain.length; position++) {
-      const after = step(this.#chain[position] as Entry, met)
+      if (this.#tail !== null && position >= this.#tail.from && position < this.#tail.to) {
+        if (mayTogether && position === this.#tail.from && this.#tailYieldsTo(met[0])) return
+        this.#tail = null
+      }
+      const one = this.#chain[position] as Entry
+      const after = step(one, met)
       if (after === null) return
-      met = after
+      if (one.execution?.after === this.#tail?.after) this.#tail?.take(one.operation)
+      else if (after !== met[0] || met === this.#tail?.after) met = [after]
     }
-    this.#cell = met
+    this.#cell = met[0]
+    if (this.#tail?.to !== this.#chain.length) this.#tail = mayTogether ? this.#newTail() : null
   }
 
   /**
@@ -140,6 +158,7 @@ export class Register {
     const last = this.#chain[count - 1]
     if (last === undefined) return false
     this.#settled = this.#after(last)
+    if (this.#tail !== null) this.#foldTail(this.#tail, count)
     this.#chain.splice(0, count)
     return true
   }
@@ -149,6 +168,84 @@ export class Register {
     assert(this.#chain.length === 0, 'a point with a journal is not forgotten')
     this.#settled = EMPTY_CELL
     this.#cell = EMPTY_CELL
+  }
+
+  /** The list of the tail behind it, so that what yields there too is one of it. */
+  #meets(position: number): readonly [Cell] {
+    const tail = this.#tail
+    return tail !== null && tail.to === position ? tail.after : [this.#before(position)]
+  }
+
+  /** The whole rest of the chain comes to stand behind `cell`, if all of it yields to that. */
+  #tailYieldsTo(cell: Cell): boolean {
+    const tail = this.#tail
+    if (tail === null || tail.to !== this.#chain.length) return false
+    if (sameCell(tail.after[0], cell)) return true
+    if (cell.writer === null || !tail.yieldsTo(cell.writer)) return false
+    tail.after[0] = cell
+    this.#cell = cell
+    return true
+  }
+
+  /** Of the last entries, if enough of them have met one list. */
+  #newTail(): YieldingTail | null {
+    const end = this.#chain.length
+    const execution = this.last?.execution
+    if (execution === undefined || execution === null || execution.outcome !== 'superseded') return null
+    let from = end
+    while (from > 0 && this.#chain[from - 1]?.execution?.after === execution.after) from -= 1
+    if (end - from < TAIL_MIN) return null
+    const tail = new YieldingTail(from, [execution.after[0] as Cell])
+    for (let position = from; position < end; position++) {
+      const entry = this.#chain[position] as Entry
+      this.#yieldTo(entry, tail.after)
+      tail.take(entry.operation)
+    }
+    return tail
+  }
+
+  /** Something has taken `position`, and may change what stands behind it: those before it keep what they met. */
+  #makeRoomInTail(position: number): void {
+    const tail = this.#tail
+    if (tail === null || position >= tail.to) return
+    tail.to += 1
+    if (position <= tail.from) {
+      tail.from += 1
+      return
+    }
+    // Whatever costs less: the shorter part gets a list of its own, or all of it is looked at when it executes again.
+    if (position - tail.from > tail.to - position) this.#tail = null
+    else this.#leaveTail(tail, position)
+    if (this.#tail !== null) tail.from = position + 1
+  }
+
+  /** Those before `position` keep what they met, whatever becomes of the others. */
+  #leaveTail(tail: YieldingTail, position: number): void {
+    const own: [Cell] = [tail.after[0]]
+    for (let index = tail.from; index < position; index++) this.#yieldTo(this.#chain[index] as Entry, own)
+  }
+
+  #yieldTo({ execution }: Entry, standing: readonly [Cell]): void {
+    assert(execution !== null, 'only what was executed yields')
+    yieldTo(execution, standing)
+  }
+
+  #shrinkTail(position: number): void {
+    const tail = this.#tail
+    if (tail === null || position >= tail.to) return
+    tail.to -= 1
+    if (position < tail.from) tail.from -= 1
+    if (tail.length === 0) this.#tail = null
+  }
+
+  #foldTail(tail: YieldingTail, count: number): void {
+    if (count >= tail.to) {
+      this.#tail = null
+      return
+    }
+    if (count > tail.from) this.#leaveTail(tail, count)
+    tail.from = Math.max(0, tail.from - count)
+    tail.to -= count
   }
 
   #before(position: number): Cell {
@@ -180,11 +277,20 @@ export class Register {
   #placeOf(operation: Operation): number {
     let low = 0
     let high = this.#chain.length
+    // What comes in order belongs a little behind what came before.
+    for (let at = this.#found, step = 1; at < high; at += step, step *= 2) {
+      if (this.#isBefore(at, operation)) low = at + 1
+      else high = at
+    }
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (compareCanonically((this.#chain[middle] as Entry).operation, operation) < 0) low = middle + 1
+      if (this.#isBefore(middle, operation)) low = middle + 1
       else high = middle
     }
     return low
+  }
+
+  #isBefore(position: number, operation: Operation): boolean {
+    return compareCanonically((this.#chain[position] as Entry).operation, operation) < 0
   }
 }

@@ -109,7 +109,8 @@ export class AntiEntropy {
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(): Monotonic | null {
     let first = earlier(earlier(this.#announceAt, this.#requestAt), earlier(this.#digestAt, this.#fullAt))
-    for (const { at } of this.#answers.values()) first = earlier(first, at)
+    // Asked for after every input, and nearly always there is none.
+    if (this.#answers.size > 0) for (const { at } of this.#answers.values()) first = earlier(first, at)
     return first
   }
 
@@ -232,8 +233,12 @@ export class AntiEntropy {
     const riddle = this.#riddle
     this.#fullAt = null
     this.#riddle = null
-    // What was on its way then has arrived since.
-    if (riddle === null || !this.#isLargeFleet() || !this.#options.peers.isOwn(riddle)) this.announceFullBy(now)
+    if (riddle !== null && this.#isLargeFleet()) {
+      // What was on its way then may have arrived since.
+      this.#options.ownVector()
+      if (this.#options.peers.isOwn(riddle)) return
+    }
+    this.announceFullBy(now)
   }
 
   #announce(now: Monotonic): Output[] {

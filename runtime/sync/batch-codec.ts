@@ -24,14 +24,18 @@ export function sealBatch(origin: MemberId, link: Digest, messages: readonly Syn
 
 /**
  * Checks the whole batch before anything is returned, but not whose signature it carries.
+ * @param reader of these bytes
  * @throws FleetstepError `message-invalid`
  */
-export function openBatch(payload: Uint8Array): Batch {
-  const isSigned = isSign1(payload)
-  const unsigned = isSigned ? openSign1(payload, 'batch').payload : payload
-  const reader = new CborReader(unsigned)
+export function openBatch(payload: Uint8Array, reader: CborReader = new CborReader(payload)): Batch {
+  if (!isSign1(payload)) return readSealed(payload, payload, reader)
+  const unsigned = openSign1(payload, 'batch').payload
+  return readSealed(payload, unsigned, new CborReader(unsigned))
+}
+
+function readSealed(payload: Uint8Array, unsigned: Uint8Array, reader: CborReader): Batch {
   const { origin, link, messages, plainBytes } = reader.isAtBytes ? readBatch(inflated(reader)) : readBatch(reader)
-  return { origin, link, digest: digestOf(unsigned), messages, payload, isSigned, plainBytes }
+  return { origin, link, digest: digestOf(unsigned), messages, payload, isSigned: payload !== unsigned, plainBytes }
 }
 
 /** An envelope is a list of four, a batch is one of five or a byte string. */

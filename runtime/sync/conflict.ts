@@ -1,8 +1,6 @@
 import { formatOperationId, type OperationId } from '../base/ids.ts'
-import { assert } from '../base/errors.ts'
 import { CONFLICTS_MAX } from '../base/limits.ts'
 import type { Clash } from '../state/executor.ts'
-import type { Positioned } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { showPoint } from '../state/reserved-point.ts'
 import type { Entry } from '../state/register.ts'
@@ -27,10 +25,22 @@ export interface ConflictSide {
 
 /** The conflicts of the journal and those that are settled, oldest first. The same on every replica but for the bound. */
 export class ConflictList {
-  readonly #conflicts = new Map<string, Conflict | Carried>()
+  /**
+   * A clash of an execution stands for itself: to whom the loser yields can change without a change of its outcome. Those that
+   * no execution here has brought about are found by their ids.
+   */
+  readonly #conflicts = new Map<Clash | string, Clash | Conflict>()
+  /** Clashes of the journal that have taken the place of a conflict which a snapshot held, with its id. */
+  readonly #restored = new Map<Clash, string>()
+  /** How many are found by their ids. */
+  #named = 0
   readonly #kept = new Set<string>()
   readonly #resolved = new Set<string>()
   #forgotten = 0
+
+  get size(): number {
+    return this.#conflicts.size
+  }
 
   /** How many had to go because the list was full. */
   get forgotten(): number {
@@ -38,8 +48,7 @@ export class ConflictList {
   }
 
   get(id: string): Conflict | undefined {
-    const conflict = this.#conflicts.get(id)
-    return conflict === undefined ? undefined : asItIsNow(conflict)
+    return this.list().find((conflict) => conflict.id === id)
   }
 
   list(): readonly Conflict[] {
@@ -58,7 +67,7 @@ export class ConflictList {
 
   restore(conflicts: readonly Conflict[], forgotten: number, resolved: readonly string[]): void {
     for (const conflict of conflicts) {
-      this.#conflicts.set(conflict.id, conflict)
+      this.#name(conflict)
       if (isOfOriginal(conflict)) this.#kept.add(conflict.id)
     }
     for (const id of resolved) this.#resolved.add(id)
@@ -66,7 +75,7 @@ export class ConflictList {
   }
 
   resolve(id: string): void {
-    this.#conflicts.delete(id)
+    for (const [key, conflict] of this.#conflicts) if (asItIsNow(conflict).id === id) this.#delete(key)
     this.#resolved.add(id)
     for (const oldest of this.#resolved) {
       if (this.#resolved.size <= CONFLICTS_MAX) return
@@ -75,72 +84,86 @@ export class ConflictList {
   }
 
   /**
-   * Follows executions: the clashes that they had before go, those that they have now come. All go before any comes, since
-   * a write may yield to another operation than before.
+   * Follows executions: the clashes that they had before go, those that they have now come.
    * @returns the new ones
    */
   follow(executed: readonly Executed[]): readonly Conflict[] {
-    for (const { before } of executed) {
-      if (before !== null) for (const clash of before.clashes) this.#conflicts.delete(idOf(clash))
-    }
-    const came: Conflict[] = []
-    for (const { entry, after } of executed) {
+    let came: Conflict[] | null = null
+    for (const { before, after } of executed) {
+      if (before !== null) for (const clash of before.clashes) this.#leave(clash)
       for (const clash of after.clashes) {
         const conflict = conflictOf(clash)
-        if (this.#resolved.has(conflict.id)) continue
-        came.push(conflict)
-        this.#conflicts.set(conflict.id, { entry, id: conflict.id, path: clash.path, loser: clash.loser })
+        if (this.#resolved.size > 0 && this.#resolved.has(conflict.id)) continue
+        ;(came ??= []).push(conflict)
+        this.#add(clash, conflict)
       }
     }
     this.#shrink()
-    return came
+    return came ?? NONE
   }
 
   /** Adds one that no operation of the journal carries: a draft that yielded, or a second life. It stays until a person acts. */
   keep(conflict: Conflict): boolean {
     if (this.#resolved.has(conflict.id)) return false
     this.#kept.add(conflict.id)
-    this.#conflicts.set(conflict.id, conflict)
+    this.#name(conflict)
     this.#shrink()
     return true
   }
 
   /** The clashes of an entry that left the journal. */
   leave(entry: Entry): void {
-    for (const clash of entry.execution?.clashes ?? []) this.#conflicts.delete(idOf(clash))
+    for (const clash of entry.execution?.clashes ?? []) this.#leave(clash)
+  }
+
+  #name(conflict: Conflict): void {
+    if (!this.#conflicts.has(conflict.id)) this.#named += 1
+    this.#conflicts.set(conflict.id, conflict)
+  }
+
+  #add(clash: Clash, { id }: Conflict): void {
+    const isNamed = this.#named > 0 && this.#conflicts.has(id)
+    if (isNamed) this.#restored.set(clash, id)
+    this.#conflicts.set(isNamed ? id : clash, clash)
+  }
+
+  #leave(clash: Clash): void {
+    const key = this.#restored.get(clash) ?? clash
+    if (this.#conflicts.get(key) === clash) this.#delete(key)
+    if (key !== clash) this.#restored.delete(clash)
+  }
+
+  #delete(key: Clash | string): void {
+    if (this.#conflicts.delete(key) && typeof key === 'string') this.#named -= 1
   }
 
   #shrink(): void {
     if (this.#conflicts.size <= CONFLICTS_MAX) return
-    for (const id of this.#conflicts.keys()) {
+    for (const key of this.#conflicts.keys()) {
       if (this.#conflicts.size <= CONFLICTS_MAX) return
-      this.#conflicts.delete(id)
+      this.#delete(key)
       this.#forgotten += 1
     }
   }
 }
 
-/** One that an operation of the journal carries. To whom the loser yields can change without a change of its outcome. */
-interface Carried {
-  readonly id: string
-  readonly path: Path
-  readonly loser: Positioned
-  readonly entry: Entry
-}
+const NONE: readonly Conflict[] = []
 
-function asItIsNow(conflict: Conflict | Carried): Conflict {
-  if (!('entry' in conflict)) return conflict
-  const { entry, path, loser } = conflict
-  const clash = entry.execution?.clashes.find((one) => one.path === path && one.loser === loser)
-  assert(clash, 'what does not yield any more is not in the list')
-  return conflictOf(clash)
+function asItIsNow(conflict: Conflict | Clash): Conflict {
+  return 'id' in conflict ? conflict : conflictOf(conflict)
 }
 
 function conflictOf(clash: Clash): Conflict {
+  const [standing] = clash.standing
+  const winner = standing?.writer ?? clash.winner
   return {
     id: idOf(clash),
     path: clash.path,
-    winner: { operation: clash.winner.id, stage: clash.winner.stage, value: clash.winnerValue },
+    winner: {
+      operation: winner.id,
+      stage: winner.stage,
+      value: standing === undefined ? clash.winnerValue : standing.value,
+    },
     loser: { operation: clash.loser.id, stage: clash.loser.stage, value: clash.loserValue },
   }
 }

@@ -1,4 +1,5 @@
 import type { Digest } from '../base/digest.ts'
+import { mapped } from '../base/mapped.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
 import { deviceOfRules, isReserved } from '../state/reserved-point.ts'
@@ -11,7 +12,7 @@ import type { Output } from './output.ts'
 /** Adds to `outputs` what an integration did: values that changed, outcomes that differ, changes that yielded. */
 export function describeIntegration(integration: Integration, outputs: Output[]): void {
   const { entries, place, batch, effects, conflicts } = integration
-  const operations = entries.map((entry) => entry.operation.id)
+  const operations = mapped(entries, (entry) => entry.operation.id)
   outputs.push({ kind: 'integrated', operations, place, own: batch === null })
   describeEffects(effects, outputs)
   for (const conflict of conflicts) outputs.push({ kind: 'conflict', conflict })

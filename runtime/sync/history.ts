@@ -1,6 +1,7 @@
 import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
+import { mapped } from '../base/mapped.ts'
 import { FLOOR_DIGESTS_MAX, MEMBERS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
@@ -323,7 +324,7 @@ export class History implements Holdings {
 
   #integrate(operations: readonly Operation[], batch: Batch | null): Integration {
     const place = placeOf(operations[0] as Operation, this.journal)
-    const entries = operations.map(entryOf)
+    const entries = mapped(operations, entryOf)
     for (const entry of entries) this.journal.insert(entry)
     const effects = place === 'insert' ? this.local.add(entries) : this.local.append(entries)
     this.#followMembership(effects)

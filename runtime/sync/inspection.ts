@@ -154,7 +154,7 @@ export function inspect(sources: InspectionSources): Inspection {
     epoch: epochLine(sources),
     members: memberLines(sources),
     vector: sortedEntries(history.storedVector()),
-    conflicts: history.conflicts.list().length,
+    conflicts: history.conflicts.size,
     conflictsForgotten: history.conflicts.forgotten,
     paths: history.local.size,
     dropped: sources.dropped,

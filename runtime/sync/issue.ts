@@ -1,5 +1,6 @@
 import { FleetstepError } from '../base/errors.ts'
 import type { OperationId } from '../base/ids.ts'
+import { mapped } from '../base/mapped.ts'
 import { GUARDS_PER_OPERATION_MAX, OPERATION_BYTES_MAX, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Execution } from '../state/executor.ts'
@@ -26,7 +27,7 @@ export interface Issued {
   /** The node is no member yet: the operation waits, and gets another id when it is issued. */
   readonly isDraft: boolean
   readonly execution: Execution
-  readonly outputs: readonly Output[]
+  readonly outputs: Output[]
 }
 
 /**
@@ -39,7 +40,7 @@ export function checkOperation(request: OperationRequest, cellAt: (path: Path) =
     throw notValid(`it has more than ${WRITES_PER_OPERATION_MAX} writes`)
   if (request.guards.length > GUARDS_PER_OPERATION_MAX)
     throw notValid(`it has more than ${GUARDS_PER_OPERATION_MAX} guards`)
-  const writes = request.writes.map((write) => checkWrite(write, cellAt))
+  const writes = mapped(request.writes, (write) => checkWrite(write, cellAt))
   const guards = request.guards.length === 0 ? NO_GUARDS : request.guards.map(checkGuard)
   const misfit = writesProblem(writes, guards)
   if (misfit !== null) throw notValid(`it ${misfit}`)

@@ -90,7 +90,7 @@ export class Journal {
 }
 
 /** Nearly every stage has one entry, and then no list: a list of one takes 56 bytes more. */
-type Stage = Entry | readonly Entry[] | undefined
+type Stage = Entry | Entry[] | undefined
 
 function entriesOf(stage: Stage): readonly Entry[] {
   if (stage === undefined) return NONE
@@ -101,7 +101,7 @@ const NONE: readonly Entry[] = []
 
 function withEntry(stage: Stage, entry: Entry): Stage {
   if (stage === undefined) return entry
-  const entries = [...entriesOf(stage)]
+  const entries = isList(stage) ? stage : [stage]
   let position = entries.length
   while (position > 0 && compareCanonically((entries[position - 1] as Entry).operation, entry.operation) > 0)
     position -= 1
@@ -109,6 +109,6 @@ function withEntry(stage: Stage, entry: Entry): Stage {
   return entries
 }
 
-function isList(stage: Entry | readonly Entry[]): stage is readonly Entry[] {
+function isList(stage: Entry | Entry[]): stage is Entry[] {
   return Array.isArray(stage)
 }

@@ -1,5 +1,6 @@
+import { mapped } from '../base/mapped.ts'
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
-import { execute, type Execution, type Law, yieldsAgain } from '../state/executor.ts'
+import { type Clash, execute, type Execution, isPlainYield, type Law, yieldsAgain, yieldTo } from '../state/executor.ts'
 import { type Path } from '../state/path.ts'
 import type { Operation } from '../state/operation.ts'
 import { deviceOfRules } from '../state/reserved-point.ts'
@@ -119,11 +120,7 @@ export class LocalState {
     for (const entry of entries) {
       const registers = this.#registersOf(entry.operation.paths)
       entry.registers = registers
-      const execution = execute(
-        entry.operation,
-        registers.map((register) => register.cell),
-        this.#lawOver(registers, null),
-      )
+      const execution = execute(entry.operation, mapped(registers, cellOf), this.#lawOver(registers, null))
       entry.execution = execution
       run.executed.push({ entry, before: null, after: execution })
       for (let index = 0; index < registers.length; index++) {
@@ -207,7 +204,8 @@ export class LocalState {
    */
   #executeAlong(register: Register, first: Entry, run: Run): void {
     run.note(register)
-    register.walk(first, (entry, met) => {
+    const mayTogether = register.governor === null || (!run.rulesMoved && !isJudgedInJournal(register))
+    register.walk(first, mayTogether, (entry, met) => {
       if (entry !== first && (entry.queued || entry.registers.length > 1 || isJudgedInJournal(register))) {
         this.#queue.add(entry)
         return null
@@ -217,7 +215,9 @@ export class LocalState {
       if (previous !== null) this.#reexecutions += 1
       const mayYieldAgain = previous !== null && (register.governor === null || !run.rulesMoved)
       if (!mayYieldAgain || !yieldsAgain(entry.operation, previous, met)) {
-        entry.execution = execute(entry.operation, [met], this.#lawOver(entry.registers, entry.operation))
+        const execution = execute(entry.operation, met, this.#lawOver(entry.registers, entry.operation))
+        if (isPlainYield(entry.operation, execution)) yieldTo(execution, met)
+        entry.execution = execution
         run.noteExecuted(entry, previous)
       }
       const after = entry.execution?.after[0] ?? EMPTY_CELL
@@ -231,7 +231,7 @@ export class LocalState {
     const { registers } = entry
     // No entry of a chain that is met for the first time has executed again yet: its end is what watchers know.
     for (const register of registers) run.note(register)
-    const met = registers.map((register) => register.before(entry))
+    const met = mapped(registers, (register) => register.before(entry))
     const previous = entry.execution
     if (previous !== null) this.#reexecutions += 1
     const execution = execute(entry.operation, met, this.#lawOver(registers, entry.operation))
@@ -330,8 +330,9 @@ class Run {
   /** @param before the result that it had; what matters to nobody but a list of conflicts, which looks again, is left out */
   noteExecuted(entry: Entry, before: Execution | null): void {
     const after = entry.execution
-    if (after !== null && (before === null || !isSameResult(before, after)))
-      this.executed.push({ entry, before, after })
+    if (after === null) return
+    if (before !== null && isSameResult(before, after)) keepClashes(before, after)
+    else this.executed.push({ entry, before, after })
   }
 
   effects(): Effects {
@@ -343,6 +344,22 @@ class Run {
     }
     return { changed, executed: this.executed }
   }
+}
+
+function cellOf(register: Register): Cell {
+  return register.cell
+}
+
+/** The list of conflicts holds the clashes themselves. */
+function keepClashes(before: Execution, after: Execution): void {
+  for (let index = 0; index < before.clashes.length; index++) {
+    const [clash, now] = [before.clashes[index] as Clash, after.clashes[index] as Clash]
+    clash.standing = now.standing
+    clash.winner = now.winner
+    clash.winnerValue = now.winnerValue
+    clash.loserValue = now.loserValue
+  }
+  after.clashes = before.clashes
 }
 
 /** To whom a loser yields, and with which values, may differ: that stands in the execution itself. */

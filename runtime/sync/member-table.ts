@@ -1,6 +1,6 @@
 import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
-import { type MemberId, memberIdFromBytes, memberIdToBytes, type OperationId } from '../base/ids.ts'
+import { type MemberId, memberIdFromLatin1, memberIdToBytes, type OperationId } from '../base/ids.ts'
 import { MEMBERS_MAX } from '../base/limits.ts'
 import { invalid } from './codec-fields.ts'
 
@@ -8,8 +8,9 @@ import { invalid } from './codec-fields.ts'
 export class MemberTable {
   readonly members: MemberId[]
 
-  constructor(members: readonly [MemberId, ...MemberId[]]) {
-    this.members = [...members]
+  /** @param members are added to */
+  constructor(members: [MemberId, ...MemberId[]]) {
+    this.members = members
   }
 
   get origin(): MemberId {
@@ -63,5 +64,5 @@ export function readOperationId(reader: CborReader, field: string, table: Member
 }
 
 function readMember(reader: CborReader): MemberId {
-  return memberIdFromBytes(reader.view('member', 12))
+  return memberIdFromLatin1(reader.latin1('member', 12))
 }

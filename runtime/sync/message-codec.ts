@@ -38,10 +38,9 @@ const KIND_CHUNK = 8
 
 /** frame = [version, fleet, kind, body], see `sync.cddl`. Plain CBOR, decodable by anybody. */
 export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
+  const start = beginningOf(fleet)
   frameWriter.reset()
-  frameWriter.list(4)
-  frameWriter.uint(PROTOCOL_VERSION)
-  frameWriter.bytes(digestBytes(fleet))
+  frameWriter.raw(start)
   if (message.kind === 'batch') {
     frameWriter.uint(KIND_BATCH)
     frameWriter.bytes(message.batch.payload)
@@ -66,20 +65,38 @@ export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
 export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
   if (frame.length > FRAME_BYTES_MAX) throw invalid('frame', `has more than ${FRAME_BYTES_MAX} bytes`)
   const reader = new CborReader(frame)
-  reader.list('frame', 4, 4)
-  if (reader.uint('version') !== PROTOCOL_VERSION)
-    throw invalid('version', `is not ${PROTOCOL_VERSION}: a node here runs another release`)
-  if (reader.hex('fleet', EMPTY_DIGEST.length / 2) !== fleet)
-    throw invalid('fleet', 'is another one, or this one with other founders')
+  if (!reader.takeBeginning(beginningOf(fleet))) readBeginning(reader, fleet)
   const kind = reader.uint('kind')
   if (kind === KIND_ANNOUNCEMENT)
     return { kind: 'announcement', announcement: openSealed(reader.rest(), 'announcement', decodeAnnouncement) }
   if (kind === KIND_OFFER) return { kind: 'offer', offer: openSealed(reader.rest(), 'offer', decodeOffer) }
   if (kind !== KIND_BATCH) return decodeBody(kind, decodeCbor(reader.rest(), FRAME_DEPTH_MAX - 1))
-  const payload = reader.bytes('batch', 1, FRAME_BYTES_MAX)
-  reader.end('batch')
-  return { kind: 'batch', batch: openBatch(payload) }
+  return { kind: 'batch', batch: openBatch(reader.enter('batch', 1, FRAME_BYTES_MAX), reader) }
 }
+
+/** Says what is wrong with a frame that does not begin as those of this fleet. */
+function readBeginning(reader: CborReader, fleet: Digest): void {
+  reader.list('frame', 4, 4)
+  if (reader.uint('version') !== PROTOCOL_VERSION)
+    throw invalid('version', `is not ${PROTOCOL_VERSION}: a node here runs another release`)
+  if (reader.hex('fleet', EMPTY_DIGEST.length / 2) !== fleet)
+    throw invalid('fleet', 'is another one, or this one with other founders')
+}
+
+/** With which all frames of one fleet begin. */
+function beginningOf(fleet: Digest): Uint8Array {
+  if (beginning.fleet !== fleet) {
+    frameWriter.reset()
+    frameWriter.list(4)
+    frameWriter.uint(PROTOCOL_VERSION)
+    frameWriter.bytes(digestBytes(fleet))
+    beginning = { fleet, bytes: new Uint8Array(frameWriter.take()) }
+  }
+  return beginning.bytes
+}
+
+/** Of the fleet that was spoken of last; a process has one, but for simulations. */
+let beginning: { readonly fleet: Digest | null; readonly bytes: Uint8Array } = { fleet: null, bytes: new Uint8Array() }
 
 function decodeBody(kind: number, body: CborData): Message {
   switch (kind) {

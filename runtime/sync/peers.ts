@@ -51,6 +51,11 @@ export class Peers {
     return this.#own.has(digest)
   }
 
+  /** Whether anybody has announced a digest that may become ours. */
+  get hasRiddles(): boolean {
+    return this.#unknown.size > 0
+  }
+
   /** What is on our disk has changed: whoever has announced exactly that holds it. */
   noteOwn({ vector, digest }: OwnVector): void {
     if (this.#own.has(digest)) return

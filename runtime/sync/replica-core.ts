@@ -33,7 +33,8 @@ import type { ReplicaOptions } from './replica.ts'
 import { conflictsOfRemoved } from './settlement.ts'
 import { type Self, Signatures } from './signatures.ts'
 import type { Snapshot } from './snapshot.ts'
-import { type VersionEntry, vectorDigest, vectorDigestAfter, withEntry } from './version-vector.ts'
+import { StoredVector } from './stored-vector.ts'
+import type { VersionEntry } from './version-vector.ts'
 
 /** What the parts of one replica share: who it is, what it holds, and what it has under way. */
 export class ReplicaCore {
@@ -59,8 +60,10 @@ export class ReplicaCore {
   /** Some other settled member has been heard since our start (PROTOCOL section 5). */
   hasHeard = false
   readonly #mutePeers = new MutePeers()
-  #ownVector: OwnVector | null = null
+  readonly #storedVector = new StoredVector(this.peers)
   #setBackReason: string | null = null
+  /** Whose own signature it verifies by which key. */
+  #own: Self
 
   constructor(options: ReplicaOptions, recovery: Recovery) {
     this.options = options
@@ -68,6 +71,7 @@ export class ReplicaCore {
     this.fleet = fleetIdOf(options.genesis)
     this.start = recovery.start + 1
     this.life = recovery.life
+    this.#own = { member: this.self, key: options.key ?? new Uint8Array() }
     this.history = recovery.history
     const { signature } = options
     assert((signature === undefined) === (options.genesis.operator === undefined), 'a fleet is signed if it has keys')
@@ -133,6 +137,7 @@ export class ReplicaCore {
   /** This node goes on as `life`. */
   begin(life: Life): void {
     this.life = life
+    this.#own = { ...this.#own, member: life.member }
     this.#setBackReason = null
   }
 
@@ -168,30 +173,17 @@ export class ReplicaCore {
 
   /** The version vector of what is on the disk. */
   storedVector(): OwnVector {
-    if (this.#ownVector === null) {
-      const vector = this.history.storedVector()
-      this.#ownVector = { vector, digest: vectorDigest(vector) }
-    }
-    return this.#ownVector
+    return this.#storedVector.of(this.history)
   }
 
   /** What is held up to `entry` is on the disk. */
   noteStored(entry: VersionEntry): void {
-    const { vector, digest } = this.storedVector()
-    const log = this.history.log(entry.member)
-    log.markStored(entry)
-    const before = vector.get(entry.member)
-    if (log.stored.seq === (before?.seq ?? 0)) return
-    this.#ownVector = {
-      vector: withEntry(vector, log.stored),
-      digest: vectorDigestAfter(digest, before, log.stored),
-    }
-    this.peers.noteOwn(this.#ownVector)
+    this.#storedVector.note(this.history, entry)
   }
 
   /** What is held or on the disk has changed. */
   dropVector(): void {
-    this.#ownVector = null
+    this.#storedVector.drop()
   }
 
   send(message: Message, channel: Destination['channel'], links: Destination['links']): Output {
@@ -278,7 +270,7 @@ export class ReplicaCore {
 
   /** Why a batch is not from whom it says, or null. */
   problemOfSignature(batch: Batch): string | null {
-    return this.signatures.problemOf(batch, this.history, this.#ownKey())
+    return this.signatures.problemOf(batch, this.history, this.#own)
   }
 
   /** The same of an announcement; `unknown` while the key of its member is not known. */
@@ -287,11 +279,7 @@ export class ReplicaCore {
     const known = this.peers.get(member)?.announcement.sealed
     // A node with several links hears each several times.
     if (known !== undefined && sealed !== undefined && equalBytes(known, sealed)) return null
-    return this.signatures.problemOfAnnouncement(announcement, this.history, this.#ownKey())
-  }
-
-  #ownKey(): Self {
-    return { member: this.self, key: this.options.key ?? new Uint8Array() }
+    return this.signatures.problemOfAnnouncement(announcement, this.history, this.#own)
   }
 
   /** What waited for the join of its member is looked at when that is here; from the own disk everything is trusted. */

@@ -131,14 +131,13 @@ export class Replica {
    */
   issue(request: OperationRequest, commitWithinMs: number, now: Monotonic): Issued {
     const issued = this.#issuing.issue(request, now + commitWithinMs)
-    const outputs = joined(issued.outputs, this.tick(now))
-    return { id: issued.id, stage: issued.stage, isDraft: issued.isDraft, execution: issued.execution, outputs }
+    for (const output of this.tick(now)) issued.outputs.push(output)
+    return issued
   }
 
   /** The rules that stand here now, by device. */
   rules(): StandingRules[] {
-    const { local } = this.#core.history
-    return standingRules(local, (path) => this.#issuing.drafts.cell(path, local))
+    return standingRules(this.#core.history.local, this.#issuing.drafts.cells)
   }
 
   /** Values of a device that could not be written now, under `rules` or those that stand. */

@@ -43,13 +43,14 @@ export function rulesRequest(device: string, rules: DeviceRules | null): Operati
   return { writes: [{ path, kind: 'set', argument: encodeRules(rules) }], guards: [] }
 }
 
-/** By device. @param cellAt the cells as the user sees them */
-export function standingRules(local: LocalState, cellAt: (path: Path) => Cell): StandingRules[] {
+/** By device. @param drafted the cells that drafts have changed */
+export function standingRules(local: LocalState, drafted: ReadonlyMap<Path, Cell>): StandingRules[] {
   const standing: StandingRules[] = []
-  for (const { path } of local.registers()) {
+  const held = [...local.registers()].map(({ path }) => path)
+  for (const path of new Set([...held, ...drafted.keys()])) {
     const device = deviceOfRules(path)
     if (device === null) continue
-    const { value, writer } = cellAt(path)
+    const { value, writer } = drafted.get(path) ?? local.cell(path)
     const table = ruleTableAt(value)
     if (table === null || !(value instanceof Uint8Array)) continue
     const settled = local.settledCell(path)

@@ -61,8 +61,11 @@ export class StoredMark {
     let count = 0
     while (count < this.#pending.length && (this.#pending[count]?.number ?? 0) <= through) count += 1
     if (count === 0) return NONE
-    const stored = this.#pending.splice(0, count).map(({ batch }) => batch)
-    for (const batch of stored) this.#stage = Math.max(this.#stage, lastOf(batch).current.stage)
+    const stored: Batch[] = []
+    for (const { batch } of this.#pending.splice(0, count)) {
+      stored.push(batch)
+      this.#stage = Math.max(this.#stage, lastOf(batch).current.stage)
+    }
     return stored
   }
 }

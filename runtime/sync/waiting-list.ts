@@ -23,7 +23,7 @@ export type Waits = 'waiting' | 'deferred' | 'full' | 'full of strangers'
 export class WaitingList {
   readonly #places = new Map<string, DeferredQueue>()
   /** By the member whose operation is missing, then in the order of its seqs: who becomes ready stands in front. */
-  readonly #blockedBy = new Map<MemberId, Waiting[]>()
+  readonly #blockedBy = new Map<MemberId, Placed[]>()
   /** By its digest, which tells contents apart. */
   readonly #known = new Map<Digest, Batch>()
   readonly #total = new Load()
@@ -44,7 +44,7 @@ export class WaitingList {
   /** A full one has not taken it; it will be asked for again, of a stranger when its join is here. */
   add(batch: Batch, missing: OperationId): Waits {
     if (!this.#total.hasRoomFor(batch, WAITING_MESSAGES_MAX, WAITING_BYTES_MAX)) return 'full'
-    const waiting = { batch, missing }
+    const waiting = { batch, missing, place: placeOf(batch) }
     if (isStranger(waiting) && !this.#hasRoomForStranger(batch)) return 'full of strangers'
     this.#count(waiting, 1)
     this.#known.set(batch.digest, batch)
@@ -56,7 +56,7 @@ export class WaitingList {
     const blocked = this.#blockedBy.get(member)
     if (blocked === undefined) return NONE
     let count = 0
-    while (count < blocked.length && (blocked[count] as Waiting).missing.seq <= seq) count += 1
+    while (count < blocked.length && (blocked[count] as Placed).missing.seq <= seq) count += 1
     if (count === 0) return NONE
     const released = blocked.splice(0, count)
     if (blocked.length === 0) this.#blockedBy.delete(member)
@@ -107,21 +107,19 @@ export class WaitingList {
     return [...this.#places.values()].flatMap((place) => place.beaten).sort(byOrder)
   }
 
-  #insert(waiting: Waiting): boolean {
+  #insert(waiting: Placed): boolean {
     const blocked = this.#blockedBy.get(waiting.missing.member)
     if (blocked === undefined) this.#blockedBy.set(waiting.missing.member, [waiting])
     else blocked.splice(positionOf(waiting.missing.seq, blocked), 0, waiting)
-    const key = placeOf(waiting.batch)
-    let place = this.#places.get(key)
-    if (place === undefined) this.#places.set(key, (place = new DeferredQueue()))
+    let place = this.#places.get(waiting.place)
+    if (place === undefined) this.#places.set(waiting.place, (place = new DeferredQueue()))
     return place.add(waiting)
   }
 
-  #leave(waiting: Waiting): void {
-    const key = placeOf(waiting.batch)
-    const place = this.#places.get(key)
+  #leave(waiting: Placed): void {
+    const place = this.#places.get(waiting.place)
     place?.remove(waiting)
-    if (place?.best === undefined) this.#places.delete(key)
+    if (place?.best === undefined) this.#places.delete(waiting.place)
     this.#known.delete(waiting.batch.digest)
     this.#count(waiting, -1)
   }
@@ -143,6 +141,11 @@ export class WaitingList {
     if (own.messages === 0) this.#strangerLoads.delete(batch.origin)
     else this.#strangerLoads.set(batch.origin, own)
   }
+}
+
+/** With the key of its place, which takes longer to make than to keep. */
+interface Placed extends Waiting {
+  readonly place: string
 }
 
 /** Messages and bytes of batches that wait. */

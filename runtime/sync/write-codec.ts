@@ -2,7 +2,7 @@ import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
 import { GUARDS_PER_OPERATION_MAX, RULES_BYTES_MAX, VALUE_DEPTH_MAX } from '../base/limits.ts'
 import { COMPARISONS, type Guard, type Write, WRITE_KINDS } from '../state/operation.ts'
-import { type Path, pathProblem } from '../state/path.ts'
+import { knownPath, type Path, pathProblem } from '../state/path.ts'
 import { deviceOfRules, isRulesPoint } from '../state/reserved-point.ts'
 import { areRules } from '../state/rules/rules-codec.ts'
 import { type Value, valueProblem } from '../state/value.ts'
@@ -96,7 +96,7 @@ function readGuard(reader: CborReader): Guard {
 }
 
 function readPath(reader: CborReader): Path {
-  const path = reader.text('path')
+  const path = reader.text('path', knownPath)
   const problem = pathProblem(path)
   if (problem !== null) throw invalid('path', `is not valid: ${problem}`)
   return path as Path
@@ -104,7 +104,7 @@ function readPath(reader: CborReader): Path {
 
 /** Of the reserved points operations write the rules alone. */
 function readWrittenPath(reader: CborReader): Path {
-  const path = reader.text('path') as Path
+  const path = reader.text('path', knownPath) as Path
   const problem = isRulesPoint(path) ? null : pathProblem(path)
   if (problem !== null) throw invalid('path', `is not valid: ${problem}`)
   return path

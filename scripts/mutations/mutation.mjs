@@ -5,6 +5,7 @@ import { EXCHANGE } from './exchange.mjs'
 import { EXECUTION } from './execution.mjs'
 import { FLOOR } from './floor.mjs'
 import { MEMBERSHIP } from './membership.mjs'
+import { RULES } from './rules.mjs'
 
 /**
  * One rule of the protocol, switched off: `from`, which stands once in `file`, becomes `to`. `noticedBy` is the smallest
@@ -19,7 +20,7 @@ import { MEMBERSHIP } from './membership.mjs'
  */
 
 /** @type {readonly Mutation[]} */
-export const MUTATIONS = [...EXECUTION, ...DURABILITY, ...MEMBERSHIP, ...FLOOR, ...EXCHANGE]
+export const MUTATIONS = [...EXECUTION, ...DURABILITY, ...MEMBERSHIP, ...FLOOR, ...EXCHANGE, ...RULES]
 
 /** Null if the mutation still applies, else one line that says why not. */
 export function problemOf(/** @type {Mutation} */ { name, file, from, to, noticedBy }) {

@@ -52,6 +52,21 @@ describe('a fleet that is founded by its operator', () => {
     assert.deepEqual([epoch.number, epoch.retired, epoch.admitted.length], [1, [], 1])
   })
 
+  it('lets an observer see all and change nothing, as its seed says', async (t) => {
+    const fleet = await foundFleet(t, { uses: 1, role: 'observer' })
+    const seed = await fleetstep(fleet.place, 'seed', 'check', 'cards.seed')
+    assert.match(seed.stdout, /for newcomers, tier 0, observer/)
+    await fleet.run('bert')
+    await fleet.sees('bert', ({ status }) => status === 'member', 'bert is a member')
+    const refused = await fleetstep(fleet.place, '--gateway', 'bert', 'state', 'set', 'lamp', 'true')
+    assert.deepEqual([refused.code, refused.stdout], [8, ''])
+    assert.match(refused.stderr, /this node is an observer: it changes nothing/)
+    await fleet.change('anna', 'lamp', 1)
+    await fleet.agree(['anna', 'bert'], { lamp: 1 })
+    const { stdout } = await fleetstep(fleet.place, '--gateway', 'anna', 'fleet', 'members')
+    assert.match(stdout, new RegExp(`observer +${fleet.token}  member`))
+  })
+
   it('refuses a token that was revoked, everywhere', async (t) => {
     const fleet = await foundFleet(t, { uses: 9 })
     await fleet.operator('anna', 'revoke', fleet.token)
@@ -276,7 +291,10 @@ interface Fleet {
 }
 
 /** A fleet of its founder `anna` on a broker of its own, with a seed for `uses` newcomers. */
-async function foundFleet(t: TestContext, { uses }: { readonly uses: number }): Promise<Fleet> {
+async function foundFleet(
+  t: TestContext,
+  { uses, role }: { readonly uses: number; readonly role?: string },
+): Promise<Fleet> {
   const place = workplace(t)
   const broker = start(place, 'broker', '--port', '0', '--json')
   await until(() => broker.stdout.includes('\n'), 'the broker is ready')
@@ -286,6 +304,7 @@ async function foundFleet(t: TestContext, { uses }: { readonly uses: number }): 
   const server = ['--server', `mqtt://127.0.0.1:${port}`]
   await fleetstep(place, 'seed', 'create', 'founder.seed', '--fleet', 'plant', '--founder', ...server)
   const words = ['seed', 'create', 'cards.seed', '--fleet', 'plant', '--uses', String(uses), ...server]
+  if (role !== undefined) words.push('--role', role)
   const { token } = (await fleetstepJson(place, ...words)) as { token: string }
   const fleet = fleetAt(place, token, port)
   await fleet.run('anna')

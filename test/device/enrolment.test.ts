@@ -5,6 +5,7 @@ import { fromHex, toHex } from '../../runtime/base/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../runtime/base/cbor.ts'
 import type { Digest } from '../../runtime/base/digest.ts'
 import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import { type MarkedRole, marked } from '../../runtime/state/role.ts'
 import {
   checkProof,
   type Claim,
@@ -77,6 +78,16 @@ describe('a proof of enrolment', () => {
     assert.equal(token?.id, enrolment.token.id)
   })
 
+  it('of a role proves that role, and the member who claims it', () => {
+    for (const role of ['observer', 'operator'] as const) {
+      const given = enrolmentFor(FLEET, operator, role)
+      const claimed: Claim = { ...claim, role }
+      const proof = proveClaim(claimed, draft, given)
+      assert.equal(checkProof(proof, claimed, operator.publicKey)?.terms.role, role)
+      assert.throws(() => checkProof(proof, claim, operator.publicKey), /does not hold its key/)
+    }
+  })
+
   it('of a draft without a token proves its key alone', () => {
     assert.equal(checkProof(proveClaim(claim, draft, null), claim, operator.publicKey), null)
   })
@@ -90,6 +101,8 @@ describe('a proof of enrolment', () => {
     return encodeCbor([own!, ...token])
   }
   const otherTier = { ...claim, tier: 9 }
+  const asOperator: Claim = { ...claim, role: 'operator' }
+  const ofObserver = enrolmentFor(FLEET, operator, 'observer')
   const byOtherOperator = enrolmentFor(FLEET, thief)
   const ofOtherFleet = enrolmentFor('ffffffffffffffff' as Digest)
   const cases: readonly (readonly [what: string, proof: Uint8Array, claim: Claim, reason: RegExp])[] = [
@@ -102,6 +115,13 @@ describe('a proof of enrolment', () => {
       /does not hold its key/,
     ],
     ['for a tier that was not granted', proveClaim(otherTier, draft, enrolment), otherTier, /is for tier 3, not 9/],
+    [
+      'for a role that was not granted',
+      proveClaim(asOperator, draft, enrolment),
+      asOperator,
+      /role gateway, not operator/,
+    ],
+    ['for less than what was granted', proveClaim(claim, draft, ofObserver), claim, /role observer, not gateway/],
     ['of another operator', proveClaim(claim, draft, byOtherOperator), claim, /not signed by the operator/],
     ['of another fleet', proveClaim(claim, draft, ofOtherFleet), claim, /of another fleet/],
     ['that is missing', new Uint8Array(), claim, /needs a seed of this fleet/],
@@ -137,8 +157,16 @@ describe('a proof of enrolment', () => {
   })
 })
 
-function enrolmentFor(fleet: Digest, signer = operator): Enrolment {
+function enrolmentFor(fleet: Digest, signer = operator, role?: MarkedRole): Enrolment {
   const tokenKey = createSigningKey()
-  const terms = { fleet, tier: 3, uses: 2, issuedAt: 1000, expiresAt: 2000, key: tokenKey.publicKey }
+  const terms = {
+    fleet,
+    tier: 3,
+    ...marked(role ?? 'gateway'),
+    uses: 2,
+    issuedAt: 1000,
+    expiresAt: 2000,
+    key: tokenKey.publicKey,
+  }
   return { token: issueToken(terms, signer), tokenKey }
 }

@@ -7,6 +7,7 @@ import { createSigningKey, type SigningKey } from '../../runtime/device/identity
 import type { Seed } from '../../runtime/device/identity/seed.ts'
 import { EnrolmentJudge } from '../../runtime/gateway/enrolment.ts'
 import { fleetIdOfFacts } from '../../runtime/gateway/fleet.ts'
+import { marked, type Role } from '../../runtime/state/role.ts'
 import type { Admission, EnrolmentStanding } from '../../runtime/sync/sponsor.ts'
 import type { JoinRequest } from '../../runtime/sync/message.ts'
 
@@ -60,6 +61,16 @@ describe('a judge of enrolments', () => {
     refuses(judge(1500).judge(requestOf(token), { ...NOTHING, revoked: [token.token.id] }), /was revoked/)
   })
 
+  it('lets nobody have a role that its token does not name', () => {
+    refuses(
+      judge(1500).judge(requestOf(tokenOf(1000, 2000), createSigningKey(), 1, 'operator'), NOTHING),
+      /role gateway/,
+    )
+    const token = tokenOf(1000, 2000, operator, 'observer')
+    assert.equal(judge(1500).judge(requestOf(token, createSigningKey(), 1, 'observer'), NOTHING).kind, 'admitted')
+    refuses(judge(1500).judge(requestOf(token), NOTHING), /the token is for the role observer, not gateway/)
+  })
+
   it('lets in whom the operator names, with that key and that tier alone', () => {
     const key = createSigningKey()
     const named = { member: MEMBER, tier: 1, key: key.publicKey }
@@ -69,6 +80,10 @@ describe('a judge of enrolments', () => {
     refuses(judging.judge(requestOf(null, key), NOTHING), /it has no token/)
     refuses(judging.judge(requestOf(null, createSigningKey()), standing), /it has no token/)
     refuses(judging.judge(requestOf(null, key, 2), standing), /it has no token/)
+    refuses(judging.judge(requestOf(null, key, 1, 'operator'), standing), /it has no token/)
+    const asObserver = { ...NOTHING, admitted: [{ ...named, role: 'observer' as const }] }
+    refuses(judging.judge(requestOf(null, key), asObserver), /it has no token/)
+    assert.equal(judging.judge(requestOf(null, key, 1, 'observer'), asObserver).kind, 'admitted')
   })
 })
 
@@ -76,15 +91,32 @@ function judge(seconds: number): EnrolmentJudge {
   return new EnrolmentJudge(seed, () => seconds)
 }
 
-function tokenOf(issuedAt: number, expiresAt: number, signer: SigningKey = operator): Enrolment {
+function tokenOf(
+  issuedAt: number,
+  expiresAt: number,
+  signer: SigningKey = operator,
+  role: Role = 'gateway',
+): Enrolment {
   const tokenKey = createSigningKey()
-  const terms = { fleet: fleet.id, tier: 1, uses: 2, issuedAt, expiresAt, key: tokenKey.publicKey }
+  const terms = { fleet: fleet.id, tier: 1, ...marked(role), uses: 2, issuedAt, expiresAt, key: tokenKey.publicKey }
   return { token: issueToken(terms, signer), tokenKey }
 }
 
-function requestOf(enrolment: Enrolment | null, key: SigningKey = createSigningKey(), tier: number = 1): JoinRequest {
-  const claim = { fleet: fleet.id, member: MEMBER, tier, key: key.publicKey }
-  return { member: MEMBER, tier, key: key.publicKey, proof: proveClaim(claim, key, enrolment), epoch: 0 }
+function requestOf(
+  enrolment: Enrolment | null,
+  key: SigningKey = createSigningKey(),
+  tier: number = 1,
+  role: Role = 'gateway',
+): JoinRequest {
+  const claim = { fleet: fleet.id, member: MEMBER, tier, ...marked(role), key: key.publicKey }
+  return {
+    member: MEMBER,
+    tier,
+    ...marked(role),
+    key: key.publicKey,
+    proof: proveClaim(claim, key, enrolment),
+    epoch: 0,
+  }
 }
 
 function refuses(admission: Admission, reason: RegExp): void {

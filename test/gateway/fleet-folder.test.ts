@@ -67,6 +67,23 @@ describe('the folder of a fleet', () => {
     })
   }
 
+  it('lets nobody in as an operator unless that was said, and gives no other role than was signed before', (t) => {
+    const folder = folderOf(t)
+    const { id: fleet } = folder.facts
+    const asOperator = { ...epoch(1, []), admitted: [{ ...draft, role: 'operator' as const }] }
+    const asked = { ...NOTHING, replace: [C] }
+    assert.throws(() => assertAsked(folder, { fleet, epoch: asOperator }, asked), /as an operator.*say --operator/)
+    assertAsked(folder, { fleet, epoch: asOperator }, { ...asked, mayBeOperators: true })
+    signEpoch(folder, { ...epoch(1, []), admitted: [draft] })
+    const later = { ...asOperator, number: 2 }
+    assert.throws(() => assertAsked(folder, { fleet, epoch: later }, asked), /as an operator/)
+    assert.throws(
+      () => assertAsked(folder, { fleet, epoch: later }, { ...NOTHING, mayBeOperators: true }),
+      /not asked for/,
+    )
+    assertAsked(folder, { fleet, epoch: { ...epoch(2, []), admitted: [draft] } }, NOTHING)
+  })
+
   it('signs nothing for another fleet', (t) => {
     const folder = folderOf(t)
     assert.throws(

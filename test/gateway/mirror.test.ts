@@ -7,6 +7,8 @@ import { silentLogger } from '../../runtime/base/logger.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { loadProfile } from '../../runtime/device/profiles/load.ts'
 import type { Gateway } from '../../runtime/gateway/gateway.ts'
+import type { Digest } from '../../runtime/base/digest.ts'
+import type { DeviceRules } from '../../runtime/state/rules/rules.ts'
 import { Mirror, type MirrorOptions } from '../../runtime/gateway/mirror/mirror.ts'
 import { pathOfTopic, topicOfPath } from '../../runtime/gateway/mirror/mirror-topics.ts'
 import { shippedProfile } from '../../runtime/gateway/shipped-profiles.ts'
@@ -76,6 +78,16 @@ async function stage(t: TestContext): Promise<Stage> {
   }
 }
 
+/** What the fleet allows of the points in the hall. */
+const HALL: DeviceRules = {
+  node: null,
+  profile: { name: 'hall', digest: '0123456789abcdef' as Digest },
+  points: [
+    { path: 'lamp', valueType: 'Bool', access: 'RW' },
+    { path: '**', valueType: 'Any', access: 'RW' },
+  ],
+}
+
 describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
   it('shows each point as a retained message, and takes away what is gone', async (t) => {
     const { gateway, root, seen, messages, broker, mirror } = await stage(t)
@@ -129,12 +141,14 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     const wish = async (path: string, message: string, ...words: string[]): Promise<unknown> =>
       await publish(`${root}/set/${gateway.node}/${path}`, message, ...words)
     const errors = `${root}/n/${gateway.node}/err`
+    gateway.profiles.apply('hall', HALL)
     await wish('hall/lamp', 'true')
     await wish('hall/name', '"main"')
     await until(() => gateway.state.get('hall/name') === 'main', 'the wishes are granted')
     assert.equal(gateway.state.get('hall/lamp'), true)
     for (const [path, message, code, text, ...words] of [
       ['hall/lamp', 'on', 'request-invalid', /"on" is not JSON: text stands in double quotes/],
+      ['hall/lamp', '1', 'operation-invalid', /hall\/lamp must be true or false \(Bool\), but is 1/],
       ['hall/lamp', '', 'request-invalid', /a wish has 1 to/],
       ['door', 'true', 'operation-refused', /may not be set from here: see mirror\.writes/],
       ['pump/load', '1', 'operation-refused', /read only/],

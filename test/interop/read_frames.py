@@ -11,10 +11,11 @@ import zlib
 import cbor2
 
 KINDS = ["batch", "announcement", "request", "epoch", "join-request", "refusal", "offer", "chunk-request", "chunk"]
-FIELDS = [(2,), (14,), (3,), (4, 5, 7), (5,), (3,), (5,), (4,), (3,)]
+FIELDS = [(2,), (14,), (3,), (4, 5, 7), (5, 6), (3,), (5,), (4,), (3,)]
 WRITES = ["set", "delete", "toggle", "add", "append"]
 COMPARISONS = ["==", "!=", "<", "<=", ">", ">=", "exists"]
 ORIGINALS = ["operation", "draft"]
+ROLES = ["gateway", "observer", "operator"]
 
 
 def member(octets):
@@ -57,8 +58,9 @@ class Batch:
 
     def content(self, content):
         if isinstance(content[0], bytes):
-            joining, tier, key, *token = content
-            return {"writes": [], "join": [member(joining), tier, key.hex(), *(digest.hex() for digest in token)]}
+            joining, tier, key, *rest = content
+            token = [None if digest is None else digest.hex() for digest in rest[:1]]
+            return {"writes": [], "join": [member(joining), tier, key.hex(), *token, *(ROLES[role] for role in rest[1:])]}
         return {"writes": [self.write(fields) for fields in content]}
 
     def expand(self):

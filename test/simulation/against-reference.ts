@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { equalBytes } from '../../runtime/base/bytes.ts'
 import { formatOperationId } from '../../runtime/base/ids.ts'
+import { rulesPoint } from '../../runtime/state/reserved-point.ts'
+import { encodeRules } from '../../runtime/state/rules/rules-codec.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import type { Inspection } from '../../runtime/sync/inspection.ts'
 import { check } from './check.ts'
@@ -34,7 +37,14 @@ function assertEqualStates({ name, replica }: SimulatedNode, view: Inspection, {
     if (isSame(value, state.get(path))) continue
     assert.deepEqual(value, state.get(path), `I8: ${path} at ${name}`)
   }
-  check('I8', count === state.size, () => `${name} has ${count} points, and not ${state.size}`)
+  for (const { device, rules } of replica.rules()) {
+    count += 1
+    const expected = state.get(rulesPoint(device))
+    const bytes = encodeRules(rules)
+    const isRight = expected instanceof Uint8Array && equalBytes(bytes, expected)
+    check('I8', isRight, () => `the rules of ${device} at ${name} are others`)
+  }
+  check('I8', count === state.size, () => `${name} has ${count} points and rules, and not ${state.size}`)
 }
 
 /** Those that no operation of the journal carries name what was a draft, or came back; they are of one node alone. */

@@ -1,6 +1,7 @@
 import { type Digest, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { MemberId } from '../../runtime/base/ids.ts'
 import type { Operation } from '../../runtime/state/operation.ts'
+import { fleetIdOf, type Genesis } from '../../runtime/sync/membership.ts'
 import type { Batch, Message } from '../../runtime/sync/message.ts'
 import { decodeFrame } from '../../runtime/sync/message-codec.ts'
 import { decodeRecord, type StoredRecord } from '../../runtime/sync/records.ts'
@@ -14,14 +15,16 @@ export interface ReferenceRun extends ReferenceResult {
 
 /** Every batch that was ever handed to a disk, by its chain digest; and whatever costs time to read, read once. */
 export class Ledger {
+  readonly #genesis: Genesis
   readonly #fleet: Digest
   readonly #batches = new Map<Digest, Batch>()
   readonly #records = new Map<string, StoredRecord>()
   readonly #messages = new WeakMap<Uint8Array, Message>()
   readonly #runs = new Map<string, ReferenceRun>()
 
-  constructor(fleet: Digest) {
-    this.#fleet = fleet
+  constructor(genesis: Genesis) {
+    this.#genesis = genesis
+    this.#fleet = fleetIdOf(genesis)
   }
 
   get batches(): number {
@@ -72,7 +75,7 @@ export class Ledger {
       if (ofMember === null) return entry.member
       operations.push(...ofMember)
     }
-    const run = { ...executeAll(operations), operations }
+    const run = { ...executeAll(operations, this.#genesis), operations }
     this.#runs.set(key, run)
     return run
   }

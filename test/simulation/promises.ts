@@ -65,11 +65,11 @@ export class Promises {
   }
 }
 
-/** By the name that each operation had first; what is void does not stand. */
-function standingOf({ operations, outcomes }: ReferenceRun): Map<string, Operation[]> {
+/** By the name that each operation had first. What its rules made void is there for all to see. */
+function standingOf({ operations, unheard }: ReferenceRun): Map<string, Operation[]> {
   const standing = new Map<string, Operation[]>()
   for (const operation of operations) {
-    if (outcomes.get(formatOperationId(operation.id)) === 'void' || operation.join !== null) continue
+    if (unheard.has(formatOperationId(operation.id)) || operation.join !== null) continue
     const name = nameOfOriginal(operation.original ?? { kind: 'operation', id: operation.id })
     standing.set(name, [...(standing.get(name) ?? []), operation])
   }

@@ -1,5 +1,7 @@
+import { FleetstepError } from '../../runtime/base/errors.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { fraction, type Random, seededRandom } from '../../runtime/base/random.ts'
+import type { OperationRequest } from '../../runtime/state/operation.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import type { EventLog } from './event-log.ts'
 import { nameOf, SimulatedFleet } from './fleet.ts'
@@ -8,6 +10,7 @@ import { bringToPeace, type Ending } from './liveness.ts'
 import type { Domain } from './network.ts'
 import type { SimulatedNode } from './node.ts'
 import { below, chance, drawSwarm, type Focus, pick, type Swarm } from './swarm.ts'
+import { RulesWorkload } from './rules-workload.ts'
 import { Troubles } from './troubles.ts'
 import { drawRequest } from './workload.ts'
 
@@ -29,7 +32,9 @@ export interface ScheduleResult {
 export function runSchedule(seed: number, focus: Focus, log: EventLog | null): ScheduleResult {
   const random = seededRandom(seed)
   const swarm = drawSwarm(random, focus)
-  const genesis = drawGenesis(random, swarm.founders)
+  // Rules are drawn apart, so that they change nothing in a schedule that has none.
+  const rules = seed % 3 === 0 ? new RulesWorkload(seededRandom(seed + 1)) : null
+  const genesis = rules?.drawRoles(drawGenesis(random, swarm.founders), swarm) ?? drawGenesis(random, swarm.founders)
   log?.add(0, '', 'swarm', null, JSON.stringify(swarm))
   const fleet = new SimulatedFleet({
     genesis,
@@ -40,7 +45,7 @@ export function runSchedule(seed: number, focus: Focus, log: EventLog | null): S
     log,
   })
   equip(fleet, swarm)
-  const ending = play(fleet, swarm)
+  const ending = play(fleet, swarm, rules)
   return {
     ending,
     troubles: swarm.troubles,
@@ -53,10 +58,10 @@ export function runSchedule(seed: number, focus: Focus, log: EventLog | null): S
 }
 
 /** Where two operators have set two sides against each other, an alarm is all that is asked for. */
-function play(fleet: SimulatedFleet, swarm: Swarm): ScheduleResult['ending'] {
+function play(fleet: SimulatedFleet, swarm: Swarm, rules: RulesWorkload | null): ScheduleResult['ending'] {
   const { allowances, alarms } = fleet.witness
   try {
-    faultPhase(fleet, swarm)
+    faultPhase(fleet, swarm, rules)
     return bringToPeace(fleet)
   } catch (error) {
     const isSaid = ['epoch-conflict', 'divergence', 'cut-below-floor'].some((alarm) => alarms.has(alarm))
@@ -94,7 +99,7 @@ function equip(fleet: SimulatedFleet, swarm: Swarm): void {
   if (swarm.slownessMs > 0) pick(fleet.random, fleet.nodes).slownessMs = swarm.slownessMs
 }
 
-function faultPhase(fleet: SimulatedFleet, swarm: Swarm): void {
+function faultPhase(fleet: SimulatedFleet, swarm: Swarm, rules: RulesWorkload | null): void {
   const { random } = fleet
   const silent = fleet.nodes.slice(swarm.issuers)
   const absent = swarm.absence === 'none' ? null : highest(fleet)
@@ -112,13 +117,31 @@ function faultPhase(fleet: SimulatedFleet, swarm: Swarm): void {
       fleet.nodes.filter((node) => !silent.includes(node)),
     )
     // The gateway refuses local changes while its disk is full.
-    if (issuer.isUp && !issuer.disk.isFull)
-      fleet.issue(issuer, drawRequest(random, swarm.paths), swarm.commitWithinMs * below(random, 2))
+    if (issuer.isUp && !issuer.disk.isFull) {
+      const wanted = drawRequest(random, swarm.paths)
+      attempt(fleet, issuer, rules?.draw(fleet, swarm.paths) ?? wanted, swarm.commitWithinMs * below(random, 2))
+    }
     fleet.run(2 * swarm.issueEveryMs * fraction(random))
     const looked = pick(random, fleet.nodes)
     if (looked.isUp && chance(random, 0.05)) fleet.witness.checkAgainstReference(looked)
   }
 }
+
+/** Where rules or its role forbid it, the gateway says so and nothing has happened. */
+function attempt(
+  fleet: SimulatedFleet,
+  issuer: SimulatedNode,
+  request: OperationRequest,
+  commitWithinMs: number,
+): void {
+  try {
+    fleet.issue(issuer, request, commitWithinMs)
+  } catch (error) {
+    if (!(error instanceof FleetstepError) || !FORBIDDEN.includes(error.code)) throw error
+  }
+}
+
+const FORBIDDEN: readonly string[] = ['operation-refused', 'operation-invalid', 'path-unknown']
 
 function highest(fleet: SimulatedFleet): SimulatedNode {
   const [first] = [...fleet.genesis.founders].sort(

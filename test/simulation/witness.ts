@@ -1,7 +1,7 @@
 import type { Digest } from '../../runtime/base/digest.ts'
 import { formatOperationId, nodeOf } from '../../runtime/base/ids.ts'
 import type { Operation } from '../../runtime/state/operation.ts'
-import { fleetIdOf, type Genesis } from '../../runtime/sync/membership.ts'
+import type { Genesis } from '../../runtime/sync/membership.ts'
 import type { Issued } from '../../runtime/sync/issue.ts'
 import { type Batch, lastOf, type Message } from '../../runtime/sync/message.ts'
 import type { Output } from '../../runtime/sync/output.ts'
@@ -38,7 +38,7 @@ export class Witness {
   readonly #floors = new Map<number, { digest: Digest; readonly by: Set<SimulatedNode> }>()
 
   constructor(genesis: Genesis) {
-    this.ledger = new Ledger(fleetIdOf(genesis))
+    this.ledger = new Ledger(genesis)
   }
 
   noteStart(node: SimulatedNode): void {

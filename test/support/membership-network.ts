@@ -8,6 +8,7 @@ import type { OperationRequest } from '../../runtime/state/operation.ts'
 import { type Epoch, epochPayload } from '../../runtime/sync/epoch.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import type { Output } from '../../runtime/sync/output.ts'
+import { type Role, ROLE_DEFAULT } from '../../runtime/state/role.ts'
 import type { Input } from '../../runtime/sync/input.ts'
 import type { Issued } from '../../runtime/sync/issue.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
@@ -34,6 +35,8 @@ export interface NetworkNode {
   readonly name: string
   readonly node: NodeId
   readonly tier: number
+  /** With which it asks to join. */
+  readonly role: Role
   replica: Replica
   disk: Disk
   unsynced: { readonly record: Uint8Array; readonly number: number }[]
@@ -66,13 +69,14 @@ export class MembershipNetwork {
   }
 
   /** A new node with an empty disk; unless it is a founder, it starts as a draft. */
-  add(nodeId: NodeId, tier: number): NetworkNode {
+  add(nodeId: NodeId, tier: number, role: Role = ROLE_DEFAULT): NetworkNode {
     const disk: Disk = { snapshot: null, records: [], last: 0 }
     const node: NetworkNode = {
       name: nameOf(nodeId),
       node: nodeId,
       tier,
-      replica: this.#open(nodeId, tier, disk),
+      role,
+      replica: this.#open(nodeId, tier, role, disk),
       disk,
       unsynced: [],
       isUp: true,
@@ -87,7 +91,7 @@ export class MembershipNetwork {
   /** A second machine with a copy of the disk, which thinks that it is the same node. */
   clone(node: NetworkNode): NetworkNode {
     const disk = this.backup(node)
-    const replica = this.#open(node.node, node.tier, disk)
+    const replica = this.#open(node.node, node.tier, node.role, disk)
     const clone: NetworkNode = { ...node, name: `${node.name}2`, replica, disk, unsynced: [], isUp: true, outputs: [] }
     this.nodes.push(clone)
     this.#carryOut(clone, replica.tick(this.now))
@@ -145,7 +149,7 @@ export class MembershipNetwork {
 
   restart(node: NetworkNode): void {
     node.isUp = true
-    node.replica = this.#open(node.node, node.tier, node.disk)
+    node.replica = this.#open(node.node, node.tier, node.role, node.disk)
     this.#carryOut(node, node.replica.tick(this.now))
     this.receive(node, { kind: 'link-up', link: 'air' })
   }
@@ -239,10 +243,11 @@ export class MembershipNetwork {
     }
   }
 
-  #open(node: NodeId, tier: number, disk: Disk): Replica {
+  #open(node: NodeId, tier: number, role: Role, disk: Disk): Replica {
     return new Replica({
       self: memberIdOf(node, 0),
       tier,
+      ...(this.genesis.founders.some((founder) => founder.node === node) ? {} : { role }),
       genesis: this.genesis,
       random: this.random,
       recovered: { snapshot: disk.snapshot, records: disk.records, last: disk.last },

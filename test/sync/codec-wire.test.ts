@@ -110,13 +110,13 @@ function describedBy(wire: WireMessage): unknown[] {
     }
     case 'epoch': {
       const { number, counting, retired, signature, isForced = false, revoked, admitted } = message.epoch
-      const drafts = admitted?.map(({ member, tier, key }) => [bytesOf(member), tier, key])
+      const drafts = admitted?.map(({ member, tier, key, role }) => [bytesOf(member), tier, key, ...placeOf(role)])
       const more = drafts === undefined ? (isForced ? [true] : []) : [isForced, revoked?.map(fromHex), drafts]
       return [3, [number, counting.map(bytesOf), retired.map(bytesOf), signature, ...more]]
     }
     case 'join-request': {
-      const { member, tier, key, proof, epoch } = message.request
-      return [4, [bytesOf(member), tier, key, proof, epoch]]
+      const { member, tier, role, key, proof, epoch } = message.request
+      return [4, [bytesOf(member), tier, key, proof, epoch, ...placeOf(role)]]
     }
     case 'refusal':
       return [5, [bytesOf(message.refusal.to), bytesOf(message.refusal.from), message.refusal.reason]]
@@ -146,7 +146,7 @@ function describedBatch({ origin, tier, link, operations }: WireBatch): unknown[
   }
   const messages = operations.map((operation, index) => {
     const content = operation.join
-      ? [bytesOf(operation.join[0]), operation.join[1], ...operation.join.slice(2).map((hex) => fromHex(String(hex)))]
+      ? describedJoin(operation.join)
       : operation.writes.map(([path, kind, argument, replaces]) => {
           const write = [path, reviveValue(argument), refer(replaces), WRITE_KINDS.indexOf(kind)]
           return write.slice(0, kind !== 'set' ? 4 : replaces !== null ? 3 : 2)
@@ -165,6 +165,16 @@ function describedBatch({ origin, tier, link, operations }: WireBatch): unknown[
     return [content, guards, original, operation.stage - 1 - operation.floor, previous]
   })
   return [table.map((member) => bytesOf(member as MemberId)), fromHex(link), tier, operations[0]?.seq, messages]
+}
+
+function describedJoin([member, tier, key, ...rest]: NonNullable<WireBatch['operations'][number]['join']>): unknown[] {
+  const [token, role] = rest
+  const digest = rest.length === 0 ? [] : [token === null ? null : fromHex(token ?? '')]
+  return [bytesOf(member), tier, fromHex(key), ...digest, ...placeOf(role)]
+}
+
+function placeOf(role: string | undefined): number[] {
+  return role === undefined ? [] : [['gateway', 'observer', 'operator'].indexOf(role)]
 }
 
 function bytesOf(member: MemberId): Uint8Array {

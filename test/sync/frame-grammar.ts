@@ -2,6 +2,7 @@ import { inflateRawSync } from 'node:zlib'
 import { decode } from 'cborg'
 import { COMPARISONS, WRITE_KINDS } from '../../runtime/state/operation.ts'
 import { isPath } from '../../runtime/state/path.ts'
+import { areRules } from '../../runtime/state/rules/rules-codec.ts'
 import { isValue } from '../../runtime/state/value.ts'
 
 /**
@@ -55,7 +56,18 @@ function isMessage(data: unknown, members: number): boolean {
   if (original !== null && !isOriginal(original, members)) return false
   if (!isUint(distance) || !isPrevious(previous, members) || distance > (stageOf(previous) ?? 0)) return false
   if (isJoin(content)) return isListOf(guards, 0, 0, isGuard) && original === null
-  return isListOf(content, 1, 64, (write) => isWrite(write, members)) && isListOf(guards, 0, 64, isGuard)
+  if (!isListOf(content, 1, 64, (write) => isWrite(write, members)) || !isListOf(guards, 0, 64, isGuard)) return false
+  const rules = content.filter((write) => isRulesPath((write as unknown[])[0]))
+  return rules.length === 0 || (rules.length === content.length && guards.length === 0)
+}
+
+function isRulesPath(path: unknown): boolean {
+  return (
+    typeof path === 'string' &&
+    path.startsWith('\u0000rules/') &&
+    /^[^/]*$/.test(path.slice(7)) &&
+    isPath(path.slice(7))
+  )
 }
 
 function isPrevious(data: unknown, members: number): boolean {
@@ -74,8 +86,12 @@ function isOperationId(data: unknown, members: number): boolean {
 function isWrite(data: unknown, members: number): boolean {
   if (!isListOf(data, 2, 4, () => true)) return false
   const [path, argument, replaces = null, kind = 0] = data
-  if (!isPath(path) || !isValue(argument) || !isUint(kind, 4)) return false
-  if (replaces !== null && !isOperationId(replaces, members)) return false
+  if (!isUint(kind, 4) || (replaces !== null && !isOperationId(replaces, members))) return false
+  if (isRulesPath(path)) {
+    if (WRITE_KINDS[kind] === 'delete') return argument === null
+    return WRITE_KINDS[kind] === 'set' && argument instanceof Uint8Array && areRules(argument)
+  }
+  if (!isPath(path) || !isValue(argument)) return false
   switch (WRITE_KINDS[kind]) {
     case 'delete':
     case 'toggle':
@@ -94,8 +110,16 @@ function isOriginal(data: unknown, members: number): boolean {
 }
 
 function isJoin(content: unknown): boolean {
-  if (!isTuple(content, 3) && !(isTuple(content, 4) && isBytes(content[3], 8))) return false
+  if (!isListOf(content, 3, 5, () => true)) return false
+  const [, , , token, role] = content
+  if (content.length === 4 && !isBytes(token, 8)) return false
+  if (content.length === 5 && !((token === null || isBytes(token, 8)) && isMarkedRole(role))) return false
   return isDraft(content[0]) && isUint(content[1], 255) && isKey(content[2])
+}
+
+/** An observer or an operator: a gateway is not written down. */
+function isMarkedRole(data: unknown): boolean {
+  return data === 1 || data === 2
 }
 
 function isDraft(data: unknown): boolean {
@@ -137,7 +161,8 @@ function isWithEnrolment(data: unknown): data is unknown[] {
 }
 
 function isAdmitted(data: unknown): boolean {
-  return isTuple(data, 3) && isDraft(data[0]) && isUint(data[1], 255) && isBytes(data[2], 32)
+  if (!isTuple(data, 3) && !(isTuple(data, 4) && isMarkedRole(data[3]))) return false
+  return isDraft(data[0]) && isUint(data[1], 255) && isBytes(data[2], 32)
 }
 
 function isSorted(data: unknown, max: number): boolean {
@@ -150,7 +175,8 @@ function isGrowing(names: readonly unknown[]): boolean {
 }
 
 function isJoinRequest(data: unknown): boolean {
-  if (!isTuple(data, 5) || !isDraft(data[0]) || !isUint(data[1], 255) || !isKey(data[2])) return false
+  if (!isTuple(data, 5) && !(isTuple(data, 6) && isMarkedRole(data[5]))) return false
+  if (!isDraft(data[0]) || !isUint(data[1], 255) || !isKey(data[2])) return false
   return isBytesUpTo(data[3], 2048) && isUint(data[4])
 }
 

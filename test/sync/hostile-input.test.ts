@@ -16,9 +16,11 @@ import { seededRandom } from '../../runtime/base/random.ts'
 import { pathsOf, type Write } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
+import type { DeviceRules } from '../../runtime/state/rules/rules.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import { type Batch, type Message, type Previous, type SyncMessage } from '../../runtime/sync/message.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
+import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
 import { vectorDigest, versionVector } from '../../runtime/sync/version-vector.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
@@ -259,8 +261,15 @@ function realBatches(): readonly Batch[] {
   })
   issue(a, null, { writes: [{ path: 'line1/mode' as Path, kind: 'delete', argument: null }], guards: [] })
   issue(a, null, set('x', 1))
+  issue(a, null, rulesRequest('pump', PUMP))
   batches = [...a.batchesIn(a.outputs).slice(0, 1), ...b.batchesIn(b.outputs), ...a.batchesIn(a.outputs).slice(1)]
   return batches
+}
+
+const PUMP: DeviceRules = {
+  node: '0011223344556677' as NodeId,
+  profile: { name: 'pump', digest: EMPTY_DIGEST },
+  points: [{ path: 'speed', valueType: 'Int8', access: 'RW', minimum: -5, enum: [1, 2], owner: 'reported' }],
 }
 
 /** Bytes that cannot be deflated. */
@@ -335,8 +344,8 @@ function expectTakenByTheRules(victim: DrivenReplica, message: Message, bytes: U
 }
 
 const ALLOWED: Readonly<Record<Message['kind'], readonly Output['kind'][]>> = {
-  batch: ['integrated', 'removed', 'store', 'change', 'outcome', 'conflict', 'alarm'],
-  announcement: ['alarm', 'evidence', 'send', 'settled', 'removed', 'store', 'change', 'outcome', 'conflict'],
+  batch: ['integrated', 'removed', 'store', 'change', 'rules', 'outcome', 'conflict', 'alarm'],
+  announcement: ['alarm', 'evidence', 'send', 'settled', 'removed', 'store', 'change', 'rules', 'outcome', 'conflict'],
   request: ['send'],
   epoch: [],
   'join-request': ['send'],

@@ -15,6 +15,8 @@ export interface ReferenceResult {
   /** Operation ids in canonical order. */
   readonly order: readonly string[]
   readonly outcomes: ReadonlyMap<string, Outcome>
+  /** Void because of who issued them, or since they came back before: as if they had never been issued. */
+  readonly unheard: ReadonlySet<string>
   /** Points with a value, those of rules among them. */
   readonly state: ReadonlyMap<string, Value>
   /** By id. */
@@ -44,18 +46,21 @@ export function executeAll(operations: Iterable<Operation>, genesis: Genesis | n
   for (const { node, role } of genesis?.founders ?? []) membership.roles.set(`${node}.00000000`, role ?? 'gateway')
   const outcomes = new Map<string, Outcome>()
   const conflicts = new Map<string, ReferenceConflict>()
+  const unheard = new Set<string>()
   for (const operation of sorted) {
     const isHeard = !isVoidOfIssuer(operation, membership, hasKeys)
     const isVoid = !isHeard || isVoidByRules(operation, cells)
     const outcome = isVoid ? 'void' : executeOne(operation, cells, conflicts)
     outcomes.set(formatOperationId(operation.id), outcome)
     if (isHeard) noteMembership(operation, outcome, membership)
+    else unheard.add(formatOperationId(operation.id))
   }
   const state = new Map<string, Value>()
   for (const [path, cell] of cells) if (cell.value !== undefined) state.set(path, cell.value)
   return {
     order: sorted.map(({ id }) => formatOperationId(id)),
     outcomes,
+    unheard,
     state,
     conflicts,
     digestAt: (floor) => rollingDigest(sorted, outcomes, floor),

@@ -12,6 +12,7 @@ import {
   type Write,
 } from '../../runtime/state/operation.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
+import type { MarkedRole } from '../../runtime/state/role.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import type { Message, SyncMessage } from '../../runtime/sync/message.ts'
@@ -41,7 +42,7 @@ interface WireOperation {
   readonly previous: string | null
   readonly writes: readonly (readonly [Write['path'], Write['kind'], unknown, string | null])[]
   readonly guards: readonly (readonly [Guard['path'], Guard['comparison'], unknown])[]
-  readonly join?: readonly [member: MemberId, tier: number, key: string, token?: Digest]
+  readonly join?: readonly [member: MemberId, tier: number, key: string, token?: Digest | null, role?: MarkedRole]
   readonly original?: readonly [kind: Original['kind'], id: string]
 }
 
@@ -119,8 +120,14 @@ function syncMessageOf(wire: WireOperation, origin: MemberId, tier: number): Syn
   }
 }
 
-function joinOf([member, tier, key, token]: NonNullable<WireOperation['join']>): Join {
-  return { member, tier, key: fromHex(key), ...(token === undefined ? {} : { token }) }
+function joinOf([member, tier, key, token, role]: NonNullable<WireOperation['join']>): Join {
+  return {
+    member,
+    tier,
+    key: fromHex(key),
+    ...(token === undefined || token === null ? {} : { token }),
+    ...(role === undefined ? {} : { role }),
+  }
 }
 
 function idOf(text: string): OperationId {

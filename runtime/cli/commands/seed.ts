@@ -3,8 +3,7 @@ import { FleetstepError } from '../../base/errors.ts'
 import { TOKEN_DAYS_DEFAULT, TOKEN_DAYS_MAX, TOKEN_USES_MAX } from '../../base/limits.ts'
 import type { Seed } from '../../device/identity/seed.ts'
 import { readSeed, assertServers } from '../../gateway/fleet.ts'
-import { createSeed, openFleetFolder } from '../../gateway/fleet-folder.ts'
-import { type Role, ROLE_DEFAULT, ROLES } from '../../state/role.ts'
+import { createSeed, openFleetFolder, TOKEN_ROLES, type TokenRole } from '../../gateway/fleet-folder.ts'
 import { systemSeconds } from '../../gateway/system-clock.ts'
 import { wholeNumber } from '../number-option.ts'
 import { type GlobalOptions, note, print, table } from '../output.ts'
@@ -13,7 +12,7 @@ interface CreateOptions extends GlobalOptions {
   readonly fleet: string
   readonly founder?: true
   readonly tier?: string
-  readonly role?: Role
+  readonly role?: TokenRole
   readonly uses?: string
   readonly days?: string
   readonly server?: readonly string[]
@@ -40,7 +39,7 @@ alone, and take it off a card that leaves the house.
       new Option(
         '--role <role>',
         'what those who join with it may do: an observer changes nothing, an operator also sets the rules of devices (default gateway)',
-      ).choices(ROLES),
+      ).choices(TOKEN_ROLES),
     )
     .option('--uses <count>', 'how many member ids may join with it (default 1)')
     .option('--days <days>', `how long it is good (default ${TOKEN_DAYS_DEFAULT})`)
@@ -68,7 +67,7 @@ function createSeedFile(command: Command, file: string): void {
   assertServers(server)
   const terms = {
     tier: wholeNumber('--tier', tier, { from: 0, to: 255, otherwise: 0 }),
-    role: role ?? ROLE_DEFAULT,
+    role: role ?? 'gateway',
     uses: wholeNumber('--uses', uses, { from: 1, to: TOKEN_USES_MAX, otherwise: 1 }),
     days: wholeNumber('--days', days, { from: 1, to: TOKEN_DAYS_MAX, otherwise: TOKEN_DAYS_DEFAULT }),
     now: systemSeconds(),
@@ -90,7 +89,7 @@ function describe({ fleet, founderKey, enrolment, links }: Seed, file: string) {
     for: founderKey === null ? 'newcomers' : 'the founder',
     token: enrolment?.token.id ?? null,
     tier: terms?.tier ?? fleet.founder.tier,
-    role: terms?.role ?? ROLE_DEFAULT,
+    role: terms?.role ?? 'gateway',
     uses: terms?.uses ?? null,
     expires: terms === undefined ? null : new Date(terms.expiresAt * 1000).toISOString(),
     hasExpired: terms !== undefined && terms.expiresAt <= systemSeconds(),

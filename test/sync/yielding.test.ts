@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { type NodeId } from '../../runtime/base/ids.ts'
+import { type Random, seededRandom } from '../../runtime/base/random.ts'
+import { compareCanonically, type Operation } from '../../runtime/state/operation.ts'
+import type { Path } from '../../runtime/state/path.ts'
+import { type Entry, entryOf } from '../../runtime/state/register.ts'
+import type { Value } from '../../runtime/state/value.ts'
+import { TAIL_MIN } from '../../runtime/state/yielding-tail.ts'
+import { ConflictList } from '../../runtime/sync/conflict.ts'
+import { LocalState } from '../../runtime/sync/local-state.ts'
+import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
+import { guard, idOf, type Name, operation, set, write } from '../state/operations.ts'
+
+const X = 'x' as Path
+const LENGTH = 6 * TAIL_MIN
+const NODE = 'd000000000000000' as NodeId
+
+describe('many writes of one point that yield', () => {
+  test('come to stand under another writer without being executed again', () => {
+    const { local, add } = newState()
+    for (let seq = 1; seq <= LENGTH; seq++) add(operation({ by: 'C', seq, stage: 10 + seq, writes: [set('x', seq)] }))
+    add(operation({ by: 'B', seq: 1, stage: 1, writes: [set('x', 'first')] }))
+    const before = local.reexecutions
+    const { executed } = add(operation({ by: 'B', seq: 2, stage: 2, writes: [set('x', 'second', idOf('B', 1))] }))
+    assert.deepEqual([local.reexecutions - before, executed.length, local.get(X)], [0, 1, 'second'])
+  })
+
+  test('are each judged where one of them has seen the writer, or is of its priority', () => {
+    const late = operation({ by: 'A', seq: 1, stage: 2, writes: [set('x', 'late')] })
+    const follows = operation({ by: 'B', seq: 99, stage: 6, writes: [set('x', 'follows', idOf('A', 1))] })
+    for (const [special, writer] of [
+      [{ floor: 3 }, late],
+      [{ writes: [set('x', 0, late.id)] }, late],
+      [{ by: 'B' as const }, follows],
+    ] as const) {
+      const { local, add } = newState()
+      const first = operation({ by: writer === late ? 'B' : 'A', seq: 1, stage: 5, writes: [set('x', 'first')] })
+      const entries = Array.from({ length: LENGTH }, (_, index) => {
+        const parts = { by: 'C', seq: index + 1, stage: 10 + index, writes: [set('x', index)] } as const
+        return add(operation(index === LENGTH / 2 ? { ...parts, ...special } : parts)).entries[0] as Entry
+      })
+      const before = [first, writer].flatMap((one) => add(one).entries)
+      before.sort((left, right) => compareCanonically(left.operation, right.operation))
+      assertSameAsAnew(local, [...before, ...entries])
+    }
+  })
+
+  test('are each judged where rules come to stand over them', () => {
+    const { local, add } = newState()
+    const at = (stage: number, by: Name, value: Value): Entry =>
+      add(operation({ by, seq: stage, stage, writes: [set('d/p', value)] })).entries[0] as Entry
+    const entries = Array.from({ length: LENGTH }, (_, index) => at(10 + index, 'C', index === 0 ? 'text' : index))
+    const first = at(5, 'B', 1)
+    const points = [{ path: 'p', valueType: 'Int8', access: 'RW' } as const]
+    const rules = { node: NODE, profile: { name: 'p', digest: EMPTY_DIGEST }, points }
+    const [{ path, argument } = set('', 0)] = rulesRequest('d', rules).writes
+    const [law] = add(operation({ by: 'A', seq: 1, stage: 2, writes: [set(path, argument)] })).entries
+    assert.equal(entries[0]?.execution?.outcome, 'void')
+    assertSameAsAnew(local, [law as Entry, first, ...entries])
+  })
+
+  test('leave what stands behind them to itself', () => {
+    const { local, add } = newState()
+    for (let seq = 1; seq <= LENGTH; seq++) add(operation({ by: 'C', seq, stage: 10 + seq }))
+    add(operation({ by: 'B', seq: 1, stage: 1, writes: [set('x', 'first')] }))
+    add(operation({ by: 'A', seq: 1, stage: 100, writes: [set('x', 'last')] }))
+    add(operation({ by: 'B', seq: 2, stage: 2, writes: [set('x', 'second')] }))
+    assert.equal(local.get(X), 'last')
+  })
+
+  test('are told as they were when they are settled, whatever comes later', () => {
+    const { local, conflicts, add } = newState()
+    const entries: Entry[] = []
+    for (let seq = 1; seq <= LENGTH; seq++) entries.push(...add(operation({ by: 'C', seq, stage: 10 + seq })).entries)
+    const winner = add(operation({ by: 'B', seq: 1, stage: 1 })).entries
+    const before = conflicts.list()
+    local.fold([...winner, ...entries.slice(0, LENGTH / 2)], 10 + LENGTH / 2)
+    add(operation({ by: 'A', seq: 1, stage: 11 + LENGTH / 2 }))
+    const winners = conflicts.list().map((conflict) => conflict.winner.operation.member)
+    assert.deepEqual(
+      winners.slice(0, LENGTH / 2),
+      before.slice(0, LENGTH / 2).map((conflict) => conflict.winner.operation.member),
+    )
+    assert.ok(winners.slice(LENGTH / 2).every((member) => member === idOf('A', 1).member))
+  })
+
+  test('are what they are when all is executed anew, in whatever order they came, left and were settled', () => {
+    for (let seed = 1; seed <= 400; seed++) playAtRandom(seededRandom(seed))
+  })
+})
+
+function playAtRandom(random: Random): void {
+  const { local, conflicts, add, remove } = newState()
+  const waiting = shuffled(drawOperations(random), random)
+  const held: Entry[] = []
+  let floor = 0
+  while (waiting.length > 0) {
+    const batch = waiting.splice(0, 1 + (random.uint32() % 3)).filter(({ stage }) => stage > floor)
+    held.push(...add(...batch.sort(compareCanonically)).entries)
+    if (random.uint32() % 6 === 0) remove(...held.splice(random.uint32() % held.length, 2))
+    held.sort((left, right) => compareCanonically(left.operation, right.operation))
+    assertSameAsAnew(local, held, conflicts)
+    if (random.uint32() % 10 > 0 || held.length < LENGTH / 2) continue
+    floor = held[random.uint32() % (held.length / 2)]?.operation.stage ?? 0
+    const settled = held.filter(({ operation: { stage } }) => stage <= floor)
+    const kept = conflicts.list().filter(({ winner, loser }) => winner.stage <= floor && loser.stage <= floor)
+    local.fold(settled, floor)
+    held.splice(0, settled.length)
+    // What is settled is told as it was, whatever comes later; the rest is only looked at from here on.
+    add(operation({ by: 'A', seq: 1000 + floor, stage: floor + 1, writes: [set('x', 'late')] }))
+    const now = new Map(conflicts.list().map((conflict) => [conflict.id, conflict]))
+    for (const conflict of kept) assert.deepEqual(now.get(conflict.id), conflict)
+    return
+  }
+}
+
+/** Mostly plain writes of C, or of B, under writes of B and A, and now and then something else. */
+function drawOperations(random: Random): Operation[] {
+  const seqs: Record<Name, number> = { A: 0, B: 0, C: 0 }
+  const pick = (one: number): number => random.uint32() % one
+  const [many, ...others] = (pick(2) === 0 ? ['C', 'B', 'A'] : ['B', 'C', 'A']) as [Name, Name, Name]
+  return Array.from({ length: LENGTH + pick(LENGTH) }, (_, index) => {
+    const by: Name = pick(10) < 7 ? many : (others[pick(2)] as Name)
+    const seq = (seqs[by] += 1)
+    const other = (['A', 'B', 'C'] as const)[pick(3)] as Name
+    const replaces = pick(6) === 0 && seqs[other] > 0 ? idOf(other, 1 + pick(seqs[other])) : null
+    const floor = pick(12) === 0 ? pick(index + 1) : 0
+    const kind = pick(20)
+    const guards = kind === 0 ? [guard('x', 'exists', true)] : []
+    const writes = kind === 1 ? [write('x', 'delete')] : kind === 2 ? [set('y', 1)] : [set('x', index, replaces)]
+    const more = kind === 3 ? [set('y', index)] : []
+    return operation({ by, seq, stage: index + 1, floor, guards, writes: [...writes, ...more] })
+  })
+}
+
+function newState(): {
+  local: LocalState
+  conflicts: ConflictList
+  add: (...operations: Operation[]) => { entries: Entry[]; executed: readonly unknown[] }
+  remove: (...entries: Entry[]) => void
+} {
+  const [local, conflicts] = [new LocalState(), new ConflictList()]
+  /** As the journal does: what stands behind everything is appended. */
+  let last: Operation | null = null
+  return {
+    local,
+    conflicts,
+    add(...operations) {
+      const entries = operations.map(entryOf)
+      const [first] = operations
+      const isBehind = first !== undefined && (last === null || compareCanonically(last, first) < 0)
+      for (const one of operations) if (last === null || compareCanonically(last, one) < 0) last = one
+      const { executed } = isBehind ? local.append(entries) : local.add(entries)
+      conflicts.follow(executed)
+      return { entries, executed }
+    },
+    remove(...entries) {
+      for (const entry of entries) conflicts.leave(entry)
+      conflicts.follow(local.remove(entries).executed)
+    },
+  }
+}
+
+function assertSameAsAnew(local: LocalState, entries: readonly Entry[], conflicts?: ConflictList): void {
+  const [anew, listed] = [new LocalState(), new ConflictList()]
+  const again = entries.map(({ operation: one }) => entryOf(one))
+  listed.follow(anew.append(again).executed)
+  assert.deepEqual(entries.map(summary), again.map(summary))
+  assert.deepEqual(local.cell(X), anew.cell(X))
+  if (conflicts !== undefined) assert.deepEqual(byId(conflicts), byId(listed))
+}
+
+function summary({ execution }: Entry): unknown {
+  return [execution?.outcome, execution?.after]
+}
+
+function byId(conflicts: ConflictList): unknown[] {
+  return conflicts.list().toSorted((left, right) => (left.id < right.id ? -1 : 1))
+}
+
+function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
+  const shuffle = [...items]
+  for (let index = shuffle.length - 1; index > 0; index--) {
+    const other = random.uint32() % (index + 1)
+    ;[shuffle[index], shuffle[other]] = [shuffle[other] as Item, shuffle[index] as Item]
+  }
+  return shuffle
+}
