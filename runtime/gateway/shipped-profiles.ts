@@ -1,6 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parse } from 'yaml'
 import { FleetstepError } from '../base/errors.ts'
+import { isRecord } from './control-protocol.ts'
 import { shippedFolder } from './shipped-files.ts'
 
 /**
@@ -15,8 +17,27 @@ export function shippedProfile(name: string): string {
   throw new FleetstepError('profile-invalid', `there is no profile ${name}: name a .yaml file, or one of ${known}`)
 }
 
+/** A profile that comes with the package. */
+export interface ShippedProfile {
+  readonly name: string
+  readonly file: string
+  readonly points: number
+  readonly description: string
+}
+
+/** In alphabetical order. To check them all whole would take a Pi several seconds; the tests have done it. */
+export function listShippedProfiles(): readonly ShippedProfile[] {
+  return shippedProfileNames().map((name) => {
+    const file = shippedProfile(name)
+    const [head = '', points = ''] = readFileSync(file, 'utf8').split(/^device(?:Resources|Commands):$/m)
+    const data: unknown = parse(head)
+    const description = isRecord(data) && typeof data['description'] === 'string' ? data['description'] : ''
+    return { name, file, points: [...points.matchAll(/^ {2}- name: /gm)].length, description }
+  })
+}
+
 /** In alphabetical order. */
-export function shippedProfileNames(): readonly string[] {
+function shippedProfileNames(): readonly string[] {
   const files = readdirSync(shippedFolder('device-profiles'))
   return files.flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -'.yaml'.length)] : [])).toSorted()
 }

@@ -1,22 +1,12 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { parse } from 'yaml'
 import { FleetstepError } from '../../base/errors.ts'
-import { isRecord } from '../../gateway/control-protocol.ts'
 import type { FleetProfile } from '../../gateway/fleet-profiles.ts'
-import { shippedProfile, shippedProfileNames } from '../../gateway/shipped-profiles.ts'
+import { listShippedProfiles } from '../../gateway/shipped-profiles.ts'
 import { withGateway } from '../connect.ts'
 import { globalOptions, print, table } from '../output.ts'
 
-interface ShippedProfile {
-  readonly name: string
-  readonly file: string
-  readonly points: number
-  readonly description: string
-}
-
 export async function listProfiles(command: Command): Promise<void> {
-  const shipped = listShipped()
+  const shipped = listShippedProfiles()
   const inForce = await listInForce(command)
   print(command, { shipped, inForce }, () => {
     const rows = shipped.map(({ name, points, description }) => [name, `${points} points`, description])
@@ -24,21 +14,6 @@ export async function listProfiles(command: Command): Promise<void> {
     if (inForce !== null) parts.push(`in force in the fleet\n${inForceText(inForce)}`)
     return parts.join('\n\n')
   })
-}
-
-function listShipped(): readonly ShippedProfile[] {
-  return shippedProfileNames().map((name) => {
-    const file = shippedProfile(name)
-    return { name, file, ...summaryOf(readFileSync(file, 'utf8')) }
-  })
-}
-
-/** To check them all whole would take a Pi several seconds; the release's tests have done it. */
-function summaryOf(text: string): Pick<ShippedProfile, 'points' | 'description'> {
-  const [head = '', points = ''] = text.split(/^device(?:Resources|Commands):$/m)
-  const data: unknown = parse(head)
-  const description = isRecord(data) && typeof data['description'] === 'string' ? data['description'] : ''
-  return { points: [...points.matchAll(/^ {2}- name: /gm)].length, description }
 }
 
 /** Null where no gateway runs, unless one was asked for by name. */

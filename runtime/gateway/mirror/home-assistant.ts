@@ -73,10 +73,11 @@ function componentOf(resource: DeviceResource, source: DiscoverySource): Compone
 }
 
 /** What is wired is there while the gateway is and its health is up. */
-function availabilityOf(resource: DeviceResource, { device, topics, isShown }: DiscoverySource): Component {
+function availabilityOf(resource: DeviceResource, source: DiscoverySource): Component {
+  const { device, topics } = source
   const health = healthPath(device, resource) as Path
   const { driver } = resource.attributes
-  if (driver === undefined || driver === 'system' || !isShown(health)) return {}
+  if (driver === undefined || driver === 'system' || !source.isShown(health)) return {}
   const ofHealth = {
     t: topics.leaves + topicOfPath(health),
     val_tpl: '{{ value_json.state }}',
