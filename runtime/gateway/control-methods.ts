@@ -3,10 +3,7 @@ import { FleetstepError } from '../base/errors.ts'
 import { formatOperationId } from '../base/ids.ts'
 import { COMPARISONS, type Comparison } from '../state/operation.ts'
 import type { Change } from '../sync/output.ts'
-import type { Path } from '../state/path.ts'
-import { deviceOfRules, showPoint } from '../state/reserved-point.ts'
-import { rulesDigest } from '../state/rules/rules-codec.ts'
-import type { Conflict, ConflictSide } from '../sync/conflict.ts'
+import { conflictToJson } from './conflict-json.ts'
 import { epochFromJson, epochToJson } from './epoch-file.ts'
 import type { EpochChange } from './fleet-access.ts'
 import { isRecord, valueFromJson, valueToJson } from './control-protocol.ts'
@@ -14,7 +11,10 @@ import type { ControlHandler } from './control-server.ts'
 import { enforceFor, fleetProfiles } from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
 import { statusOf } from './inspection.ts'
+
 import type { ProfilePart } from './profile-part.ts'
+import { journalEventOf } from './journal-watch.ts'
+
 import type { Receipt } from './receipt.ts'
 import type { Transaction } from './state-access.ts'
 import type { View } from './watchers.ts'
@@ -55,6 +55,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['state.show', (gateway) => gateway.points()],
   ['state.watch', watchState],
   ['journal.list', (gateway) => gateway.inspect().journal()],
+  ['journal.watch', watchJournal],
   ['conflict.list', (gateway) => gateway.conflicts.list().map(conflictToJson)],
   [
     'conflict.reapply',
@@ -161,6 +162,15 @@ function watchState(gateway: Gateway, params: Params, stream: Stream): unknown {
   return { pattern, view }
 }
 
+function watchJournal(gateway: Gateway, _params: Params, stream: Parameters<ControlHandler>[2]): unknown {
+  const stop = gateway.observe((output) => {
+    const event = journalEventOf(output)
+    if (event !== null) stream.emit(event)
+  })
+  stream.onEnd(stop)
+  return { floor: gateway.inspect().floor }
+}
+
 function epochChangeOf(params: Params): EpochChange {
   const names = (name: string): string[] => listOf(params, name).map((one) => asText(one, name))
   const revoke = names('revoke').map((token) => {
@@ -181,22 +191,6 @@ function changeToJson(change: Change): unknown {
     after: valueToJson(change.after),
     settled: change.settled,
   }
-}
-
-function conflictToJson(conflict: Conflict): unknown {
-  return {
-    id: conflict.id,
-    path: showPoint(conflict.path),
-    winner: sideToJson(conflict.winner, conflict.path),
-    loser: sideToJson(conflict.loser, conflict.path),
-  }
-}
-
-/** Rules are told by their digest: people know them by the profile, see `gateway.profiles`. */
-function sideToJson({ operation, stage, value }: ConflictSide, path: Path): unknown {
-  const isOfRules = deviceOfRules(path) !== null && value instanceof Uint8Array
-  const shown = isOfRules ? `rules ${rulesDigest(value)}` : valueToJson(value)
-  return { operation: formatOperationId(operation), stage, value: shown }
 }
 
 function textOf(params: Params, name: string): string {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
+import { formatOperationId } from '../../runtime/base/ids.ts'
 import {
   CONTROL_BACKLOG_BYTES_MAX,
   CONTROL_CONNECTIONS_MAX,
@@ -230,6 +231,27 @@ describe('control methods', () => {
       { path: 'lamp', after: 1, settled: false },
       { path: 'lamp', before: 1, settled: false },
     ])
+    client.close()
+    await watching
+  })
+
+  it('tell what becomes of operations: overturned by one that outranks them, listed as a conflict, settled', async (t) => {
+    const { anna, bert } = await openPair(t)
+    const { client } = await control(t, anna)
+    const events: Readonly<Record<string, unknown>>[] = []
+    const watching = client.watch('journal.watch', {}, (event) =>
+      events.push(event as Readonly<Record<string, unknown>>),
+    )
+    await client.call('status')
+    await bert.closeLink('memory')
+    const mine = formatOperationId(anna.state.set('lamp', 1).id)
+    const theirs = formatOperationId(bert.state.set('lamp', 2).id)
+    bert.openLink('memory')
+    await until(() => events.some(({ kind }) => kind === 'settled'), 'both are settled')
+    const loser = anna.state.entries('lamp')[0]?.[1] === 1 ? theirs : mine
+    const outcomes = events.filter(({ operation }) => operation === loser)
+    assert.deepEqual(outcomes.at(-1)?.['outcome'], 'superseded')
+    assert.equal(events.filter(({ kind }) => kind === 'conflict').length, 1)
     client.close()
     await watching
   })

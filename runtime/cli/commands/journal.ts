@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { isRecord } from '../../gateway/control-protocol.ts'
 import { withGateway } from '../connect.ts'
+import { watchUntilStopped } from '../follow.ts'
 import { print, table, valueText } from '../output.ts'
 
 export function configure(command: Command): void {
@@ -8,6 +9,10 @@ export function configure(command: Command): void {
     .command('list')
     .description('print the operations that are not settled yet, in the order in which all gateways execute them')
     .action(async () => await listJournal(list))
+  const watch = command
+    .command('watch')
+    .description('follow what becomes of operations: executed, overturned, settled, issued again')
+    .action(async () => await watchUntilStopped(watch, 'journal.watch', {}, eventText))
 }
 
 async function listJournal(command: Command): Promise<void> {
@@ -25,4 +30,28 @@ function journalText(lines: readonly unknown[]): string {
       line['outcome'] === null ? 'not executed yet' : valueText(line['outcome']),
     ])
   return table([['stage', 'operation', 'outcome'], ...rows])
+}
+
+function eventText(event: unknown): string {
+  if (!isRecord(event)) return valueText(event)
+  switch (event['kind']) {
+    case 'outcome': {
+      const before = event['before'] === null ? '' : `, was ${String(event['before'])}`
+      return `${String(event['operation'])}  ${String(event['outcome'])}${before}`
+    }
+    case 'removed':
+      return `${String(event['operations'])}  does not stand any more`
+    case 'issued-again':
+      return `${originalText(event['original'])}  ${event['operation'] === null ? 'had to yield' : `is ${String(event['operation'])} now`}`
+    case 'conflict':
+      return `${isRecord(event['conflict']) ? String(event['conflict']['id']) : ''}  conflict`
+    case 'settled':
+      return `settled up to stage ${String(event['floor'])}`
+    default:
+      return valueText(event)
+  }
+}
+
+function originalText(original: unknown): string {
+  return isRecord(original) ? `${String(original['kind'])} ${String(original['operation'])}` : ''
 }
