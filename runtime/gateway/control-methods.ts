@@ -121,6 +121,7 @@ async function answerDurable(gateway: Gateway, receipt: Receipt): Promise<unknow
     stage: receipt.stage,
     outcome: receipt.outcome,
     settled: receipt.isSettled,
+    draft: receipt.isDraft,
   }
 }
 

@@ -7,6 +7,8 @@ import type { Issued } from '../sync/issue.ts'
 export interface Receipt {
   readonly id: OperationId
   readonly stage: number
+  /** True while this node is no member of the fleet: the change waits for that, and has another id from then on. */
+  readonly isDraft: boolean
   /** What became of it so far; it may change until it is settled. */
   readonly outcome: Outcome
   /** Why it was refused or is void, or null. */
@@ -63,6 +65,7 @@ export class Receipts {
       const receipt = this.#operations.get(key)
       if (receipt === undefined) continue
       this.#operations.delete(key)
+      receipt.noteRemoved()
       this.#drafts.set(draftKey({ kind: 'operation', id }), receipt)
     }
   }
@@ -106,6 +109,7 @@ class OpenReceipt implements Receipt {
   stage: number
   #outcome: Outcome
   #reason: string | null
+  #isDraft: boolean
   #isDurable = false
   #isSettled = false
   #isClosed = false
@@ -117,6 +121,11 @@ class OpenReceipt implements Receipt {
     this.stage = issued.stage
     this.#reason = issued.execution.reason
     this.#outcome = issued.execution.outcome
+    this.#isDraft = issued.isDraft
+  }
+
+  get isDraft(): boolean {
+    return this.#isDraft
   }
 
   get outcome(): Outcome {
@@ -152,6 +161,12 @@ class OpenReceipt implements Receipt {
   noteIssued({ id, stage }: { readonly id: OperationId; readonly stage: number }): void {
     this.id = id
     this.stage = stage
+    this.#isDraft = false
+  }
+
+  /** It waits to be issued again. */
+  noteRemoved(): void {
+    this.#isDraft = true
   }
 
   noteDurable(): void {

@@ -121,6 +121,7 @@ describe('fleetstep with a gateway', () => {
       path: 'lamp',
       before: value,
       settled: true,
+      draft: false,
     })
     people.kill('SIGINT')
     await people.ended

@@ -170,7 +170,13 @@ describe('control methods', () => {
   it('change the state, and answer when it is on the disk', async (t) => {
     const { client, gateway } = await control(t, await openAlone(t))
     const receipt = await client.call('state.set', { path: 'lamp', value: true })
-    assert.deepEqual(receipt, { operation: `${gateway.node}.00000000:1`, stage: 1, outcome: 'applied', settled: true })
+    assert.deepEqual(receipt, {
+      operation: `${gateway.node}.00000000:1`,
+      stage: 1,
+      outcome: 'applied',
+      settled: true,
+      draft: false,
+    })
     await client.call('state.patch', {
       set: { a: 1, b: [1] },
       toggle: ['lamp'],

@@ -34,24 +34,23 @@ function journalText(lines: readonly unknown[]): string {
 
 function eventText(event: unknown): string {
   if (!isRecord(event)) return valueText(event)
+  const { operation, outcome, before, operations, original, conflict, floor } = event
   switch (event['kind']) {
-    case 'outcome': {
-      const before = event['before'] === null ? '' : `, was ${String(event['before'])}`
-      return `${String(event['operation'])}  ${String(event['outcome'])}${before}`
-    }
+    case 'outcome':
+      return `${valueText(operation)}  ${valueText(outcome)}${before === null ? '' : `, was ${valueText(before)}`}`
     case 'removed':
-      return `${String(event['operations'])}  does not stand any more`
+      return `${valueText(operations)}  does not stand any more`
     case 'issued-again':
-      return `${originalText(event['original'])}  ${event['operation'] === null ? 'had to yield' : `is ${String(event['operation'])} now`}`
+      return `${originalText(original)}  ${operation === null ? 'had to yield' : `is ${valueText(operation)} now`}`
     case 'conflict':
-      return `${isRecord(event['conflict']) ? String(event['conflict']['id']) : ''}  conflict`
+      return `${isRecord(conflict) ? valueText(conflict['id']) : ''}  conflict`
     case 'settled':
-      return `settled up to stage ${String(event['floor'])}`
+      return `settled up to stage ${valueText(floor)}`
     default:
       return valueText(event)
   }
 }
 
 function originalText(original: unknown): string {
-  return isRecord(original) ? `${String(original['kind'])} ${String(original['operation'])}` : ''
+  return isRecord(original) ? `${valueText(original['kind'])} ${valueText(original['operation'])}` : ''
 }

@@ -33,6 +33,9 @@ async function change(command: Command, method: string, params: Readonly<Record<
 
 export function receiptText(receipt: unknown): string {
   if (!isRecord(receipt)) return 'done'
-  const certainty = receipt['settled'] === true ? 'settled' : 'on this disk; not settled yet'
-  return `${String(receipt['outcome'])}: operation ${String(receipt['operation'])} at stage ${String(receipt['stage'])}, ${certainty}`
+  const { outcome, operation, stage, settled, draft } = receipt
+  if (draft === true)
+    return `${String(outcome)}: draft ${String(operation)}, on this disk; it waits until this node is a member`
+  const certainty = settled === true ? 'settled' : 'on this disk; not settled yet'
+  return `${String(outcome)}: operation ${String(operation)} at stage ${String(stage)}, ${certainty}`
 }

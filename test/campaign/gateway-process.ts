@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ControlClient, connectControl } from '../../runtime/gateway/control-client.ts'
+import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
+import { CLI } from '../support/program.ts'
+
+export interface GatewayProcessOptions {
+  readonly name: string
+  /** Words before the command: the namespace in which it runs. */
+  readonly on: readonly string[]
+  readonly folder: string
+  readonly config: string
+  /** What stands for its hardware. */
+  readonly nodeName: string
+  /** The library that shows it another time of day, or null. */
+  readonly clockLibrary: string | null
+  /** Told of each end that nobody had asked for. */
+  readonly onEnd: (code: number | null, lastWords: string) => void
+  /** Told of each connection to a started daemon. */
+  readonly onConnected: (watch: ControlClient) => void
+}
+
+/** The same daemon over all of its starts, as its supervisor and its users see it. */
+export class GatewayProcess {
+  readonly name: string
+  readonly socket: string
+  readonly #options: GatewayProcessOptions
+  readonly #log: string
+  readonly #clockFile: string
+  #child: ChildProcess | null = null
+  #clients: ControlClient[] = []
+  #client: Promise<ControlClient> | null = null
+  #isWanted = false
+  starts = 0
+
+  constructor(options: GatewayProcessOptions) {
+    this.#options = options
+    this.name = options.name
+    this.socket = join(options.folder, 'run', 'fleetstep', `${options.name}.sock`)
+    this.#log = join(options.folder, `${options.name}.log`)
+    this.#clockFile = join(options.folder, `${options.name}.clock`)
+    this.showTime('+0')
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== null
+  }
+
+  get pid(): number | null {
+    return this.#child?.pid ?? null
+  }
+
+  /** Resolves once it answers. */
+  async start(): Promise<void> {
+    this.#isWanted = true
+    const { on, config, nodeName, folder } = this.#options
+    const words = [...on, process.execPath, CLI, 'run', '--config', config, '--node-id', nodeName, '--json']
+    const environment = { ...process.env, XDG_RUNTIME_DIR: join(folder, 'run'), ...this.#clockEnvironment() }
+    const child = spawn('ip', words, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = child
+    this.starts += 1
+    child.stderr.on('data', (text: Buffer) => appendFileSync(this.#log, text))
+    child.once('exit', (code) => this.#noteExit(child, code))
+    const ready = Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+    await ready
+    if (this.#child !== child) return
+    const watch = await connectControl(this.socket).catch(() => null)
+    if (watch === null) return
+    this.#clients.push(watch)
+    this.#options.onConnected(watch)
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM')
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  /** It stands still as a machine does whose disk or bus hangs; time goes on. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  /** @param offset of its time of day from ours, as `+7d` or `-20y` */
+  showTime(offset: string): void {
+    writeFileSync(this.#clockFile, `${offset}\n`)
+  }
+
+  /** @throws FleetstepError as the daemon says, or `daemon-unreachable` */
+  async call(method: string, params: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    this.#client ??= this.#connect()
+    const client = await this.#client
+    return await client.call(method, params)
+  }
+
+  async status(): Promise<GatewayStatus> {
+    return (await this.call('status')) as GatewayStatus
+  }
+
+  /** KiB of memory that it holds, or null. */
+  rssKib(): number | null {
+    if (this.pid === null) return null
+    try {
+      const pages = Number(readFileSync(`/proc/${this.pid}/statm`, 'utf8').split(' ')[1])
+      return pages * 4
+    } catch {
+      return null
+    }
+  }
+
+  get log(): string {
+    return readFileSync(this.#log, 'utf8')
+  }
+
+  async #connect(): Promise<ControlClient> {
+    const forget = (): void => {
+      this.#client = null
+    }
+    try {
+      const client = await connectControl(this.socket)
+      this.#clients.push(client)
+      return { ...client, call: async (method, params) => await client.call(method, params).catch(orForget(forget)) }
+    } catch (error) {
+      forget()
+      throw error
+    }
+  }
+
+  #clockEnvironment(): NodeJS.ProcessEnv {
+    const { clockLibrary } = this.#options
+    if (clockLibrary === null) return {}
+    return {
+      LD_PRELOAD: clockLibrary,
+      FAKETIME_TIMESTAMP_FILE: this.#clockFile,
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      FAKETIME_CACHE_DURATION: '1',
+    }
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    this.#isWanted = false
+    const child = this.#child
+    if (child === null) return
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    child.kill('SIGCONT')
+    await exited
+  }
+
+  #noteExit(child: ChildProcess, code: number | null): void {
+    if (this.#child !== child) return
+    this.#child = null
+    this.#client = null
+    for (const client of this.#clients) client.close()
+    this.#clients = []
+    if (this.#isWanted) this.#options.onEnd(code, this.log.trimEnd().split('\n').slice(-3).join(' | '))
+  }
+}
+
+/** A connection that did not answer is not used again: the daemon may have been started anew. */
+function orForget(forget: () => void): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof Error && 'code' in error && error.code === 'daemon-unreachable') forget()
+    throw error
+  }
+}

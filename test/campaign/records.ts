@@ -1,0 +1,109 @@
+import { isRecord } from '../../runtime/gateway/control-protocol.ts'
+import type { ControlClient } from '../../runtime/gateway/control-client.ts'
+
+/** What a client asked a gateway for, as `state.patch` takes it. */
+export interface Patch {
+  readonly set?: Readonly<Record<string, unknown>>
+  readonly delete?: readonly string[]
+  readonly toggle?: readonly string[]
+  readonly add?: Readonly<Record<string, number>>
+  readonly append?: Readonly<Record<string, unknown>>
+  readonly expect?: readonly (readonly [path: string, comparison: string, value: unknown])[]
+}
+
+export type Answer =
+  /** It was told durable. */
+  | { readonly kind: 'durable'; readonly operation: string; readonly isDraft: boolean }
+  | { readonly kind: 'error'; readonly code: string }
+  /** No answer came: the daemon ended, or was too slow. It may have happened or not. */
+  | { readonly kind: 'unknown' }
+
+export interface Entry {
+  /** Unique: gateway and running number. */
+  readonly key: string
+  readonly gateway: string
+  readonly job: string
+  readonly patch: Patch
+  readonly sentAtMs: number
+  answer: Answer | null
+}
+
+/** The point that every operation of the load sets beside what it is about: it says whether the operation stands. */
+export function markerOf(key: string): string {
+  return `done/${key}`
+}
+
+/**
+ * What the clients of the campaign know by themselves: what they asked for and what they were told, and the fates of
+ * operations as any gateway told them while it was watched. Nothing of it comes from the inside of a replica.
+ */
+export class Records {
+  readonly entries: Entry[] = []
+  /** The last outcome of each operation that a gateway told. */
+  readonly #outcomes = new Map<string, string>()
+  readonly #losers = new Set<string>()
+  readonly #issuedAgain = new Map<string, string | null>()
+  /** What each gateway told as settled of the markers, which are set once and never taken back. */
+  readonly #settledMarkers = new Map<string, Set<string>>()
+  readonly broken: string[] = []
+
+  /** Follows a daemon until it ends. */
+  follow(gateway: string, client: ControlClient): void {
+    const ended = (): undefined => undefined
+    void client.watch('journal.watch', {}, (event) => this.#noteJournal(event)).catch(ended)
+    void client
+      .watch('state.watch', { pattern: '**', settled: true }, (event) => this.#noteSettled(gateway, event))
+      .catch(ended)
+    void client.call('journal.list').then((lines) => this.#noteLines(lines), ended)
+    void client.call('conflict.list').then((list) => this.#noteConflicts(list), ended)
+  }
+
+  /** Why an operation that was told durable does not stand, or null if nobody was told. */
+  fateOf(operation: string, kind: 'draft' | 'operation'): string | null {
+    const again = this.#issuedAgain.get(`${kind} ${operation}`)
+    if (again === null) return 'had to yield when it came back'
+    if (again !== undefined) return this.fateOf(again, 'operation')
+    if (kind === 'draft') return null
+    if (this.#losers.has(operation)) return 'conflict'
+    const outcome = this.#outcomes.get(operation)
+    return outcome === undefined || outcome === 'applied' ? null : outcome
+  }
+
+  #noteJournal(event: unknown): void {
+    if (!isRecord(event)) return
+    const { kind, operation, outcome, original, conflict } = event
+    if (kind === 'outcome') this.#outcomes.set(String(operation), String(outcome))
+    if (kind === 'conflict') this.#noteConflicts([conflict])
+    if (kind === 'issued-again' && isRecord(original))
+      this.#issuedAgain.set(
+        `${String(original['kind'])} ${String(original['operation'])}`,
+        operation === null ? null : String(operation),
+      )
+  }
+
+  #noteLines(lines: unknown): void {
+    if (!Array.isArray(lines)) return
+    for (const line of lines) {
+      if (isRecord(line) && line['outcome'] !== null)
+        this.#outcomes.set(String(line['operation']), String(line['outcome']))
+    }
+  }
+
+  #noteConflicts(list: unknown): void {
+    if (!Array.isArray(list)) return
+    for (const conflict of list) {
+      if (isRecord(conflict) && isRecord(conflict['loser'])) this.#losers.add(String(conflict['loser']['operation']))
+    }
+  }
+
+  #noteSettled(gateway: string, event: unknown): void {
+    if (!isRecord(event)) return
+    const path = String(event['path'])
+    if (!path.startsWith('done/')) return
+    const seen = this.#settledMarkers.get(gateway) ?? new Set<string>()
+    this.#settledMarkers.set(gateway, seen)
+    if (event['after'] === undefined) this.broken.push(`${gateway} took back ${path}, which had been settled`)
+    else if (seen.has(path)) this.broken.push(`${gateway} settled ${path} twice`)
+    else seen.add(path)
+  }
+}
