@@ -22,6 +22,7 @@ const systemTools = [
     purpose: 'signatures verified by another library',
   },
   { command: 'mosquitto_sub', debianPackage: 'mosquitto-clients', purpose: 'what other tools see' },
+  { command: 'faketime', word: 'libfaketime', debianPackage: 'faketime', purpose: 'daemons whose clock is wrong' },
   { command: 'ip', word: 'networkNamespace', debianPackage: 'iproute2', purpose: 'gateways that find each other' },
 ]
 

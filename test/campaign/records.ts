@@ -45,6 +45,7 @@ export class Records {
   readonly #issuedAgain = new Map<string, string | null>()
   /** What each gateway told as settled of the markers, which are set once and never taken back. */
   readonly #settledMarkers = new Map<string, Set<string>>()
+  readonly #forgiven = new Set<string>()
   readonly broken: string[] = []
 
   /** Follows a daemon until it ends. */
@@ -56,6 +57,15 @@ export class Records {
       .catch(ended)
     void client.call('journal.list').then((lines) => this.#noteLines(lines), ended)
     void client.call('conflict.list').then((list) => this.#noteConflicts(list), ended)
+  }
+
+  /** The only disk that held it was thrown away on purpose: nobody promised to keep that. */
+  isForgiven({ key }: Entry): boolean {
+    return this.#forgiven.has(key)
+  }
+
+  forgive(entries: readonly Entry[]): void {
+    for (const { key } of entries) this.#forgiven.add(key)
   }
 
   /** Why an operation that was told durable does not stand, or null if nobody was told. */

@@ -1,0 +1,12 @@
+import { bundleAndImport } from './bundle.mjs'
+import { ensureBuilt } from './ensure-built.mjs'
+import { ensureInstalled } from './install.mjs'
+import { ensureSystemTools } from './system-tools.mjs'
+
+// npm run campaign -- --seed N --minutes M: a fleet of real processes, real brokers, cables and disks, and real trouble.
+ensureInstalled()
+await ensureBuilt()
+const tools = ['mosquitto', 'mosquitto_sub', 'nats-server', 'socat', 'networkNamespace', 'libfaketime']
+for (const line of await ensureSystemTools((word) => tools.includes(word))) console.error(line)
+const { main } = await bundleAndImport({ name: 'campaign', file: 'test/campaign/campaign.ts' })
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,30 @@
+import type { CampaignFleet } from './campaign-fleet.ts'
+import type { RoundReport } from './report.ts'
+
+/** What may be told after a trouble of each kind, and never without one. */
+const CAUSES: Readonly<Record<string, readonly string[]>> = {
+  regressed: ['restored backup', 'retire and return', 'cloned card'],
+  'late-operation': ['restored backup'],
+  'identity-used-twice': ['restored backup', 'cloned card'],
+  'journal-long': [],
+  divergence: [],
+  'epoch-conflict': [],
+  'epoch-forced': [],
+  'second-key': ['cloned card'],
+  'cut-below-floor': [],
+  'storage-damaged': [],
+  'medium-failing': [],
+}
+
+/** @returns one line for each alarm of a gateway that no trouble so far explains */
+export async function alarmsWithoutCause(fleet: CampaignFleet, rounds: readonly RoundReport[]): Promise<string[]> {
+  const kinds = new Set(rounds.flatMap(({ troubles }) => troubles.map(({ kind }) => kind)))
+  const statuses = await fleet.statuses()
+  return [...statuses].flatMap(([gateway, { alarms }]) =>
+    alarms.flatMap(({ name, message }) =>
+      CAUSES[name]?.some((kind) => kinds.has(kind)) === true
+        ? []
+        : [`${gateway} raised ${name} without a cause: ${message}`],
+    ),
+  )
+}

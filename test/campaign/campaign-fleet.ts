@@ -1,0 +1,265 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isRecord } from '../../runtime/gateway/control-protocol.ts'
+import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
+import { type PtyLine, startPtyLine } from '../support/pty-line.ts'
+import { startProgram } from '../support/program.ts'
+import { CLI } from '../support/program.ts'
+import { Backbone } from './backbone.ts'
+import { type BrokerProcess, brokersOn } from './brokers.ts'
+import { Disk } from './disk.ts'
+import { GatewayProcess } from './gateway-process.ts'
+import {
+  addressOf,
+  CABLES,
+  endsOf,
+  FOUNDER,
+  GATEWAYS,
+  type GatewayPlan,
+  HOSTS,
+  type LinkPlan,
+  MOSQUITTO,
+  NATS,
+} from './plan.ts'
+import type { Records } from './records.ts'
+
+export interface FleetOptions {
+  readonly records: Records
+  readonly seed: number
+  readonly clockLibrary: string | null
+  /** Told in one line of whatever a person would want to read later. */
+  readonly note: (line: string) => void
+}
+
+/** The machines, brokers, cables and gateways of a campaign, and its operator. */
+export class CampaignFleet {
+  readonly folder: string
+  readonly backbone: Backbone
+  readonly mosquitto: BrokerProcess
+  readonly nats: readonly BrokerProcess[]
+  readonly cables: Map<string, PtyLine> = new Map()
+  readonly disks: Map<string, Disk> = new Map()
+  readonly gateways: Map<string, GatewayProcess> = new Map()
+  /** Ends of daemons that nobody had asked for. */
+  readonly falls: string[] = []
+  readonly #options: FleetOptions
+  #isOver = false
+
+  private constructor(options: FleetOptions) {
+    this.#options = options
+    this.folder = mkdtempSync(join(tmpdir(), 'fleetstep-campaign-'))
+    mkdirSync(join(this.folder, 'run', 'fleetstep'), { recursive: true, mode: 0o700 })
+    this.backbone = new Backbone(`fsc${process.pid}`, HOSTS)
+    const { mosquitto, nats } = brokersOn(this.backbone, this.folder)
+    this.mosquitto = mosquitto
+    this.nats = nats
+  }
+
+  /** All are members of one fleet when it resolves. */
+  static async found(options: FleetOptions): Promise<CampaignFleet> {
+    const fleet = new CampaignFleet(options)
+    try {
+      await fleet.#build()
+      await fleet.#enrol()
+      return fleet
+    } catch (error) {
+      await fleet.end()
+      throw error
+    }
+  }
+
+  gateway(name: string): GatewayProcess {
+    const gateway = this.gateways.get(name)
+    if (gateway === undefined) throw new Error(`there is no gateway ${name}`)
+    return gateway
+  }
+
+  dataDirectory(name: string): string {
+    return join(this.disks.get(name)?.mountPoint ?? join(this.folder, name), 'data')
+  }
+
+  /** A gateway on a machine of the campaign, under any name for its hardware. Not started yet. */
+  addGateway(
+    name: string,
+    host: string,
+    nodeName: string,
+    dataDirectory: string,
+    links: readonly LinkPlan[],
+  ): GatewayProcess {
+    const config = join(this.folder, `${name}.yaml`)
+    const seed = name === FOUNDER ? 'founder.seed' : `tier-${tierOf(name)}.seed`
+    const lines = [
+      `fleet: { seed: ${join(this.folder, seed)} }`,
+      `device: ${name}`,
+      `dataDirectory: ${dataDirectory}`,
+      'logLevel: info',
+      'links:',
+      ...links.map((link) => `  - ${this.#linkText(link, name)}`),
+    ]
+    writeFileSync(config, `${lines.join('\n')}\n`)
+    const gateway = new GatewayProcess({
+      name,
+      on: this.backbone.on(host),
+      folder: this.folder,
+      config,
+      nodeName,
+      clockLibrary: this.#options.clockLibrary,
+      onEnd: (code, lastWords) => this.#noteFall(name, code, lastWords),
+      onConnected: (watch) => this.#options.records.follow(name, watch),
+    })
+    this.gateways.set(name, gateway)
+    return gateway
+  }
+
+  /** What the operator types. @throws Error with what it printed, unless it ends with 0 */
+  async operate(...words: readonly string[]): Promise<string> {
+    const environment = { XDG_RUNTIME_DIR: join(this.folder, 'run') }
+    const program = startProgram(process.execPath, [CLI, ...words], { env: environment, cwd: this.folder })
+    const code = await program.end
+    if (code !== 0) throw new Error(`fleetstep ${words.join(' ')} ended with ${code}: ${program.errors.join(' ')}`)
+    return program.lines.join('\n')
+  }
+
+  async statuses(): Promise<Map<string, GatewayStatus>> {
+    const running = [...this.gateways.values()].filter(({ isRunning }) => isRunning)
+    const answers = await Promise.allSettled(running.map(async (gateway) => await gateway.status()))
+    return new Map(
+      answers.flatMap((answer, index) => {
+        const name = running[index]?.name ?? ''
+        return answer.status === 'fulfilled' ? [[name, answer.value] as const] : []
+      }),
+    )
+  }
+
+  async states(): Promise<Map<string, Readonly<Record<string, unknown>>>> {
+    const states = new Map<string, Readonly<Record<string, unknown>>>()
+    for (const [name, gateway] of this.gateways) {
+      const state = await gateway.call('state.get', { settled: true })
+      if (isRecord(state)) states.set(name, state)
+    }
+    return states
+  }
+
+  async end(): Promise<void> {
+    this.#isOver = true
+    await Promise.all([...this.gateways.values()].map(async (gateway) => await gateway.kill()))
+    await Promise.all([this.mosquitto, ...this.nats].map(async (broker) => await broker.kill()))
+    for (const cable of this.cables.values()) await cable.end()
+    for (const disk of this.disks.values()) await disk.remove()
+    this.backbone.remove()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  async #build(): Promise<void> {
+    this.mosquitto.start()
+    for (const server of this.nats) server.start()
+    for (const [index, name] of CABLES.entries())
+      this.cables.set(
+        name,
+        await startPtyLine(
+          [...endsOf(name)].map((end) => cableEnd(name, end)),
+          {
+            baud: 115_200,
+            seed: this.#options.seed + index,
+          },
+        ),
+      )
+    for (const { name } of GATEWAYS) this.disks.set(name, await Disk.create(this.folder, name))
+  }
+
+  async #enrol(): Promise<void> {
+    const founder = (await this.operate('node', 'id', '--node-id', FOUNDER)).trim()
+    await this.operate('fleet', 'create', 'campaign', '--founder', founder, '--tier', String(tierOf(FOUNDER)))
+    await this.operate('seed', 'create', 'founder.seed', '--fleet', 'campaign', '--founder')
+    for (const tier of [0, 1, 2, 3])
+      await this.operate(
+        'seed',
+        'create',
+        `tier-${tier}.seed`,
+        '--fleet',
+        'campaign',
+        '--uses',
+        '100',
+        '--tier',
+        String(tier),
+      )
+    for (const { name, links } of GATEWAYS) this.addGateway(name, name, name, this.dataDirectory(name), links)
+    await this.gateway(FOUNDER).start()
+    for (const gateway of this.gateways.values()) if (!gateway.isRunning) await gateway.start()
+    await this.untilAll((status) => status.status === 'member', 'all are members', 120_000)
+  }
+
+  /** @throws Error with what each gateway shows, after `patienceMs` */
+  async untilAll(
+    holds: (status: GatewayStatus, all: ReadonlyMap<string, GatewayStatus>) => boolean,
+    what: string,
+    patienceMs: number,
+  ): Promise<void> {
+    for (const deadline = performance.now() + patienceMs; ; await sleep(100)) {
+      const statuses = await this.statuses()
+      const isWhole = statuses.size === this.gateways.size
+      if (isWhole && [...statuses.values()].every((status) => holds(status, statuses))) return
+      if (performance.now() > deadline)
+        throw new Error(`waited in vain until ${what}:\n${linesOf(statuses, this.gateways)}`)
+    }
+  }
+
+  #linkText(link: LinkPlan, name: string): string {
+    switch (link.kind) {
+      case 'broker': {
+        const hosts = link.broker === 'nats' ? NATS : [MOSQUITTO]
+        const servers = hosts.map(({ address }) => `'mqtt://${address}:1883'`)
+        return `{ kind: mqtt, name: ${link.broker}, servers: [${servers.join(', ')}] }`
+      }
+      case 'cable':
+        return `{ kind: serial, name: ${link.cable}, port: ${this.#device(link.cable, name)}, baud: 115200 }`
+      case 'peers': {
+        const listen = link.listens ? `{ host: ${addressOf(name)}, port: 1884 }` : 'null'
+        const peers = link.peer === null ? '' : `'mqtt://${addressOf(link.peer)}:1884'`
+        return `{ kind: peers, name: peers, listen: ${listen}, peers: [${peers}] }`
+      }
+    }
+  }
+
+  #device(cable: string, gateway: string): string {
+    const line = this.cables.get(cable)
+    if (line === undefined) throw new Error(`there is no cable ${cable}`)
+    return line.device(cableEnd(cable, gateway))
+  }
+
+  /** Does what a supervisor does. */
+  #noteFall(name: string, code: number | null, lastWords: string): void {
+    if (this.#isOver) return
+    this.falls.push(`${name} ended by itself with ${code ?? 'a signal'}: ${lastWords}`)
+    this.#options.note(this.falls.at(-1) ?? '')
+    setTimeout(() => {
+      if (!this.#isOver) void this.gateway(name).start()
+    }, RESTART_DELAY_MS)
+  }
+}
+
+const RESTART_DELAY_MS = 1000
+
+export function cableEnd(cable: string, gateway: string): string {
+  return `${cable}-${gateway}`
+}
+
+function tierOf(name: string): number {
+  const plan: GatewayPlan | undefined = GATEWAYS.find((one) => one.name === name)
+  return plan?.tier ?? 0
+}
+
+function linesOf(statuses: ReadonlyMap<string, GatewayStatus>, gateways: ReadonlyMap<string, GatewayProcess>): string {
+  return [...gateways.keys()]
+    .map((name) => {
+      const status = statuses.get(name)
+      if (status === undefined) return `  ${name} does not answer`
+      const { last, floor, floorDigest, floorHold, drafts, members, refusal, journalLength, waitingList } = status
+      const links = status.links.map((link) => `${link.name} ${link.state}`).join(', ')
+      return `  ${name} ${status.status}, stage ${last.stage} (${last.operation}), floor ${floor} ${floorDigest} held by ${JSON.stringify(floorHold)}, journal ${journalLength}, waiting ${waitingList.length}, drafts ${drafts}, refusal ${refusal}, members ${members.filter(({ isRetired }) => !isRetired).length}, ${links}`
+    })
+    .join('\n')
+}

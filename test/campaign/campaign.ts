@@ -1,0 +1,246 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { seededRandom } from '../../runtime/base/random.ts'
+import { obstacleToLoopDisks } from '../faults/loop-disk.ts'
+import { findProgram } from '../support/system-programs.ts'
+import { CampaignFleet } from './campaign-fleet.ts'
+import { brokenPromises } from './check.ts'
+import { DEPOSIT, Load } from './load.ts'
+import { FOUNDER } from './plan.ts'
+import { Records } from './records.ts'
+import { type CampaignReport, type RoundReport, Sampler } from './report.ts'
+import { reportPage } from './report-page.ts'
+import { type Scene, type Trouble, TROUBLES } from './troubles.ts'
+import { alarmsWithoutCause } from './alarms.ts'
+
+const USAGE = `npm run campaign -- [--seed N] [--minutes M] [--only KIND[,KIND]] [--per-second R] [--out DIRECTORY]
+  --seed N        another draw of troubles and load (default 1)
+  --minutes M     how long (default 5)
+  --only KINDS    troubles of these kinds alone: ${Object.keys(TROUBLES).join(', ')}
+  --per-second R  changes of each gateway (default 2)
+  --out DIRECTORY where report.json and report.html go (default .cache/campaign/seed-N)`
+
+/** @returns the exit code: 0, 1 if a promise was broken, 2 for wrong arguments */
+export async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string', default: '1' },
+      minutes: { type: 'string', default: '5' },
+      only: { type: 'string' },
+      'per-second': { type: 'string', default: '2' },
+      out: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  })
+  const kinds = values.only?.split(',') ?? Object.keys(TROUBLES)
+  const unknown = kinds.find((kind) => TROUBLES[kind] === undefined)
+  if (values.help === true || unknown !== undefined) {
+    console.error(unknown === undefined ? USAGE : `there is no trouble ${unknown}\n${USAGE}`)
+    return values.help === true ? 0 : 2
+  }
+  const obstacle = obstacleToCampaign()
+  if (obstacle !== null) {
+    console.error(`Not tested: ${obstacle}.`)
+    return process.env['CI'] === 'true' ? 1 : 0
+  }
+  const seed = Number(values.seed)
+  const report = await runCampaign({
+    seed,
+    minutes: Number(values.minutes),
+    perSecond: Number(values['per-second']),
+    kinds,
+  })
+  const out = values.out ?? join('.cache', 'campaign', `seed-${seed}`)
+  mkdirSync(out, { recursive: true })
+  writeFileSync(join(out, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
+  writeFileSync(join(out, 'report.html'), reportPage(report))
+  console.log(textOf(report, out))
+  return report.broken.length === 0 ? 0 : 1
+}
+
+/** Why no campaign can be run here, or null. */
+export function obstacleToCampaign(): string | null {
+  const missing = ['mosquitto', 'nats-server', 'socat', 'mosquitto_sub', 'ip', 'mkfs.ext4'].find(
+    (program) => findProgram(program) === null,
+  )
+  return missing === undefined ? obstacleToLoopDisks() : `${missing} is missing`
+}
+
+interface CampaignOptions {
+  readonly seed: number
+  readonly minutes: number
+  readonly perSecond: number
+  readonly kinds: readonly string[]
+}
+
+export async function runCampaign({ seed, minutes, perSecond, kinds }: CampaignOptions): Promise<CampaignReport> {
+  const startedAt = performance.now()
+  const elapsedMs = (): number => Math.round(performance.now() - startedAt)
+  const note = (line: string): void => console.log(`${(elapsedMs() / 1000).toFixed(1).padStart(7)} s  ${line}`)
+  const random = seededRandom(seed)
+  const records = new Records()
+  const clockLibrary = CLOCK_LIBRARIES.find((file) => existsSync(file)) ?? null
+  const fleet = await CampaignFleet.found({ records, seed, clockLibrary, note })
+  const broken: string[] = []
+  const rounds: RoundReport[] = []
+  const sampler = new Sampler(fleet, elapsedMs)
+  try {
+    note(`ten gateways are one fleet`)
+    const load = new Load({ records, perSecond, seed: seed + 1 })
+    await load.change(fleet.gateway(FOUNDER), 'deposit', { add: { 'accounts/north': DEPOSIT } })
+    let isOver = false
+    const running = load.run([...fleet.gateways.values()], () => isOver)
+    const below = (limit: number): number => Math.floor((random.uint32() / 2 ** 32) * limit)
+    const scene: Scene = { fleet, records, below, one: (list) => list[below(list.length)]! }
+    const bag = new Bag(kinds, below)
+    const endMs = minutes * 60_000
+    while (broken.length === 0 && elapsedMs() < endMs) {
+      const round = await runRound({ scene, bag, load, elapsedMs, note, sampler })
+      rounds.push(round)
+      note(`all ${fleet.gateways.size} have settled alike ${round.convergedMs} ms after the last trouble ended`)
+      broken.push(...brokenPromises(records, await fleet.states()), ...(await alarmsWithoutCause(fleet, rounds)))
+    }
+    isOver = true
+    await running
+  } catch (error) {
+    broken.push(error instanceof Error ? error.message : String(error))
+  } finally {
+    sampler.stop()
+    if (broken.length > 0) keepLogs(fleet, note)
+    await fleet.end()
+  }
+  for (const line of broken) note(`BROKEN: ${line}`)
+  return reportOf()
+
+  function reportOf(): CampaignReport {
+    return {
+      seed,
+      minutes,
+      elapsedMs: elapsedMs(),
+      operations: records.entries.length,
+      durable: records.entries.filter(({ answer }) => answer?.kind === 'durable').length,
+      unknown: records.entries.filter(({ answer }) => answer?.kind === 'unknown').length,
+      rounds,
+      samples: sampler.samples,
+      falls: fleet.falls,
+      broken,
+    }
+  }
+}
+
+interface Round {
+  readonly scene: Scene
+  readonly bag: Bag
+  readonly load: Load
+  readonly elapsedMs: () => number
+  readonly note: (line: string) => void
+  readonly sampler: Sampler
+}
+
+/** Troubles come one by one, last a while under load, and go; then the load rests until all have settled. */
+async function runRound({ scene, bag, load, elapsedMs, note, sampler }: Round): Promise<RoundReport> {
+  const { fleet, below } = scene
+  load.resume()
+  const begun: { readonly kind: string; readonly trouble: Trouble; readonly fromMs: number; untilMs: number }[] = []
+  for (const [kind, trouble] of bag.draw(scene, 1 + below(3))) {
+    note(`${trouble.what}`)
+    begun.push({ kind, trouble, fromMs: elapsedMs(), untilMs: 0 })
+    await trouble.begin()
+    await sleep(below(2000))
+  }
+  await sleep(3000 + below(9000))
+  // What needs the operator needs a fleet that can hear him, so the rest is mended before.
+  for (const one of begun.toSorted((left, right) => Number(needsOperator(left)) - Number(needsOperator(right)))) {
+    await one.trouble.end()
+    one.untilMs = elapsedMs()
+    note(`over: ${one.trouble.what}`)
+  }
+  await sleep(1000)
+  const healedMs = elapsedMs()
+  await load.pause()
+  const bytesBefore = sampler.bytesSent()
+  await fleet.untilAll(
+    (status, all) => {
+      const [first] = all.values()
+      return (
+        status.status === 'member' &&
+        status.drafts === 0 &&
+        status.floor === status.last.stage &&
+        status.floorDigest === first?.floorDigest &&
+        status.last.stage === first.last.stage
+      )
+    },
+    'all have settled alike',
+    CONVERGENCE_MS_MAX,
+  )
+  return {
+    troubles: begun.map(({ kind, trouble, fromMs, untilMs }) => ({ kind, what: trouble.what, fromMs, untilMs })),
+    healedMs,
+    convergedMs: elapsedMs() - healedMs,
+    bytesToConverge: sampler.bytesSent() - bytesBefore,
+  }
+}
+
+function needsOperator({ trouble }: { readonly trouble: Trouble }): boolean {
+  return trouble.claims.includes('membership')
+}
+
+/** What two machines loaded with all of this take at most; a fleet that needs more has stopped. */
+const CONVERGENCE_MS_MAX = 120_000
+
+const CLOCK_LIBRARIES: readonly string[] = ['x86_64', 'aarch64', 'arm'].flatMap((machine) =>
+  ['gnu', 'gnueabihf'].map((libc) => `/usr/lib/${machine}-linux-${libc}/faketime/libfaketime.so.1`),
+)
+
+/** Every kind comes before any comes again. */
+class Bag {
+  readonly #kinds: readonly string[]
+  readonly #below: (limit: number) => number
+  #rest: string[] = []
+
+  constructor(kinds: readonly string[], below: (limit: number) => number) {
+    this.#kinds = kinds
+    this.#below = below
+  }
+
+  draw(scene: Scene, count: number): readonly (readonly [string, Trouble])[] {
+    const drawn: (readonly [string, Trouble])[] = []
+    const claimed = new Set<string>()
+    while (drawn.length < count) {
+      if (this.#rest.length === 0) this.#rest = [...this.#kinds]
+      const kind = this.#rest.splice(this.#below(this.#rest.length), 1)[0] ?? ''
+      const trouble = TROUBLES[kind]?.(scene)
+      if (trouble === undefined) continue
+      if (trouble.claims.some((claim) => claimed.has(claim))) {
+        this.#rest.push(kind)
+        break
+      }
+      for (const claim of trouble.claims) claimed.add(claim)
+      drawn.push([kind, trouble])
+    }
+    return drawn
+  }
+}
+
+function keepLogs(fleet: CampaignFleet, note: (line: string) => void): void {
+  for (const gateway of fleet.gateways.values()) {
+    const lines = gateway.log.trimEnd().split('\n').slice(-15)
+    note(`the last words of ${gateway.name}:\n${lines.map((line) => `      ${line.slice(0, 300)}`).join('\n')}`)
+  }
+}
+
+function textOf(report: CampaignReport, out: string): string {
+  const { rounds, operations, durable, unknown, broken, falls, seed, minutes } = report
+  const slowest = rounds.reduce((most, { convergedMs }) => Math.max(most, convergedMs), 0)
+  return [
+    `${rounds.length} rounds, ${rounds.flatMap(({ troubles }) => troubles).length} troubles, ${operations} changes: ${durable} told durable, ${unknown} without an answer`,
+    `settled alike after ${Math.round(rounds.reduce((sum, { convergedMs }) => sum + convergedMs, 0) / Math.max(1, rounds.length))} ms on average, ${slowest} ms at most; ${falls.length} daemons ended by themselves`,
+    broken.length === 0
+      ? 'no promise was broken'
+      : `${broken.length} promises broken; repeat with npm run campaign -- --seed ${seed} --minutes ${minutes}`,
+    `report: ${join(out, 'report.html')}`,
+  ].join('\n')
+}
