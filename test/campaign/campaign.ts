@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
+import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { seededRandom } from '../../runtime/base/random.ts'
+import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { obstacleToLoopDisks } from '../faults/loop-disk.ts'
 import { findProgram } from '../support/system-programs.ts'
 import { CampaignFleet } from './campaign-fleet.ts'
@@ -100,7 +101,9 @@ export async function runCampaign({ seed, minutes, perSecond, kinds }: CampaignO
     while (broken.length === 0 && elapsedMs() < endMs) {
       const round = await runRound({ scene, bag, load, elapsedMs, note, sampler })
       rounds.push(round)
-      note(`all ${fleet.gateways.size} have settled alike ${round.convergedMs} ms after the last trouble ended`)
+      note(
+        `all ${fleet.gateways.size} hold the same ${round.convergedMs} ms after the last trouble ended, settled after ${round.settledMs} ms`,
+      )
       broken.push(...brokenPromises(records, await fleet.states()), ...(await alarmsWithoutCause(fleet, rounds)))
     }
     isOver = true
@@ -162,26 +165,30 @@ async function runRound({ scene, bag, load, elapsedMs, note, sampler }: Round): 
   const healedMs = elapsedMs()
   await load.pause()
   const bytesBefore = sampler.bytesSent()
-  await fleet.untilAll(
-    (status, all) => {
-      const [first] = all.values()
-      return (
-        status.status === 'member' &&
-        status.drafts === 0 &&
-        status.floor === status.last.stage &&
-        status.floorDigest === first?.floorDigest &&
-        status.last.stage === first.last.stage
-      )
-    },
-    'all have settled alike',
-    CONVERGENCE_MS_MAX,
-  )
+  await fleet.untilAll(hasAll, 'all hold the same', CONVERGENCE_MS_MAX)
+  const convergedMs = elapsedMs() - healedMs
+  await fleet.untilAll(hasSettled, 'all have settled alike', CONVERGENCE_MS_MAX)
   return {
     troubles: begun.map(({ kind, trouble, fromMs, untilMs }) => ({ kind, what: trouble.what, fromMs, untilMs })),
     healedMs,
-    convergedMs: elapsedMs() - healedMs,
+    convergedMs,
+    settledMs: elapsedMs() - healedMs,
     bytesToConverge: sampler.bytesSent() - bytesBefore,
   }
+}
+
+type InFleet = (status: GatewayStatus, all: ReadonlyMap<string, GatewayStatus>) => boolean
+
+/** The same operations as the others, in one order. */
+const hasAll: InFleet = ({ status, drafts, last, vector }, all) => {
+  const [first] = all.values()
+  const isSame = last.operation === first?.last.operation && isDeepStrictEqual(vector, first.vector)
+  return status === 'member' && drafts === 0 && isSame
+}
+
+const hasSettled: InFleet = ({ floor, floorDigest, last }, all) => {
+  const [first] = all.values()
+  return floor === last.stage && floorDigest === first?.floorDigest
 }
 
 function needsOperator({ trouble }: { readonly trouble: Trouble }): boolean {
@@ -234,13 +241,18 @@ function keepLogs(fleet: CampaignFleet, note: (line: string) => void): void {
 
 function textOf(report: CampaignReport, out: string): string {
   const { rounds, operations, durable, unknown, broken, falls, seed, minutes } = report
-  const slowest = rounds.reduce((most, { convergedMs }) => Math.max(most, convergedMs), 0)
   return [
     `${rounds.length} rounds, ${rounds.flatMap(({ troubles }) => troubles).length} troubles, ${operations} changes: ${durable} told durable, ${unknown} without an answer`,
-    `settled alike after ${Math.round(rounds.reduce((sum, { convergedMs }) => sum + convergedMs, 0) / Math.max(1, rounds.length))} ms on average, ${slowest} ms at most; ${falls.length} daemons ended by themselves`,
+    `after a trouble all held the same within ${spanOf(rounds.map((round) => round.convergedMs))}, and had settled within ${spanOf(rounds.map((round) => round.settledMs))}`,
+    `${falls.length} daemons ended by themselves`,
     broken.length === 0
       ? 'no promise was broken'
       : `${broken.length} promises broken; repeat with npm run campaign -- --seed ${seed} --minutes ${minutes}`,
     `report: ${join(out, 'report.html')}`,
   ].join('\n')
+}
+
+function spanOf(spansMs: readonly number[]): string {
+  const mean = spansMs.reduce((sum, one) => sum + one, 0) / Math.max(1, spansMs.length)
+  return `${Math.round(mean)} ms on average, ${Math.max(0, ...spansMs)} ms at most`
 }

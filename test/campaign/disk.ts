@@ -1,9 +1,10 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { LoopDisk } from '../faults/loop-disk.ts'
 import { runTool } from './tool.ts'
 
-const DISK_BYTES = 48 * 1024 * 1024
+const DISK_BYTES = 192 * 1024 * 1024
 
 /** The card of one gateway: a small file system of its own, which can be full, or take nothing for a while. */
 export class Disk {
@@ -30,24 +31,16 @@ export class Disk {
 
   /** Nothing fits on it any more. */
   fill(): void {
-    const file = openSync(this.#ballast, 'w')
-    const block = Buffer.alloc(64 * 1024, 1)
-    try {
-      for (let size = block.length; size >= 512;) {
-        try {
-          writeSync(file, block, 0, size)
-        } catch (error) {
-          if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
-          size /= 2
-        }
-      }
-    } finally {
-      closeSync(file)
+    const { bavail, bsize } = statfsSync(this.mountPoint)
+    // Some blocks go for the file itself, so less and less is tried until nothing fits.
+    for (let bytes = bavail * bsize; bytes >= bsize; bytes = Math.floor(bytes / 2)) {
+      const size = String(bytes)
+      spawnSync('fallocate', ['--length', size, join(this.mountPoint, `${BALLAST}-${size}`)])
     }
   }
 
   free(): void {
-    rmSync(this.#ballast, { force: true })
+    for (const name of readdirSync(this.mountPoint)) if (name.startsWith(BALLAST)) rmSync(join(this.mountPoint, name))
   }
 
   /** Whoever writes waits until it goes on. */
@@ -63,8 +56,6 @@ export class Disk {
     await this.#disk.unmount()
     await this.#disk.detach()
   }
-
-  get #ballast(): string {
-    return join(this.mountPoint, 'ballast')
-  }
 }
+
+const BALLAST = 'ballast'

@@ -114,7 +114,7 @@ function forgery({ fleet, below }: Scene): Trouble {
   let heard = ''
   return trouble(
     'somebody on the broker repeats and alters what members say',
-    [STRANGER.name],
+    [STRANGER.name, 'mosquitto', 'network'],
     async () => {
       const words = ['-h', MOSQUITTO.address, '-t', 'fleet/#', '-F', '%t %x']
       listener = spawn('ip', [...fleet.backbone.on(STRANGER.name), tool('mosquitto_sub'), ...words])

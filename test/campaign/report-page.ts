@@ -36,8 +36,8 @@ ${plot(report, gateways, ({ journal }) => journal, 'operations in each journal')
 ${plot(report, gateways, ({ rssKib }) => rssKib / 1024, 'MiB of memory of each gateway')}
 ${plot(report, gateways, ({ diskBytes }) => diskBytes / 1024, 'KiB on the disk of each gateway')}
 <h2>Rounds</h2>
-<table><tr><th>healed at</th><th>settled after</th><th>bytes sent until then</th><th>troubles</th></tr>
-${report.rounds.map(({ healedMs, convergedMs, bytesToConverge, troubles }) => `<tr><td>${seconds(healedMs)} s</td><td>${convergedMs} ms</td><td>${bytesToConverge}</td><td>${troubles.map(({ what }) => escaped(what)).join('<br>')}</td></tr>`).join('\n')}
+<table><tr><th>healed at</th><th>the same after</th><th>settled after</th><th>bytes sent until then</th><th>troubles</th></tr>
+${report.rounds.map(({ healedMs, convergedMs, settledMs, bytesToConverge, troubles }) => `<tr><td>${seconds(healedMs)} s</td><td>${convergedMs} ms</td><td>${settledMs} ms</td><td>${bytesToConverge}</td><td>${troubles.map(({ what }) => escaped(what)).join('<br>')}</td></tr>`).join('\n')}
 </table>
 </html>
 `
@@ -61,8 +61,8 @@ function timeline({ rounds, samples, elapsedMs }: CampaignReport, gateways: read
       `<rect x="${x(fromMs).toFixed(1)}" y="0" width="${Math.max(1, x(untilMs) - x(fromMs)).toFixed(1)}" height="${top + LANE}" fill="#888" fill-opacity="0.2"><title>${escaped(what)}</title></rect>`,
   )
   const healing = rounds.map(
-    ({ healedMs, convergedMs }) =>
-      `<rect x="${x(healedMs).toFixed(1)}" y="${top + LANE}" width="${Math.max(1, x(convergedMs) - LEFT).toFixed(1)}" height="${LANE - 8}" fill="#3a9d5d"><title>settled after ${convergedMs} ms</title></rect>`,
+    ({ healedMs, settledMs }) =>
+      `<rect x="${x(healedMs).toFixed(1)}" y="${top + LANE}" width="${Math.max(1, x(settledMs) - LEFT).toFixed(1)}" height="${LANE - 8}" fill="#3a9d5d"><title>settled after ${settledMs} ms</title></rect>`,
   )
   return `<svg viewBox="0 0 ${WIDTH} ${height}">${bars.join('')}${lanes.join('')}<text x="0" y="${top + LANE + 11}">settling</text>${healing.join('')}<text x="${LEFT}" y="${height - 8}">0 s</text><text x="${WIDTH - 50}" y="${height - 8}">${seconds(elapsedMs)} s</text></svg>`
 }

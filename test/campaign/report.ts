@@ -9,9 +9,11 @@ export interface RoundReport {
   }[]
   /** When the last trouble was over, since the start. */
   readonly healedMs: number
-  /** From then until all had settled alike. */
+  /** From then until all held the same operations in one order. */
   readonly convergedMs: number
-  /** What all gateways sent over the network meanwhile. */
+  /** From then until all had settled alike. */
+  readonly settledMs: number
+  /** What all gateways sent over the network until then. */
   readonly bytesToConverge: number
 }
 
