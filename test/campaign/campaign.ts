@@ -9,6 +9,7 @@ import { findProgram } from '../support/system-programs.ts'
 import { CampaignFleet } from './campaign-fleet.ts'
 import { brokenPromises } from './check.ts'
 import { DEPOSIT, Load } from './load.ts'
+import { watchOver } from './operator.ts'
 import { FOUNDER } from './plan.ts'
 import { Records } from './records.ts'
 import { type CampaignReport, type RoundReport, Sampler } from './report.ts'
@@ -85,6 +86,7 @@ export async function runCampaign({ seed, minutes, perSecond, kinds }: CampaignO
   const records = new Records()
   const clockLibrary = CLOCK_LIBRARIES.find((file) => existsSync(file)) ?? null
   const fleet = await CampaignFleet.found({ records, seed, clockLibrary, note })
+  let isOver = false
   const broken: string[] = []
   const rounds: RoundReport[] = []
   const sampler = new Sampler(fleet, elapsedMs)
@@ -92,8 +94,10 @@ export async function runCampaign({ seed, minutes, perSecond, kinds }: CampaignO
     note(`ten gateways are one fleet`)
     const load = new Load({ records, perSecond, seed: seed + 1 })
     await load.change(fleet.gateway(FOUNDER), 'deposit', { add: { 'accounts/north': DEPOSIT } })
-    let isOver = false
-    const running = load.run([...fleet.gateways.values()], () => isOver)
+    const running = Promise.all([
+      load.run([...fleet.gateways.values()], () => isOver),
+      watchOver(fleet, () => isOver, note),
+    ])
     const below = (limit: number): number => Math.floor((random.uint32() / 2 ** 32) * limit)
     const scene: Scene = { fleet, records, below, one: (list) => list[below(list.length)]! }
     const bag = new Bag(kinds, below)
@@ -111,6 +115,7 @@ export async function runCampaign({ seed, minutes, perSecond, kinds }: CampaignO
   } catch (error) {
     broken.push(error instanceof Error ? error.message : String(error))
   } finally {
+    isOver = true
     sampler.stop()
     if (broken.length > 0) keepLogs(fleet, note)
     await fleet.end()

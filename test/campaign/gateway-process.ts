@@ -116,6 +116,17 @@ export class GatewayProcess {
     }
   }
 
+  /** Time of the processor that it has used since its start, or null. */
+  cpuMs(): number | null {
+    if (this.pid === null) return null
+    try {
+      const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(' ')
+      return (Number(fields[13]) + Number(fields[14])) * 10
+    } catch {
+      return null
+    }
+  }
+
   get log(): string {
     return readFileSync(this.#log, 'utf8')
   }

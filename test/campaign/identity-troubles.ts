@@ -43,7 +43,6 @@ function restoredBackup({ fleet, records, one }: Scene): Trouble {
       cpSync(backup, fleet.dataDirectory(name), { recursive: true })
       rmSync(backup, { recursive: true })
       await gateway.start()
-      await bringBack(fleet, name)
     },
   )
 }
@@ -73,7 +72,7 @@ function clonedCard({ fleet, one }: Scene): Trouble {
   )
 }
 
-/** The operator retires a node that lives, and takes it in again. */
+/** The operator retires a node that lives; it asks to come back. */
 function retireAndReturn({ fleet, one }: Scene): Trouble {
   const name = one(MOVABLE)
   return trouble(
@@ -83,7 +82,7 @@ function retireAndReturn({ fleet, one }: Scene): Trouble {
       const { node } = await fleet.gateway(name).status()
       await fleet.operate('--gateway', FOUNDER, 'fleet', 'retire', node, '--fleet', 'campaign')
     },
-    async () => await bringBack(fleet, name),
+    () => undefined,
   )
 }
 
@@ -137,21 +136,6 @@ function forgery({ fleet, below }: Scene): Trouble {
 }
 
 const LETTERS: readonly string[] = [...'abcdefghij']
-
-/** Waits for it to be in the fleet again, with the operator's help where the fleet refuses it. */
-export async function bringBack(fleet: Scene['fleet'], name: string): Promise<void> {
-  const { node } = await fleet.gateway(name).status()
-  for (const deadline = performance.now() + BACK_MS; performance.now() < deadline; await sleep(500)) {
-    const status = await fleet.gateway(name).status()
-    if (status.status === 'member' && (await isKnown(fleet, status))) return
-    const founder = await fleet.gateway(FOUNDER).status()
-    const waits = founder.candidates.some(({ member }) => member.startsWith(node))
-    const isLetIn = founder.epoch.admitted.some((member) => member.startsWith(node))
-    if (status.status === 'draft' && status.refusal !== null && waits && !isLetIn)
-      await fleet.operate('--gateway', FOUNDER, 'fleet', 'replace', node, '--fleet', 'campaign')
-  }
-  throw new Error(`${name} did not come back: ${JSON.stringify(await fleet.gateway(name).status())}`)
-}
 
 const BACK_MS = 90_000
 

@@ -26,6 +26,8 @@ export interface Sample {
   readonly floor: number
   readonly journal: number
   readonly rssKib: number
+  /** Since the start of its process. */
+  readonly cpuMs: number
   readonly diskBytes: number
 }
 
@@ -82,6 +84,7 @@ export class Sampler {
         floor: status?.floor ?? 0,
         journal: status?.journalLength ?? 0,
         rssKib: process.rssKib() ?? 0,
+        cpuMs: process.cpuMs() ?? 0,
         diskBytes: status?.storage.diskBytes ?? 0,
       })
     }
