@@ -6,8 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { type PtyLine, startPtyLine } from '../support/pty-line.ts'
-import { startProgram } from '../support/program.ts'
-import { CLI } from '../support/program.ts'
+import { runCli } from '../support/program.ts'
 import { Backbone } from './backbone.ts'
 import { type BrokerProcess, brokersOn } from './brokers.ts'
 import { Disk } from './disk.ts'
@@ -117,10 +116,9 @@ export class CampaignFleet {
   /** What the operator types. @throws Error with what it printed, unless it ends with 0 */
   async operate(...words: readonly string[]): Promise<string> {
     const environment = { XDG_RUNTIME_DIR: join(this.folder, 'run') }
-    const program = startProgram(process.execPath, [CLI, ...words], { env: environment, cwd: this.folder })
-    const code = await program.end
-    if (code !== 0) throw new Error(`fleetstep ${words.join(' ')} ended with ${code}: ${program.errors.join(' ')}`)
-    return program.lines.join('\n')
+    const { code, lines, errors } = await runCli(words, environment, this.folder)
+    if (code !== 0) throw new Error(`fleetstep ${words.join(' ')} ended with ${code}: ${errors.join(' ')}`)
+    return lines.join('\n')
   }
 
   async statuses(): Promise<Map<string, GatewayStatus>> {

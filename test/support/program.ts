@@ -92,8 +92,9 @@ export async function makePlace(t: TestContext): Promise<Place> {
 export async function runCli(
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  cwd: string = process.cwd(),
 ): Promise<{ code: number | NodeJS.Signals; lines: readonly string[]; errors: readonly string[] }> {
-  const program = startProgram(process.execPath, [CLI, ...words], { env })
+  const program = startProgram(process.execPath, [CLI, ...words], { env, cwd })
   const code = await program.end
   return { code, lines: program.lines, errors: program.errors }
 }
