@@ -58,6 +58,10 @@ export const TRANSFER_CHUNK_BYTES: number = 32 * 1024
 export const TRANSFERS_MAX = 2
 /** Times that one chunk is asked for in vain before the fetch is given up. */
 export const TRANSFER_ATTEMPTS_MAX = 8
+/** Time for which a node that asks again is offered the same snapshot: one of 256 KiB needs it at 115,200 baud. */
+export const OFFER_HOLD_MS = 30_000
+/** The same once its last chunk was sent: it may still be under way. */
+export const OFFER_SERVED_HOLD_MS = 10_000
 /** UTF-8 bytes of the reason with which a join is refused: one line. */
 export const REFUSAL_BYTES_MAX = 256
 /** Bytes of the proof of enrolment in a join request. */

@@ -61,7 +61,8 @@ export class Joining {
   noteOffer(offer: Offer, link: string, now: Monotonic): void {
     const { self, isDraft, options } = this.#core
     if (offer.to !== self || (offer.purpose === 'welcome') !== isDraft) return
-    if (this.#fetch !== null || this.#fetched !== null || !isAcceptable(offer)) return
+    const isFetching = this.#fetch !== null && (!this.#fetch.isUnanswered || this.#fetch.offer.digest === offer.digest)
+    if (isFetching || this.#fetched !== null || !isAcceptable(offer)) return
     this.#fetch = new Fetch(offer, link, options.random, now)
   }
 

@@ -303,7 +303,7 @@ export class Replica {
         this.#receiveOffer(message.offer, link, now)
         return NO_OUTPUTS
       case 'chunk-request':
-        return this.#sponsoring.answerChunk(message.request, link)
+        return this.#sponsoring.answerChunk(message.request, link, now)
       case 'chunk':
         return this.#joining.noteChunk(message.chunk, now)
       default:
@@ -357,7 +357,7 @@ export class Replica {
     const fetched = this.#joining.noteStored(through)
     if (fetched !== null) outputs = joined(outputs, this.#adopt(fetched, now))
     outputs = joined(outputs, this.#core.advanceFloor())
-    outputs = joined(outputs, this.#sponsoring.noteStored(through))
+    outputs = joined(outputs, this.#sponsoring.noteStored(through, now))
     return joined(outputs, this.#snapshotIfDue())
   }
 

@@ -69,8 +69,8 @@ export class Sponsoring {
     this.#laggards.set(member, { link, at: now + ANSWER_DELAY_MAX_MS * (1 + fraction(this.#core.options.random)) })
   }
 
-  answerChunk({ to, digest, offset }: ChunkRequest, link: string): Output[] {
-    const chunk = to === this.#core.self ? this.#source.chunk(digest, offset) : null
+  answerChunk({ to, digest, offset }: ChunkRequest, link: string, now: Monotonic): Output[] {
+    const chunk = to === this.#core.self ? this.#source.chunk(digest, offset, now) : null
     return chunk === null ? [] : [this.#core.send({ kind: 'chunk', chunk }, 'answers', { only: link })]
   }
 
@@ -79,23 +79,23 @@ export class Sponsoring {
     const { wakeAt } = this
     if (wakeAt === null || wakeAt > now) return NO_OUTPUTS
     const outputs: Output[] = []
-    for (const candidate of this.#sponsor.due(now)) outputs.push(...this.#decide(candidate, admit))
+    for (const candidate of this.#sponsor.due(now)) outputs.push(...this.#decide(candidate, now, admit))
     for (const [member, { link, at }] of this.#laggards) {
       if (at > now || !this.#core.writer.isComplete) continue
       this.#laggards.delete(member)
-      outputs.push(this.#offer(member, 'catch-up', link))
+      outputs.push(this.#offer(member, 'catch-up', link, now))
     }
     return outputs
   }
 
   /** Whatever a welcome holds is on our disk first: the newcomer must never know more of us than we do. */
-  noteStored(through: number): readonly Output[] {
+  noteStored(through: number, now: Monotonic): readonly Output[] {
     const { writer, history } = this.#core
     if (!this.#sponsor.hasWelcomes || !writer.isComplete) return NO_OUTPUTS
     return this.#sponsor.welcomesDue(through).flatMap(({ request, link }) => {
       // Our own join may have been cut meanwhile, or the newcomer retired.
       if (!this.#maySponsor() || !maySponsor(history) || refusalOf(request, history) !== null) return []
-      return [this.#offer(request.member, 'welcome', link)]
+      return [this.#offer(request.member, 'welcome', link, now)]
     })
   }
 
@@ -105,7 +105,7 @@ export class Sponsoring {
     this.#laggards.clear()
   }
 
-  #decide(candidate: Candidate, admit: (join: Join) => Output[]): Output[] {
+  #decide(candidate: Candidate, now: Monotonic, admit: (join: Join) => Output[]): Output[] {
     const { history, self, writer } = this.#core
     const { request, link } = candidate
     const isKnown = history.membership.get(request.member) !== undefined
@@ -122,7 +122,7 @@ export class Sponsoring {
     const { member, tier, key, role } = request
     const outputs = isKnown ? [] : admit({ member, tier, key, ...token, ...marked(role ?? ROLE_DEFAULT) })
     this.#sponsor.welcomeAfter(candidate, writer.lastNumber)
-    return [...outputs, ...(writer.isComplete ? this.noteStored(writer.lastNumber) : [])]
+    return [...outputs, ...(writer.isComplete ? this.noteStored(writer.lastNumber, now) : [])]
   }
 
   /** Whoever is a member already has shown its proof; it only needs its welcome. */
@@ -161,10 +161,21 @@ export class Sponsoring {
     }
   }
 
-  #offer(to: MemberId, purpose: Offer['purpose'], link: string): Output {
+  #offer(to: MemberId, purpose: Offer['purpose'], link: string, now: Monotonic): Output {
+    const { retirement } = this.#core.history
+    // A newcomer of whom something has come meanwhile has had this id before, and must be able to see that.
+    const held = purpose === 'welcome' ? this.#core.history.log(to).held.seq : 0
+    const basis = `${retirement.number} ${held}`
+    const offer = this.#source.recentOffer(to, purpose, basis, now) ?? this.#newOffer(to, purpose, basis, now)
+    return this.#core.send({ kind: 'offer', offer }, 'requests', { only: link })
+  }
+
+  #newOffer(to: MemberId, purpose: Offer['purpose'], basis: string, now: Monotonic): Offer {
     const bytes = encodeSnapshot(this.#core.snapshot(null))
-    const offer: Offer = { to, from: this.#core.self, purpose, digest: this.#source.offer(bytes), size: bytes.length }
-    return this.#core.send({ kind: 'offer', offer: this.#core.signatures.signOffer(offer) }, 'requests', { only: link })
+    const plain: Offer = { to, from: this.#core.self, purpose, digest: this.#source.add(bytes), size: bytes.length }
+    const offer = this.#core.signatures.signOffer(plain)
+    this.#source.noteOffer(offer, basis, now)
+    return offer
   }
 }
 

@@ -1,6 +1,9 @@
 import type { Monotonic } from '../base/clock.ts'
 import { type Digest, digestOf } from '../base/digest.ts'
+import type { MemberId } from '../base/ids.ts'
 import {
+  OFFER_HOLD_MS,
+  OFFER_SERVED_HOLD_MS,
   REQUEST_DELAY_MAX_MS,
   REQUEST_RETRY_MS,
   SNAPSHOT_BYTES_MAX,
@@ -12,14 +15,27 @@ import { fraction, type Random } from '../base/random.ts'
 import type { Chunk, Offer } from './message.ts'
 
 /**
- * Snapshots that others may fetch from us, chunk by chunk. The newest few are kept: whoever asks for one that is gone is
- * not answered, and asks for a new offer.
+ * Snapshots that others may fetch from us, chunk by chunk. Those that were offered or asked for last are kept: whoever asks
+ * for one that is gone is not answered, and asks for a new offer.
  */
 export class TransferSource {
   readonly #offered = new Map<Digest, Uint8Array>()
+  readonly #offers = new Map<string, { readonly offer: Offer; readonly basis: string; readonly until: Monotonic }>()
+
+  /**
+   * The offer that was made to this node for this purpose a short while ago: on a slow line it may be fetching that one, and
+   * another one would only put it off. Null if there is none.
+   * @param basis what must not have changed since
+   */
+  recentOffer(to: MemberId, purpose: Offer['purpose'], basis: string, now: Monotonic): Offer | null {
+    const made = this.#offers.get(`${purpose} ${to}`)
+    if (made === undefined || made.basis !== basis || now > made.until || this.#keep(made.offer.digest) === null)
+      return null
+    return made.offer
+  }
 
   /** @returns the digest by which the chunks are asked for */
-  offer(bytes: Uint8Array): Digest {
+  add(bytes: Uint8Array): Digest {
     const digest = digestOf(bytes)
     this.#offered.delete(digest)
     this.#offered.set(digest, bytes)
@@ -30,10 +46,32 @@ export class TransferSource {
     return digest
   }
 
-  chunk(digest: Digest, offset: number): Chunk | null {
-    const bytes = this.#offered.get(digest)
-    if (bytes === undefined || offset >= bytes.length) return null
+  noteOffer(offer: Offer, basis: string, now: Monotonic): void {
+    for (const [key, { until }] of this.#offers) if (now > until) this.#offers.delete(key)
+    this.#offers.set(`${offer.purpose} ${offer.to}`, { offer, basis, until: now + OFFER_HOLD_MS })
+  }
+
+  chunk(digest: Digest, offset: number, now: Monotonic): Chunk | null {
+    const bytes = this.#keep(digest)
+    if (bytes === null || offset >= bytes.length) return null
+    if (offset + TRANSFER_CHUNK_BYTES >= bytes.length) this.#noteServed(digest, now)
     return { digest, offset, bytes: bytes.subarray(offset, offset + TRANSFER_CHUNK_BYTES) }
+  }
+
+  /** Whoever has had the time to get all of it and asks again wants something newer. */
+  #noteServed(digest: Digest, now: Monotonic): void {
+    for (const [key, made] of this.#offers)
+      if (made.offer.digest === digest)
+        this.#offers.set(key, { ...made, until: Math.min(made.until, now + OFFER_SERVED_HOLD_MS) })
+  }
+
+  /** What is being fetched is the last to go. */
+  #keep(digest: Digest): Uint8Array | null {
+    const bytes = this.#offered.get(digest)
+    if (bytes === undefined) return null
+    this.#offered.delete(digest)
+    this.#offered.set(digest, bytes)
+    return bytes
   }
 }
 
@@ -84,6 +122,11 @@ export class Fetch {
     this.#attempts = 0
     this.#askAt = now
     return true
+  }
+
+  /** Nothing has come yet, although it was asked for more than once: the offer may be one that is not kept any more. */
+  get isUnanswered(): boolean {
+    return this.#length === 0 && this.#attempts > 1
   }
 
   get isComplete(): boolean {

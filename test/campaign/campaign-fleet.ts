@@ -255,9 +255,21 @@ function linesOf(statuses: ReadonlyMap<string, GatewayStatus>, gateways: Readonl
     .map((name) => {
       const status = statuses.get(name)
       if (status === undefined) return `  ${name} does not answer`
-      const { last, floor, floorDigest, floorHold, drafts, members, refusal, journalLength, waitingList } = status
+      const {
+        self,
+        last,
+        floor,
+        floorDigest,
+        floorHold,
+        drafts,
+        members,
+        refusal,
+        journalLength,
+        waitingList,
+        dropped,
+      } = status
       const links = status.links.map((link) => `${link.name} ${link.state}`).join(', ')
-      return `  ${name} ${status.status}, stage ${last.stage} (${last.operation}), floor ${floor} ${floorDigest} held by ${JSON.stringify(floorHold)}, journal ${journalLength}, waiting ${waitingList.length}, drafts ${drafts}, refusal ${refusal}, members ${members.filter(({ isRetired }) => !isRetired).length}, ${links}`
+      return `  ${name} ${status.status} ${self}, stage ${last.stage} (${last.operation}), floor ${floor} ${floorDigest} held by ${JSON.stringify(floorHold)}, journal ${journalLength}, waiting ${waitingList.length}, drafts ${drafts}, refusal ${refusal}, members ${members.filter(({ isRetired }) => !isRetired).length}, ${links}, dropped ${JSON.stringify(dropped)}`
     })
     .join('\n')
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Digest, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { type Digest, digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
 import {
   APPENDED_BYTES_MAX,
@@ -8,6 +8,8 @@ import {
   DRAFTS_MAX,
   FLOOR_DIGESTS_MAX,
   KEY_BYTES,
+  OFFER_HOLD_MS,
+  OFFER_SERVED_HOLD_MS,
   OPERATION_BYTES_MAX,
   OPERATIONS_PER_BATCH_MAX,
   PATHS_MAX,
@@ -126,12 +128,44 @@ test('a member remembers so many drafts that ask to join, and those that it forg
 
 test('the snapshots that are kept for others are few: whoever asks for an older one is not answered', () => {
   const source = new TransferSource()
-  const digests = Array.from({ length: TRANSFERS_MAX + 1 }, (_, index) => source.offer(Uint8Array.of(index)))
-  assert.equal(source.chunk(digests[0] as Digest, 0), null)
-  for (const digest of digests.slice(1)) assert.ok(source.chunk(digest, 0))
-  const large = source.offer(new Uint8Array(TRANSFER_CHUNK_BYTES + 1))
-  assert.equal(source.chunk(large, 0)?.bytes.length, TRANSFER_CHUNK_BYTES)
-  assert.equal(source.chunk(large, TRANSFER_CHUNK_BYTES)?.bytes.length, 1)
+  const digests = Array.from({ length: TRANSFERS_MAX + 1 }, (_, index) => source.add(Uint8Array.of(index)))
+  assert.equal(source.chunk(digests[0] as Digest, 0, 0), null)
+  for (const digest of digests.slice(1)) assert.ok(source.chunk(digest, 0, 0))
+  const large = source.add(new Uint8Array(TRANSFER_CHUNK_BYTES + 1))
+  assert.equal(source.chunk(large, 0, 0)?.bytes.length, TRANSFER_CHUNK_BYTES)
+  assert.equal(source.chunk(large, TRANSFER_CHUNK_BYTES, 0)?.bytes.length, 1)
+})
+
+test('whoever asks again is offered the same snapshot for a while, so that a slow line is not put off by newer ones', () => {
+  const source = new TransferSource()
+  const digest = source.add(Uint8Array.of(1))
+  const offer: Offer = { to: DRAFT, from: founder(FLEET, 0), purpose: 'welcome', digest, size: 1 }
+  source.noteOffer(offer, 'as it is', 0)
+  assert.deepEqual(source.recentOffer(DRAFT, 'welcome', 'as it is', OFFER_HOLD_MS), offer)
+  assert.equal(source.recentOffer(DRAFT, 'catch-up', 'as it is', 0), null)
+  assert.equal(source.recentOffer(DRAFT, 'welcome', 'another epoch', 0), null)
+  source.add(Uint8Array.of(2))
+  assert.ok(source.chunk(digest, 0, 1000), 'what is fetched is the last to go')
+  source.add(Uint8Array.of(3))
+  assert.deepEqual(source.recentOffer(DRAFT, 'welcome', 'as it is', 1000 + OFFER_SERVED_HOLD_MS), offer)
+  assert.equal(source.recentOffer(DRAFT, 'welcome', 'as it is', 1001 + OFFER_SERVED_HOLD_MS), null)
+})
+
+test('a fetch to which nothing has come gives way to a newer offer', () => {
+  const offer: Offer = {
+    to: DRAFT,
+    from: founder(FLEET, 0),
+    purpose: 'welcome',
+    digest: digestOf(Uint8Array.of(1)),
+    size: 1,
+  }
+  const fetch = new Fetch(offer, 'air', seededRandom(1), 0)
+  fetch.due(0)
+  assert.equal(fetch.isUnanswered, false)
+  fetch.due(60_000)
+  assert.equal(fetch.isUnanswered, true)
+  fetch.take({ digest: offer.digest, offset: 0, bytes: Uint8Array.of(1) }, 60_001)
+  assert.equal(fetch.isUnanswered, false)
 })
 
 test('a fetch that nobody answers is given up after some attempts', () => {
