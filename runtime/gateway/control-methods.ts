@@ -11,10 +11,8 @@ import type { ControlHandler } from './control-server.ts'
 import { enforceFor, fleetProfiles } from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
 import { statusOf } from './inspection.ts'
-
-import type { ProfilePart } from './profile-part.ts'
 import { journalEventOf } from './journal-watch.ts'
-
+import type { ProfilePart } from './profile-part.ts'
 import type { Receipt } from './receipt.ts'
 import type { Transaction } from './state-access.ts'
 import type { View } from './watchers.ts'

@@ -14,7 +14,8 @@ import { FOUNDER } from './plan.ts'
 import { Records } from './records.ts'
 import { type CampaignReport, type RoundReport, Sampler } from './report.ts'
 import { reportPage } from './report-page.ts'
-import { type Scene, type Trouble, TROUBLES } from './troubles.ts'
+import type { Scene, Trouble } from './trouble.ts'
+import { TROUBLES } from './troubles.ts'
 import { alarmsWithoutCause } from './alarms.ts'
 
 const USAGE = `npm run campaign -- [--seed N] [--minutes M] [--only KIND[,KIND]] [--per-second R] [--out DIRECTORY]
@@ -94,7 +95,7 @@ export async function runCampaign({ seed, minutes, perSecond, kinds, out }: Camp
   const rounds: RoundReport[] = []
   const sampler = new Sampler(fleet, elapsedMs)
   try {
-    note(`ten gateways are one fleet`)
+    note('ten gateways are one fleet')
     const load = new Load({ records, perSecond, seed: seed + 1 })
     await load.change(fleet.gateway(FOUNDER), 'deposit', { add: { 'accounts/north': DEPOSIT } })
     const running = Promise.all([
@@ -157,7 +158,7 @@ async function runRound({ scene, bag, load, elapsedMs, note, sampler }: Round): 
   load.resume()
   const begun: { readonly kind: string; readonly trouble: Trouble; readonly fromMs: number; untilMs: number }[] = []
   for (const [kind, trouble] of bag.draw(scene, 1 + below(3))) {
-    note(`${trouble.what}`)
+    note(trouble.what)
     begun.push({ kind, trouble, fromMs: elapsedMs(), untilMs: 0 })
     await trouble.begin()
     await sleep(below(2000))

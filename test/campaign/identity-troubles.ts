@@ -6,7 +6,7 @@ import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { findProgram } from '../support/system-programs.ts'
 import { addressOf, FOUNDER, GATEWAYS, MOSQUITTO, NATS, STRANGER } from './plan.ts'
 import { runTool } from './tool.ts'
-import { MOVABLE, type Scene, trouble, type Trouble, type TroubleKind } from './troubles.ts'
+import { MOVABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
 
 /** Troubles about who is who: some need the operator afterwards. */
 export const identityTroubles: Readonly<Record<string, TroubleKind>> = {
@@ -135,7 +135,7 @@ function forgery({ fleet, below }: Scene): Trouble {
   )
 }
 
-const LETTERS: readonly string[] = [...'abcdefghij']
+const LETTERS: readonly string[] = 'abcdefghij'.split('')
 
 const BACK_MS = 90_000
 

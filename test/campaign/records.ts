@@ -81,34 +81,32 @@ export class Records {
 
   #noteJournal(event: unknown): void {
     if (!isRecord(event)) return
-    const { kind, operation, outcome, original, conflict } = event
-    if (kind === 'outcome') this.#outcomes.set(String(operation), String(outcome))
-    if (kind === 'conflict') this.#noteConflicts([conflict])
-    if (kind === 'issued-again' && isRecord(original))
-      this.#issuedAgain.set(
-        `${String(original['kind'])} ${String(original['operation'])}`,
-        operation === null ? null : String(operation),
-      )
+    if (event['kind'] === 'outcome') this.#noteLines([event])
+    if (event['kind'] === 'conflict') this.#noteConflicts([event['conflict']])
+    const { original } = event
+    if (event['kind'] !== 'issued-again' || !isRecord(original)) return
+    const operation = event['operation'] === null ? null : textIn(event, 'operation')
+    this.#issuedAgain.set(`${textIn(original, 'kind')} ${textIn(original, 'operation')}`, operation)
   }
 
   #noteLines(lines: unknown): void {
     if (!Array.isArray(lines)) return
     for (const line of lines) {
       if (isRecord(line) && line['outcome'] !== null)
-        this.#outcomes.set(String(line['operation']), String(line['outcome']))
+        this.#outcomes.set(textIn(line, 'operation'), textIn(line, 'outcome'))
     }
   }
 
   #noteConflicts(list: unknown): void {
     if (!Array.isArray(list)) return
     for (const conflict of list) {
-      if (isRecord(conflict) && isRecord(conflict['loser'])) this.#losers.add(String(conflict['loser']['operation']))
+      if (isRecord(conflict) && isRecord(conflict['loser'])) this.#losers.add(textIn(conflict['loser'], 'operation'))
     }
   }
 
   #noteSettled(gateway: string, event: unknown): void {
     if (!isRecord(event)) return
-    const path = String(event['path'])
+    const path = textIn(event, 'path')
     if (!path.startsWith('done/')) return
     const seen = this.#settledMarkers.get(gateway) ?? new Set<string>()
     this.#settledMarkers.set(gateway, seen)
@@ -116,4 +114,10 @@ export class Records {
     else if (seen.has(path)) this.broken.push(`${gateway} settled ${path} twice`)
     else seen.add(path)
   }
+}
+
+function textIn(event: Readonly<Record<string, unknown>>, name: string): string {
+  const text = event[name]
+  if (typeof text !== 'string') throw new Error(`a gateway told ${JSON.stringify(event)}, in which ${name} is no text`)
+  return text
 }
