@@ -29,7 +29,7 @@ export class CborReader {
 
   /** @param bytes are not copied and must not change while they are read; what is returned does not refer to them */
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   /** Reads `beginning` if it comes next. */
