@@ -1,6 +1,7 @@
 import type { Monotonic } from '../base/clock.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { marked } from '../state/role.ts'
+import { forgedStateIn } from './forged-state.ts'
 import type { History } from './history.ts'
 import type { Chunk, Offer, Refusal } from './message.ts'
 import { Newcomer } from './newcomer.ts'
@@ -141,7 +142,7 @@ export class Joining {
       const fresh = historyFrom(options.genesis, decodeSnapshot(bytes))
       if (fresh.retirement.number < history.retirement.number) return 'it is of an older epoch'
       const { signatures } = this.#core
-      const forged = signatures.problemOfOffer(offer, fresh) ?? forgedIn(fresh, signatures)
+      const forged = signatures.problemOfOffer(offer, fresh) ?? forgedIn(fresh, signatures) ?? forgedStateIn(fresh)
       if (forged !== null) return forged === 'unknown' ? 'whoever offered it is no member in it' : forged
       if (fresh.membership.get(self) === undefined || fresh.retirement.isRetired(self)) return 'we are no member in it'
       if (offer.purpose === 'welcome' && fresh.log(self).held.seq > 0) {

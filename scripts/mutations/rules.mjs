@@ -164,4 +164,11 @@ export const RULES = [
     to: 'if (role === undefined)',
     noticedBy: 'test/device/enrolment.test.ts',
   },
+  {
+    name: 'a snapshot with what the rules forbid is not adopted',
+    file: 'runtime/sync/joining.ts',
+    from: ' ?? forgedStateIn(fresh)',
+    to: '',
+    noticedBy: 'test/sync/device-rules.test.ts',
+  },
 ]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { genesisOf } from '../support/replica-network.ts'
-import { checkAllOrders, SAMPLE_STRIDE } from './exhaustive.ts'
+import { checkAllOrders, requestUnderRules, SAMPLE_STRIDE } from './exhaustive.ts'
 import { checkMembershipOrders, MEMBERSHIP_STRIDE } from './membership-space.ts'
 
 test('two nodes with two operations each: every configuration in every delivery order', () => {
@@ -16,6 +16,12 @@ test('three nodes with two operations each: every configuration, each in its sha
   const { configurations, deliveryOrders } = checkAllOrders(genesisOf(4), 2, SAMPLE_STRIDE)
   assert.equal(configurations, 2153)
   assert.ok(deliveryOrders > 30_000, `${deliveryOrders} delivery orders`)
+})
+
+test('rules of two nodes among six operations of three: every configuration, each in a share of the 720 orders', () => {
+  const { configurations, deliveryOrders } = checkAllOrders(genesisOf(4), 2, 383, requestUnderRules)
+  assert.equal(configurations, 1490)
+  assert.ok(deliveryOrders > 2500, `${deliveryOrders} delivery orders`)
 })
 
 test('a join and a retirement among four operations: every configuration and cut, each in a share of the 720 orders', () => {

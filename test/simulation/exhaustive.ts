@@ -4,6 +4,8 @@ import type { MemberId } from '../../runtime/base/ids.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { type Join, type Operation, type OperationRequest, pathsMet } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
+import { rulesPoint } from '../../runtime/state/reserved-point.ts'
+import { rulesDigest } from '../../runtime/state/rules/rules-codec.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import { History } from '../../runtime/sync/history.ts'
 import { checkOperation } from '../../runtime/sync/issue.ts'
@@ -11,6 +13,7 @@ import { fleetIdOf, type Genesis, Membership } from '../../runtime/sync/membersh
 import type { Batch, SyncMessage } from '../../runtime/sync/message.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
+import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
 import { operationsOf } from '../sync/reference-fleet.ts'
 import { executeAll } from '../sync/reference-model.ts'
 
@@ -36,9 +39,15 @@ export interface ExhaustiveCounts {
  * Delivers the messages of every configuration in every order to a real replica, which must end as the reference does.
  * @param genesis the issuers and one more, the last, who only observes
  * @param stride only each so-manieth order, with another start for each configuration; 1 for all
+ * @param requests what the operations of a node are
  */
-export function checkAllOrders(genesis: Genesis, operationsPerNode: number, stride: number): ExhaustiveCounts {
-  const all = configurations(genesis, planOf(genesis, operationsPerNode))
+export function checkAllOrders(
+  genesis: Genesis,
+  operationsPerNode: number,
+  stride: number,
+  requests: typeof requestOf = requestOf,
+): ExhaustiveCounts {
+  const all = configurations(genesis, planOf(genesis, operationsPerNode, requests))
   const orders = permutations((genesis.founders.length - 1) * operationsPerNode)
   let deliveryOrders = 0
   for (const [index, configuration] of all.entries()) {
@@ -86,12 +95,12 @@ interface Partial {
   readonly heard: readonly (readonly Batch[])[]
 }
 
-function planOf(genesis: Genesis, operationsPerNode: number): Plan {
+function planOf(genesis: Genesis, operationsPerNode: number, requests: typeof requestOf): Plan {
   const issuers = new Membership(genesis).list().slice(0, -1)
   return new Map(
     issuers.map(({ id }) => [
       id,
-      Array.from({ length: operationsPerNode }, (_, index) => ({ request: requestOf(id, index) })),
+      Array.from({ length: operationsPerNode }, (_, index) => ({ request: requests(id, index) })),
     ]),
   )
 }
@@ -103,6 +112,26 @@ export function requestOf(member: MemberId, index: number): OperationRequest {
   if (index === 0) return { writes: [write], guards: [] }
   const guards = member.startsWith('0c') ? [{ path: p, comparison: '!=', value: '0a0' } as const] : []
   return { writes: [{ path: 'n' as Path, kind: 'add', argument: 1 }, write], guards }
+}
+
+/** The same where two nodes set rules, and some of what is written does not fit the one, the other, or both. */
+export function requestUnderRules(member: MemberId, index: number): OperationRequest {
+  const set = (argument: number) => ({ path: 'd/p' as Path, kind: 'set', argument }) as const
+  const add = { path: 'd/n' as Path, kind: 'add', argument: 1 } as const
+  const plan: Readonly<Record<string, readonly OperationRequest[]>> = {
+    '0a': [rulesUpTo(5, 'p', 'n'), { writes: [set(3)], guards: [] }],
+    '0b': [{ writes: [set(9)], guards: [] }, rulesUpTo(9, 'p')],
+    '0c': [
+      { writes: [add], guards: [] },
+      { writes: [set(7), add], guards: [] },
+    ],
+  }
+  return plan[member.slice(0, 2)]![index]!
+}
+
+function rulesUpTo(maximum: number, ...names: readonly string[]): OperationRequest {
+  const points = names.map((path) => ({ path, valueType: 'Int8', access: 'RW', maximum }) as const)
+  return rulesRequest('d', { node: null, profile: { name: 'd', digest: EMPTY_DIGEST }, points })
 }
 
 /** The message of `member` if it holds exactly `heard`; null if nobody can hold just these, or it is no member then. */
@@ -170,7 +199,7 @@ export function textOfReplica(replica: Replica): string {
       .inspect(0)
       .journal()
       .map(({ operation, outcome }) => `${operation}=${outcome}`),
-    [...replica.entries()],
+    [...replica.entries(), ...replica.rules().map(({ device, digest }) => [rulesPoint(device), digest])],
     replica.conflicts().map(({ id, winner, loser }) => [id, winner, loser]),
   )
 }
@@ -180,7 +209,7 @@ export function textOfReference(operations: readonly Operation[]): string {
   const { order, outcomes, state, conflicts } = executeAll(operations)
   return textOf(
     order.map((operation) => `${operation}=${outcomes.get(operation)}`),
-    [...state],
+    [...state].map(([path, value]) => [path, path.startsWith('\u0000') ? rulesDigest(value as Uint8Array) : value]),
     [...conflicts].map(([id, { winner, loser }]) => [id, winner, loser]),
   )
 }

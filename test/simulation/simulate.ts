@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { genesisOf } from '../support/replica-network.ts'
 import { EventLog } from './event-log.ts'
-import { checkAllOrders, type ExhaustiveCounts, SAMPLE_STRIDE } from './exhaustive.ts'
+import { checkAllOrders, requestUnderRules, type ExhaustiveCounts, SAMPLE_STRIDE } from './exhaustive.ts'
 import { checkMembershipOrders, MEMBERSHIP_STRIDE } from './membership-space.ts'
 import { commandOf, keepRegression } from './regression.ts'
 import { runSchedule, type ScheduleResult } from './schedule.ts'
@@ -45,6 +45,8 @@ function exhaust(isFull: boolean): number {
   console.log(`first space: ${textOf(first)}`)
   const second = checkMembershipOrders(genesisOf(3), 2, isFull ? 1 : MEMBERSHIP_STRIDE)
   console.log(`second space: ${textOf(second)}`)
+  const third = checkAllOrders(genesisOf(4), 2, isFull ? 1 : SAMPLE_STRIDE, requestUnderRules)
+  console.log(`third space: ${textOf(third)}`)
   return 0
 }
 

@@ -1,18 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeCbor } from '../../runtime/base/cbor.ts'
-import type { Digest } from '../../runtime/base/digest.ts'
+import { type Digest, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, nodeOf } from '../../runtime/base/ids.ts'
-import type { OperationRequest, Write } from '../../runtime/state/operation.ts'
+import type { OperationRequest, Positioned, Write } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
+import { priorityOf } from '../../runtime/state/priority.ts'
 import { memberPoint, rulesPoint } from '../../runtime/state/reserved-point.ts'
 import { encodeRules } from '../../runtime/state/rules/rules-codec.ts'
 import type { DeviceRules, PointRule } from '../../runtime/state/rules/rules.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { Drafts, type Draft } from '../../runtime/sync/draft.ts'
+import { forgedStateIn } from '../../runtime/sync/forged-state.ts'
+import { History } from '../../runtime/sync/history.ts'
 import { LocalState } from '../../runtime/sync/local-state.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
-import type { Genesis } from '../../runtime/sync/membership.ts'
+import { type Genesis, Membership } from '../../runtime/sync/membership.ts'
+import { decodeSnapshot, encodeSnapshot } from '../../runtime/sync/snapshot.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
 import { operation } from '../state/operations.ts'
@@ -272,6 +276,69 @@ describe('the rules of a device', () => {
   test('have a device that is one name', () => {
     for (const device of ['', 'a/b', '*', '\u0000', 'a\u0000'])
       assert.throws(() => rulesRequest(device, SPEED), { code: 'operation-invalid' })
+  })
+})
+
+describe('a snapshot of another node is not adopted', () => {
+  const genesis = fleetOf(3, 'c').genesis
+  const at = (who: string, stage: number): Positioned => {
+    const member = life(who)
+    const { tier } = genesis.founders.find(({ node }) => node === nodeOf(member))!
+    return { id: { member, seq: 9 }, stage, priority: priorityOf(member, tier) }
+  }
+  const holding = (
+    ...cells: readonly (readonly [path: string, value: Value | undefined, writer: Positioned])[]
+  ): History => {
+    const history = new History(new Membership(genesis), 9, EMPTY_DIGEST)
+    history.restoreCell(rulesPoint('pump'), { value: encodeRules(SPEED), writer: at('b', 5) })
+    for (const [path, value, writer] of cells) history.restoreCell(path as Path, { value, writer })
+    return history
+  }
+  const cases: readonly (readonly [string, string, Value | undefined, Positioned, boolean])[] = [
+    ['with a value that fits', 'pump/speed', 100, at('b', 6), false],
+    ['with a value that does not, from before the rules', 'pump/speed', 200, at('b', 4), false],
+    ['with one from behind them', 'pump/speed', 200, at('b', 6), true],
+    ['with one of their stage, by a lower priority', 'pump/speed', 200, at('c', 5), true],
+    ['with one of their stage, by a higher priority', 'pump/speed', 200, at('a', 5), false],
+    ['with a point that no rule names', 'pump/other', 1, at('b', 6), true],
+    ['with what the device has reported itself', 'pump/level', 1, at('a', 6), false],
+    ['with what another has', 'pump/level', 1, at('b', 6), true],
+    ['with a deletion that another made', 'pump/level', undefined, at('b', 6), true],
+    ['with a deletion that its node made', 'pump/level', undefined, at('a', 6), false],
+    ['with what an observer wrote', 'free', 1, at('c', 6), true],
+    ['with rules that an observer set', rulesPoint('other'), encodeRules(SPEED), at('c', 6), true],
+    ['with what nobody forbids', 'free', 1, at('b', 6), false],
+  ]
+  for (const [what, path, value, writer, isForged] of cases) {
+    test(`${what}: ${isForged ? 'refused' : 'taken'}`, () => {
+      assert.equal(forgedStateIn(holding([path, value, writer])) !== null, isForged)
+    })
+  }
+
+  test('so a newcomer stays a draft while nobody else takes it in', () => {
+    const fleet = fleetOf(1)
+    const a = fleet.node('a')
+    fleet.issue(a, set('pump/speed', 200))
+    fleet.issue(a, rulesRequest('pump', SPEED))
+    fleet.issue(a, set('pump/speed', 100))
+    fleet.run(20_000)
+    fleet.receive(a, { kind: 'snapshot-due' })
+    fleet.run(100)
+    const honest = fleet.backup(a)
+    // A sponsor gone bad: its own disk is believed, and holds another value.
+    const snapshot = decodeSnapshot(honest.snapshot!)
+    const cells = snapshot.cells.map(
+      ([path, cell]) => [path, path === 'pump/speed' ? { ...cell, value: 101 } : cell] as const,
+    )
+    fleet.crash(a)
+    fleet.restore(a, { ...honest, snapshot: encodeSnapshot({ ...snapshot, cells }) })
+    fleet.restart(a)
+    assert.deepEqual(stateOf(a.replica), { 'pump/speed': 101 })
+    const n = fleet.add(nodeNamed('n'), 5)
+    fleet.run(20_000)
+    assert(!isMember(n))
+    const reasons = Object.keys(viewOf(fleet, n).dropped)
+    assert(reasons.includes('snapshot of another node: it holds what the rules of the fleet forbid'), reasons.join())
   })
 })
 

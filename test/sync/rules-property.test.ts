@@ -9,6 +9,7 @@ import { belowDevice, deviceOf, type Path } from '../../runtime/state/path.ts'
 import { isReserved } from '../../runtime/state/reserved-point.ts'
 import { objectionToValue } from '../../runtime/state/rules/judge.ts'
 import type { DeviceRules, PointRule } from '../../runtime/state/rules/rules.ts'
+import { forgedStateIn } from '../../runtime/sync/forged-state.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import { type Batch, firstOf } from '../../runtime/sync/message.ts'
 import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
@@ -130,7 +131,10 @@ function play(fleet: IssuingFleet, history: readonly Step[]): void {
       fleet.seal(at(done.to))
       fleet.sync(at(done.from), at(done.to))
       assertHeldEqualsReference(fleet.batches, at(done.to), `after step ${index}`)
-    } else at(done.by).fold(Math.ceil(done.share * fleet.floorFor(at(done.by))))
+    } else {
+      at(done.by).fold(Math.ceil(done.share * fleet.floorFor(at(done.by))))
+      assert.equal(forgedStateIn(at(done.by).history), null, `after step ${index}`)
+    }
   }
 }
 
@@ -162,7 +166,10 @@ function deliver(batches: readonly Batch[], order: readonly number[], folds: boo
 }
 
 /** What stands was written before the rules that it breaks: whatever came behind them fits. */
-function assertFits({ history: { local } }: Issuer): void {
+function assertFits({ history }: Issuer): void {
+  const { local } = history
+  history.fold(history.highWater.stage)
+  assert.equal(forgedStateIn(history), null, 'and a newcomer would take its snapshot')
   for (const { path, cell } of local.registers()) {
     if (isReserved(path) || cell.value === undefined) continue
     const governor = local.rulesOf(path)
