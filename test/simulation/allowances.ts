@@ -24,6 +24,11 @@ export class Allowances {
    * the other, so that nothing can make them one again: it must not stay unsaid, and a further epoch ends it where it can.
    */
   #hasTwoOperators = false
+  /**
+   * An epoch was forced, since nobody was left who counts (section 6): what none of those held who count now is lost, also if
+   * it was settled elsewhere, and whoever had settled it says so.
+   */
+  #isForced = false
 
   noteSetBack(node: NodeId): void {
     this.#setBack.add(node)
@@ -39,6 +44,14 @@ export class Allowances {
 
   noteTwoOperators(): void {
     this.#hasTwoOperators = true
+  }
+
+  noteForced(): void {
+    this.#isForced = true
+  }
+
+  get isForced(): boolean {
+    return this.#isForced
   }
 
   get hasTwoOperators(): boolean {
@@ -73,9 +86,11 @@ export class Allowances {
         return this.isExcused(nodeOf(alarm.member))
       case 'epoch-conflict':
       case 'divergence':
-      case 'cut-below-floor':
         return this.#hasTwoOperators
+      case 'cut-below-floor':
+        return this.#hasTwoOperators || this.#isForced
       case 'epoch-forced':
+        return this.#isForced
       case 'journal-long':
         return false
     }

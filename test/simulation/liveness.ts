@@ -5,9 +5,10 @@ import type { SimulatedFleet } from './fleet.ts'
 import { NO_FAULTS } from './network.ts'
 import type { SimulatedNode } from './node.ts'
 import { abandonedLives } from './operator.ts'
+import { chance } from './swarm.ts'
 
-/** How a schedule ends. `nobody`: no member is left, or none that counts: only a forced epoch would help. */
-export type Ending = 'converged' | 'nobody'
+/** How a schedule ends. `forced`: converged, but only with an epoch that was forced; `nobody`: no member is left. */
+export type Ending = 'converged' | 'forced' | 'nobody'
 
 /** Time in which a healed fleet must converge: a few of the longest intervals of announcements, requests and joins. */
 const CONVERGENCE_MS_MAX = 600_000
@@ -25,7 +26,7 @@ export function bringToPeace(fleet: SimulatedFleet): Ending {
     if (round % ROUNDS_TO_OPERATOR === 0 && !lookAfter(fleet)) return 'nobody'
   }
   checkConverged(fleet)
-  return 'converged'
+  return fleet.witness.allowances.isForced ? 'forced' : 'converged'
 }
 
 function mend(fleet: SimulatedFleet): void {
@@ -45,7 +46,8 @@ function mend(fleet: SimulatedFleet): void {
 /**
  * What the operator does: takes the second of two clones out of service, retires the lives that nobody leads any more (a
  * machine that is gone, a card that was flashed anew, a late join that brought one back), and ends a conflict of epochs.
- * @returns false if nobody is left who counts
+ * Where nobody is left who counts it forces an epoch.
+ * @returns false if no member is left
  */
 function lookAfter(fleet: SimulatedFleet): boolean {
   layCable(fleet)
@@ -59,7 +61,32 @@ function lookAfter(fleet: SimulatedFleet): boolean {
   if (at === undefined) return false
   const abandoned = abandonedLives(at.replica.inspect(fleet.now), fleet.nodes)
   const isInConflict = fleet.witness.allowances.hasTwoOperators && areEpochsApart(fleet)
-  return abandoned.length === 0 && !isInConflict ? true : fleet.operator.retire(at, abandoned)
+  if (abandoned.length === 0 && !isInConflict) return true
+  if (!fleet.operator.retire(at, abandoned)) force(fleet, members, abandoned)
+  return true
+}
+
+/** All that still work and that the most trusted one knows count from now on, or that one alone. */
+function force(fleet: SimulatedFleet, members: readonly SimulatedNode[], abandoned: readonly MemberId[]): void {
+  const { random, operator } = fleet
+  const unretired = members.filter(({ member }) => !operator.hasRetired(member))
+  // The word of a second operator may have gone with the machine that heard it.
+  const left = unretired.length === 0 && fleet.witness.allowances.hasTwoOperators ? members : unretired
+  const at = mostTrusted(fleet, left)
+  // They have been retired and will hear of it.
+  if (at === undefined) return
+  const known = new Set(at.replica.inspect(0).members.flatMap((line) => (line.isRetired ? [] : [line.member])))
+  const counting = (chance(random, 0.5) ? [at] : left).filter(({ member }) => known.has(member))
+  // It is about to become a draft.
+  if (counting.length === 0) return
+  const names = counting.map(({ name }) => name).join(' ')
+  fleet.log?.add(fleet.now, at.name, 'force', null, `${names} count from now on`)
+  fleet.witness.noteForced(counting)
+  operator.force(
+    at,
+    abandoned,
+    counting.map(({ member }) => member),
+  )
 }
 
 /**

@@ -21,18 +21,34 @@ export class Operator {
    * @returns false if nobody would count
    */
   retire(at: SimulatedNode, members: readonly MemberId[], knowsNewest: boolean = true): boolean {
-    const newest = this.#newest
-    if (knowsNewest && newest !== null && at.replica.inspect(0).epoch.number < newest.number) this.#tell(at, newest)
+    if (knowsNewest) this.#catchUp(at)
     const again = knowsNewest ? [...members, ...this.#retired] : members
     const proposed = at.replica.proposeEpoch([...new Set(again)])
-    const number = Math.max(proposed.number, knowsNewest ? (newest?.number ?? 0) + 1 : 0)
     if (proposed.counting.length === 0) return false
+    this.#sign(at, proposed, knowsNewest)
+    return true
+  }
+
+  /** Nobody is left who counts as far as `at` knows: members that it knows count from now on. */
+  force(at: SimulatedNode, members: readonly MemberId[], counting: readonly MemberId[]): void {
+    this.#catchUp(at)
+    const retired = new Set([...members, ...this.#retired].filter((member) => !counting.includes(member)))
+    const proposed = at.replica.proposeEpoch([...retired])
+    this.#sign(at, proposed.counting.length > 0 ? proposed : at.replica.forceEpoch([...retired], counting), true)
+  }
+
+  #catchUp(at: SimulatedNode): void {
+    if (this.#newest !== null && at.replica.inspect(0).epoch.number < this.#newest.number) this.#tell(at, this.#newest)
+  }
+
+  #sign(at: SimulatedNode, proposed: Omit<Epoch, 'signature'>, knowsNewest: boolean): void {
+    const newest = this.#newest?.number ?? 0
+    const number = Math.max(proposed.number, knowsNewest ? newest + 1 : 0)
     for (const member of proposed.retired) this.#retired.add(member)
     const unsigned = { ...proposed, number }
     const epoch = { ...unsigned, signature: signatureOf(epochPayload(at.replica.fleet, unsigned)) }
-    if (newest === null || number >= newest.number) this.#newest = epoch
+    if (number >= newest) this.#newest = epoch
     this.#tell(at, epoch)
-    return true
   }
 
   /** By an epoch that not everybody need have heard of. */

@@ -47,6 +47,14 @@ export class Promises {
     }
   }
 
+  /** An epoch was forced. @param counting what those hold who count from now on */
+  noteForced(counting: readonly DiskFacts[]): void {
+    for (const promised of this.#promised.values()) {
+      const { digest } = promised
+      if (digest !== null && !counting.some((facts) => facts.holdsBatch(digest))) this.#lost.add(promised)
+    }
+  }
+
   checkKept(run: ReferenceRun, nodes: readonly SimulatedNode[], allowances: Allowances): void {
     const standing = standingOf(run)
     const conflicts = new Set(

@@ -95,8 +95,10 @@ export class Troubles {
         this.#newcomers += 1
         return void fleet.add(freeNodeId(fleet), below(random, 4))
       case 'destroy':
-        if (this.#isNeeded(node) || fleet.nodes.some(({ isGone }) => isGone)) return undefined
-        return fleet.destroy(node)
+        if (this.#isNeeded(node) || this.#isLast(node)) return undefined
+        return 2 * fleet.nodes.filter(({ isGone }) => isGone).length < fleet.nodes.length
+          ? fleet.destroy(node)
+          : undefined
       case 'retire': {
         if (this.#isNeeded(node)) return undefined
         const at = this.#member(fleet.nodes.filter((other) => other !== node))
@@ -128,7 +130,7 @@ export class Troubles {
       .inspect(0)
       .members.filter(({ member, isRetired }) => !isRetired && targets.some(({ node }) => node === nodeOf(member)))
     const [first] = members
-    if (first === undefined) return
+    if (first === undefined || this.#isLast(...targets)) return
     this.#say(at, knowsNewest ? 'retire' : 'two-operators', first.member)
     this.#fleet.operator.retire(at, [first.member], knowsNewest)
   }
@@ -178,6 +180,17 @@ export class Troubles {
         members.some(({ member, since, isRetired }) => member === self && since <= floor && !isRetired)
       )
     })
+  }
+
+  /** Without them no member would be left: there would be nobody to go on with, and nothing to look at. */
+  #isLast(...nodes: readonly SimulatedNode[]): boolean {
+    return this.#fleet.nodes.every(
+      (other) =>
+        nodes.some(({ node }) => node === other.node) ||
+        other.isGone ||
+        this.#fleet.operator.hasRetired(other.member) ||
+        other.replica.inspect(0).status !== 'member',
+    )
   }
 
   /** Some machine has been set back or cloned, and only `node` could tell it. */

@@ -73,6 +73,13 @@ export class Witness {
     for (const node of [original, clone]) this.allowances.noteResumed(node.member)
   }
 
+  /** What none of those holds who count from now on may be lost; what they have settled is what is settled. */
+  noteForced(counting: readonly SimulatedNode[]): void {
+    this.allowances.noteForced()
+    this.#promises.noteForced(counting.map((node) => this.#of(node).facts))
+    for (const [floor, { by }] of this.#floors) if (!counting.some((node) => by.has(node))) this.#floors.delete(floor)
+  }
+
   noteIssue(node: SimulatedNode, issued: Issued): void {
     if (!issued.isDraft) this.#of(node).statements.noteIssue(issued)
   }
