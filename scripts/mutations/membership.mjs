@@ -34,8 +34,8 @@ export const MEMBERSHIP = [
   {
     name: 'sponsor: syncs before every welcome',
     file: 'runtime/sync/sponsoring.ts',
-    from: '...(writer.isComplete ? this.noteStored(writer.lastNumber) : [])',
-    to: "this.#offer(request.member, 'welcome', link)",
+    from: '...(writer.isComplete ? this.noteStored(writer.lastNumber, now) : [])',
+    to: "this.#offer(request.member, 'welcome', link, now)",
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
@@ -55,7 +55,7 @@ export const MEMBERSHIP = [
   {
     name: 'newcomer: the first welcome wins',
     file: 'runtime/sync/joining.ts',
-    from: 'if (this.#fetch !== null || this.#fetched !== null || !isAcceptable(offer)) return',
+    from: 'if (isFetching || this.#fetched !== null || !isAcceptable(offer)) return',
     to: 'if (!isAcceptable(offer)) return',
     noticedBy: 'test/sync/sponsor.test.ts',
   },
