@@ -64,8 +64,8 @@ export const OFFER_HOLD_MS = 30_000
 export const OFFER_SERVED_HOLD_MS = 10_000
 /** UTF-8 bytes of the reason with which a join is refused: one line. */
 export const REFUSAL_BYTES_MAX = 256
-/** Bytes of the proof of enrolment in a join request. */
-export const PROOF_BYTES_MAX = 2048
+/** Bytes of the proof of enrolment in a join request, and of what of it stays in the member's point: 300 with a token. */
+export const PROOF_BYTES_MAX = 512
 /** Bytes of a signature: Ed25519 has 64; a COSE envelope around it some more. */
 export const SIGNATURE_BYTES_MAX = 512
 /** Bytes of a public key: Ed25519, RFC 8032. */
@@ -74,6 +74,8 @@ export const KEY_BYTES = 32
 export const REVOKED_TOKENS_MAX = 256
 /** Drafts that the operator lets in by name in one epoch; those that have joined leave it with the next one. */
 export const ADMITTED_MAX = 64
+/** Bytes of the operator's signature over one of them: Ed25519. */
+export const GRANT_BYTES_MAX = 64
 
 // --- what a node keeps ----------------------------------------------------------------------------------------
 
@@ -479,7 +481,7 @@ assert(VALUE_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX, 'an operation hol
 assert(RULES_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX - 1024, 'an operation holds any rules')
 assert((MEMBERS_MAX + RETIREMENTS_RESERVED) * 30 < FRAME_BYTES_MAX + 1024, 'a frame holds any announcement')
 assert(
-  (MEMBERS_MAX + EPOCH_RETIRED_MAX) * 13 + REVOKED_TOKENS_MAX * 9 + ADMITTED_MAX * 52 + SIGNATURE_BYTES_MAX <
+  (MEMBERS_MAX + EPOCH_RETIRED_MAX) * 13 + REVOKED_TOKENS_MAX * 9 + ADMITTED_MAX * 118 + SIGNATURE_BYTES_MAX <
     FRAME_BYTES_MAX - 64,
   'a frame holds any epoch',
 )

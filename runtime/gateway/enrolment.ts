@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import { equalBytes } from '../base/bytes.ts'
 import { FleetstepError } from '../base/errors.ts'
 import type { MemberId, NodeId } from '../base/ids.ts'
-import { checkProof, proveClaim, type Token } from '../device/identity/enrolment.ts'
+import {
+  checkCredential,
+  checkProof,
+  type Claim,
+  credentialOf,
+  proveClaim,
+  type Token,
+} from '../device/identity/enrolment.ts'
 import {
   createSigningKey,
   parsePrivateKey,
@@ -10,7 +17,8 @@ import {
   type SigningKey,
   verifySignature,
 } from '../device/identity/keys.ts'
-import type { Seed } from '../device/identity/seed.ts'
+import type { FleetFacts, Seed } from '../device/identity/seed.ts'
+import type { Join } from '../state/operation.ts'
 import { marked, type Role, ROLE_DEFAULT } from '../state/role.ts'
 import type { JoinRequest } from '../sync/message.ts'
 import type { ReplicaOptions } from '../sync/replica.ts'
@@ -19,7 +27,7 @@ import { createSecretFile, readSecretFile } from './secret-file.ts'
 
 /** What a seed makes of a node: who it proves to be, and whom it takes in. */
 export type EnrolmentOptions = Required<
-  Pick<ReplicaOptions, 'tier' | 'role' | 'key' | 'signature' | 'prove' | 'judgeJoin' | 'verifyEpoch'>
+  Pick<ReplicaOptions, 'tier' | 'role' | 'key' | 'signature' | 'prove' | 'judgeJoin' | 'verifyEpoch' | 'problemOfJoin'>
 >
 
 /** @param secondsNow seconds since 1970 by the clock of this machine, which may be wrong */
@@ -35,8 +43,22 @@ export function enrolmentOf(seed: Seed, key: SigningKey, secondsNow: () => numbe
       proveClaim({ fleet: fleet.id, member, tier, ...marked(role), key: key.publicKey }, key, enrolment),
     judgeJoin: (request, standing) => judge.judge(request, standing),
     verifyEpoch: (payload, signature) => verifySignature(fleet.operator, payload, signature),
+    problemOfJoin: (admission) => problemOfJoin(admission, fleet),
   }
 }
+
+/** Why the operator has not let in whom a join admits, or null. What time and count say was looked at by the sponsor alone. */
+function problemOfJoin({ token, credential, ...claim }: Join, { id, operator }: FleetFacts): string | null {
+  try {
+    const proven = checkCredential(credential ?? NONE, { fleet: id, ...claim }, operator)
+    return proven?.id === token ? null : 'it names another token than it proves'
+  } catch (error) {
+    if (error instanceof FleetstepError) return error.message
+    throw error
+  }
+}
+
+const NONE: Uint8Array = new Uint8Array()
 
 /** In the data directory. */
 const MEMBER_KEY = 'member.key'
@@ -75,22 +97,29 @@ export class EnrolmentJudge {
     const { fleet } = this.#seed
     const role: Role = wanted ?? ROLE_DEFAULT
     try {
-      const token = checkProof(proof, { fleet: fleet.id, member, tier, ...marked(role), key }, fleet.operator)
-      const isNamed = standing.admitted.some(
+      const claim: Claim = { fleet: fleet.id, member, tier, ...marked(role), key }
+      const token = checkProof(proof, claim, fleet.operator)
+      const named = standing.admitted.find(
         (draft) =>
           draft.member === member &&
           draft.tier === tier &&
           (draft.role ?? ROLE_DEFAULT) === role &&
           equalBytes(draft.key, key),
       )
-      if (isNamed) return { kind: 'admitted', token: null }
+      if (named !== undefined) return this.#admitNamed(proof, claim, named.grant)
       if (token === null) return refused('it has no token')
       const problem = this.#problemOf(token, standing)
-      return problem === null ? { kind: 'admitted', token: token.id } : refused(problem)
+      return problem === null ? { kind: 'admitted', token: token.id, credential: proof } : refused(problem)
     } catch (error) {
       if (error instanceof FleetstepError) return { kind: 'refused', reason: error.message }
       throw error
     }
+  }
+
+  #admitNamed(proof: Uint8Array, claim: Claim, grant: Uint8Array): Admission {
+    const credential = credentialOf(proof, grant)
+    checkCredential(credential, claim, this.#seed.fleet.operator)
+    return { kind: 'admitted', token: null, credential }
   }
 
   #problemOf({ id, terms }: Token, standing: EnrolmentStanding): string | null {

@@ -25,7 +25,11 @@ export type ProposedEpoch = Omit<Epoch, 'signature'>
 /** The signature is left out of a proposal. */
 export function epochToJson({ fleet, epoch }: EpochDocument<ProposedEpoch | Epoch>): Readonly<Record<string, unknown>> {
   const { number, counting, retired, isForced = false, revoked = [], admitted = [] } = epoch
-  const drafts = admitted.map(({ key, ...draft }) => ({ ...draft, key: toHex(key) }))
+  const drafts = admitted.map(({ key, grant, ...draft }) => ({
+    ...draft,
+    key: toHex(key),
+    ...('signature' in epoch ? { grant: toHex(grant) } : {}),
+  }))
   const signature = 'signature' in epoch ? { signature: toHex(epoch.signature) } : {}
   return { format: FORMAT, fleet, number, counting, retired, forced: isForced, revoked, admitted: drafts, ...signature }
 }
@@ -48,7 +52,11 @@ export function proposalFromJson(data: unknown, where: string): EpochDocument<Pr
   const parsed = v.safeParse(DOCUMENT, data)
   if (!parsed.success) throw invalid(where, 'is no epoch: fleetstep fleet retire --unsigned FILE writes one')
   const { fleet, number, forced, counting, retired, revoked, admitted } = parsed.output
-  const drafts = admitted.map(({ key, ...draft }) => ({ ...draft, key: fromHex(key) }))
+  const drafts = admitted.map(({ key, grant = '', ...draft }) => ({
+    ...draft,
+    key: fromHex(key),
+    grant: fromHex(grant),
+  }))
   const enrolment = revoked.length + drafts.length === 0 ? {} : { revoked, admitted: drafts }
   return {
     fleet,
@@ -75,6 +83,7 @@ const DRAFT = v.strictObject({
   tier: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(TIER_MAX)),
   role: v.exactOptional(v.picklist(['observer', 'operator'])),
   key: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  grant: v.optional(v.pipe(v.string(), v.regex(/^([0-9a-f]{128})?$/))),
 })
 const SIGNATURE = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})+$/), v.maxLength(2 * SIGNATURE_BYTES_MAX))
 

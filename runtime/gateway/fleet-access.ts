@@ -103,5 +103,6 @@ function draftOf(name: string, { candidates }: Inspection): AdmittedDraft {
     )
   }
   const { member, tier, role, key } = draft
-  return { member, tier, ...marked(role), key: fromHex(key) }
+  // The grant comes with the operator's signature.
+  return { member, tier, ...marked(role), key: fromHex(key), grant: new Uint8Array() }
 }

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { equalBytes } from '../base/bytes.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
-import { type Enrolment, issueToken } from '../device/identity/enrolment.ts'
+import { type Enrolment, issueToken, signGrant } from '../device/identity/enrolment.ts'
 import { createSigningKey, parsePrivateKey, privateKeyText, type SigningKey } from '../device/identity/keys.ts'
 import { FACTS, type FleetFacts, factsFromJson, factsToJson, type Seed, seedText } from '../device/identity/seed.ts'
 import { marked, type Role, ROLES } from '../state/role.ts'
@@ -98,8 +98,13 @@ export function createSeed(folder: FleetFolder, { file, links, token }: NewSeed)
 /** Signs an epoch, and keeps it in the folder: the operator's own record of all that he has said. */
 export function signEpoch(folder: FleetFolder, proposed: Omit<Epoch, 'signature'>): Epoch {
   const { id } = folder.facts
-  const signature = operatorKey(folder).sign(epochPayload(id, proposed))
-  const epoch = { ...proposed, signature }
+  const operator = operatorKey(folder)
+  const admitted = proposed.admitted?.map((draft) => ({
+    ...draft,
+    grant: signGrant({ fleet: id, ...draft }, operator),
+  }))
+  const granted = admitted === undefined ? proposed : { ...proposed, admitted }
+  const epoch = { ...granted, signature: operator.sign(epochPayload(id, granted)) }
   write(epochFile(folder, epoch.number), epochText({ fleet: id, epoch }))
   return epoch
 }

@@ -196,9 +196,14 @@ function noteMembership(operation: Operation, execution: Execution): Execution {
   return { ...execution, after }
 }
 
-function memberValue({ tier, key, token, role }: Join): Value {
-  if (role !== undefined) return [tier, key, token === undefined ? null : fromHex(token), ROLES.indexOf(role)]
-  return token === undefined ? [tier, key] : [tier, key, fromHex(token)]
+function memberValue({ tier, key, token, role, credential }: Join): Value {
+  const [enrolled, marks] = [
+    token === undefined ? null : fromHex(token),
+    role === undefined ? null : ROLES.indexOf(role),
+  ]
+  if (credential !== undefined) return [tier, key, enrolled, marks, credential]
+  if (marks !== null) return [tier, key, enrolled, marks]
+  return enrolled === null ? [tier, key] : [tier, key, enrolled]
 }
 
 /** The role that the point of a member holds. */

@@ -41,6 +41,8 @@ export interface Join {
   readonly token?: Digest
   /** A gateway if it is absent. */
   readonly role?: MarkedRole
+  /** What traces the member back to the operator, in a fleet with keys: whoever comes later believes nothing less. */
+  readonly credential?: Uint8Array
 }
 
 /**

@@ -9,7 +9,10 @@ import { type Path, pathProblem } from './path.ts'
  */
 const MARK = '\u0000'
 
-/** Holds [tier, key, ? (token / null, ? role)] of a member; its writer is the join that counts, which is the first in canonical order. */
+/**
+ * Holds [tier, key, ? (token / null, ? (role / null, ? credential))] of a member; its writer is the join that counts, which is the
+ * first in canonical order.
+ */
 export function memberPoint(member: MemberId): Path {
   return `${MARK}member/${member}` as Path
 }

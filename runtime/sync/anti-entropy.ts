@@ -37,6 +37,8 @@ export interface AntiEntropyOptions {
   readonly statement: () => OwnStatement | null
   /** As it is sent. */
   readonly sign: (announcement: Announcement) => Announcement
+  /** The same of a request. */
+  readonly signRequest: (request: Request) => Request
   readonly ownVector: () => OwnVector
   /** Whether operations of our own may be sent yet (PROTOCOL section 5, hear before you speak). */
   readonly maySpeak: () => boolean
@@ -306,7 +308,8 @@ export class AntiEntropy {
   }
 
   #ask(to: MemberId | null, gaps: readonly Gap[], links: Destination['links']): Output {
-    return this.#send({ kind: 'request', request: { from: this.#self, to, gaps } }, { channel: 'requests', links })
+    const request = this.#options.signRequest({ from: this.#self, to, gaps })
+    return this.#send({ kind: 'request', request }, { channel: 'requests', links })
   }
 
   #answer(answer: PendingAnswer, link: string): Output[] {

@@ -5,6 +5,7 @@ import { FleetstepError } from '../base/errors.ts'
 import {
   ADMITTED_MAX,
   EPOCH_RETIRED_MAX,
+  GRANT_BYTES_MAX,
   MEMBERS_MAX,
   RETIREMENTS_RESERVED,
   REVOKED_TOKENS_MAX,
@@ -56,6 +57,8 @@ export interface AdmittedDraft {
   readonly role?: MarkedRole
   /** KEY_BYTES. */
   readonly key: Uint8Array
+  /** The operator's signature over just this, which its join carries from then on; empty until he has signed. */
+  readonly grant: Uint8Array
 }
 
 /** What an epoch is to change of who may join. */
@@ -205,10 +208,11 @@ function contentOf({
 }: Omit<Epoch, 'signature'>): readonly [number, Uint8Array[], Uint8Array[], ...CborData[]] {
   const content = [number, bytesOf(counting), bytesOf(retired)] as const
   if (revoked.length + admitted.length === 0) return isForced === true ? [...content, true] : content
-  const drafts = admitted.map(({ member, tier, key, role }) => [
+  const drafts = admitted.map(({ member, tier, key, grant, role }) => [
     memberIdToBytes(member),
     tier,
     key,
+    grant,
     ...markedPlace(role),
   ])
   return [...content, isForced === true, revoked.map(digestBytes), drafts]
@@ -230,11 +234,14 @@ function decodeEnrolment(
 }
 
 function decodeAdmitted(data: CborData): AdmittedDraft {
-  const length = Array.isArray(data) && data.length === 4 ? 4 : 3
-  const [member, tier, keyData, role] = tupleOf(data, 'admitted draft', length)
+  const length = Array.isArray(data) && data.length === 5 ? 5 : 4
+  const [member, tier, keyData, grant, role] = tupleOf(data, 'admitted draft', length)
   const key = keyFrom(keyData)
-  const marks = length === 3 ? {} : { role: markedRoleFrom(role) }
-  const draft = { member: memberFrom(member, 'admitted draft'), tier: uintOf(tier, 'tier', TIER_MAX), key, ...marks }
+  if (!(grant instanceof Uint8Array) || grant.length > GRANT_BYTES_MAX)
+    throw invalid('grant', 'is not bytes or too long')
+  const marks = length === 4 ? {} : { role: markedRoleFrom(role) }
+  const named = { member: memberFrom(member, 'admitted draft'), tier: uintOf(tier, 'tier', TIER_MAX), ...marks }
+  const draft = { ...named, key, grant: new Uint8Array(grant) }
   if (key.length === 0 || isFounding(draft.member)) throw invalid('admitted draft', 'has no key, or is of the genesis')
   return draft
 }

@@ -65,7 +65,7 @@ export class Issuing {
   admit(join: Join, now: Monotonic): Output[] {
     const message = this.#messageOf({ writes: [], guards: [], paths: [] }, join, null)
     const integration = this.#core.history.execute(message.current)
-    this.#core.outbox.add(message, JOIN_BYTES, now)
+    this.#core.outbox.add(message, JOIN_BYTES + (join.credential?.length ?? 0), now)
     const outputs: Output[] = []
     this.#core.describe(integration, outputs)
     return [...outputs, ...this.#core.seal()]
@@ -198,5 +198,5 @@ export class Issuing {
   }
 }
 
-/** Upper bound of a join in a batch. */
+/** Upper bound of a join in a batch, without its credential. */
 const JOIN_BYTES = 160

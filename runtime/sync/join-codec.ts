@@ -13,7 +13,7 @@ import {
   tupleOf,
   uintOf,
 } from './codec-fields.ts'
-import type { Chunk, ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
+import type { Chunk, ChunkRequest, JoinRequest, Offer, Refusal, Turn } from './message.ts'
 
 /** The messages by which a draft becomes a member and a snapshot is fetched, see `sync.cddl`. */
 
@@ -44,6 +44,8 @@ export function decodeRefusal(data: CborData | undefined): Refusal {
   const [to, from, reason] = tupleOf(data, 'refusal', 3)
   if (typeof reason !== 'string' || Buffer.byteLength(reason) > REFUSAL_BYTES_MAX)
     throw invalid('reason', `is not text of at most ${REFUSAL_BYTES_MAX} bytes`)
+  // Anybody may have written it, and it is shown on a terminal.
+  if (/\p{C}/u.test(reason)) throw invalid('reason', 'is not one line of plain text')
   return { to: memberFrom(to, 'draft'), from: memberFrom(from, 'sponsor'), reason }
 }
 
@@ -66,18 +68,28 @@ export function decodeOffer(data: CborData | undefined): Offer {
   }
 }
 
-export function encodeChunkRequest({ from, to, digest, offset }: ChunkRequest): CborData {
-  return [memberIdToBytes(from), memberIdToBytes(to), digestBytes(digest), offset]
+export function encodeChunkRequest({ from, to, digest, offset, turn }: ChunkRequest): CborData {
+  return [memberIdToBytes(from), memberIdToBytes(to), digestBytes(digest), offset, ...encodeTurn(turn)]
 }
 
-export function decodeChunkRequest(data: CborData | undefined): ChunkRequest {
-  const [from, to, digest, offset] = tupleOf(data, 'request for a chunk', 4)
+export function decodeChunkRequest(data: CborData | undefined, isSealed: boolean): ChunkRequest {
+  const [from, to, digest, offset, ...turn] = tupleOf(data, 'request for a chunk', isSealed ? 6 : 4)
   return {
+    ...decodeTurn(turn),
     from: memberFrom(from, 'asker'),
     to: memberFrom(to, 'answerer'),
     digest: digestFrom(digest, 'digest'),
     offset: uintOf(offset, 'offset', SNAPSHOT_BYTES_MAX),
   }
+}
+
+/** What is signed says which request it is; what is bare does not. */
+export function encodeTurn(turn: Turn | undefined): readonly CborData[] {
+  return turn === undefined ? [] : [turn.start, turn.number]
+}
+
+export function decodeTurn([start, number]: readonly CborData[]): { readonly turn?: Turn } {
+  return start === undefined ? {} : { turn: { start: uintOf(start, 'start'), number: uintOf(number, 'number') } }
 }
 
 export function encodeChunk({ digest, offset, bytes }: Chunk): CborData {

@@ -8,7 +8,7 @@ import { Newcomer } from './newcomer.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { historyFrom } from './recovery.ts'
-import type { Signatures } from './signatures.ts'
+import { provenanceProblem } from './provenance.ts'
 import { decodeSnapshot } from './snapshot.ts'
 import { Fetch, isAcceptable } from './transfer.ts'
 
@@ -131,7 +131,7 @@ export class Joining {
     const offset = fetch.due(now)
     if (offset === null) return []
     const { from, digest } = fetch.offer
-    const request = { from: this.#core.self, to: from, digest, offset }
+    const request = this.#core.signChunkRequest({ from: this.#core.self, to: from, digest, offset })
     return [this.#core.send({ kind: 'chunk-request', request }, 'requests', { only: fetch.link })]
   }
 
@@ -139,11 +139,12 @@ export class Joining {
   #problemOf(bytes: Uint8Array, offer: Offer): string | null {
     const { options, self, history } = this.#core
     try {
-      const fresh = historyFrom(options.genesis, decodeSnapshot(bytes))
+      const snapshot = decodeSnapshot(bytes)
+      const fresh = historyFrom(options.genesis, snapshot)
       if (fresh.retirement.number < history.retirement.number) return 'it is of an older epoch'
-      const { signatures } = this.#core
-      const forged = signatures.problemOfOffer(offer, fresh) ?? forgedIn(fresh, signatures) ?? forgedStateIn(fresh)
-      if (forged !== null) return forged === 'unknown' ? 'whoever offered it is no member in it' : forged
+      const untraced =
+        provenanceProblem({ offer, fresh, batches: snapshot.batches }, this.#core) ?? forgedStateIn(fresh)
+      if (untraced !== null) return untraced
       if (fresh.membership.get(self) === undefined || fresh.retirement.isRetired(self)) return 'we are no member in it'
       if (offer.purpose === 'welcome' && fresh.log(self).held.seq > 0) {
         this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
@@ -158,18 +159,6 @@ export class Joining {
       throw error
     }
   }
-}
-
-/** Whoever gives us a snapshot answers for what is settled in it; what is not settled is signed by its members. */
-function forgedIn(fresh: History, signatures: Signatures): string | null {
-  for (const { member, batches } of fresh.logs()) {
-    const key = fresh.membership.get(member)?.key ?? new Uint8Array()
-    for (const batch of batches) {
-      const problem = signatures.verify(batch, key)
-      if (problem !== null) return problem
-    }
-  }
-  return null
 }
 
 /** True if `ours` lacks operations that `theirs` has settled, and so cannot pass on one by one. */

@@ -40,6 +40,8 @@ export interface Member {
   /** The enrolment token with which it joined, or null. */
   readonly token: Digest | null
   readonly role: Role
+  /** What traces it back to the operator; empty for a founder, and in a fleet without keys. */
+  readonly credential: Uint8Array
 }
 
 /**
@@ -56,10 +58,10 @@ export class Membership {
     this.charter = charterOf(genesis)
     for (const founder of genesis.founders) {
       const id = memberIdOf(founder.node, 0)
-      const key = founder.key ?? new Uint8Array()
+      const key = founder.key ?? NONE
       const role = founder.role ?? ROLE_DEFAULT
       const priority = priorityOf(id, founder.tier)
-      this.#members.set(id, { id, priority, since: 0, join: null, key, token: null, role })
+      this.#members.set(id, { id, priority, since: 0, join: null, key, token: null, role, credential: NONE })
     }
   }
 
@@ -96,15 +98,16 @@ export class Membership {
     const { value, writer } = cell
     if (!isList(value) || writer === null) this.#members.delete(id)
     else {
-      const [tier, key, token] = value
+      const [tier, key, token, _role, credential] = value
       this.#members.set(id, {
         id,
         priority: priorityOf(id, Number(tier)),
         since: writer.stage,
         join: writer.id,
-        key: key instanceof Uint8Array ? key : new Uint8Array(),
+        key: key instanceof Uint8Array ? key : NONE,
         token: token instanceof Uint8Array ? (toHex(token) as Digest) : null,
         role: roleOfMember(value),
+        credential: credential instanceof Uint8Array ? credential : NONE,
       })
     }
     return id
@@ -127,6 +130,8 @@ function charterOf({ founders, operator }: Genesis): Charter {
   for (const { node, role = ROLE_DEFAULT } of founders) if (role !== ROLE_DEFAULT) roles.set(memberIdOf(node, 0), role)
   return { hasKeys: operator !== undefined, founders: roles }
 }
+
+const NONE: Uint8Array = new Uint8Array()
 
 function byPriority(left: Member, right: Member): number {
   return comparePriority(right.priority, left.priority) || (left.id < right.id ? -1 : 1)

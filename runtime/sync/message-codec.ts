@@ -15,13 +15,15 @@ import {
   decodeJoinRequest,
   decodeOffer,
   decodeRefusal,
+  decodeTurn,
   encodeChunk,
   encodeChunkRequest,
   encodeJoinRequest,
   encodeOffer,
   encodeRefusal,
+  encodeTurn,
 } from './join-codec.ts'
-import type { Announcement, Gap, Message, Offer, Request } from './message.ts'
+import type { Announcement, ChunkRequest, Gap, Message, Offer, Request } from './message.ts'
 import type { VersionEntry } from './version-vector.ts'
 
 const PROTOCOL_VERSION = 1
@@ -50,6 +52,12 @@ export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
   } else if (message.kind === 'offer' && message.offer.sealed !== undefined) {
     frameWriter.uint(KIND_OFFER)
     frameWriter.raw(message.offer.sealed)
+  } else if (message.kind === 'request' && message.request.sealed !== undefined) {
+    frameWriter.uint(KIND_REQUEST)
+    frameWriter.raw(message.request.sealed)
+  } else if (message.kind === 'chunk-request' && message.request.sealed !== undefined) {
+    frameWriter.uint(KIND_CHUNK_REQUEST)
+    frameWriter.raw(message.request.sealed)
   } else {
     const [kind, body] = kindAndBody(message)
     frameWriter.uint(kind)
@@ -70,6 +78,9 @@ export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
   if (kind === KIND_ANNOUNCEMENT)
     return { kind: 'announcement', announcement: openSealed(reader.rest(), 'announcement', decodeAnnouncement) }
   if (kind === KIND_OFFER) return { kind: 'offer', offer: openSealed(reader.rest(), 'offer', decodeOffer) }
+  if (kind === KIND_REQUEST) return { kind: 'request', request: openSealed(reader.rest(), 'request', decodeRequest) }
+  if (kind === KIND_CHUNK_REQUEST)
+    return { kind: 'chunk-request', request: openSealed(reader.rest(), 'request for a chunk', decodeChunkRequest) }
   if (kind !== KIND_BATCH) return decodeBody(kind, decodeCbor(reader.rest(), FRAME_DEPTH_MAX - 1))
   return { kind: 'batch', batch: openBatch(reader.enter('batch', 1, FRAME_BYTES_MAX), reader) }
 }
@@ -100,16 +111,12 @@ let beginning: { readonly fleet: Digest | null; readonly bytes: Uint8Array } = {
 
 function decodeBody(kind: number, body: CborData): Message {
   switch (kind) {
-    case KIND_REQUEST:
-      return { kind: 'request', request: decodeRequest(body) }
     case KIND_EPOCH:
       return { kind: 'epoch', epoch: decodeEpoch(body) }
     case KIND_JOIN_REQUEST:
       return { kind: 'join-request', request: decodeJoinRequest(body) }
     case KIND_REFUSAL:
       return { kind: 'refusal', refusal: decodeRefusal(body) }
-    case KIND_CHUNK_REQUEST:
-      return { kind: 'chunk-request', request: decodeChunkRequest(body) }
     case KIND_CHUNK:
       return { kind: 'chunk', chunk: decodeChunk(body) }
     default:
@@ -158,15 +165,25 @@ export function offerPayload(offer: Offer): Uint8Array {
   return encodeCbor(encodeOffer(offer))
 }
 
-/** An envelope is a list of four, what is bare a longer one. */
+/** The same of a request for operations. */
+export function requestPayload(request: Request): Uint8Array {
+  return encodeCbor(encodeRequest(request))
+}
+
+/** The same of a request for a chunk. */
+export function chunkRequestPayload(request: ChunkRequest): Uint8Array {
+  return encodeCbor(encodeChunkRequest(request))
+}
+
+/** An envelope is a list of four that begins with three bytes; whatever is bare begins with a member id. */
 function openSealed<T extends object>(
   body: Uint8Array,
   field: string,
-  decode: (data: CborData) => T,
+  decode: (data: CborData, isSealed: boolean) => T,
 ): T & { readonly sealed?: Uint8Array } {
-  const sealed = body[0] === 0x84 ? new Uint8Array(body) : null
+  const sealed = body[0] === 0x84 && body[1] === 0x43 ? new Uint8Array(body) : null
   const payload = sealed === null ? body : openSign1(sealed, field).payload
-  const content = decode(decodeCbor(payload, FRAME_DEPTH_MAX - 1))
+  const content = decode(decodeCbor(payload, FRAME_DEPTH_MAX - 1), sealed !== null)
   return sealed === null ? content : { ...content, sealed }
 }
 
@@ -227,12 +244,14 @@ function encodeRequest(request: Request): CborData {
     memberIdToBytes(request.from),
     request.to === null ? null : memberIdToBytes(request.to),
     request.gaps.map((gap) => [memberIdToBytes(gap.member), gap.after, gap.through]),
+    ...encodeTurn(request.turn),
   ]
 }
 
-function decodeRequest(data: CborData | undefined): Request {
-  const [from, to, gaps] = tupleOf(data, 'request', 3)
+function decodeRequest(data: CborData | undefined, isSealed: boolean): Request {
+  const [from, to, gaps, ...turn] = tupleOf(data, 'request', isSealed ? 5 : 3)
   return {
+    ...decodeTurn(turn),
     from: memberFrom(from, 'asker'),
     to: to === null ? null : memberFrom(to, 'answerer'),
     gaps: listOf(gaps, 'gaps', MEMBERS_MAX).map(decodeGap),

@@ -66,8 +66,22 @@ export interface Announcement {
   readonly sealed?: Uint8Array
 }
 
+/** Which request of its sender it is, so that nobody plays it again. Both numbers only grow. */
+export interface Turn {
+  /** How often the sender has started, then how often it has asked since. */
+  readonly start: number
+  readonly number: number
+}
+
+/** What is asked for in a fleet with keys. */
+interface Asked {
+  readonly turn?: Turn
+  /** All of it as its sender has signed it. */
+  readonly sealed?: Uint8Array
+}
+
 /** Asks for exactly what is missing. */
-export interface Request {
+export interface Request extends Asked {
   readonly from: MemberId
   /** Who shall answer, or null for whoever can. */
   readonly to: MemberId | null
@@ -114,7 +128,7 @@ export interface Offer {
   readonly sealed?: Uint8Array
 }
 
-export interface ChunkRequest {
+export interface ChunkRequest extends Asked {
   readonly from: MemberId
   readonly to: MemberId
   /** Of the snapshot that was offered. */

@@ -2,7 +2,7 @@ import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
 import type { Digest } from '../base/digest.ts'
 import { isFounding, memberIdFromBytes, memberIdToBytes, type OperationId, sameOperationId } from '../base/ids.ts'
-import { KEY_BYTES, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
+import { KEY_BYTES, PROOF_BYTES_MAX, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
 import { type Join, type Original, pathsMet, pathsOf, type Write } from '../state/operation.ts'
 import { type Priority, TIER_MAX } from '../state/priority.ts'
 import { type MarkedRole, ROLES } from '../state/role.ts'
@@ -112,18 +112,20 @@ function readContent(reader: CborReader, table: MemberTable): { readonly writes:
   return { writes, join: null }
 }
 
-function writeJoin(writer: CborWriter, { member, tier, key, token, role }: Join): void {
-  writer.list(role !== undefined ? 5 : token !== undefined ? 4 : 3)
+function writeJoin(writer: CborWriter, { member, tier, key, token, role, credential }: Join): void {
+  writer.list(credential !== undefined ? 6 : role !== undefined ? 5 : token !== undefined ? 4 : 3)
   writer.bytes(memberIdToBytes(member))
   writer.uint(tier)
   writer.bytes(key)
   if (token !== undefined) writer.bytes(digestBytes(token))
-  else if (role !== undefined) writer.null()
+  else if (role !== undefined || credential !== undefined) writer.null()
   if (role !== undefined) writer.uint(ROLES.indexOf(role))
+  else if (credential !== undefined) writer.null()
+  if (credential !== undefined) writer.bytes(credential)
 }
 
 function readJoin(reader: CborReader, length: number): Join {
-  if (length < 3 || length > 5) throw invalid('join', 'is not a list of 3 to 5')
+  if (length < 3 || length > 6) throw invalid('join', 'is not a list of 3 to 6')
   const member = memberIdFromBytes(reader.bytes('member of a join', 12, 12))
   if (isFounding(member)) throw invalid('member of a join', 'is of the genesis')
   const tier = reader.uint('tier of a join', TIER_MAX)
@@ -131,7 +133,12 @@ function readJoin(reader: CborReader, length: number): Join {
   if (length === 3) return { member, tier, key }
   const hasToken = length === 4 || !reader.takeNull()
   const token = hasToken ? { token: reader.hex('token', 8) as Digest } : {}
-  return length === 4 ? { member, tier, key, ...token } : { member, tier, key, ...token, role: readRole(reader) }
+  if (length === 4) return { member, tier, key, ...token }
+  const hasRole = length === 5 || !reader.takeNull()
+  const role = hasRole ? { role: readRole(reader) } : {}
+  if (length === 5) return { member, tier, key, ...token, ...role }
+  const credential = new Uint8Array(reader.bytes('credential', 1, PROOF_BYTES_MAX))
+  return { member, tier, key, ...token, ...role, credential }
 }
 
 /** A gateway is what nothing is said of. */

@@ -89,7 +89,7 @@ export class Receiving {
   /** @returns the asker, if it lacks operations that are not kept here any more */
   request(request: Request, link: string, now: Monotonic): MemberId[] {
     const core = this.#core
-    if (request.from === core.self || core.isDraft) return []
+    if (request.from === core.self || core.isDraft || !core.isGoodRequest(request, 'request', link)) return []
     core.antiEntropy.noteRequest(request, link, now)
     const { membership, retirement } = core.history
     if (membership.get(request.from) === undefined || retirement.isRetired(request.from)) return []
@@ -170,7 +170,8 @@ export class Receiving {
     })
     if (gaps.length === 0) return []
     const request: Request = { from: self, to: peer.announcement.member, gaps }
-    return [this.#core.send({ kind: 'request', request }, 'requests', { only: peer.link })]
+    const asked = this.#core.signRequest(request)
+    return [this.#core.send({ kind: 'request', request: asked }, 'requests', { only: peer.link })]
   }
 
   #removeLate(announcement: Announcement): Output[] {

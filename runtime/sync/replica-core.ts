@@ -20,7 +20,16 @@ import type { History, Integration, Removal } from './history.ts'
 import type { LateOperations } from './late.ts'
 import { keepsOwn, type Life } from './life.ts'
 import { fleetIdOf } from './membership.ts'
-import { type Announcement, type Batch, firstOf, lastOf, type Message } from './message.ts'
+import {
+  type Announcement,
+  type Batch,
+  type ChunkRequest,
+  firstOf,
+  lastOf,
+  type Message,
+  type Request,
+  type Turn,
+} from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import { MutePeers } from './mute-peers.ts'
 import { Outbox } from './outbox.ts'
@@ -34,6 +43,7 @@ import { conflictsOfRemoved } from './settlement.ts'
 import { type Self, Signatures } from './signatures.ts'
 import type { Snapshot } from './snapshot.ts'
 import { StoredVector } from './stored-vector.ts'
+import { Turns } from './turns.ts'
 import type { VersionEntry } from './version-vector.ts'
 
 /** What the parts of one replica share: who it is, what it holds, and what it has under way. */
@@ -61,6 +71,8 @@ export class ReplicaCore {
   hasHeard = false
   readonly #mutePeers = new MutePeers()
   readonly #storedVector = new StoredVector(this.peers)
+  readonly #turns = new Turns()
+  #requests = 0
   #setBackReason: string | null = null
   /** Whose own signature it verifies by which key. */
   #own: Self
@@ -75,7 +87,7 @@ export class ReplicaCore {
     this.history = recovery.history
     const { signature } = options
     assert((signature === undefined) === (options.genesis.operator === undefined), 'a fleet is signed if it has keys')
-    this.signatures = new Signatures(this.fleet, signature ?? null)
+    this.signatures = new Signatures(this.fleet, signature ?? null, options.problemOfJoin)
     this.watchSignatures()
     this.lastAtStart = { member: this.self, seq: this.history.log(this.self).held.seq }
     this.floor = new FloorKeeper(this.history, this.peers)
@@ -89,6 +101,7 @@ export class ReplicaCore {
       statement: () =>
         this.isDraft || this.reasonToBeDraft() !== null ? null : ownStatement(this, this.#firstUnstored()),
       sign: (announcement: Announcement) => this.signatures.signAnnouncement(announcement),
+      signRequest: (request: Request) => this.signRequest(request),
       ownVector: () => this.storedVector(),
       maySpeak: () => this.maySpeak(),
     }
@@ -280,6 +293,31 @@ export class ReplicaCore {
     // A node with several links hears each several times.
     if (known !== undefined && sealed !== undefined && equalBytes(known, sealed)) return null
     return this.signatures.problemOfAnnouncement(announcement, this.history, this.#own)
+  }
+
+  /** A request of our own as it is sent. */
+  signRequest(request: Request): Request {
+    return this.signatures.signRequest(request, () => this.#nextTurn())
+  }
+
+  /** The same of a request for a chunk. */
+  signChunkRequest(request: ChunkRequest): ChunkRequest {
+    return this.signatures.signChunkRequest(request, () => this.#nextTurn())
+  }
+
+  /** Whether a request is from whom it says and was not answered before; counts it if not. */
+  isGoodRequest(request: Request | ChunkRequest, what: 'request' | 'chunk request', link: string): boolean {
+    const problem = this.signatures.problemOfRequest(request, what, this.history)
+    const isNew = problem === null && (request.turn === undefined || this.#turns.note(request.from, link, request.turn))
+    if (problem === 'unknown') this.dropped.add(`${what} of a node that is no member`)
+    else if (problem !== null) this.dropped.add(problem)
+    else if (!isNew) this.dropped.add(`${what} that was answered before`)
+    return isNew
+  }
+
+  #nextTurn(): Turn {
+    this.#requests += 1
+    return { start: this.start, number: this.#requests }
   }
 
   /** What waited for the join of its member is looked at when that is here; from the own disk everything is trusted. */

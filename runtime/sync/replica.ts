@@ -3,7 +3,7 @@ import type { Digest } from '../base/digest.ts'
 import { unreachable } from '../base/errors.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
-import type { OperationRequest } from '../state/operation.ts'
+import type { Join, OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { isReserved } from '../state/reserved-point.ts'
 import type { Role } from '../state/role.ts'
@@ -59,6 +59,8 @@ export interface ReplicaOptions {
   readonly signature?: SignatureScheme
   /** Whether this draft is to be taken in, by its proof and what the fleet holds. Without it every draft may join. */
   readonly judgeJoin?: (request: JoinRequest, standing: EnrolmentStanding) => Admission
+  /** Why the operator has not let in whom a join admits, or null: pure, so that all come to one verdict. */
+  readonly problemOfJoin?: (join: Join) => string | null
 }
 
 /**

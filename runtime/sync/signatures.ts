@@ -1,12 +1,23 @@
 import { encodeCbor } from '../base/cbor.ts'
 import type { Digest } from '../base/digest.ts'
 import { type MemberId, memberIdToBytes } from '../base/ids.ts'
+import type { Join } from '../state/operation.ts'
 import { openBatch } from './batch-codec.ts'
 import { digestBytes } from './codec-fields.ts'
 import { encodeSign1, openSign1, sign1Structure } from './cose.ts'
 import type { History } from './history.ts'
-import { type Announcement, type Batch, firstOf, lastOf, type Offer } from './message.ts'
-import { announcementPayload, offerPayload } from './message-codec.ts'
+import {
+  type Announcement,
+  type Batch,
+  type ChunkRequest,
+  firstOf,
+  lastOf,
+  type Offer,
+  type Request,
+  type SyncMessage,
+  type Turn,
+} from './message.ts'
+import { announcementPayload, chunkRequestPayload, offerPayload, requestPayload } from './message-codec.ts'
 
 /** How a fleet with keys signs and verifies; both are pure here, and come from the gateway. */
 export interface SignatureScheme {
@@ -15,7 +26,7 @@ export interface SignatureScheme {
   readonly verify: (key: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
 }
 
-type SealedKind = 'announcement' | 'offer'
+type SealedKind = 'announcement' | 'offer' | 'request' | 'chunk request'
 
 /** This node, which knows its own key also as a draft. */
 export interface Self {
@@ -30,13 +41,22 @@ export interface Self {
 export class Signatures {
   readonly #fleet: Digest
   readonly #scheme: SignatureScheme | null
+  readonly #problemOfJoin: (join: Join) => string | null
   /** Batches whose signature was verified, or that we have signed: nothing is verified twice. */
   readonly #verified = new WeakSet<Batch>()
 
-  /** @param scheme null in a fleet without keys */
-  constructor(fleet: Digest, scheme: SignatureScheme | null) {
+  /**
+   * @param scheme null in a fleet without keys
+   * @param problemOfJoin why the operator has not let in whom a join admits, or null
+   */
+  constructor(
+    fleet: Digest,
+    scheme: SignatureScheme | null,
+    problemOfJoin: (join: Join) => string | null = () => null,
+  ) {
     this.#fleet = fleet
     this.#scheme = scheme
+    this.#problemOfJoin = problemOfJoin
   }
 
   /** A batch of our own as it is stored and sent. */
@@ -68,8 +88,18 @@ export class Signatures {
     const { payload, signature } = openSign1(batch.payload, 'batch')
     if (!this.#scheme.verify(key, sign1Structure(payload, this.#boundBy(batch)), signature))
       return 'batch is not signed by its member'
+    // Whoever sponsors may be anybody: a join stands by the word of the operator.
+    const isUnproven = ({ current: { join } }: SyncMessage): boolean =>
+      join !== null && this.#problemOfJoin(join) !== null
+    if (batch.messages.some(isUnproven)) return 'join of a node that the operator has not let in'
     this.#verified.add(batch)
     return null
+  }
+
+  /** The same of evidence, which hangs on what was cut: whose key is nowhere to be had proves nothing, for or against it. */
+  verifyEvidence(batch: Batch, history: History): string | null {
+    const key = keyOf(batch.origin, history)
+    return key === null ? null : this.verify(batch, key)
   }
 
   /** An announcement of our own as it is sent. */
@@ -81,6 +111,25 @@ export class Signatures {
   /** An offer of our own as it is sent. */
   signOffer(offer: Offer): Offer {
     return this.#scheme === null ? offer : { ...offer, sealed: this.#seal(offerPayload(offer), 'offer', this.#scheme) }
+  }
+
+  /** A request of our own as it is sent. @param turn the next one */
+  signRequest(request: Request, turn: () => Turn): Request {
+    if (this.#scheme === null) return request
+    const asked = { ...request, turn: turn() }
+    return { ...asked, sealed: this.#seal(requestPayload(asked), 'request', this.#scheme) }
+  }
+
+  /** The same of a request for a chunk. */
+  signChunkRequest(request: ChunkRequest, turn: () => Turn): ChunkRequest {
+    if (this.#scheme === null) return request
+    const asked = { ...request, turn: turn() }
+    return { ...asked, sealed: this.#seal(chunkRequestPayload(asked), 'chunk request', this.#scheme) }
+  }
+
+  /** Why a request, for operations or for a chunk, is not from whom it says; `unknown` or null as of an announcement. */
+  problemOfRequest({ from, sealed }: Request | ChunkRequest, what: SealedKind, history: History): string | null {
+    return this.#problemOfSealed(sealed, keyOf(from, history), what)
   }
 
   /** Why an announcement is not from whom it says, in one line; `unknown` while the key of its member is not known; or null. */

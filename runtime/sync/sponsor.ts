@@ -93,9 +93,9 @@ export interface EnrolmentStanding {
   readonly admitted: readonly AdmittedDraft[]
 }
 
-/** Taken in, with the token that the join names if there is one; or not, for a reason in one line. */
+/** Taken in, with the token that the join names if there is one, and what it carries; or not, for a reason in one line. */
 export type Admission =
-  | { readonly kind: 'admitted'; readonly token: Digest | null }
+  | { readonly kind: 'admitted'; readonly token: Digest | null; readonly credential?: Uint8Array }
   | { readonly kind: 'refused'; readonly reason: string }
 
 export function enrolmentStanding({ membership, retirement }: History): EnrolmentStanding {

@@ -69,8 +69,9 @@ export class Sponsoring {
     this.#laggards.set(member, { link, at: now + ANSWER_DELAY_MAX_MS * (1 + fraction(this.#core.options.random)) })
   }
 
-  answerChunk({ to, digest, offset }: ChunkRequest, link: string, now: Monotonic): Output[] {
-    const chunk = to === this.#core.self ? this.#source.chunk(digest, offset, now) : null
+  answerChunk(request: ChunkRequest, link: string, now: Monotonic): Output[] {
+    if (request.to !== this.#core.self || !this.#core.isGoodRequest(request, 'chunk request', link)) return []
+    const chunk = this.#source.chunk(request.digest, request.offset, now)
     return chunk === null ? [] : [this.#core.send({ kind: 'chunk', chunk }, 'answers', { only: link })]
   }
 
@@ -118,9 +119,7 @@ export class Sponsoring {
       return [...alarms, this.#core.send({ kind: 'refusal', refusal }, 'requests', { only: link })]
     }
     if (!maySponsor(history) || !this.#core.maySpeak()) return []
-    const token = admission.token === null ? {} : { token: admission.token }
-    const { member, tier, key, role } = request
-    const outputs = isKnown ? [] : admit({ member, tier, key, ...token, ...marked(role ?? ROLE_DEFAULT) })
+    const outputs = isKnown ? [] : admit(joinOf(request, admission))
     this.#sponsor.welcomeAfter(candidate, writer.lastNumber)
     return [...outputs, ...(writer.isComplete ? this.noteStored(writer.lastNumber, now) : [])]
   }
@@ -177,6 +176,12 @@ export class Sponsoring {
     this.#source.noteOffer(offer, basis, now)
     return offer
   }
+}
+
+function joinOf(request: JoinRequest, { token, credential }: Admission & { kind: 'admitted' }): Join {
+  const { member, tier, key, role = ROLE_DEFAULT } = request
+  const traced = credential === undefined ? {} : { credential }
+  return { member, tier, key, ...(token === null ? {} : { token }), ...marked(role), ...traced }
 }
 
 /** The reason of a check that is not ours may be of any length; what does not fit would be dropped by whoever reads it. */

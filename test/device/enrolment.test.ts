@@ -7,12 +7,15 @@ import type { Digest } from '../../runtime/base/digest.ts'
 import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import { type MarkedRole, marked } from '../../runtime/state/role.ts'
 import {
+  checkCredential,
   checkProof,
   type Claim,
+  credentialOf,
   type Enrolment,
   issueToken,
   openToken,
   proveClaim,
+  signGrant,
 } from '../../runtime/device/identity/enrolment.ts'
 import {
   createSigningKey,
@@ -154,6 +157,54 @@ describe('a proof of enrolment', () => {
     ])
     assert.ok(verifySignature(operator.publicKey, bytes, own!))
     assert.throws(() => openToken(bytes, own!, FLEET, operator.publicKey), /the token has another form/)
+  })
+})
+
+describe('what a join carries', () => {
+  const proof = proveClaim(claim, draft, enrolment)
+  const granted = credentialOf(proveClaim(claim, draft, null), signGrant(claim, operator))
+
+  it('traces a member back to the operator, by its token or by his grant', () => {
+    assert.equal(checkCredential(proof, claim, operator.publicKey)?.id, enrolment.token.id)
+    assert.equal(checkCredential(granted, claim, operator.publicKey), null)
+    const withToken = credentialOf(proof, signGrant(claim, operator))
+    assert.equal(toHex(withToken), toHex(granted), 'a grant stands without a token')
+  })
+
+  it('holds for this member, key, tier and fleet alone, and stands and falls with every one of its bits', () => {
+    const others: readonly Partial<Claim>[] = [
+      { member: memberIdOf('0a00000000000001' as NodeId, 8) },
+      { key: operator.publicKey },
+      { tier: 4 },
+      { fleet: 'ffffffffffffffff' as Digest },
+    ]
+    for (const credential of [proof, granted]) {
+      for (const other of others) {
+        const another = { ...claim, ...other }
+        assert.throws(() => checkCredential(credential, another, operator.publicKey), { code: 'message-invalid' })
+      }
+      for (let bit = 0; bit < credential.length * 8; bit += 5) {
+        const altered = credential.slice()
+        altered[bit >> 3]! ^= 1 << (bit & 7)
+        assert.throws(() => checkCredential(altered, claim, operator.publicKey), { code: 'message-invalid' }, `${bit}`)
+      }
+    }
+  })
+
+  it('is more than the proof of a key, and more than the word of anybody but the operator', () => {
+    const bare = proveClaim(claim, draft, null)
+    assert.throws(() => checkCredential(bare, claim, operator.publicKey), /is not a list of 2 or 4/)
+    assert.throws(() => checkCredential(new Uint8Array(), claim, operator.publicKey), /no proof of enrolment/)
+    const byMember = credentialOf(bare, signGrant(claim, draft))
+    assert.throws(() => checkCredential(byMember, claim, operator.publicKey), /the operator has not granted it/)
+    const [, grant] = decodeCbor(granted, 1) as Uint8Array[]
+    const [asGrant] = decodeCbor(proveClaim(claim, operator, null), 1) as Uint8Array[]
+    assert.throws(
+      () => checkCredential(encodeCbor([grant!, grant!]), claim, operator.publicKey),
+      /the draft does not hold its key/,
+    )
+    const purpose = credentialOf(bare, asGrant!)
+    assert.throws(() => checkCredential(purpose, claim, operator.publicKey), /the operator has not granted it/)
   })
 })
 

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Digest } from '../../runtime/base/digest.ts'
 import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
-import { type Enrolment, issueToken, proveClaim } from '../../runtime/device/identity/enrolment.ts'
+import {
+  checkCredential,
+  type Enrolment,
+  issueToken,
+  proveClaim,
+  signGrant,
+} from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
 import type { Seed } from '../../runtime/device/identity/seed.ts'
 import { EnrolmentJudge } from '../../runtime/gateway/enrolment.ts'
@@ -23,7 +29,12 @@ const MEMBER = memberIdOf('0b00000000000001' as NodeId, 1)
 describe('a judge of enrolments', () => {
   it('lets in whoever proves a good token, which the join then names', () => {
     const token = tokenOf(1000, 2000)
-    assert.deepEqual(judge(1500).judge(requestOf(token), NOTHING), { kind: 'admitted', token: token.token.id })
+    const asked = requestOf(token)
+    assert.deepEqual(judge(1500).judge(asked, NOTHING), {
+      kind: 'admitted',
+      token: token.token.id,
+      credential: asked.proof,
+    })
   })
 
   it('refuses a token that has expired', () => {
@@ -73,10 +84,15 @@ describe('a judge of enrolments', () => {
 
   it('lets in whom the operator names, with that key and that tier alone', () => {
     const key = createSigningKey()
-    const named = { member: MEMBER, tier: 1, key: key.publicKey }
+    const claim = { fleet: fleet.id, member: MEMBER, tier: 1, key: key.publicKey }
+    const named = { ...claim, grant: signGrant(claim, operator) }
     const standing = { ...NOTHING, admitted: [named] }
     const judging = judge(1500)
-    assert.deepEqual(judging.judge(requestOf(null, key), standing), { kind: 'admitted', token: null })
+    const admission = judging.judge(requestOf(null, key), standing)
+    assert.ok(admission.kind === 'admitted' && admission.token === null && admission.credential !== undefined)
+    assert.equal(checkCredential(admission.credential, claim, operator.publicKey), null)
+    const ungranted = { ...NOTHING, admitted: [{ ...named, grant: signGrant(claim, founder) }] }
+    refuses(judging.judge(requestOf(null, key), ungranted), /the operator has not granted it/)
     refuses(judging.judge(requestOf(null, key), NOTHING), /it has no token/)
     refuses(judging.judge(requestOf(null, createSigningKey()), standing), /it has no token/)
     refuses(judging.judge(requestOf(null, key, 2), standing), /it has no token/)

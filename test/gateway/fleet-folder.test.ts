@@ -21,7 +21,7 @@ const A = '0a00000000000001' as NodeId
 const B = '0b00000000000001' as NodeId
 const C = '0c00000000000001' as NodeId
 const TOKEN = '15365febdf223161' as Digest
-const draft = { member: memberIdOf(C, 7), tier: 1, key: new Uint8Array(32).fill(1) }
+const draft = { member: memberIdOf(C, 7), tier: 1, key: new Uint8Array(32).fill(1), grant: new Uint8Array() }
 const NOTHING = { retire: [], replace: [], revoke: [] }
 
 describe('the folder of a fleet', () => {
@@ -30,7 +30,8 @@ describe('the folder of a fleet', () => {
     assert.equal(lastSignedEpoch(folder), null)
     const proposed = { ...epoch(1, [memberIdOf(B, 0)]), revoked: [TOKEN], admitted: [draft] }
     const signed = signEpoch(folder, proposed)
-    assert.ok(verifySignature(folder.facts.operator, epochPayload(folder.facts.id, proposed), signed.signature))
+    assert.ok(verifySignature(folder.facts.operator, epochPayload(folder.facts.id, signed), signed.signature))
+    assert.deepEqual({ ...signed, admitted: [draft] }, { ...proposed, signature: signed.signature })
     assert.deepEqual(lastSignedEpoch(openFleetFolder(folder.path)), signed)
   })
 

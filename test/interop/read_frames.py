@@ -59,8 +59,9 @@ class Batch:
     def content(self, content):
         if isinstance(content[0], bytes):
             joining, tier, key, *rest = content
-            token = [None if digest is None else digest.hex() for digest in rest[:1]]
-            return {"writes": [], "join": [member(joining), tier, key.hex(), *token, *(ROLES[role] for role in rest[1:])]}
+            proof = [part.hex() if isinstance(part, bytes) else part for part in rest]
+            shown = [ROLES[part] if isinstance(part, int) else part for part in proof]
+            return {"writes": [], "join": [member(joining), tier, key.hex(), *shown]}
         return {"writes": [self.write(fields) for fields in content]}
 
     def expand(self):

@@ -110,7 +110,13 @@ function describedBy(wire: WireMessage): unknown[] {
     }
     case 'epoch': {
       const { number, counting, retired, signature, isForced = false, revoked, admitted } = message.epoch
-      const drafts = admitted?.map(({ member, tier, key, role }) => [bytesOf(member), tier, key, ...placeOf(role)])
+      const drafts = admitted?.map(({ member, tier, key, grant, role }) => [
+        bytesOf(member),
+        tier,
+        key,
+        grant,
+        ...placeOf(role),
+      ])
       const more = drafts === undefined ? (isForced ? [true] : []) : [isForced, revoked?.map(fromHex), drafts]
       return [3, [number, counting.map(bytesOf), retired.map(bytesOf), signature, ...more]]
     }
@@ -168,9 +174,11 @@ function describedBatch({ origin, tier, link, operations }: WireBatch): unknown[
 }
 
 function describedJoin([member, tier, key, ...rest]: NonNullable<WireBatch['operations'][number]['join']>): unknown[] {
-  const [token, role] = rest
+  const [token, role, credential] = rest
   const digest = rest.length === 0 ? [] : [token === null ? null : fromHex(token ?? '')]
-  return [bytesOf(member), tier, fromHex(key), ...digest, ...placeOf(role)]
+  const marks = role === null ? [null] : placeOf(role)
+  const traced = credential === undefined ? [] : [fromHex(credential)]
+  return [bytesOf(member), tier, fromHex(key), ...digest, ...marks, ...traced]
 }
 
 function placeOf(role: string | undefined): number[] {

@@ -35,7 +35,7 @@ test('a second key for a member id is refused and reported, and the first one st
 test('what an epoch revokes stays revoked, and whom it lets in is named until he has come', () => {
   const fleet = startedNetwork(2)
   const a = fleet.node('a')
-  const draft = { member: memberIdOf(nodeNamed('n'), 9), tier: 1, key: KEY }
+  const draft = { member: memberIdOf(nodeNamed('n'), 9), tier: 1, key: KEY, grant: KEY }
   fleet.sign(a, a.replica.proposeEpoch([], { revoke: [TOKEN], admit: [draft] }))
   fleet.run(10_000)
   for (const node of fleet.nodes) {
@@ -59,7 +59,7 @@ test('an epoch revokes and lets in no more than it can hold', () => {
     (_, index) => index.toString(16).padStart(16, '0') as Digest,
   )
   const drafts = Array.from({ length: ADMITTED_MAX + 1 }, (_, index) => {
-    return { member: memberIdOf(nodeNamed('n'), index + 1), tier: 0, key: KEY }
+    return { member: memberIdOf(nodeNamed('n'), index + 1), tier: 0, key: KEY, grant: KEY }
   })
   const { replica } = fleet.node('a')
   assert.equal(replica.proposeEpoch([], { revoke: tokens.slice(1), admit: [] }).revoked?.length, REVOKED_TOKENS_MAX)

@@ -110,11 +110,19 @@ function isOriginal(data: unknown, members: number): boolean {
 }
 
 function isJoin(content: unknown): boolean {
-  if (!isListOf(content, 3, 5, () => true)) return false
-  const [, , , token, role] = content
-  if (content.length === 4 && !isBytes(token, 8)) return false
-  if (content.length === 5 && !((token === null || isBytes(token, 8)) && isMarkedRole(role))) return false
+  if (!isTuple(content, 3) && !isEnrolledJoin(content)) return false
   return isDraft(content[0]) && isUint(content[1], 255) && isKey(content[2])
+}
+
+function isEnrolledJoin(content: unknown): content is unknown[] {
+  if (isTuple(content, 4)) return isBytes(content[3], 8)
+  if (isTuple(content, 5)) return isToken(content[3]) && isMarkedRole(content[4])
+  if (!isTuple(content, 6) || !isToken(content[3]) || !(content[4] === null || isMarkedRole(content[4]))) return false
+  return isBytesUpTo(content[5], 512) && !isBytes(content[5], 0)
+}
+
+function isToken(data: unknown): boolean {
+  return data === null || isBytes(data, 8)
 }
 
 /** An observer or an operator: a gateway is not written down. */
@@ -161,8 +169,9 @@ function isWithEnrolment(data: unknown): data is unknown[] {
 }
 
 function isAdmitted(data: unknown): boolean {
-  if (!isTuple(data, 3) && !(isTuple(data, 4) && isMarkedRole(data[3]))) return false
-  return isDraft(data[0]) && isUint(data[1], 255) && isBytes(data[2], 32)
+  if (!isTuple(data, 4) && !(isTuple(data, 5) && isMarkedRole(data[4]))) return false
+  if (!isDraft(data[0]) || !isUint(data[1], 255)) return false
+  return isBytes(data[2], 32) && isBytesUpTo(data[3], 64)
 }
 
 function isSorted(data: unknown, max: number): boolean {
@@ -177,12 +186,12 @@ function isGrowing(names: readonly unknown[]): boolean {
 function isJoinRequest(data: unknown): boolean {
   if (!isTuple(data, 5) && !(isTuple(data, 6) && isMarkedRole(data[5]))) return false
   if (!isDraft(data[0]) || !isUint(data[1], 255) || !isKey(data[2])) return false
-  return isBytesUpTo(data[3], 2048) && isUint(data[4])
+  return isBytesUpTo(data[3], 512) && isUint(data[4])
 }
 
 function isRefusal(data: unknown): boolean {
   if (!isTuple(data, 3) || !isBytes(data[0], 12) || !isBytes(data[1], 12)) return false
-  return typeof data[2] === 'string' && Buffer.byteLength(data[2]) <= 256
+  return typeof data[2] === 'string' && Buffer.byteLength(data[2]) <= 256 && !/\p{C}/u.test(data[2])
 }
 
 function isOffer(data: unknown): boolean {

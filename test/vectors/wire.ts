@@ -42,9 +42,18 @@ interface WireOperation {
   readonly previous: string | null
   readonly writes: readonly (readonly [Write['path'], Write['kind'], unknown, string | null])[]
   readonly guards: readonly (readonly [Guard['path'], Guard['comparison'], unknown])[]
-  readonly join?: readonly [member: MemberId, tier: number, key: string, token?: Digest | null, role?: MarkedRole]
+  readonly join?: WireJoin
   readonly original?: readonly [kind: Original['kind'], id: string]
 }
+
+type WireJoin = readonly [
+  member: MemberId,
+  tier: number,
+  key: string,
+  token?: Digest | null,
+  role?: MarkedRole | null,
+  credential?: string,
+]
 
 export interface WireFile {
   readonly fleet: Digest
@@ -120,14 +129,10 @@ function syncMessageOf(wire: WireOperation, origin: MemberId, tier: number): Syn
   }
 }
 
-function joinOf([member, tier, key, token, role]: NonNullable<WireOperation['join']>): Join {
-  return {
-    member,
-    tier,
-    key: fromHex(key),
-    ...(token === undefined || token === null ? {} : { token }),
-    ...(role === undefined ? {} : { role }),
-  }
+function joinOf([member, tier, key, token, role, credential]: WireJoin): Join {
+  const marks = role === undefined || role === null ? {} : { role }
+  const join = { member, tier, key: fromHex(key), ...(token ? { token } : {}), ...marks }
+  return credential === undefined ? join : { ...join, credential: fromHex(credential) }
 }
 
 function idOf(text: string): OperationId {

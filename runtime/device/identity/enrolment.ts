@@ -1,7 +1,7 @@
 import { type CborData, decodeCbor, encodeCbor } from '../../base/cbor.ts'
 import { type Digest, digestOf } from '../../base/digest.ts'
 import { fromHex } from '../../base/bytes.ts'
-import { FleetstepError } from '../../base/errors.ts'
+import { assert, FleetstepError } from '../../base/errors.ts'
 import { type MemberId, memberIdToBytes } from '../../base/ids.ts'
 import { KEY_BYTES, TOKEN_USES_MAX } from '../../base/limits.ts'
 import { TIER_MAX } from '../../state/priority.ts'
@@ -87,7 +87,7 @@ export function proveClaim(claim: Claim, member: SigningKey, enrolment: Enrolmen
  * @throws FleetstepError `message-invalid` with the reason for which it proves nothing
  */
 export function checkProof(proof: Uint8Array, claim: Claim, operator: Uint8Array): Token | null {
-  const parts = partsOf(proof)
+  const parts = partsOf(proof, [1, 4])
   const [own, bytes, signature, byToken] = parts
   const claimed = claimBytes(claim)
   if (own === undefined || !verifySignature(claim.key, claimed, own)) throw invalid('the draft does not hold its key')
@@ -101,18 +101,57 @@ export function checkProof(proof: Uint8Array, claim: Claim, operator: Uint8Array
   return token
 }
 
+/** The operator's word that a draft with this key and this tier may join without a token. @returns 64 bytes */
+export function signGrant(claim: Claim, operator: SigningKey): Uint8Array {
+  return operator.sign(grantBytes(claim))
+}
+
+/** What the join of a draft carries whose {@link proveClaim} shows no token: its own signature, and the operator's grant. */
+export function credentialOf(proof: Uint8Array, grant: Uint8Array): Uint8Array {
+  const [own] = partsOf(proof, [1, 4])
+  assert(own, 'a proof has a first part')
+  return new Uint8Array(encodeCbor([own, grant]))
+}
+
+/**
+ * What a join carries: the proof of a token, or the key alone with the operator's grant. It holds for ever and needs no clock,
+ * so that everybody comes to the same verdict, and a newcomer traces each member back to the operator.
+ * @returns the token, or null if it was granted by name
+ * @throws FleetstepError `message-invalid` with the reason for which the operator has not let it in
+ */
+export function checkCredential(credential: Uint8Array, claim: Claim, operator: Uint8Array): Token | null {
+  const parts = partsOf(credential, [2, 4])
+  if (parts.length === 4) return checkProof(credential, claim, operator)
+  const [own, grant] = parts
+  if (own === undefined || !verifySignature(claim.key, claimBytes(claim), own))
+    throw invalid('the draft does not hold its key')
+  if (grant === undefined || !verifySignature(operator, grantBytes(claim), grant))
+    throw invalid('the operator has not granted it')
+  return null
+}
+
 /** Labels keep a signature for one purpose from being one for another. */
 const TOKEN_LABEL = 'fleetstep/token/v1'
 const CLAIM_LABEL = 'fleetstep/enrolment/v1'
+const GRANT_LABEL = 'fleetstep/grant/v1'
 
-function claimBytes({ fleet, member, tier, role, key }: Claim): Uint8Array {
-  return encodeCbor([CLAIM_LABEL, fromHex(fleet), memberIdToBytes(member), tier, key, ...markedPlace(role)])
+function claimBytes(claim: Claim): Uint8Array {
+  return labelled(CLAIM_LABEL, claim)
 }
 
-function partsOf(proof: Uint8Array): readonly Uint8Array[] {
+function grantBytes(claim: Claim): Uint8Array {
+  return labelled(GRANT_LABEL, claim)
+}
+
+function labelled(label: string, { fleet, member, tier, role, key }: Claim): Uint8Array {
+  return encodeCbor([label, fromHex(fleet), memberIdToBytes(member), tier, key, ...markedPlace(role)])
+}
+
+function partsOf(proof: Uint8Array, lengths: readonly number[]): readonly Uint8Array[] {
   if (proof.length === 0) throw invalid('it shows no proof of enrolment: it needs a seed of this fleet')
   const parts = decodeCbor(proof, 1)
-  if (!isList(parts) || (parts.length !== 1 && parts.length !== 4)) throw invalid('the proof is not a list of 1 or 4')
+  if (!isList(parts) || !lengths.includes(parts.length))
+    throw invalid(`the proof is not a list of ${lengths.join(' or ')}`)
   return parts.map((part) => {
     if (part instanceof Uint8Array) return part
     throw invalid('the proof holds what is not bytes')
