@@ -8,6 +8,7 @@ import {
   type Claim,
   credentialOf,
   proveClaim,
+  termsIn,
   type Token,
 } from '../device/identity/enrolment.ts'
 import {
@@ -27,7 +28,10 @@ import { createSecretFile, readSecretFile } from './secret-file.ts'
 
 /** What a seed makes of a node: who it proves to be, and whom it takes in. */
 export type EnrolmentOptions = Required<
-  Pick<ReplicaOptions, 'tier' | 'role' | 'key' | 'signature' | 'prove' | 'judgeJoin' | 'verifyEpoch' | 'problemOfJoin'>
+  Pick<
+    ReplicaOptions,
+    'tier' | 'role' | 'key' | 'signature' | 'prove' | 'judgeJoin' | 'verifyEpoch' | 'problemOfJoin' | 'usesOf'
+  >
 >
 
 /** @param secondsNow seconds since 1970 by the clock of this machine, which may be wrong */
@@ -44,6 +48,7 @@ export function enrolmentOf(seed: Seed, key: SigningKey, secondsNow: () => numbe
     judgeJoin: (request, standing) => judge.judge(request, standing),
     verifyEpoch: (payload, signature) => verifySignature(fleet.operator, payload, signature),
     problemOfJoin: (admission) => problemOfJoin(admission, fleet),
+    usesOf: (credential) => termsIn(credential)?.uses ?? null,
   }
 }
 

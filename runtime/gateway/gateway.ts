@@ -385,6 +385,8 @@ export function describeAlarm(alarm: GatewayAlarm): string {
       return `the operator has forced epoch ${alarm.number}: what only members hold that do not count in it is lost to the fleet`
     case 'second-key':
       return `a node asks to join as ${alarm.member}, to which another key is bound: two nodes use one identity; take one of them off the network`
+    case 'token-overused':
+      return `${alarm.used} member ids have joined with token ${alarm.token}, which is for ${alarm.uses}: a split let in some on each side; fleetstep fleet members shows who has it: retire whom you do not know`
     case 'cut-below-floor':
       return `operations of ${alarm.member} behind ${alarm.seq} were cut although they are settled here: they stay; an epoch was forced`
     case 'journal-long':

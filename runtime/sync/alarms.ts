@@ -27,8 +27,11 @@ export class Alarms {
 }
 
 /** Alarms of one cause are about one thing; the newest tells most of it. */
-export function causeOf(alarm: { readonly name: string } | { readonly name: string; readonly member: string }): string {
-  return 'member' in alarm ? `${alarm.name} ${alarm.member}` : alarm.name
+export function causeOf(
+  alarm: { readonly name: string } & ({} | { readonly member: string } | { readonly token: string }),
+): string {
+  if ('member' in alarm) return `${alarm.name} ${alarm.member}`
+  return 'token' in alarm ? `${alarm.name} ${alarm.token}` : alarm.name
 }
 
 function evidenceOf(alarm: Alarm): string {
@@ -45,6 +48,8 @@ function evidenceOf(alarm: Alarm): string {
       return `${alarm.number}`
     case 'second-key':
       return ''
+    case 'token-overused':
+      return `${alarm.used}`
     case 'regressed':
       return alarm.reason
     case 'journal-long':

@@ -90,5 +90,7 @@ export type Alarm =
   | { readonly name: 'epoch-forced'; readonly number: number }
   /** Somebody asks to join under a member id to which another key is bound. */
   | { readonly name: 'second-key'; readonly member: MemberId }
+  /** More member ids have joined with a token than it is for: a split let in some on each side. */
+  | { readonly name: 'token-overused'; readonly token: Digest; readonly used: number; readonly uses: number }
   | { readonly name: 'cut-below-floor'; readonly member: MemberId; readonly seq: number }
   | { readonly name: 'journal-long'; readonly operations: number; readonly waitingFor: MemberId | null }

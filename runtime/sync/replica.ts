@@ -33,6 +33,7 @@ import type { Admission, EnrolmentStanding } from './sponsor.ts'
 import { Sponsoring } from './sponsoring.ts'
 import { type MisfitLine, misfits, standingRules, type StandingRules } from './standing-rules.ts'
 import type { FloorMark } from './stored-floor.ts'
+import { TokenUses } from './token-uses.ts'
 
 export interface ReplicaOptions {
   /** Any member id of this node: which one it has now stands on its disk. */
@@ -61,6 +62,8 @@ export interface ReplicaOptions {
   readonly judgeJoin?: (request: JoinRequest, standing: EnrolmentStanding) => Admission
   /** Why the operator has not let in whom a join admits, or null: pure, so that all come to one verdict. */
   readonly problemOfJoin?: (join: Join) => string | null
+  /** Member ids that may join with the token in what a join carries; null if it carries none. */
+  readonly usesOf?: (credential: Uint8Array) => number | null
 }
 
 /**
@@ -79,6 +82,7 @@ export class Replica {
   readonly #retiring: Retiring
   readonly #sponsoring: Sponsoring
   readonly #joining: Joining
+  readonly #tokenUses: TokenUses
   /** The life with which the node started is not on the disk yet. */
   readonly #isNew: boolean
   #hasStarted = false
@@ -95,6 +99,7 @@ export class Replica {
     this.#retiring = new Retiring(this.#core)
     this.#sponsoring = new Sponsoring(this.#core)
     this.#joining = new Joining(this.#core)
+    this.#tokenUses = new TokenUses(options.usesOf ?? (() => null))
   }
 
   /** The member id of this node in its present life. */
@@ -373,7 +378,12 @@ export class Replica {
     const reason = this.#core.reasonToBeDraft()
     if (returned.length > 0) this.#issuing.takeBack(returned.splice(0))
     const more = reason === null ? this.#issuing.settle() : this.#becomeDraft(reason, now)
-    return joined(joined(outputs, more), this.tick(now))
+    return joined(joined(joined(outputs, more), this.tick(now)), this.#tellOfOveruse())
+  }
+
+  #tellOfOveruse(): readonly Output[] {
+    const overused = this.#tokenUses.overused(this.#core.history.membership)
+    return overused.length === 0 ? NO_OUTPUTS : overused.flatMap((alarm) => this.#core.alarms.raise(alarm))
   }
 
   /** A new life begins: what we have issued so far stays in our log, and comes back as drafts where it does not stand. */

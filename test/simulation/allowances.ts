@@ -80,6 +80,7 @@ export class Allowances {
       case 'regressed':
         return this.isExcused(node)
       case 'second-key':
+      case 'token-overused':
         return false
       case 'late-operation':
       case 'identity-used-twice':

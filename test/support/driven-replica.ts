@@ -40,7 +40,7 @@ export class DrivenReplica {
     which: number | NodeId,
     recovered: Recovered = NOTHING_STORED,
     snapshotJournalBytes?: number,
-    keys: Pick<ReplicaOptions, 'key' | 'signature'> = {},
+    keys: Partial<ReplicaOptions> = {},
   ) {
     const self = typeof which === 'number' ? founder(genesis, which) : memberIdOf(which, 0)
     const random = seededRandom(typeof which === 'number' ? which + 1 : 99)

@@ -130,6 +130,12 @@ export function checkCredential(credential: Uint8Array, claim: Claim, operator: 
   return null
 }
 
+/** The terms of the token in a credential that was checked before; null if it is a grant. */
+export function termsIn(credential: Uint8Array): TokenTerms | null {
+  const [, token, ...more] = partsOf(credential, [2, 4])
+  return token === undefined || more.length === 0 ? null : readTerms(decodeCbor(token, 1))
+}
+
 /** Labels keep a signature for one purpose from being one for another. */
 const TOKEN_LABEL = 'fleetstep/token/v1'
 const CLAIM_LABEL = 'fleetstep/enrolment/v1'

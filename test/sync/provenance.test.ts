@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { digestOf } from '../../runtime/base/digest.ts'
+import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import { proveClaim } from '../../runtime/device/identity/enrolment.ts'
+import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
+import type { Cell } from '../../runtime/state/cell.ts'
+import type { Operation } from '../../runtime/state/operation.ts'
+import type { Path } from '../../runtime/state/path.ts'
+import { priorityOf } from '../../runtime/state/priority.ts'
+import { memberPoint } from '../../runtime/state/reserved-point.ts'
+import { openBatch } from '../../runtime/sync/batch-codec.ts'
+import { encodeSign1, openSign1 } from '../../runtime/sync/cose.ts'
+import { type Epoch, epochPayload } from '../../runtime/sync/epoch.ts'
+import type { Batch, Offer } from '../../runtime/sync/message.ts'
+import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../runtime/sync/snapshot.ts'
+import { DrivenReplica } from '../support/driven-replica.ts'
+import { HandIssuer } from '../support/handmade.ts'
+import { set, stateOf } from '../support/replica-network.ts'
+import { signedFleet } from '../support/signed-fleet.ts'
+
+const FLEET = signedFleet()
+const TOKEN = FLEET.token()
+const [KEY_B, KEY_C, THIEF] = [createSigningKey(), createSigningKey(), createSigningKey()]
+const B = memberIdOf('0b00000000000001' as NodeId, 5)
+const X = memberIdOf('0f00000000000001' as NodeId, 6)
+const A = FLEET.founder
+
+/** What the founder holds when it has taken in B, which is to be the sponsor, and the draft that is to come. */
+const welcome = snapshotWith(draft().replica.self)
+
+test('a newcomer believes a sponsor that it has never heard of, since the operator has let that one in', () => {
+  const c = offered((snapshot) => snapshot)
+  assert.deepEqual([c.inspect().status, c.inspect().dropped, stateOf(c.replica)], ['member', {}, { a: 1, b: 2 }])
+  assert.deepEqual(
+    c
+      .inspect()
+      .members.map(({ member }) => member)
+      .toSorted(),
+    [A, B, c.replica.self],
+  )
+})
+
+const retiringB: Epoch = signed({ number: 1, counting: [A], retired: [B] })
+const unsignedEpoch: Epoch = { number: 1, counting: [A], retired: [], signature: new Uint8Array(64) }
+const ofThief = new HandIssuer(X, 0)
+ofThief.issue({ set: ['x', 666] })
+const cases: readonly (readonly [what: string, forge: (snapshot: Snapshot) => Snapshot, reason: RegExp])[] = [
+  ['with a member that nobody let in', withCell(X, [0, THIEF.publicKey]), /a member that the operator has not let in/],
+  [
+    'with a member under the credential of another',
+    withCell(X, [0, THIEF.publicKey, TOKEN.token.bytes.slice(0, 8), credentialOf(B, KEY_B)]),
+    /a member that the operator has not let in/,
+  ],
+  [
+    'with a member of a higher tier than it was granted',
+    withCell(X, [9, THIEF.publicKey, null, credentialOf(X, THIEF)]),
+    /a member that the operator has not let in/,
+  ],
+  [
+    'with a member that names another token than it proves',
+    withCell(X, [0, THIEF.publicKey, new Uint8Array(8), credentialOf(X, THIEF)]),
+    /a member that the operator has not let in/,
+  ],
+  ['with another key for the founder', withCell(A, [1, THIEF.publicKey]), /another founder/],
+  ['without the founder', withCell(A, undefined), /another founder/],
+  [
+    'with one more founder',
+    withCell(memberIdOf('0f00000000000001' as NodeId, 0), [0, THIEF.publicKey]),
+    /another founder/,
+  ],
+  ['with an epoch of somebody else', withEpoch(unsignedEpoch), /its epoch is not signed by the operator/],
+  ['of a sponsor that was retired', withEpoch(retiringB), /whoever offered it was retired/],
+  ['with an operation that was altered', withBatches(altered), /batch is not signed by its member/],
+  ['with an operation that nobody has signed', withBatches(unsigned), /batch is not signed/],
+  [
+    'with an operation of nobody who is a member',
+    (snapshot) => ({ ...snapshot, batches: [...snapshot.batches, byThief(ofThief.batches[0]!)] }),
+    /batch is not signed by its member/,
+  ],
+  [
+    'with evidence that was made up',
+    (snapshot) => ({ ...snapshot, evidence: [[X, altered(snapshot.batches[0]!)]] }),
+    /batch is not signed by its member/,
+  ],
+]
+for (const [what, forge, reason] of cases) {
+  test(`a newcomer keeps nothing of a welcome ${what}, and asks again`, () => {
+    const c = offered(forge)
+    const [told, ...more] = Object.entries(c.inspect().dropped)
+    assert.deepEqual([c.inspect().status, c.inspect().members.length, stateOf(c.replica), more], ['draft', 1, {}, []])
+    assert.match(told?.[0] ?? '', reason)
+    const again = c.messagesIn(c.wait(10_000)).filter(({ kind }) => kind === 'join-request')
+    assert.ok(again.length > 0)
+    give(c, welcome, signedBy(KEY_B, { from: B }))
+    assert.equal(c.inspect().status, 'member', 'the right one does not suffer for it')
+  })
+}
+
+const sponsors: readonly (readonly [what: string, from: MemberId, key: SigningKey, reason: RegExp])[] = [
+  ['that is no member in it', X, THIEF, /whoever offered it is no member in it/],
+  ['that signs with another key than the one which was let in', B, THIEF, /offer is not signed by its member/],
+]
+for (const [what, from, key, reason] of sponsors) {
+  test(`a newcomer does not believe a sponsor ${what}`, () => {
+    const c = draft()
+    give(c, welcome, signedBy(key, { from }))
+    assert.equal(c.inspect().status, 'draft')
+    assert.match(Object.keys(c.inspect().dropped)[0] ?? '', reason)
+  })
+}
+
+test('a member that catches up learns no other key for a member that it knows', () => {
+  const c = draft()
+  give(c, welcome, signedBy(KEY_B, { from: B }))
+  const other = withCell(B, [0, THIEF.publicKey, fromDigest(), credentialOf(B, THIEF)])
+  give(c, { ...other(welcome), batches: [] }, signedBy(FLEET.founderKey, { from: A, purpose: 'catch-up' }))
+  assert.deepEqual(c.inspect().dropped, { 'snapshot of another node: it has another key for a member': 1 })
+})
+
+test('a join that the operator has not let in is dropped with its batch, whoever sponsors', () => {
+  const c = draft()
+  give(c, welcome, signedBy(KEY_B, { from: B }))
+  const before = c.inspect().members.length
+  const joins = [
+    { member: X, tier: 0, key: THIEF.publicKey },
+    { member: X, tier: 0, key: THIEF.publicKey, token: TOKEN.token.id, credential: credentialOf(B, KEY_B) },
+    { member: X, tier: 3, key: THIEF.publicKey, token: TOKEN.token.id, credential: credentialOf(X, THIEF) },
+  ]
+  const issuer = new HandIssuer(B, 0)
+  const first = issuer.issue({ set: ['b', 2], after: lastOf(welcome) })
+  for (const join of joins) {
+    const sponsoring = new HandIssuer(B, 0)
+    sponsoring.issue({ set: ['b', 2], after: lastOf(welcome) })
+    sponsoring.issue({ join, after: first })
+    c.giveMessage({ kind: 'batch', batch: FLEET.signatures(KEY_B).sign(sponsoring.batches[1]!) })
+  }
+  assert.deepEqual(c.inspect().dropped, { 'join of a node that the operator has not let in': joins.length })
+  assert.equal(c.inspect().members.length, before)
+  issuer.issue({
+    join: { member: X, tier: 0, key: THIEF.publicKey, token: TOKEN.token.id, credential: credentialOf(X, THIEF) },
+    after: first,
+  })
+  c.giveMessage({ kind: 'batch', batch: FLEET.signatures(KEY_B).sign(issuer.batches[1]!) })
+  assert.equal(c.inspect().members.length, before + 1, 'whoever holds a token is let in by any sponsor')
+})
+
+/** A draft, always the same one. */
+function draft(): DrivenReplica {
+  const keys = FLEET.enrolment(KEY_C, TOKEN)
+  return new DrivenReplica(FLEET.genesis, '0c00000000000001' as NodeId, undefined, undefined, keys)
+}
+
+function offered(forge: (snapshot: Snapshot) => Snapshot): DrivenReplica {
+  const c = draft()
+  give(c, forge(welcome), signedBy(KEY_B, { from: B }))
+  return c
+}
+
+/** Gives a snapshot as a sponsor would, offer and chunks. */
+function give(replica: DrivenReplica, snapshot: Snapshot, sign: (offer: Offer) => Offer): void {
+  const bytes = encodeSnapshot(snapshot)
+  const digest = digestOf(bytes)
+  const to = replica.replica.self
+  replica.store()
+  replica.giveMessage({ kind: 'offer', offer: sign({ to, from: A, purpose: 'welcome', digest, size: bytes.length }) })
+  replica.giveMessage({ kind: 'chunk', chunk: { digest, offset: 0, bytes } })
+  replica.store()
+}
+
+function signedBy(key: SigningKey, what: Partial<Offer>): (offer: Offer) => Offer {
+  return (offer) => FLEET.signatures(key).signOffer({ ...offer, ...what })
+}
+
+function signed(epoch: Omit<Epoch, 'signature'>): Epoch {
+  return { ...epoch, signature: FLEET.operator.sign(epochPayload(FLEET.facts.id, epoch)) }
+}
+
+function credentialOf(member: MemberId, key: SigningKey): Uint8Array {
+  return proveClaim({ fleet: FLEET.facts.id, member, tier: 0, key: key.publicKey }, key, TOKEN)
+}
+
+function fromDigest(): Uint8Array {
+  return new Uint8Array(Buffer.from(TOKEN.token.id, 'hex'))
+}
+
+function withCell(member: MemberId, value: Cell['value']): (snapshot: Snapshot) => Snapshot {
+  const writer = { id: { member: A, seq: 1 }, stage: 1, priority: priorityOf(A, 1) }
+  const cell: readonly [Path, Cell] = [memberPoint(member), { value, writer }]
+  return (snapshot) => ({ ...snapshot, cells: [...snapshot.cells, cell] })
+}
+
+function withEpoch(epoch: Epoch): (snapshot: Snapshot) => Snapshot {
+  return (snapshot) => ({
+    ...snapshot,
+    retirement: { epoch, before: 0, frozen: new Map(), cuts: new Map(snapshot.logs.map((log) => [log.member, log])) },
+  })
+}
+
+function withBatches(change: (batch: Batch) => Batch): (snapshot: Snapshot) => Snapshot {
+  return (snapshot) => ({
+    ...snapshot,
+    batches: snapshot.batches.map((batch) => (batch.origin === B ? change(batch) : batch)),
+  })
+}
+
+function altered(batch: Batch): Batch {
+  const { payload, signature } = openSign1(batch.payload, 'batch')
+  signature[9]! ^= 1
+  return openBatch(encodeSign1({ payload, signature }))
+}
+
+function unsigned(batch: Batch): Batch {
+  return openBatch(openSign1(batch.payload, 'batch').payload)
+}
+
+function byThief(batch: Batch): Batch {
+  return FLEET.signatures(THIEF).sign(batch)
+}
+
+function lastOf({ batches }: Snapshot): Operation {
+  return batches.findLast(({ origin }) => origin === A)!.messages.at(-1)!.current
+}
+
+/** Of the founder, which has set `a`, taken in B, heard it set `b`, and taken in `newcomer`. */
+function snapshotWith(newcomer: MemberId): Snapshot {
+  const keys = FLEET.enrolment(FLEET.founderKey, null)
+  const a = new DrivenReplica(FLEET.genesis, 0, undefined, undefined, keys)
+  a.issue(set('a', 1))
+  for (const [member, key] of [
+    [B, KEY_B],
+    [newcomer, KEY_C],
+  ] as const) {
+    const proof = credentialOf(member, key)
+    a.store()
+    a.giveMessage({ kind: 'join-request', request: { member, tier: 0, key: key.publicKey, proof, epoch: 0 } })
+    a.wait(10_000)
+  }
+  const join = a.batchesIn(a.store()).at(-1)?.messages.at(-1)?.current
+  assert.ok(join !== undefined)
+  const b = new HandIssuer(B, 0)
+  b.issue({ set: ['b', 2], after: join })
+  a.giveMessage({ kind: 'batch', batch: FLEET.signatures(KEY_B).sign(b.batches[0]!) })
+  a.store()
+  a.give({ kind: 'snapshot-due' })
+  a.store()
+  assert.ok(a.snapshot !== null && a.inspect().members.length === 3)
+  return decodeSnapshot(a.snapshot)
+}
