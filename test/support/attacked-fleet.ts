@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { connectAsync, type MqttClient } from 'mqtt'
-import { silentLogger } from '../../runtime/base/logger.ts'
 import { type MemberId, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
 import type { Enrolment } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
@@ -9,6 +8,7 @@ import { type Gateway, type LinkFactory, openGateway } from '../../runtime/gatew
 import { startEmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
 import { mqttLink } from '../../runtime/links/mqtt/mqtt-link.ts'
 import { MemoryMedium, MemoryStore } from '../../runtime/storage/memory-store.ts'
+import { epochPayload } from '../../runtime/sync/epoch.ts'
 import type { Message } from '../../runtime/sync/message.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { realClock, until } from '../links/clocks.ts'
@@ -16,7 +16,7 @@ import { keepingLogger } from '../links/mqtt-fixture.ts'
 import { signedFleet, type SignedFleet } from './signed-fleet.ts'
 
 /** A loaded machine takes its time; nothing here waits for a time to pass. */
-export const PATIENCE_MS = 20_000
+export const PATIENCE_MS = 60_000
 
 export const ANNA = '0a00000000000001' as NodeId
 export const BERT = '0b00000000000001' as NodeId
@@ -67,9 +67,9 @@ export interface HeardMessage<K extends Message['kind']> extends Heard {
 
 export async function attackedFleet(t: TestContext): Promise<AttackedFleet> {
   const keys = signedFleet()
-  const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, logger: silentLogger })
-  t.after(() => broker.close())
   const log: string[] = []
+  const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, logger: keepingLogger(log) })
+  t.after(() => broker.close())
   const token = keys.token()
   return {
     keys,
@@ -156,6 +156,17 @@ export function standing(gateway: Gateway): object {
   const alarms = gateway.alarms().map(({ name }) => name)
   const state = gateway.state.entries()
   return { self, status, known, epoch: epoch.number, last, paths, conflicts, vector, alarms, state }
+}
+
+/** The operator signs what a gateway proposes, and the gateway takes it in. */
+export async function signEpoch(
+  { keys }: AttackedFleet,
+  gateway: Gateway,
+  change: Partial<Parameters<Gateway['epochs']['propose']>[0]>,
+): Promise<void> {
+  const { epoch } = gateway.epochs.propose({ retire: [], replace: [], revoke: [], force: [], ...change })
+  const signature = keys.operator.sign(epochPayload(keys.facts.id, epoch))
+  await gateway.epochs.take({ fleet: keys.facts.id, epoch: { ...epoch, signature } })
 }
 
 export function memberOf(gateway: Gateway): MemberId {
