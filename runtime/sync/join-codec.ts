@@ -1,8 +1,9 @@
 import type { CborData } from '../base/cbor.ts'
-import { isFounding, memberIdToBytes } from '../base/ids.ts'
+import { isFounding, type MemberId, memberIdToBytes } from '../base/ids.ts'
 import { PROOF_BYTES_MAX, REFUSAL_BYTES_MAX, SNAPSHOT_BYTES_MAX, TRANSFER_CHUNK_BYTES } from '../base/limits.ts'
+import type { Join } from '../state/operation.ts'
 import { TIER_MAX } from '../state/priority.ts'
-import { markedPlace } from '../state/role.ts'
+import { markedPlace, ROLES } from '../state/role.ts'
 import {
   digestBytes,
   digestFrom,
@@ -51,12 +52,20 @@ export function decodeRefusal(data: CborData | undefined): Refusal {
 
 const PURPOSES = ['welcome', 'catch-up'] as const
 
-export function encodeOffer({ to, from, purpose, digest, size }: Offer): CborData {
-  return [memberIdToBytes(to), memberIdToBytes(from), PURPOSES.indexOf(purpose), digestBytes(digest), size]
+export function encodeOffer({ to, from, purpose, digest, size, sponsor }: Offer): CborData {
+  const offer = [memberIdToBytes(to), memberIdToBytes(from), PURPOSES.indexOf(purpose), digestBytes(digest), size]
+  if (sponsor === undefined) return offer
+  const { tier, key, token, role, credential = NONE } = sponsor
+  const [enrolled, marks] = [
+    token === undefined ? null : digestBytes(token),
+    role === undefined ? null : ROLES.indexOf(role),
+  ]
+  return [...offer, [tier, key, enrolled, marks, credential]]
 }
 
-export function decodeOffer(data: CborData | undefined): Offer {
-  const [to, from, purposeIndex, digest, size] = tupleOf(data, 'offer', 5)
+export function decodeOffer(data: CborData | undefined, isSealed: boolean): Offer {
+  const length = isSealed && Array.isArray(data) && data.length === 6 ? 6 : 5
+  const [to, from, purposeIndex, digest, size, sponsor] = tupleOf(data, 'offer', length)
   const purpose = PURPOSES[uintOf(purposeIndex, 'purpose')]
   if (purpose === undefined) throw invalid('purpose', 'is not known to this version')
   return {
@@ -65,8 +74,23 @@ export function decodeOffer(data: CborData | undefined): Offer {
     purpose,
     digest: digestFrom(digest, 'digest'),
     size: uintOf(size, 'size', SNAPSHOT_BYTES_MAX),
+    ...(length === 6 ? { sponsor: sponsorFrom(memberFrom(from, 'sender'), sponsor) } : {}),
   }
 }
+
+function sponsorFrom(member: MemberId, data: CborData | undefined): Join {
+  const [tier, key, token, role, credential] = tupleOf(data, 'sponsor', 5)
+  return {
+    member,
+    tier: uintOf(tier, 'tier', TIER_MAX),
+    key: keyFrom(key),
+    ...(token === null ? {} : { token: digestFrom(token, 'token') }),
+    ...(role === null ? {} : { role: markedRoleFrom(role) }),
+    credential: bytesUpTo(credential, 'credential', PROOF_BYTES_MAX),
+  }
+}
+
+const NONE: Uint8Array = new Uint8Array()
 
 export function encodeChunkRequest({ from, to, digest, offset, turn }: ChunkRequest): CborData {
   return [memberIdToBytes(from), memberIdToBytes(to), digestBytes(digest), offset, ...encodeTurn(turn)]

@@ -3,11 +3,12 @@ import { type Digest, digestOf } from '../base/digest.ts'
 import { fromHex, toHex } from '../base/bytes.ts'
 import { type MemberId, memberIdOf, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
 import type { Cell } from '../state/cell.ts'
+import type { Join } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { comparePriority, type Priority, priorityOf } from '../state/priority.ts'
 import { memberOfPoint } from '../state/reserved-point.ts'
 import { roleOfMember } from '../state/executor.ts'
-import { type Charter, markedPlace, type Role, ROLE_DEFAULT } from '../state/role.ts'
+import { type Charter, marked, markedPlace, type Role, ROLE_DEFAULT } from '../state/role.ts'
 import { isList } from '../state/value.ts'
 
 /** What a fleet starts from. Its members at stage 0 are the founders, each with nonce 0. */
@@ -112,6 +113,12 @@ export class Membership {
     }
     return id
   }
+}
+
+/** The join of a member, as it stands in its point. */
+export function joinOf({ id, priority, key, token, role, credential }: Member): Join {
+  const enrolled = token === null ? {} : { token }
+  return { member: id, tier: priority.tier, key, ...enrolled, ...marked(role), credential }
 }
 
 /** Fleets of other founders or another operator never talk past each other: each frame and each data directory carries this. */

@@ -1,6 +1,6 @@
 import type { Digest } from '../base/digest.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
-import type { Operation } from '../state/operation.ts'
+import type { Join, Operation } from '../state/operation.ts'
 import type { MarkedRole } from '../state/role.ts'
 import type { Epoch } from './epoch.ts'
 import type { VersionEntry } from './version-vector.ts'
@@ -124,6 +124,8 @@ export interface Offer {
   readonly digest: Digest
   /** Bytes. */
   readonly size: number
+  /** The join of `from`, in a fleet with keys: by it a draft traces whoever offers it a welcome back to the operator. */
+  readonly sponsor?: Join
   /** All of it as its sender has signed it, in a fleet with keys. */
   readonly sealed?: Uint8Array
 }

@@ -1,9 +1,8 @@
 import { equalBytes } from '../base/bytes.ts'
 import { isFounding, memberIdOf } from '../base/ids.ts'
-import type { Join } from '../state/operation.ts'
 import { epochPayload } from './epoch.ts'
 import type { History } from './history.ts'
-import type { Member } from './membership.ts'
+import { joinOf } from './membership.ts'
 import type { Batch, Offer } from './message.ts'
 import type { ReplicaCore } from './replica-core.ts'
 
@@ -45,8 +44,9 @@ function problemOfMembers({ fresh: { membership } }: Offered, { options, history
 }
 
 function problemOfSponsor({ offer, fresh, batches }: Offered, { signatures }: ReplicaCore): string | null {
+  if (fresh.membership.get(offer.from) === undefined) return 'whoever offered it is no member in it'
   const problem = signatures.problemOfOffer(offer, fresh)
-  if (problem !== null) return problem === 'unknown' ? 'whoever offered it is no member in it' : problem
+  if (problem !== null) return problem
   if (fresh.retirement.isRetired(offer.from)) return 'whoever offered it was retired'
   for (const batch of batches) {
     const forged = signatures.verify(batch, fresh.membership.get(batch.origin)?.key ?? new Uint8Array())
@@ -57,8 +57,4 @@ function problemOfSponsor({ offer, fresh, batches }: Offered, { signatures }: Re
     if (forged !== null) return forged
   }
   return null
-}
-
-function joinOf({ id, priority, key, token, credential }: Member): Join {
-  return { member: id, tier: priority.tier, key, ...(token === null ? {} : { token }), credential }
 }

@@ -318,10 +318,9 @@ export class Replica {
     }
   }
 
-  /** A draft does not know its sponsor's key yet, unless that is the founder; a member knows whoever may help it. */
   #receiveOffer(offer: Offer, link: string, now: Monotonic): void {
     const problem = this.#core.signatures.problemOfOffer(offer, this.#core.history)
-    if (problem === null || (problem === 'unknown' && this.#core.isDraft)) {
+    if (problem === null) {
       this.#sponsoring.noteOffer(offer)
       this.#joining.noteOffer(offer, link, now)
     } else this.#core.dropped.add(problem === 'unknown' ? 'offer of a node that is no member' : problem)

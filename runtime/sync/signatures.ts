@@ -138,9 +138,11 @@ export class Signatures {
     return this.#problemOfSealed(sealed, key, 'announcement')
   }
 
-  /** The same of an offer. A draft knows few keys: whom it does not know may offer it a welcome. */
-  problemOfOffer({ from, sealed }: Offer, history: History): string | null {
-    return this.#problemOfSealed(sealed, keyOf(from, history), 'offer')
+  /** The same of an offer. A draft knows few keys: whom it does not know shows in the offer who let him in. */
+  problemOfOffer({ from, sealed, sponsor }: Offer, history: History): string | null {
+    const known = keyOf(from, history)
+    const isTraced = known === null && sponsor !== undefined && this.#problemOfJoin(sponsor) === null
+    return this.#problemOfSealed(sealed, isTraced ? sponsor.key : known, 'offer')
   }
 
   #problemOfSealed(sealed: Uint8Array | undefined, key: Uint8Array | null, what: SealedKind): string | null {

@@ -6,6 +6,7 @@ import { fraction } from '../base/random.ts'
 import type { Join } from '../state/operation.ts'
 import { marked, ROLE_DEFAULT } from '../state/role.ts'
 import type { CandidateLine } from './inspection.ts'
+import { joinOf } from './membership.ts'
 import type { ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -119,7 +120,7 @@ export class Sponsoring {
       return [...alarms, this.#core.send({ kind: 'refusal', refusal }, 'requests', { only: link })]
     }
     if (!maySponsor(history) || !this.#core.maySpeak()) return []
-    const outputs = isKnown ? [] : admit(joinOf(request, admission))
+    const outputs = isKnown ? [] : admit(joinAsked(request, admission))
     this.#sponsor.welcomeAfter(candidate, writer.lastNumber)
     return [...outputs, ...(writer.isComplete ? this.noteStored(writer.lastNumber, now) : [])]
   }
@@ -171,14 +172,17 @@ export class Sponsoring {
 
   #newOffer(to: MemberId, purpose: Offer['purpose'], basis: string, now: Monotonic): Offer {
     const bytes = encodeSnapshot(this.#core.snapshot(null))
-    const plain: Offer = { to, from: this.#core.self, purpose, digest: this.#source.add(bytes), size: bytes.length }
-    const offer = this.#core.signatures.signOffer(plain)
+    const { self, history, signatures } = this.#core
+    const own = history.membership.get(self)
+    const sponsor = own === undefined || own.credential.length === 0 ? {} : { sponsor: joinOf(own) }
+    const plain: Offer = { to, from: self, purpose, digest: this.#source.add(bytes), size: bytes.length, ...sponsor }
+    const offer = signatures.signOffer(plain)
     this.#source.noteOffer(offer, basis, now)
     return offer
   }
 }
 
-function joinOf(request: JoinRequest, { token, credential }: Admission & { kind: 'admitted' }): Join {
+function joinAsked(request: JoinRequest, { token, credential }: Admission & { kind: 'admitted' }): Join {
   const { member, tier, key, role = ROLE_DEFAULT } = request
   const traced = credential === undefined ? {} : { credential }
   return { member, tier, key, ...(token === null ? {} : { token }), ...marked(role), ...traced }

@@ -5,7 +5,7 @@ import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.t
 import { proveClaim } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
 import type { Cell } from '../../runtime/state/cell.ts'
-import type { Operation } from '../../runtime/state/operation.ts'
+import type { Join, Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
 import { memberPoint } from '../../runtime/state/reserved-point.ts'
@@ -25,6 +25,7 @@ const [KEY_B, KEY_C, THIEF] = [createSigningKey(), createSigningKey(), createSig
 const B = memberIdOf('0b00000000000001' as NodeId, 5)
 const X = memberIdOf('0f00000000000001' as NodeId, 6)
 const A = FLEET.founder
+const OF_B = { from: B, sponsor: ofB() }
 
 /** What the founder holds when it has taken in B, which is to be the sponsor, and the draft that is to come. */
 const welcome = snapshotWith(draft().replica.self)
@@ -92,27 +93,54 @@ for (const [what, forge, reason] of cases) {
     assert.match(told?.[0] ?? '', reason)
     const again = c.messagesIn(c.wait(10_000)).filter(({ kind }) => kind === 'join-request')
     assert.ok(again.length > 0)
-    give(c, welcome, signedBy(KEY_B, { from: B }))
+    give(c, welcome, signedBy(KEY_B, OF_B))
     assert.equal(c.inspect().status, 'member', 'the right one does not suffer for it')
   })
 }
 
-const sponsors: readonly (readonly [what: string, from: MemberId, key: SigningKey, reason: RegExp])[] = [
-  ['that is no member in it', X, THIEF, /whoever offered it is no member in it/],
-  ['that signs with another key than the one which was let in', B, THIEF, /offer is not signed by its member/],
+const sponsors: readonly (readonly [what: string, key: SigningKey, offer: Partial<Offer>, reason: string])[] = [
+  ['that shows nothing of who let it in', THIEF, { from: X }, 'offer of a node that is no member'],
+  ['under the credential of another', THIEF, { from: X, sponsor: ofB() }, 'offer of a node that is no member'],
+  [
+    'that nobody let in',
+    THIEF,
+    { from: X, sponsor: { ...ofB(), member: X, key: THIEF.publicKey } },
+    'offer of a node that is no member',
+  ],
+  ['that signs with another key', THIEF, { from: B, sponsor: ofB() }, 'offer is not signed by its member'],
 ]
-for (const [what, from, key, reason] of sponsors) {
-  test(`a newcomer does not believe a sponsor ${what}`, () => {
+for (const [what, key, offer, reason] of sponsors) {
+  test(`a newcomer fetches nothing from a sponsor ${what}`, () => {
     const c = draft()
-    give(c, welcome, signedBy(key, { from }))
-    assert.equal(c.inspect().status, 'draft')
-    assert.match(Object.keys(c.inspect().dropped)[0] ?? '', reason)
+    c.store()
+    const size = 100_000_000
+    const [to, purpose] = [c.replica.self, 'welcome'] as const
+    const outputs = c.giveMessage({
+      kind: 'offer',
+      offer: FLEET.signatures(key).signOffer({ to, from: A, purpose, digest: digestOf('x'), size, ...offer }),
+    })
+    assert.deepEqual(c.messagesIn(outputs), [])
+    assert.deepEqual(c.inspect().dropped, { [reason]: 1 })
   })
 }
 
+test('a newcomer keeps nothing of a welcome of a node that is let in, but is no member in it', () => {
+  const c = draft()
+  const sponsor = {
+    member: X,
+    tier: 0,
+    key: THIEF.publicKey,
+    token: TOKEN.token.id,
+    credential: credentialOf(X, THIEF),
+  }
+  give(c, welcome, signedBy(THIEF, { from: X, sponsor }))
+  assert.equal(c.inspect().status, 'draft')
+  assert.deepEqual(c.inspect().dropped, { 'snapshot of another node: whoever offered it is no member in it': 1 })
+})
+
 test('a member that catches up learns no other key for a member that it knows', () => {
   const c = draft()
-  give(c, welcome, signedBy(KEY_B, { from: B }))
+  give(c, welcome, signedBy(KEY_B, OF_B))
   const other = withCell(B, [0, THIEF.publicKey, fromDigest(), credentialOf(B, THIEF)])
   give(c, { ...other(welcome), batches: [] }, signedBy(FLEET.founderKey, { from: A, purpose: 'catch-up' }))
   assert.deepEqual(c.inspect().dropped, { 'snapshot of another node: it has another key for a member': 1 })
@@ -120,7 +148,7 @@ test('a member that catches up learns no other key for a member that it knows', 
 
 test('a join that the operator has not let in is dropped with its batch, whoever sponsors', () => {
   const c = draft()
-  give(c, welcome, signedBy(KEY_B, { from: B }))
+  give(c, welcome, signedBy(KEY_B, OF_B))
   const before = c.inspect().members.length
   const joins = [
     { member: X, tier: 0, key: THIEF.publicKey },
@@ -153,7 +181,7 @@ function draft(): DrivenReplica {
 
 function offered(forge: (snapshot: Snapshot) => Snapshot): DrivenReplica {
   const c = draft()
-  give(c, forge(welcome), signedBy(KEY_B, { from: B }))
+  give(c, forge(welcome), signedBy(KEY_B, OF_B))
   return c
 }
 
@@ -178,6 +206,12 @@ function signed(epoch: Omit<Epoch, 'signature'>): Epoch {
 
 function credentialOf(member: MemberId, key: SigningKey): Uint8Array {
   return proveClaim({ fleet: FLEET.facts.id, member, tier: 0, key: key.publicKey }, key, TOKEN)
+}
+
+/** The join by which B was let in. */
+function ofB(): Join {
+  const token = TOKEN.token.id
+  return { member: B, tier: 0, key: KEY_B.publicKey, token, credential: credentialOf(B, KEY_B) }
 }
 
 function fromDigest(): Uint8Array {

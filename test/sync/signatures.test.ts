@@ -223,7 +223,12 @@ const offers: readonly (readonly [
   reason: string | null,
 ])[] = [
   ['of the founder', B!, (offer) => signedBy(KEY_B, offer), null],
-  ['of a sponsor whose key it cannot know yet', memberIdOf(N, 3), (offer) => signedBy(THIEF, offer), null],
+  [
+    'of a sponsor that shows nothing of who let it in',
+    memberIdOf(N, 3),
+    (offer) => signedBy(THIEF, offer),
+    'offer of a node that is no member',
+  ],
   ['that nobody has signed', B!, (offer) => offer, 'offer is not signed'],
   ['of a forged founder', B!, (offer) => signedBy(THIEF, offer), 'offer is not signed by its member'],
 ]
