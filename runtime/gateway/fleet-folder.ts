@@ -116,6 +116,8 @@ export interface Asked {
   readonly revoke: readonly string[]
   /** Whom it lets in may be operators. */
   readonly mayBeOperators?: boolean
+  /** Who shall count in an epoch that is forced; none if it is not to be. */
+  readonly force?: readonly string[]
 }
 
 /**
@@ -135,6 +137,9 @@ export function assertAsked(
   const lost = last?.retired.find((member) => !epoch.retired.includes(member))
   if (lost !== undefined) throw refused(`it takes back that ${lost} was retired`)
   if (asked === null) return
+  const forced = new Set(asked.force ?? [])
+  if (epoch.isForced === true && !epoch.counting.every((member) => forced.has(member) || forced.has(nodeOf(member))))
+    throw refused('it is forced in favour of others than was asked for: read it with --unsigned, then sign it')
   const named = new Set([...asked.retire, ...asked.replace, ...asked.revoke])
   const isNamed = (member: MemberId): boolean => named.has(member) || named.has(nodeOf(member))
   const more = [

@@ -50,6 +50,13 @@ describe('the folder of a fleet', () => {
       { retire: [B] },
       /also speaks of 0c/,
     ],
+    ['is forced', { ...epoch(2, [member]), isForced: true }, { retire: [B] }, /is forced in favour of others/],
+    [
+      'is forced for somebody else',
+      { ...epoch(2, [member]), isForced: true },
+      { retire: [B], force: [C] },
+      /is forced in favour of others/,
+    ],
     ['forgets who was retired', epoch(2, []), { retire: [B] }, /takes back that 0b0+1\.0+ was retired/],
     ['has a number that was signed', epoch(1, [member]), { retire: [B] }, /epoch 1 was signed here already/],
   ]
@@ -62,7 +69,7 @@ describe('the folder of a fleet', () => {
         code: 'operation-refused',
         message: reason,
       })
-      const wanted = { retire: [B, C], replace: [C], revoke: [TOKEN] }
+      const wanted = { retire: [B, C], replace: [C], revoke: [TOKEN], force: [A] }
       const isForbidden = proposed.number === 1 || proposed.retired.length === 0
       if (!isForbidden) assertAsked(folder, { fleet: id, epoch: proposed }, wanted)
     })
