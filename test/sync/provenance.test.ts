@@ -50,17 +50,22 @@ const cases: readonly (readonly [what: string, forge: (snapshot: Snapshot) => Sn
   ['with a member that nobody let in', withCell(X, [0, THIEF.publicKey]), /a member that the operator has not let in/],
   [
     'with a member under the credential of another',
-    withCell(X, [0, THIEF.publicKey, TOKEN.token.bytes.slice(0, 8), credentialOf(B, KEY_B)]),
+    withCell(X, [0, THIEF.publicKey, tokenId(), null, credentialOf(B, KEY_B)]),
     /a member that the operator has not let in/,
   ],
   [
     'with a member of a higher tier than it was granted',
-    withCell(X, [9, THIEF.publicKey, null, credentialOf(X, THIEF)]),
+    withCell(X, [9, THIEF.publicKey, tokenId(), null, credentialOf(X, THIEF)]),
     /a member that the operator has not let in/,
   ],
   [
     'with a member that names another token than it proves',
-    withCell(X, [0, THIEF.publicKey, new Uint8Array(8), credentialOf(X, THIEF)]),
+    withCell(X, [0, THIEF.publicKey, new Uint8Array(8), null, credentialOf(X, THIEF)]),
+    /a member that the operator has not let in/,
+  ],
+  [
+    'with a member in a role that it was not granted',
+    withCell(X, [0, THIEF.publicKey, tokenId(), 2, credentialOf(X, THIEF)]),
     /a member that the operator has not let in/,
   ],
   ['with another key for the founder', withCell(A, [1, THIEF.publicKey]), /another founder/],
@@ -124,6 +129,11 @@ for (const [what, key, offer, reason] of sponsors) {
   })
 }
 
+test('a member that is traced to the operator is believed, whoever shows it', () => {
+  const c = offered(withCell(X, [0, THIEF.publicKey, tokenId(), null, credentialOf(X, THIEF)]))
+  assert.deepEqual([c.inspect().status, c.inspect().members.length], ['member', 4])
+})
+
 test('a newcomer keeps nothing of a welcome of a node that is let in, but is no member in it', () => {
   const c = draft()
   const sponsor = {
@@ -141,7 +151,7 @@ test('a newcomer keeps nothing of a welcome of a node that is let in, but is no 
 test('a member that catches up learns no other key for a member that it knows', () => {
   const c = draft()
   give(c, welcome, signedBy(KEY_B, OF_B))
-  const other = withCell(B, [0, THIEF.publicKey, fromDigest(), credentialOf(B, THIEF)])
+  const other = withCell(B, [0, THIEF.publicKey, tokenId(), null, credentialOf(B, THIEF)])
   give(c, { ...other(welcome), batches: [] }, signedBy(FLEET.founderKey, { from: A, purpose: 'catch-up' }))
   assert.deepEqual(c.inspect().dropped, { 'snapshot of another node: it has another key for a member': 1 })
 })
@@ -214,7 +224,7 @@ function ofB(): Join {
   return { member: B, tier: 0, key: KEY_B.publicKey, token, credential: credentialOf(B, KEY_B) }
 }
 
-function fromDigest(): Uint8Array {
+function tokenId(): Uint8Array {
   return new Uint8Array(Buffer.from(TOKEN.token.id, 'hex'))
 }
 
