@@ -6,6 +6,7 @@ import { EXECUTION } from './execution.mjs'
 import { FLOOR } from './floor.mjs'
 import { MEMBERSHIP } from './membership.mjs'
 import { RULES } from './rules.mjs'
+import { TRUST } from './trust.mjs'
 
 /**
  * One rule of the protocol, switched off: `from`, which stands once in `file`, becomes `to`. `noticedBy` is the smallest
@@ -20,7 +21,7 @@ import { RULES } from './rules.mjs'
  */
 
 /** @type {readonly Mutation[]} */
-export const MUTATIONS = [...EXECUTION, ...DURABILITY, ...MEMBERSHIP, ...FLOOR, ...EXCHANGE, ...RULES]
+export const MUTATIONS = [...EXECUTION, ...DURABILITY, ...MEMBERSHIP, ...FLOOR, ...EXCHANGE, ...RULES, ...TRUST]
 
 /** Null if the mutation still applies, else one line that says why not. */
 export function problemOf(/** @type {Mutation} */ { name, file, from, to, noticedBy }) {

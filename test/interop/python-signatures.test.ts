@@ -5,6 +5,8 @@ import { test } from 'node:test'
 import { encode } from 'cborg'
 import { toHex } from '../../runtime/base/bytes.ts'
 import { createSigningKey } from '../../runtime/device/identity/keys.ts'
+import { sealedMessages } from '../support/sealed-messages.ts'
+import { signedFleet } from '../support/signed-fleet.ts'
 import { encodeSign1, sign1Structure } from '../../runtime/sync/cose.ts'
 
 /** Debian's own interpreter, for which its packages python3-cbor2 and python3-cryptography are. */
@@ -14,6 +16,9 @@ const SKIP =
   !hasLibraries &&
   process.env['CI'] !== 'true' &&
   'python3-cbor2 or python3-cryptography is not installed: apt-get install python3-cbor2 python3-cryptography'
+
+/** That are signed: a batch, an announcement, an offer, a request, and one for a chunk. */
+const KINDS = [1, 2, 3, 4, 5]
 
 test('Python verifies what is signed here, and what is bound to it', { skip: SKIP }, () => {
   const key = createSigningKey()
@@ -27,11 +32,14 @@ test('Python verifies what is signed here, and what is bound to it', { skip: SKI
     [createSigningKey().publicKey, bound, message],
     [key.publicKey, encode(['fleet', 1, 8]), message],
     [key.publicKey, bound, altered],
+    ...sealedMessages(signedFleet(), key).map(({ bytes, bound: own }) => [key.publicKey, own, bytes]),
+    ...sealedMessages(signedFleet(), key).map(({ bytes }) => [key.publicKey, bound, bytes]),
   ].map((parts) => parts.map(toHex).join(' '))
   const { status, stdout, stderr } = spawnSync(PYTHON, ['test/interop/verify_sign1.py'], {
     input: `${lines.join('\n')}\n`,
     encoding: 'utf8',
   })
   assert.equal(status, 0, stderr)
-  assert.equal(stdout, 'true\nfalse\nfalse\nfalse\n')
+  const verdicts = [true, false, false, false, ...KINDS.map(() => true), ...KINDS.map(() => false)]
+  assert.deepEqual(stdout.trimEnd().split('\n'), verdicts.map(String))
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { type MemberId, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
 import type { Enrolment } from '../../runtime/device/identity/enrolment.ts'
@@ -121,16 +122,18 @@ export async function sees(
 
 /** All of them hold exactly these values, and nothing can change that any more. */
 export async function settled(gateways: readonly Gateway[], state: Readonly<Record<string, unknown>>): Promise<void> {
-  const wanted = JSON.stringify(Object.entries(state).toSorted())
-  const shown = (gateway: Gateway): string => JSON.stringify([...gateway.state.entries('', 'settled')].toSorted())
-  await until(() => gateways.every((gateway) => shown(gateway) === wanted), `all have settled ${wanted}`, PATIENCE_MS)
+  await agree(gateways, state, 'settled')
 }
 
 /** All of them hold exactly these values. */
-export async function agree(gateways: readonly Gateway[], state: Readonly<Record<string, unknown>>): Promise<void> {
-  const wanted = JSON.stringify(Object.entries(state).toSorted())
-  const shown = (gateway: Gateway): string => JSON.stringify([...gateway.state.entries()].toSorted())
-  await until(() => gateways.every((gateway) => shown(gateway) === wanted), `all hold ${wanted}`, PATIENCE_MS)
+export async function agree(
+  gateways: readonly Gateway[],
+  state: Readonly<Record<string, unknown>>,
+  view: 'tentative' | 'settled' = 'tentative',
+): Promise<void> {
+  const isInStep = ({ state: held }: Gateway): boolean =>
+    isDeepStrictEqual(Object.fromEntries(held.entries('', view)), state)
+  await until(() => gateways.every(isInStep), `all hold ${JSON.stringify(state)}, ${view}`, PATIENCE_MS)
 }
 
 /** The attack is over: changes pass both ways. */

@@ -10,7 +10,7 @@ import { Signatures } from '../../runtime/sync/signatures.ts'
 
 const FOUNDER = '0a00000000000001' as NodeId
 /** Its founder's, which no draft takes. */
-export const FOUNDER_TIER = 1
+const FOUNDER_TIER = 1
 
 /** A fleet with keys, as its operator holds it: one founder, and tokens for whoever comes later. */
 export interface SignedFleet {
