@@ -29,7 +29,7 @@ export const TRUST = [
     file: 'runtime/sync/signatures.ts',
     from: 'return encodeCbor([digestBytes(this.#fleet), what])',
     to: "return encodeCbor([digestBytes(this.#fleet), what.slice(0, 0) + 'any'])",
-    noticedBy: 'test/sync/cose-interop.test.ts',
+    noticedBy: 'test/sync/signatures.test.ts',
   },
   {
     name: 'signatures: nothing is verified twice',

@@ -52,6 +52,19 @@ test('a good batch is executed, verified once, and passed on byte for byte', () 
   assert.deepEqual(relayed.filter((bytes) => bytes === toHex(frame)).length, 1)
 })
 
+test('what waits for an earlier operation is verified once, when it comes', () => {
+  const verifications: number[] = []
+  const a = founder(0, verifications)
+  const issuer = new HandIssuer(B!, FLEET.founders[1]!.tier)
+  const first = issuer.issue({ set: ['b', 1] })
+  const second = issuer.issue({ set: ['b', 2], after: first })
+  issuer.issue({ set: ['c', 3], after: second })
+  const signer = new Signatures(a.replica.fleet, schemeOf(KEY_B))
+  for (const batch of issuer.batches.toReversed()) a.giveMessage({ kind: 'batch', batch: signer.sign(batch) })
+  assert.deepEqual(stateOf(a.replica), { b: 2, c: 3 })
+  assert.equal(verifications.length, 3)
+})
+
 const good = batchesOf(founder(1))[0]!
 const { payload: content, signature } = openSign1(good.payload, 'batch')
 const altered = openBatch(encodeSign1({ payload: content, signature: flipped(signature) }))
