@@ -7,15 +7,16 @@ import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.t
 import { CANDIDATES_MAX, WAITING_STRANGERS_MESSAGES_MAX } from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { createSigningKey } from '../../runtime/device/identity/keys.ts'
+import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import type { Message } from '../../runtime/sync/message.ts'
 import { ANNA, attackedPair, counted, MALLORY, memberOf, standing, stillWorks } from '../support/attacked-fleet.ts'
 import { HandIssuer } from '../support/handmade.ts'
 
 /** Frames of most kinds: several times what their lists may hold. */
-const FLOOD = 150
-/** Batches of strangers: more than may wait. */
-const STRANGERS: number = WAITING_STRANGERS_MESSAGES_MAX + 50
+const FLOOD = 100
+/** Operations in each batch of a stranger: six times as many come as may wait. */
+const OPERATIONS = 64
 /** What a gateway may grow by: its lists for strangers hold 2 MiB at most, and the garbage of this very test is in it. */
 const HEAP_GROWTH_MAX_BYTES = 24 * 1024 * 1024
 
@@ -29,8 +30,10 @@ test('a flood of each kind of frame is counted and bounded, and changes pass thr
   const forged: Readonly<Record<string, (index: number) => Message>> = {
     'batches of strangers': (index) => {
       const issuer = new HandIssuer(stranger(index), 0)
-      issuer.issue({ set: ['lamp', index] })
-      return { kind: 'batch', batch: signatures.sign(issuer.batches[0]!) }
+      let last = issuer.issue({ set: ['lamp', 0] })
+      while (issuer.batches.length < OPERATIONS) last = issuer.issue({ set: ['lamp', index], after: last })
+      const messages = issuer.batches.flatMap((batch) => batch.messages)
+      return { kind: 'batch', batch: signatures.sign(sealBatch(issuer.member, EMPTY_DIGEST, messages)) }
     },
     'requests to join': (index) => {
       const request = { member: stranger(index), tier: 0, key: thief.publicKey, proof: new Uint8Array(300), epoch: 0 }
@@ -59,9 +62,8 @@ test('a flood of each kind of frame is counted and bounded, and changes pass thr
   const before = standing(bert)
   const topic = `fleet/${keys.facts.id}/op/${MALLORY}`
   const heapBefore = heapUsed()
-  for (const [what, make] of Object.entries(forged)) {
-    const count = what === 'batches of strangers' ? STRANGERS : FLOOD
-    for (let index = 0; index < count; index += 1)
+  for (const make of Object.values(forged)) {
+    for (let index = 0; index < FLOOD; index += 1)
       await attacker.publish(topic, encodeFrame(keys.facts.id, make(index)))
   }
   const noise = (): Uint8Array => Uint8Array.from({ length: 200 }, () => random.uint32())
@@ -69,7 +71,8 @@ test('a flood of each kind of frame is counted and bounded, and changes pass thr
   await attacker.publish(topic, Uint8Array.of(0x84, 0x18, 0x63))
   await counted(bert, 'version is not 1: a node here runs another release')
   const { waitingList, deferredQueue, candidates, dropped } = bert.inspect()
-  assert.ok(waitingList.length + deferredQueue.length <= WAITING_STRANGERS_MESSAGES_MAX)
+  const waiting = [...waitingList, ...deferredQueue].flatMap(({ operations }) => operations)
+  assert.ok(waiting.length > 0 && waiting.length <= WAITING_STRANGERS_MESSAGES_MAX)
   assert.ok(candidates.length <= CANDIDATES_MAX)
   assert.ok(Object.keys(dropped).length <= 65, 'reasons are bounded')
   assert.ok((dropped['too many operations wait for joins that are not known'] ?? 0) > 0)

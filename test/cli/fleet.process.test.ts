@@ -199,6 +199,8 @@ describe('a fleet that is founded by its operator', () => {
     const isTold = ({ dropped }: GatewayStatus): boolean =>
       (dropped['batch is not signed'] ?? 0) > 0 && (dropped['announcement is not signed by its member'] ?? 0) > 0
     const seen = await fleet.sees('bert', isTold, 'bert has counted what it dropped')
+    const shown = await fleetstep(fleet.place, '--gateway', 'bert', 'status')
+    assert.match(shown.stdout, /dropped frames, by reason\n( +[0-9]+ .*\n)* +[0-9]+ +batch is not signed\n/)
     await attacker.endAsync(true)
     assert.deepEqual([seen.status, seen.alarms, seen.epoch.number], ['member', [], 0])
     await fleet.agree(['anna', 'bert'], { lamp: 1 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { connectAsync, type MqttClient } from 'mqtt'
+import type { Random } from '../../runtime/base/random.ts'
 import { type MemberId, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
 import type { Enrolment } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
@@ -15,6 +16,10 @@ import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { realClock, until } from '../links/clocks.ts'
 import { keepingLogger } from '../links/mqtt-fixture.ts'
 import { signedFleet, type SignedFleet } from './signed-fleet.ts'
+
+let turns = 0
+/** Draws numbers that are small, so that nobody waits for long before he asks to join or answers, and that are never the same. */
+const prompt: Random = { uint32: () => (turns += 1) }
 
 /** A loaded machine takes its time; nothing here waits for a time to pass. */
 export const PATIENCE_MS = 60_000
@@ -88,6 +93,7 @@ export async function attackedFleet(t: TestContext): Promise<AttackedFleet> {
         storage: new MemoryStore(options.medium ?? new MemoryMedium()),
         links: options.links ?? [linkTo(broker.port)],
         clock: realClock,
+        random: prompt,
         logger: keepingLogger(log),
       })
       t.after(() => gateway.close())

@@ -10,11 +10,9 @@ import type { SignedFleet } from './signed-fleet.ts'
 
 /** What a member announces that holds nothing. */
 export function emptyHanded(member: MemberId): Announcement {
-  return {
-    ...{ member, start: 1, number: 1, epoch: 0, newestEpoch: 0, epochDigest: EMPTY_DIGEST, knowsCuts: true },
-    ...{ frozen: null, stage: 0, ownSeq: 0, floor: 0, floorDigest: EMPTY_DIGEST },
-    ...{ vectorDigest: vectorDigest(new Map()), vector: [] },
-  }
+  const inEpoch = { epoch: 0, newestEpoch: 0, epochDigest: EMPTY_DIGEST, knowsCuts: true, frozen: null }
+  const held = { stage: 0, ownSeq: 0, floor: 0, floorDigest: EMPTY_DIGEST }
+  return { member, start: 1, number: 1, ...inEpoch, ...held, vectorDigest: vectorDigest(new Map()), vector: [] }
 }
 
 /** One message of each kind that is signed, as the program seals it, with what the document says that it is bound to. */
