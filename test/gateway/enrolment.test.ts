@@ -93,15 +93,14 @@ describe('a judge of enrolments', () => {
     assert.equal(checkCredential(admission.credential, claim, operator.publicKey), null)
     const ungranted = { ...NOTHING, admitted: [{ ...named, grant: signGrant(claim, founder) }] }
     refuses(judging.judge(requestOf(null, key), ungranted), /the operator has not granted it/)
-    const asOperator = { ...ungranted, admitted: [{ ...named, role: 'operator' as const }] }
-    const wanted = { ...claim, role: 'operator' as const }
-    const asking = { ...requestOf(null, key), role: wanted.role, proof: proveClaim(wanted, key, null) }
-    refuses(judging.judge(asking, asOperator), /the operator has not granted it/)
     refuses(judging.judge(requestOf(null, key), NOTHING), /it has no token/)
     refuses(judging.judge(requestOf(null, createSigningKey()), standing), /it has no token/)
     refuses(judging.judge(requestOf(null, key, 2), standing), /it has no token/)
     refuses(judging.judge(requestOf(null, key, 1, 'operator'), standing), /it has no token/)
-    const asObserver = { ...NOTHING, admitted: [{ ...named, role: 'observer' as const }] }
+    const observing = { ...claim, role: 'observer' as const }
+    const asObserver = { ...NOTHING, admitted: [{ ...observing, grant: signGrant(observing, operator) }] }
+    const raised = { ...NOTHING, admitted: [{ ...observing, grant: named.grant }] }
+    refuses(judging.judge(requestOf(null, key, 1, 'observer'), raised), /the operator has not granted it/)
     refuses(judging.judge(requestOf(null, key), asObserver), /it has no token/)
     assert.equal(judging.judge(requestOf(null, key, 1, 'observer'), asObserver).kind, 'admitted')
   })
