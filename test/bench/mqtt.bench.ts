@@ -3,13 +3,11 @@ import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type MqttClient } from 'mqtt'
-import { silentLogger } from '../../runtime/base/logger.ts'
 import { openGateway, type Gateway } from '../../runtime/gateway/gateway.ts'
 import { journalStorage, memoryStorage, mqtt } from '../../runtime/gateway/parts.ts'
-import { startEmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
 import type { Store } from '../../runtime/storage/store.ts'
 import { until } from '../links/clocks.ts'
-import { MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto } from '../links/mosquitto.ts'
+import { startBenchBroker } from './bench-broker.ts'
 import { founders } from './workload.ts'
 
 interface Row {
@@ -40,7 +38,7 @@ const WINDOW = 64
  * publish with QoS 1 and subscribe with QoS 0. A low ratio is good for a latency, a high one for a rate.
  */
 export async function run({ smoke }: { readonly smoke: boolean }): Promise<{ rows: Row[] }> {
-  const { port, name, end } = await startBroker()
+  const { port, name, end } = await startBenchBroker()
   const folder = mkdtempSync(join(tmpdir(), 'fleetstep-bench-'))
   const size = smoke ? { rounds: 10, singles: 50, batched: 500 } : { rounds: 500, singles: 5000, batched: 50_000 }
   try {
@@ -84,15 +82,6 @@ function nodeAt(index: number): (typeof genesis.founders)[number]['node'] {
 
 function rates(ours: number, bare: number): Pick<Row, 'ratioToBare' | 'oursPerS' | 'barePerS'> {
   return { ratioToBare: ours / bare, oursPerS: Math.round(ours), barePerS: Math.round(bare) }
-}
-
-async function startBroker(): Promise<{ port: number; name: string; end: () => Promise<void> }> {
-  if (MOSQUITTO_SKIP === false) {
-    const broker = await startMosquitto(MOSQUITTO_FLEET.filter((line) => !line.startsWith('log')))
-    return { port: broker.port, name: 'mosquitto', end: () => broker.end() }
-  }
-  const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, logger: silentLogger })
-  return { port: broker.port, name: 'embedded', end: () => broker.close() }
 }
 
 async function measureBare(port: number, size: Size): Promise<{ p50Ms: number; perS: number }> {

@@ -91,6 +91,7 @@ class MqttLink implements Link {
         username: options.username,
         password: options.password,
         tls: options.tls ?? {},
+        checkServer: options.guest && ((certified) => options.guest?.checkOwner(certified)),
         subscriptions: topics.subscriptions,
         timing: { ...DEFAULT_TIMING, ...options.timing },
         // The owner of a post box sees by itself that a guest went, and a last will would look like a goodbye.
