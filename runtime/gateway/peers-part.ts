@@ -9,10 +9,19 @@ import type { PeerBook } from '../links/mqtt/peers/options.ts'
 import { peersLink } from '../links/mqtt/peers/peers-link.ts'
 import type { MutualTls } from '../links/mqtt/servers.ts'
 import type { LinkFactory } from './gateway.ts'
-import type { PeersSettings } from './peers-config.ts'
+import { PEERS_PORT, type PeersSettings } from './peers-config.ts'
 
 export interface PeersPart extends Pick<PeersSettings, 'name' | 'listen' | 'peers' | 'discover'> {
   readonly tls: MutualTls | undefined
+}
+
+/** What a config has that says nothing of it. */
+export const PEERS_DEFAULTS: PeersPart = {
+  name: 'peers',
+  listen: { host: '0.0.0.0', port: PEERS_PORT },
+  peers: [],
+  discover: false,
+  tls: undefined,
 }
 
 /** A link to peers whose addresses are kept in the data directory. */
