@@ -193,6 +193,8 @@ export const PENDING_RECORDS_MAX = 4096
 export const PENDING_RECORD_BYTES_MAX: number = 8 * 1024 * 1024
 /** How many times as much may wait before frames of others are dropped too; they are asked for again. */
 export const PENDING_REMOTE_FACTOR = 2
+/** Time that a commit may wait while a link is busy with the one before, so that a fast disk does not make a frame of each change. */
+export const COMMIT_GATHER_MS = 1
 /** Pause before a snapshot is tried again that could not be written. */
 export const SNAPSHOT_RETRY_MS = 60_000
 /** Pause before a commit is tried again after the disk was full. */

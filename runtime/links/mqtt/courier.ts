@@ -115,6 +115,11 @@ export class Courier {
     return this.#labelOf(this.#server)
   }
 
+  /** The broker has not answered to most of what was published. */
+  get isBusy(): boolean {
+    return this.#outbox.isBusy
+  }
+
   get hasRoom(): boolean {
     return this.#outbox.hasRoom
   }

@@ -66,6 +66,10 @@ class MqttLink implements Link {
     })
   }
 
+  get isBusy(): boolean {
+    return this.courier.isBusy
+  }
+
   async close(): Promise<void> {
     this.events = null
     this.refused = false
