@@ -9,6 +9,7 @@ import type { PeerBook } from '../links/mqtt/peers/options.ts'
 import { peersLink } from '../links/mqtt/peers/peers-link.ts'
 import type { MutualTls } from '../links/mqtt/servers.ts'
 import type { LinkFactory } from './gateway.ts'
+import { assertOwnCertificate } from './own-certificate.ts'
 import { PEERS_PORT, type PeersSettings } from './peers-config.ts'
 
 export interface PeersPart extends Pick<PeersSettings, 'name' | 'listen' | 'peers' | 'discover'> {
@@ -27,6 +28,7 @@ export const PEERS_DEFAULTS: PeersPart = {
 /** A link to peers whose addresses are kept in the data directory. */
 export function peersPart(part: PeersPart, dataDirectory: string): LinkFactory {
   return (context) => {
+    if (part.tls !== undefined) assertOwnCertificate(part.tls, context.node, part.name)
     const book = peerBook(join(dataDirectory, `${part.name}.json`), context.logger)
     return peersLink({ ...context, ...part, book })
   }

@@ -91,8 +91,8 @@ describe('fleetstep broker config', () => {
     const words = ['--for', 'rabbitmq', '--passwords', '--plain', '--fleet', 'plant']
     const users = async (...more: readonly string[]): Promise<unknown> => {
       await fleetstepJson(place, 'broker', 'config', ...words, ...more)
-      const { users } = JSON.parse(text(place, 'broker', 'definitions.json')) as { users: { name: string }[] }
-      return users.map(({ name }) => name)
+      const definitions = JSON.parse(text(place, 'broker', 'definitions.json')) as { users: { name: string }[] }
+      return definitions.users.map(({ name }) => name)
     }
     assert.deepEqual(await users(), [founder])
     assert.deepEqual(await users('--member', '0a00000000000002'), [founder, '0a00000000000002'])

@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { connect } from 'mqtt'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
+import { assertOwnCertificate } from '../../runtime/gateway/own-certificate.ts'
 import { writeBrokerConfig } from '../../runtime/gateway/broker-config/broker-config.ts'
 import type { Link } from '../../runtime/links/link.ts'
 import { startEmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
@@ -161,9 +162,13 @@ describe('a link without a broker, with certificates', { timeout: 120_000 }, () 
     const refused = (options: Partial<PeersLinkOptions>, says: RegExp): void => {
       assert.throws(() => testPeer(ALICE, options), { code: 'config-invalid', message: says })
     }
-    refused({ tls: tlsOf(BOB) }, /the certificate is of "b{16}", and this node is a{16}: take its own/)
-    refused({ tls: { ...tlsOf(ALICE), key: tlsOf(BOB).key } }, /cert and key cannot be used .*the key is of another/)
-    refused({ tls: { ...tlsOf(ALICE), cert: Buffer.from('x') } }, /cert and key cannot be used .*: both are PEM/)
+    const refusedOwn = (tls: MutualTls, says: RegExp): void => {
+      assert.throws(() => assertOwnCertificate(tls, ALICE, 'peers'), { code: 'config-invalid', message: says })
+    }
+    assertOwnCertificate(tlsOf(ALICE), ALICE, 'peers')
+    refusedOwn(tlsOf(BOB), /the certificate is of "b{16}", and this node is a{16}: take its own/)
+    refusedOwn({ ...tlsOf(ALICE), key: tlsOf(BOB).key }, /cert and key cannot be used .*the key is of another/)
+    refusedOwn({ ...tlsOf(ALICE), cert: Buffer.from('x') }, /cert and key cannot be used .*: both are PEM/)
     refused({ peers: ['mqtts://127.0.0.1:1'] }, /a peer with mqtts:\/\/ needs ca, cert and key/)
     refused({ tls: tlsOf(ALICE), peers: ['mqtt://127.0.0.1:1'] }, /write mqtts:\/\//)
   })

@@ -1,4 +1,3 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { assert, FleetstepError } from '../../../base/errors.ts'
 import type { NodeId } from '../../../base/ids.ts'
 import { FRAME_BYTES_MAX, PEERS_GATHER_MS } from '../../../base/limits.ts'
@@ -6,7 +5,7 @@ import { copyCounters, countDropped, countReceived, countSent, newCounters } fro
 import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus } from '../../link.ts'
 import { DEFAULT_TIMING } from '../options.ts'
 import { reconnectDelayMs } from '../../reconnect.ts'
-import { type MutualTls, parseServers } from '../servers.ts'
+import { parseServers } from '../servers.ts'
 import { PeerMesh } from './peer-mesh.ts'
 import type { PeersLinkOptions } from './options.ts'
 
@@ -45,24 +44,13 @@ class PeersLink implements Link {
     this.options = options
     this.name = options.name ?? 'peers'
     this.peers = options.peers.length === 0 ? [] : parseServers(options.peers, options.tls ?? {})
-    this.assertSecured()
-    if (options.listen === null && this.peers.length === 0 && !options.discover) {
-      throw invalid(`${this.name}: nobody could be met: give listen, peers or discover`)
-    }
-  }
-
-  private assertSecured(): void {
-    const { tls, node, peers } = this.options
-    if (tls === undefined && peers.some((peer) => peer.startsWith('mqtts:'))) {
+    if (options.tls === undefined && options.peers.some((peer) => peer.startsWith('mqtts:'))) {
       throw invalid(
         `${this.name}: a peer with mqtts:// needs ca, cert and key: all peers of a fleet show certificates, or none`,
       )
     }
-    const certified = tls && nameIn(tls, this.name)
-    if (certified !== undefined && certified !== node) {
-      throw invalid(
-        `${this.name}: the certificate is of ${JSON.stringify(certified)}, and this node is ${node}: take its own`,
-      )
+    if (options.listen === null && this.peers.length === 0 && !options.discover) {
+      throw invalid(`${this.name}: nobody could be met: give listen, peers or discover`)
     }
   }
 
@@ -241,20 +229,6 @@ class PeersLink implements Link {
       countDropped(this.counters, 'handler-failed')
       this.options.logger.error(`${this.name}: the handler of "${what}" failed; this is a bug`, { error })
     }
-  }
-}
-
-/** The common name in a certificate. */
-function nameIn({ cert, key }: MutualTls, link: string): string {
-  try {
-    const certificate = new X509Certificate(cert)
-    if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('the key is of another certificate')
-    return /^CN=(.*)$/m.exec(certificate.subject)?.[1] ?? ''
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new FleetstepError('config-invalid', `${link}: cert and key cannot be used (${reason}): both are PEM`, {
-      cause,
-    })
   }
 }
 
