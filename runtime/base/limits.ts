@@ -129,8 +129,8 @@ export const FLOOR_DIGESTS_MAX = 64
 
 /** Shortest interval between two announcements of one member (Imin of RFC 6206). */
 export const ANNOUNCE_INTERVAL_MIN_MS = 1000
-/** Longest interval between two announcements while nothing changes (Imax). */
-export const ANNOUNCE_INTERVAL_MAX_MS = 32_000
+/** Longest interval between two announcements while nothing changes (Imax): signed ones of a fleet are then some 100 B/s over MQTT. */
+export const ANNOUNCE_INTERVAL_MAX_MS = 48_000
 /** Members up to which these intervals hold; in larger fleets they grow in proportion, so that idle traffic per node stays flat. */
 export const ANNOUNCE_INTERVAL_MEMBERS = 16
 /** First delay before a gap is asked for: out-of-order delivery usually closes it sooner. */

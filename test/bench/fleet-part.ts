@@ -2,8 +2,13 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import { type Gateway, type LinkContext, openGateway } from '../../runtime/gateway/gateway.ts'
 import { memoryStorage } from '../../runtime/gateway/parts.ts'
+import { KEY_BYTES } from '../../runtime/base/limits.ts'
+import { type SigningKey, signingKeyFromSecret, verifySignature } from '../../runtime/device/identity/keys.ts'
+import type { EnrolmentOptions } from '../../runtime/gateway/enrolment.ts'
 import type { Link } from '../../runtime/links/link.ts'
 import { mqttLink } from '../../runtime/links/mqtt/mqtt-link.ts'
+import { ROLE_DEFAULT } from '../../runtime/state/role.ts'
+import type { Genesis } from '../../runtime/sync/membership.ts'
 import { until } from '../links/clocks.ts'
 import { FleetClock } from './fleet-clock.ts'
 import { founders } from './workload.ts'
@@ -14,6 +19,8 @@ export interface FleetPartJob {
   readonly members: number
   readonly from: number
   readonly to: number
+  /** All founders have keys, so that what they say is signed. */
+  readonly hasKeys: boolean
 }
 
 export type FleetCommand =
@@ -44,10 +51,10 @@ const STARTING = 4
 const TIMING = { keepaliveS: 60, connectTimeoutMs: 60_000 }
 
 /** Runs until it is told to close; commands come from the parent process. */
-export async function runFleetPart({ port, members, from, to }: FleetPartJob): Promise<void> {
+export async function runFleetPart({ port, members, from, to, hasKeys }: FleetPartJob): Promise<void> {
   const wire = watchSockets()
   const clock = new FleetClock()
-  const fleet = founders(members)
+  const fleet = hasKeys ? foundersWithKeys(members) : founders(members)
   const gateways = new Map<number, Gateway>()
   const view = (path: string, value: number): FleetView => ({
     ...countOf([...gateways.values()], path, value),
@@ -68,12 +75,40 @@ export async function runFleetPart({ port, members, from, to }: FleetPartJob): P
   const startSome = async (): Promise<void> => {
     for (let index = next++; index < to; index = next++) {
       const { node } = fleet.founders[index] as (typeof fleet.founders)[number]
-      const gateway = await openGateway({ fleet, node, clock, storage: memoryStorage(), links })
+      const enrolment = hasKeys ? enrolmentOfFounder(index) : undefined
+      const gateway = await openGateway({ fleet, enrolment, node, clock, storage: memoryStorage(), links })
       gateways.set(index, gateway)
       await until(() => gateway.links().every(({ state }) => state === 'up'), 'it is connected', 60_000)
     }
   }
   await Promise.all(Array.from({ length: STARTING }, startSome))
+}
+
+/** The same in each process. */
+function keyOf(index: number): SigningKey {
+  const secret = new Uint8Array(KEY_BYTES)
+  new DataView(secret.buffer).setUint32(0, index + 1)
+  return signingKeyFromSecret(secret)
+}
+
+function foundersWithKeys(members: number): Genesis {
+  const { name, founders: nodes } = founders(members)
+  const keyed = nodes.map((founder, index) => ({ ...founder, key: keyOf(index).publicKey }))
+  return { name, founders: keyed, operator: keyOf(members).publicKey }
+}
+
+/** A founder neither asks to join nor is anybody let in here. */
+function enrolmentOfFounder(index: number): EnrolmentOptions {
+  const { publicKey, sign } = keyOf(index)
+  return {
+    tier: 0,
+    role: ROLE_DEFAULT,
+    key: publicKey,
+    signature: { sign, verify: verifySignature },
+    prove: () => new Uint8Array(),
+    judgeJoin: () => ({ kind: 'refused', reason: 'nobody joins here' }),
+    verifyEpoch: () => false,
+  }
 }
 
 function countOf(

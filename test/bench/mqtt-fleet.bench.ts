@@ -12,8 +12,13 @@ interface Options {
   readonly module: string
 }
 
-interface Row {
+interface Fleet {
   readonly members: number
+  /** What they say is signed. */
+  readonly hasKeys: boolean
+}
+
+interface Row extends Fleet {
   readonly broker: string
   /** From the start of the first gateway until all are connected. */
   readonly startedS: number
@@ -47,11 +52,13 @@ const PATIENCE_MS = 900_000
  * rest time passes faster, since a large fleet takes half an hour to it.
  */
 export async function run({ smoke, module }: Options): Promise<{ rows: Row[] }> {
-  const sizes = smoke ? [4] : [10, 100, 500]
+  const fleets: readonly Fleet[] = smoke
+    ? [{ members: 4, hasKeys: true }]
+    : [...[10, 100, 500].map((members) => ({ members, hasKeys: false })), { members: 100, hasKeys: true }]
   const rows: Row[] = []
-  for (const members of sizes) {
-    if (!smoke) console.error(`a fleet of ${members}`)
-    rows.push(await measure(members, module, smoke ? SMOKE : { windowMs: 120_000, speed: 1 }))
+  for (const fleet of fleets) {
+    if (!smoke) console.error(`a fleet of ${fleet.members}${fleet.hasKeys ? ' with keys' : ''}`)
+    rows.push(await measure(fleet, module, smoke ? SMOKE : { windowMs: 120_000, speed: 1 }))
   }
   return { rows }
 }
@@ -62,13 +69,13 @@ interface Window {
   readonly speed: number
 }
 
-const SMOKE: Window = { windowMs: 1000, speed: 32 }
+const SMOKE: Window = { windowMs: 2000, speed: 64 }
 
-async function measure(members: number, module: string, window: Window): Promise<Row> {
+async function measure({ members, hasKeys }: Fleet, module: string, window: Window): Promise<Row> {
   const broker = await startBenchBroker()
   const witness = await TopicWitness.connect(broker.port)
   const startedAt = performance.now()
-  const fleet = new FleetOfProcesses(broker.port, members, module)
+  const fleet = new FleetOfProcesses(broker.port, { members, hasKeys }, module)
   try {
     await fleet.until(({ up }) => up === members)
     const startedS = (performance.now() - startedAt) / 1000
@@ -81,10 +88,11 @@ async function measure(members: number, module: string, window: Window): Promise
     fleet.set(members - 1, 'line/change', 1)
     await fleet.until(({ have }) => have === members, 'line/change')
     const changeMs = performance.now() - changedAt
-    const settledS = await letRest(fleet, members)
+    const settledS = await letRest(fleet, members, window.speed)
     const idle = await measureIdle(fleet, witness, members, window)
     return {
       members,
+      hasKeys,
       broker: broker.name,
       startedS,
       convergedS,
@@ -101,33 +109,39 @@ async function measure(members: number, module: string, window: Window): Promise
 }
 
 /** @returns seconds until all that was done is settled */
-async function letRest(fleet: FleetOfProcesses, members: number): Promise<number> {
+async function letRest(fleet: FleetOfProcesses, members: number, speed: number): Promise<number> {
   const start = (await fleet.look('line/change')).now
-  const settledS = (await passTime(fleet, ({ settled }) => settled === members)) - start / 1000
+  const settledS = (await passTime(fleet, speed, ({ settled }) => settled === members)) - start / 1000
   // Intervals double until they are longest.
   const intervalMs = ANNOUNCE_INTERVAL_MAX_MS * Math.max(1, members / ANNOUNCE_INTERVAL_MEMBERS)
-  await passTime(fleet, ({ now }) => now - start > settledS * 1000 + 3 * intervalMs)
+  await passTime(fleet, speed, ({ now }) => now - start > settledS * 1000 + 3 * intervalMs)
   return settledS
 }
 
 /** Lets the fleet's clock run as fast as its processes can receive what is said. @returns seconds on that clock */
-async function passTime(fleet: FleetOfProcesses, isOver: (view: FleetView) => boolean): Promise<number> {
+async function passTime(
+  fleet: FleetOfProcesses,
+  firstSpeed: number,
+  isOver: (view: FleetView) => boolean,
+): Promise<number> {
   const deadline = performance.now() + PATIENCE_MS
-  for (let speed = 1, before = await fleet.look('line/change'); ;) {
+  for (let speed = firstSpeed, before = await fleet.look('line/change'); ;) {
     fleet.speed = speed
-    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     const view = await fleet.look('line/change')
     if (isOver(view)) return view.now / 1000
     if (performance.now() > deadline) throw new Error(`the fleet has not come to rest: ${JSON.stringify(view)}`)
     const frames = view.frames - before.frames
-    if (frames > FRAMES_PER_S_MAX) speed = Math.max(1, speed / 2)
-    else if (frames < FRAMES_PER_S_MAX / 3) speed = Math.min(64, speed * 2)
+    if (frames > FRAMES_PER_LOOK_MAX) speed = Math.max(1, speed / 2)
+    else if (frames < FRAMES_PER_LOOK_MAX / 3) speed = Math.min(64, speed * 2)
     before = view
   }
 }
 
-/** What the processes of a fleet can receive together. */
-const FRAMES_PER_S_MAX = 6000
+/** Between two looks at the fleet. */
+const LOOK_MS = 300
+/** What the processes of a fleet can receive together meanwhile. */
+const FRAMES_PER_LOOK_MAX = 1800
 
 async function measureIdle(
   fleet: FleetOfProcesses,
@@ -155,12 +169,12 @@ async function measureIdle(
 class FleetOfProcesses {
   readonly #parts: readonly FleetProcess[]
 
-  constructor(port: number, members: number, module: string) {
+  constructor(port: number, { members, hasKeys }: Fleet, module: string) {
     const count = Math.ceil(members / MEMBERS_PER_PROCESS)
     const parts: FleetProcess[] = []
     for (let part = 0; part < count; part += 1) {
       const [from, to] = [Math.floor((part * members) / count), Math.floor(((part + 1) * members) / count)]
-      parts.push(new FleetProcess(module, { port, members, from, to }))
+      parts.push(new FleetProcess(module, { port, members, from, to, hasKeys }))
     }
     this.#parts = parts
   }

@@ -6,7 +6,7 @@ import type { Genesis } from '../../runtime/sync/membership.ts'
 import { founders } from './workload.ts'
 
 /** Bytes of a bare message: what a single operation takes. */
-export const BARE_BYTES = 100
+const BARE_BYTES = 100
 /** 1,000 points take turns, as in a fleet of machines. */
 const POINTS = 1000
 /** Above all counts of one measurement. */

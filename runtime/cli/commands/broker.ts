@@ -108,7 +108,7 @@ function nextSteps({ broker, directory, files, servers, encrypted, authenticatio
       : []),
     'In the config of each gateway, where NODE is its node id:',
     ...link,
-    'All of these files are secret: let only the broker read its own, and each gateway its own.',
+    `All of these files are secret: ${broker === 'peers' ? '' : 'let only the broker read its own, and '}each gateway has its own.`,
   ].join('\n')
 }
 
