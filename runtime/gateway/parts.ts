@@ -58,7 +58,7 @@ export type MirrorSetup = Pick<MirrorOptions, 'servers'> & Partial<Omit<MirrorOp
 export async function mirror(gateway: Gateway, setup: MirrorSetup): Promise<() => Promise<void>> {
   const { Mirror } = await import('./mirror/mirror.ts')
   const started = new Mirror({
-    profile: null,
+    profile: () => null,
     version: '',
     username: undefined,
     password: undefined,
