@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PENDING_OPERATIONS_MAX } from '../../runtime/base/limits.ts'
 import { until } from '../links/clocks.ts'
 import { startBenchBroker } from './bench-broker.ts'
 import { openSide, type SideAnswer, type SideCommand, type SideJob, type Way, WAYS, type WayName } from './mqtt-side.ts'
@@ -33,8 +34,8 @@ interface Size {
 
 /** Bare messages in flight, as many as the link has. */
 const WINDOW = 64
-/** Changes that the other side may lag behind, for each that are made in one turn. */
-const AHEAD_TURNS = 256
+/** Changes that the other side may lag behind; a gateway whose disk lags by twice as many takes no more. */
+const AHEAD = PENDING_OPERATIONS_MAX / 2
 /** Changes in one turn of the event loop. */
 const BATCHED = 200
 /** Rounds of one way before the next one has its turn, so that a busy moment of the machine meets all of them. */
@@ -131,8 +132,7 @@ async function sayAll(way: Way, other: OtherSide, operations: number, atOnce: nu
     for (let index = 0; index < atOnce && done < operations; index += 1) way.say((done += 1))
     await new Promise((resolve) => setImmediate(resolve))
     // As a bare sender is bounded by its window; a link that is handed more drops frames, and they are asked for again.
-    if (done - other.heard > AHEAD_TURNS * atOnce)
-      await until(() => done - other.heard <= AHEAD_TURNS * atOnce, 'the other has caught up', 120_000)
+    if (done - other.heard > AHEAD) await until(() => done - other.heard <= AHEAD, 'the other has caught up', 120_000)
   }
   await until(() => other.heard === operations, 'the other has all', 120_000)
 }
