@@ -15,7 +15,16 @@ export {
 } from './gateway/gateway.ts'
 export type { Receipt } from './gateway/receipt.ts'
 export type { ChangeOptions, Transaction } from './gateway/state-access.ts'
-export { journalStorage, memoryStorage, mqtt, serial } from './gateway/parts.ts'
+export {
+  journalStorage,
+  memoryStorage,
+  mirror,
+  type MirrorSetup,
+  mqtt,
+  peers,
+  type PeersOptions,
+  serial,
+} from './gateway/parts.ts'
 export type { Link } from './links/link.ts'
 export type { Outcome } from './state/operation.ts'
 export type { Value } from './state/value.ts'

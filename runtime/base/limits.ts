@@ -131,8 +131,8 @@ export const FLOOR_DIGESTS_MAX = 64
 
 /** Shortest interval between two announcements of one member (Imin of RFC 6206). */
 export const ANNOUNCE_INTERVAL_MIN_MS = 1000
-/** Longest interval between two announcements while nothing changes (Imax). */
-export const ANNOUNCE_INTERVAL_MAX_MS = 32_000
+/** Longest interval between two announcements while nothing changes (Imax): signed ones of a fleet are then some 100 B/s over MQTT. */
+export const ANNOUNCE_INTERVAL_MAX_MS = 48_000
 /** Members up to which these intervals hold; in larger fleets they grow in proportion, so that idle traffic per node stays flat. */
 export const ANNOUNCE_INTERVAL_MEMBERS = 16
 /** First delay before a gap is asked for: out-of-order delivery usually closes it sooner. */
@@ -195,6 +195,8 @@ export const PENDING_RECORDS_MAX = 4096
 export const PENDING_RECORD_BYTES_MAX: number = 8 * 1024 * 1024
 /** How many times as much may wait before frames of others are dropped too; they are asked for again. */
 export const PENDING_REMOTE_FACTOR = 2
+/** Time that a commit may wait while a link is busy with the one before, so that a fast disk does not make a frame of each change. */
+export const COMMIT_GATHER_MS = 1
 /** Pause before a snapshot is tried again that could not be written. */
 export const SNAPSHOT_RETRY_MS = 60_000
 /** Pause before a commit is tried again after the disk was full. */

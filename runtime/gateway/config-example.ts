@@ -75,6 +75,9 @@ links:
   #   listen: { host: 0.0.0.0, port: 1884 }  # null where nobody can connect to this gateway
   #   peers: [mqtt://192.168.1.12:1884]      # one is enough: the others are heard of from it
   #   discover: false                        # true finds peers on the local network by multicast DNS
+  #   caFile: authority.crt                  # with all three peers show each other certificates, and are mqtts://;
+  #   certificateFile: gateway.crt           # fleetstep broker config --for peers makes them
+  #   keyFile: gateway.key
 
 # The state in JSON for Node-RED, Home Assistant or mosquitto_pub: one retained message for each point.
 # mirror:

@@ -5,6 +5,7 @@ import { secretsOf } from './secret-files.ts'
 
 type LinkConfig = GatewayConfig['links'][number]
 type MqttConfig = Extract<LinkConfig, { kind: 'mqtt' }>
+type PeersConfig = Extract<LinkConfig, { kind: 'peers' }>
 type SerialConfig = Extract<LinkConfig, { kind: 'serial' }>
 
 /**
@@ -20,7 +21,7 @@ export function linkLoaders({ links, dataDirectory }: GatewayConfig): (() => Pro
       case 'serial':
         return serialLoader(link)
       case 'peers':
-        return async () => (await import('./peers-part.ts')).peersPart(link, dataDirectory)
+        return peersLoader(link, dataDirectory)
       default:
         return unreachable(link)
     }
@@ -34,6 +35,12 @@ function mqttLoader(link: MqttConfig): () => Promise<LinkFactory> {
     const { mqttLink } = await import('../links/mqtt/mqtt-link.ts')
     return (context) => mqttLink({ ...context, ...options })
   }
+}
+
+function peersLoader(link: PeersConfig, dataDirectory: string): () => Promise<LinkFactory> {
+  const { ca, cert, key } = secretsOf({ ...link, passwordFile: null }).tls
+  const tls = ca && cert && key && { ca, cert, key }
+  return async () => (await import('./peers-part.ts')).peersPart({ ...link, tls }, dataDirectory)
 }
 
 function serialLoader({ name, port, baud, payload, address }: SerialConfig): () => Promise<LinkFactory> {

@@ -168,7 +168,7 @@ type LinkSchema = v.GenericSchema<unknown, ConfigSettings['links'][number]>
 const KINDS: ReadonlyMap<unknown, LinkSchema> = new Map<string, LinkSchema>([
   ['mqtt', MQTT],
   ['serial', SERIAL],
-  ['peers', peersSchema(NAME)],
+  ['peers', peersSchema(NAME, FILE)],
 ])
 
 /** What a link may say depends on its kind, so that a problem is told of that kind alone. */

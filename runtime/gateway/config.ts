@@ -75,21 +75,22 @@ function absolute(config: ConfigSettings, folder: string): GatewayConfig {
     dataDirectory: resolve(folder, config.dataDirectory),
     profile: config.profile !== null && /\.ya?ml$/.test(config.profile) ? at(config.profile) : config.profile,
     controlSocket: at(config.controlSocket),
-    links: config.links.map((link) => (link.kind === 'mqtt' ? { ...link, ...secretsAt(link, at) } : link)),
+    links: config.links.map((link) => {
+      if (link.kind === 'mqtt') return { ...link, ...secretsAt(link, at) }
+      return link.kind === 'peers' ? { ...link, ...certificatesAt(link, at) } : link
+    }),
     mirror: config.mirror === null ? null : { ...config.mirror, ...secretsAt(config.mirror, at) },
   }
 }
 
-type SecretNames = Pick<MqttSettings, 'passwordFile' | 'caFile' | 'certificateFile' | 'keyFile'>
+type CertificateNames = Pick<MqttSettings, 'caFile' | 'certificateFile' | 'keyFile'>
+type SecretNames = CertificateNames & Pick<MqttSettings, 'passwordFile'>
+type Place = (file: string | null) => string | null
 
-function secretsAt(
-  { passwordFile, caFile, certificateFile, keyFile }: SecretNames,
-  at: (file: string | null) => string | null,
-): SecretNames {
-  return {
-    passwordFile: at(passwordFile),
-    caFile: at(caFile),
-    certificateFile: at(certificateFile),
-    keyFile: at(keyFile),
-  }
+function secretsAt(names: SecretNames, at: Place): SecretNames {
+  return { passwordFile: at(names.passwordFile), ...certificatesAt(names, at) }
+}
+
+function certificatesAt({ caFile, certificateFile, keyFile }: CertificateNames, at: Place): CertificateNames {
+  return { caFile: at(caFile), certificateFile: at(certificateFile), keyFile: at(keyFile) }
 }

@@ -1,4 +1,5 @@
 import type { NodeId } from '../base/ids.ts'
+import { silentLogger } from '../base/logger.ts'
 import { mqttLink } from '../links/mqtt/mqtt-link.ts'
 import type { MqttLinkOptions } from '../links/mqtt/options.ts'
 import { serialLink, type SerialLineOptions } from '../links/serial/open.ts'
@@ -7,7 +8,11 @@ import { MemoryStore } from '../storage/memory-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts'
 import type { Store } from '../storage/store.ts'
 import { fleetIdOf, type Genesis } from '../sync/membership.ts'
-import type { LinkFactory } from './gateway.ts'
+import type { Gateway, LinkFactory } from './gateway.ts'
+import type { MirrorOptions } from './mirror/mirror.ts'
+import type { PeersPart } from './peers-part.ts'
+import { systemClock } from './system-clock.ts'
+import { systemRandom } from './system-random.ts'
 
 /** Keeps everything in `directory`, which belongs to this node of this fleet from then on. */
 export function journalStorage(directory: string, fleet: Genesis, node: NodeId): Store {
@@ -25,6 +30,50 @@ export function mqtt(
   options: Pick<MqttLinkOptions, 'servers' | 'username' | 'password' | 'tls' | 'name'>,
 ): LinkFactory {
   return (context) => mqttLink({ ...context, ...options })
+}
+
+export interface PeersOptions extends Partial<PeersPart> {
+  /** The addresses of those that were met are kept here, in `<name>.json`. */
+  readonly directory: string
+}
+
+/**
+ * A link without a broker, on port 1884 unless told otherwise: `await peers({ peers: ['mqtt://10.0.0.2:1884'], directory: './data' })`.
+ * With `tls`, whose certificates name node ids, all peers are `mqtts://`. What it needs is loaded now.
+ */
+export async function peers(options: PeersOptions): Promise<LinkFactory> {
+  const { peersPart, PEERS_DEFAULTS } = await import('./peers-part.ts')
+  const { directory, ...own } = options
+  return peersPart({ ...PEERS_DEFAULTS, ...own }, directory)
+}
+
+/** Of these, `servers` alone has to be given; `writes` is empty unless told otherwise, so that people may only read. */
+export type MirrorSetup = Pick<MirrorOptions, 'servers'> & Partial<Omit<MirrorOptions, 'gateway'>>
+
+/**
+ * Shows the state of a gateway in JSON at a broker, and takes wishes: see the topics in links/README.md.
+ * @returns a function that ends it, which goes before `gateway.close()`
+ * @throws FleetstepError `config-invalid`
+ */
+export async function mirror(gateway: Gateway, setup: MirrorSetup): Promise<() => Promise<void>> {
+  const { Mirror } = await import('./mirror/mirror.ts')
+  const started = new Mirror({
+    profile: () => null,
+    version: '',
+    username: undefined,
+    password: undefined,
+    tls: {},
+    paths: ['**'],
+    writes: [],
+    homeAssistant: false,
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+    ...setup,
+    gateway,
+  })
+  started.start()
+  return async () => await started.stop()
 }
 
 /** A link over a serial port: `serial({ port: 'usb:0403:6001:A5069RR4', baud: 115200 })`. */

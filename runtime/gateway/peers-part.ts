@@ -7,14 +7,30 @@ import type { Logger } from '../base/logger.ts'
 import type { MetPeer } from '../links/mqtt/peers/addresses.ts'
 import type { PeerBook } from '../links/mqtt/peers/options.ts'
 import { peersLink } from '../links/mqtt/peers/peers-link.ts'
+import type { MutualTls } from '../links/mqtt/servers.ts'
 import type { LinkFactory } from './gateway.ts'
-import type { PeersSettings } from './peers-config.ts'
+import { assertOwnCertificate } from './own-certificate.ts'
+import { PEERS_PORT, type PeersSettings } from './peers-config.ts'
+
+export interface PeersPart extends Pick<PeersSettings, 'name' | 'listen' | 'peers' | 'discover'> {
+  readonly tls: MutualTls | undefined
+}
+
+/** What a config has that says nothing of it. */
+export const PEERS_DEFAULTS: PeersPart = {
+  name: 'peers',
+  listen: { host: '0.0.0.0', port: PEERS_PORT },
+  peers: [],
+  discover: false,
+  tls: undefined,
+}
 
 /** A link to peers whose addresses are kept in the data directory. */
-export function peersPart({ name, listen, peers, discover }: PeersSettings, dataDirectory: string): LinkFactory {
+export function peersPart(part: PeersPart, dataDirectory: string): LinkFactory {
   return (context) => {
-    const book = peerBook(join(dataDirectory, `${name}.json`), context.logger)
-    return peersLink({ ...context, name, listen, peers, discover, book })
+    if (part.tls !== undefined) assertOwnCertificate(part.tls, context.node, part.name)
+    const book = peerBook(join(dataDirectory, `${part.name}.json`), context.logger)
+    return peersLink({ ...context, ...part, book })
   }
 }
 

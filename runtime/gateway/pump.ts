@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import {
+  COMMIT_GATHER_MS,
   DISK_RETRY_MS,
   PENDING_RECORD_BYTES_MAX,
   PENDING_OPERATIONS_MAX,
@@ -53,6 +54,7 @@ export class Pump {
   #isClosed = false
   #records: { readonly record: Uint8Array; readonly number: number }[] = []
   #commit: Promise<void> | null = null
+  #cancelGathering: (() => void) | null = null
   #recordBytes = 0
   /** The last own operation, and the last of them that is on the disk. */
   #issuedSeq: number
@@ -151,7 +153,8 @@ export class Pump {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#take(this.#options.replica.flush(this.#now()))
-    while (this.#commit !== null && this.#storageProblem === null) await this.#commit
+    for (this.#commitNext(); this.#commit !== null && this.#storageProblem === null; this.#commitNext())
+      await this.#commit
     this.#isClosed = true
     this.#cancelWake?.()
     this.#disk.close()
@@ -181,13 +184,18 @@ export class Pump {
     for (const output of outputs) this.#outputs.push(output)
     if (this.#isDraining) return
     this.#isDraining = true
+    let done = 0
     try {
-      for (let output = this.#outputs.shift(); output !== undefined; output = this.#outputs.shift())
+      // More of them may come while these are carried out.
+      for (const output of this.#outputs) {
+        done += 1
         this.#carryOut(output)
+      }
     } finally {
+      this.#outputs.splice(0, done)
       this.#isDraining = false
     }
-    this.#commitNext()
+    this.#commitSoon()
     this.#scheduleWake()
   }
 
@@ -234,13 +242,31 @@ export class Pump {
     }
   }
 
+  /**
+   * A change that nothing is under way of goes at once. While a link is busy with the frame before, the next one would wait
+   * behind it: a disk that is faster than the network gathers for a moment what comes next.
+   */
+  #commitSoon(): void {
+    if (this.#cancelGathering !== null || this.#commit !== null || this.#records.length === 0) return
+    if (this.#isClosed || !this.#isLinkBusy()) return this.#commitNext()
+    const { clock } = this.#options
+    this.#cancelGathering = clock.schedule(clock.now() + COMMIT_GATHER_MS, () => this.#commitNext())
+  }
+
+  #isLinkBusy(): boolean {
+    for (const link of this.#openLinks) if (link.isBusy === true) return true
+    return false
+  }
+
   /** One commit at a time; what comes meanwhile goes into the next. */
   #commitNext(): void {
+    this.#cancelGathering?.()
+    this.#cancelGathering = null
     if (this.#commit !== null || this.#records.length === 0 || this.#isClosed) return
     const portion = this.#nextPortion()
     this.#commit = this.#commitRecords(portion).finally(() => {
       this.#commit = null
-      this.#commitNext()
+      this.#commitSoon()
     })
   }
 

@@ -1,5 +1,5 @@
 import { FleetstepError } from '../base/errors.ts'
-import { formatOperationId, type OperationId } from '../base/ids.ts'
+import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
 import type { Original, Outcome } from '../state/operation.ts'
 import type { Issued } from '../sync/issue.ts'
 
@@ -23,8 +23,8 @@ export interface Receipt {
 
 /** The receipts of what is not settled yet. */
 export class Receipts {
-  /** Operations in the fleet, by id, in the order of their stages. */
-  readonly #operations = new Map<string, OpenReceipt>()
+  /** Operations in the fleet, by member and seq, each in the order of their stages: those of the present life, and of former ones. */
+  readonly #operations = new Map<MemberId, Map<number, OpenReceipt>>()
   /** Drafts, and operations that did not stand, until they are issued anew. */
   readonly #drafts = new Map<string, OpenReceipt>()
   #durable: OperationId
@@ -37,20 +37,20 @@ export class Receipts {
   add(issued: Issued): Receipt {
     const receipt = new OpenReceipt(issued)
     if (issued.isDraft) this.#drafts.set(draftKey({ kind: 'draft', id: issued.id }), receipt)
-    else this.#operations.set(formatOperationId(issued.id), receipt)
+    else this.#open(issued.id, receipt)
     return receipt
   }
 
-  noteOutcome(id: OperationId, outcome: Outcome, reason: string | null): void {
-    this.#operations.get(formatOperationId(id))?.noteOutcome(outcome, reason)
+  noteOutcome({ member, seq }: OperationId, outcome: Outcome, reason: string | null): void {
+    this.#operations.get(member)?.get(seq)?.noteOutcome(outcome, reason)
   }
 
   /** All of one member up to `through`. */
   noteDurable(through: OperationId): void {
     const { member } = through
     const first = this.#durable.member === member ? this.#durable.seq + 1 : 1
-    for (let seq = first; seq <= through.seq; seq++)
-      this.#operations.get(formatOperationId({ member, seq }))?.noteDurable()
+    const receipts = this.#operations.get(member)
+    if (receipts !== undefined) for (let seq = first; seq <= through.seq; seq++) receipts.get(seq)?.noteDurable()
     this.#durable = through
   }
 
@@ -61,10 +61,10 @@ export class Receipts {
   /** Operations that do not stand any more come back as drafts. */
   noteRemoved(operations: readonly OperationId[]): void {
     for (const id of operations) {
-      const key = formatOperationId(id)
-      const receipt = this.#operations.get(key)
+      const receipts = this.#operations.get(id.member)
+      const receipt = receipts?.get(id.seq)
       if (receipt === undefined) continue
-      this.#operations.delete(key)
+      receipts?.delete(id.seq)
       receipt.noteRemoved()
       this.#drafts.set(draftKey({ kind: 'operation', id }), receipt)
     }
@@ -80,22 +80,32 @@ export class Receipts {
       receipt.noteSettled()
     } else {
       receipt.noteIssued(issued)
-      this.#operations.set(formatOperationId(issued.id), receipt)
+      this.#open(issued.id, receipt)
     }
   }
 
   noteSettled(floor: number): void {
-    for (const [key, receipt] of this.#operations) {
-      if (receipt.stage > floor) return
-      receipt.noteSettled()
-      this.#operations.delete(key)
+    for (const [member, receipts] of this.#operations) {
+      for (const [seq, receipt] of receipts) {
+        if (receipt.stage > floor) break
+        receipt.noteSettled()
+        receipts.delete(seq)
+      }
+      if (receipts.size === 0) this.#operations.delete(member)
     }
   }
 
   close(): void {
-    for (const receipt of [...this.#operations.values(), ...this.#drafts.values()]) receipt.noteClosed()
+    const open = [...this.#operations.values()].flatMap((receipts) => [...receipts.values()])
+    for (const receipt of [...open, ...this.#drafts.values()]) receipt.noteClosed()
     this.#operations.clear()
     this.#drafts.clear()
+  }
+
+  #open({ member, seq }: OperationId, receipt: OpenReceipt): void {
+    const receipts = this.#operations.get(member) ?? new Map<number, OpenReceipt>()
+    this.#operations.set(member, receipts)
+    receipts.set(seq, receipt)
   }
 }
 

@@ -18,6 +18,11 @@ export interface Link {
    * waiting would mend it. Never throws.
    */
   send(frame: Uint8Array, channel: Channel): boolean
+  /**
+   * Several frames are on their way that nobody has confirmed yet: what is sent now waits behind them, and may as well go
+   * together with what comes next. A link that is never told of arrivals leaves it out.
+   */
+  readonly isBusy?: boolean
   /** Says goodbye, drops what is buffered, releases timers and sockets. No event follows the call. Bounded; never rejects. */
   close(): Promise<void>
   status(): LinkStatus

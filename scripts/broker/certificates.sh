@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the certificates of the fleet {{name}} with openssl: an authority, the brokers', and one for each node and person.
+# Makes the certificates of the fleet {{name}} with openssl: an authority, and one for each broker, node and person.
 # What is there already stays. Written by fleetstep broker config.
 # authority.key signs new members: keep it off the brokers and the gateways.
 set -eu
@@ -20,7 +20,7 @@ certificate() {
   rm "$1.csr" "$1.ext"
 }
 
-certificate broker serverAuth {{servers}}
+{{brokers}}
 for name in {{clients}}; do
-  certificate "$name" clientAuth "DNS:$name"
+  certificate "$name" {{purposes}} "DNS:$name"
 done

@@ -1,16 +1,19 @@
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect, type MqttClient } from 'mqtt'
-import { silentLogger } from '../../runtime/base/logger.ts'
-import { openGateway, type Gateway } from '../../runtime/gateway/gateway.ts'
-import { journalStorage, memoryStorage, mqtt } from '../../runtime/gateway/parts.ts'
-import { startEmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
-import type { Store } from '../../runtime/storage/store.ts'
+import { PENDING_OPERATIONS_MAX } from '../../runtime/base/limits.ts'
 import { until } from '../links/clocks.ts'
-import { MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto } from '../links/mosquitto.ts'
-import { founders } from './workload.ts'
+import { startBenchBroker } from './bench-broker.ts'
+import { openSide, type SideAnswer, type SideCommand, type SideJob, type Way, WAYS, type WayName } from './mqtt-side.ts'
+
+export { runSide } from './mqtt-side.ts'
+
+interface Options {
+  readonly smoke: boolean
+  /** This file, bundled. */
+  readonly module: string
+}
 
 interface Row {
   readonly work: string
@@ -23,174 +26,171 @@ interface Row {
   readonly barePerS?: number
 }
 
-/** Bytes of a bare message: what a single operation takes. */
-const BARE_BYTES = 100
-/** 1,000 points take turns, as in a fleet of machines. */
-function pathOf(count: number): string {
-  return `line${count % 10}/machine${count % 1000}/speed`
-}
-
-/** Frames of ours that may be on their way. */
-const AHEAD_BATCHES = 256
-/** Bare messages in flight, as many as the link has. */
-const WINDOW = 64
-
-/**
- * From a change on one gateway to its sight on another, beside bare mqtt.js through the same broker in the same run: both
- * publish with QoS 1 and subscribe with QoS 0. A low ratio is good for a latency, a high one for a rate.
- */
-export async function run({ smoke }: { readonly smoke: boolean }): Promise<{ rows: Row[] }> {
-  const { port, name, end } = await startBroker()
-  const folder = mkdtempSync(join(tmpdir(), 'fleetstep-bench-'))
-  const size = smoke ? { rounds: 10, singles: 50, batched: 500 } : { rounds: 500, singles: 5000, batched: 50_000 }
-  try {
-    const bare = await measureBare(port, size)
-    const rows: Row[] = []
-    for (const [journal, storage] of [
-      ['in memory', () => memoryStorage()],
-      ['on disk', (index: number) => journalStorage(join(folder, String(index)), genesis, nodeAt(index))],
-    ] as const) {
-      const ours = await measureOurs(port, size, storage)
-      const work = (what: string): { work: string; broker: string } => ({
-        work: `${what}, journal ${journal}`,
-        broker: name,
-      })
-      rows.push(
-        { ...work('latency'), ratioToBare: ours.p50Ms / bare.p50Ms, oursP50Ms: ours.p50Ms, bareP50Ms: bare.p50Ms },
-        { ...work('rate, single operations'), ...rates(ours.singlesPerS, bare.perS) },
-        { ...work('rate, operations in batches'), ...rates(ours.batchedPerS, bare.perS) },
-      )
-    }
-    return { rows }
-  } finally {
-    await end()
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
 interface Size {
   readonly rounds: number
   readonly singles: number
   readonly batched: number
 }
 
-const genesis = founders(2)
+/** Bare messages in flight, as many as the link has. */
+const WINDOW = 64
+/** Changes that the other side may lag behind; a gateway whose disk lags by twice as many takes no more. */
+const AHEAD = PENDING_OPERATIONS_MAX / 2
+/** Changes in one turn of the event loop. */
+const BATCHED = 200
+/** Rounds of one way before the next one has its turn, so that a busy moment of the machine meets all of them. */
+const BLOCK = 25
+const OURS = ['in memory', 'on disk'] as const
 
-function nodeAt(index: number): (typeof genesis.founders)[number]['node'] {
-  const founder = genesis.founders[index]
-  if (founder === undefined) throw new Error('no such founder')
-  return founder.node
-}
-
-function rates(ours: number, bare: number): Pick<Row, 'ratioToBare' | 'oursPerS' | 'barePerS'> {
-  return { ratioToBare: ours / bare, oursPerS: Math.round(ours), barePerS: Math.round(bare) }
-}
-
-async function startBroker(): Promise<{ port: number; name: string; end: () => Promise<void> }> {
-  if (MOSQUITTO_SKIP === false) {
-    const broker = await startMosquitto(MOSQUITTO_FLEET.filter((line) => !line.startsWith('log')))
-    return { port: broker.port, name: 'mosquitto', end: () => broker.end() }
+/**
+ * From a change on one gateway to its sight on another, beside bare mqtt.js through the same broker in the same run: both
+ * publish with QoS 1 and subscribe with QoS 0, from one process to another. A low ratio is good for a latency, a high one for
+ * a rate. A latency is half of a round there and back.
+ */
+export async function run({ smoke, module }: Options): Promise<{ rows: Row[] }> {
+  const size = smoke ? { rounds: 20, singles: 50, batched: 500 } : { rounds: 2000, singles: 10_000, batched: 100_000 }
+  const { port, name, end } = await startBenchBroker()
+  const folder = mkdtempSync(join(tmpdir(), 'fleetstep-bench-'))
+  const other = new OtherSide(module, { port, folder: join(folder, 'second'), index: 1 })
+  try {
+    await other.ready()
+    const ways = await openSide({ port, folder: join(folder, 'first'), index: 0 })
+    const measured = await measure(ways, other, size)
+    await Promise.all(Object.values(ways).map((way) => way.close()))
+    return { rows: OURS.flatMap((way) => rowsOf(way, name, measured)) }
+  } finally {
+    await other.end()
+    await end()
+    rmSync(folder, { recursive: true, force: true })
   }
-  const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, logger: silentLogger })
-  return { port: broker.port, name: 'embedded', end: () => broker.close() }
 }
 
-async function measureBare(port: number, size: Size): Promise<{ p50Ms: number; perS: number }> {
-  const [sender, receiver] = await Promise.all([bareClient(port), bareClient(port)])
-  await receiver.subscribeAsync('bench', { qos: 0 })
-  const payload = Buffer.alloc(BARE_BYTES, 1)
-  let received = 0
-  let arrived: () => void = () => {}
-  receiver.on('message', () => {
-    received += 1
-    arrived()
-  })
-  const p50Ms = await medianRound(size.rounds, async () => {
-    const arrival = new Promise<void>((resolve) => (arrived = resolve))
-    sender.publish('bench', payload, { qos: 1 })
-    await arrival
-  })
-  const before = received
-  const startedAt = performance.now()
-  let sent = 0
+interface Measured {
+  readonly p50Ms: Readonly<Record<WayName, number>>
+  readonly singlesPerS: Readonly<Record<WayName, number>>
+  readonly batchedPerS: Readonly<Record<WayName, number>>
+}
+
+async function measure(ways: Readonly<Record<WayName, Way>>, other: OtherSide, size: Size): Promise<Measured> {
+  const p50Ms = await latencies(ways, other, size.rounds)
+  const perS = async (operations: number, atOnce: number): Promise<Record<WayName, number>> => {
+    const rates = { bare: 0, 'in memory': 0, 'on disk': 0 }
+    for (const name of WAYS) {
+      await other.order({ kind: 'count', way: name })
+      const startedAt = performance.now()
+      if (name === 'bare') await sayInWindow(ways[name], other, size.singles)
+      else await sayAll(ways[name], other, operations, atOnce)
+      rates[name] = (name === 'bare' ? size.singles : operations) / ((performance.now() - startedAt) / 1000)
+    }
+    return rates
+  }
+  return { p50Ms, singlesPerS: await perS(size.singles, 1), batchedPerS: await perS(size.batched, BATCHED) }
+}
+
+/** In turns of a few rounds; the first half of all rounds warms the programs up. */
+async function latencies(
+  ways: Readonly<Record<WayName, Way>>,
+  other: OtherSide,
+  rounds: number,
+): Promise<Record<WayName, number>> {
+  const times: Record<WayName, number[]> = { bare: [], 'in memory': [], 'on disk': [] }
+  for (let done = 0; done < 2 * rounds; done += BLOCK) {
+    for (const name of WAYS) {
+      await other.order({ kind: 'answer', way: name })
+      const way = ways[name]
+      for (let round = 1; round <= BLOCK; round += 1) {
+        const startedAt = performance.now()
+        const answer = new Promise<void>((resolve) => (way.hear = () => resolve()))
+        way.say(done + round)
+        await answer
+        times[name].push((performance.now() - startedAt) / 2)
+      }
+    }
+  }
+  return { bare: median(times.bare), 'in memory': median(times['in memory']), 'on disk': median(times['on disk']) }
+}
+
+function median(times: readonly number[]): number {
+  const warm = times.slice(times.length / 2).sort((left, right) => left - right)
+  return warm[Math.floor(warm.length / 2)] ?? 0
+}
+
+/** As many bare messages in flight as a link has. */
+async function sayInWindow(way: Way, other: OtherSide, messages: number): Promise<void> {
+  let said = 0
   const next = (): void => {
-    if (sent === size.singles) return
-    sent += 1
-    sender.publish('bench', payload, { qos: 1 }, next)
+    if (said === messages) return
+    said += 1
+    way.say(said, next)
   }
   for (let index = 0; index < WINDOW; index += 1) next()
-  await until(() => received - before === size.singles, 'all bare messages have arrived', 120_000)
-  const perS = size.singles / ((performance.now() - startedAt) / 1000)
-  sender.end(true)
-  receiver.end(true)
-  return { p50Ms, perS }
+  await until(() => other.heard === messages, 'all bare messages have arrived', 120_000)
 }
 
-function bareClient(port: number): Promise<MqttClient> {
-  const client = connect(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4, reconnectPeriod: 0 })
-  return new Promise((resolve, reject) => {
-    client.once('connect', () => {
-      if (client.stream instanceof Socket) client.stream.setNoDelay(true)
-      resolve(client)
-    })
-    client.once('error', reject)
+async function sayAll(way: Way, other: OtherSide, operations: number, atOnce: number): Promise<void> {
+  for (let done = 0; done < operations;) {
+    for (let index = 0; index < atOnce && done < operations; index += 1) way.say((done += 1))
+    await new Promise((resolve) => setImmediate(resolve))
+    // As a bare sender is bounded by its window; a link that is handed more drops frames, and they are asked for again.
+    if (done - other.heard > AHEAD) await until(() => done - other.heard <= AHEAD, 'the other has caught up', 120_000)
+  }
+  await until(() => other.heard === operations, 'the other has all', 120_000)
+}
+
+function rowsOf(way: (typeof OURS)[number], broker: string, { p50Ms, singlesPerS, batchedPerS }: Measured): Row[] {
+  const rates = (perS: Readonly<Record<WayName, number>>): Pick<Row, 'ratioToBare' | 'oursPerS' | 'barePerS'> => ({
+    ratioToBare: perS[way] / perS.bare,
+    oursPerS: Math.round(perS[way]),
+    barePerS: Math.round(perS.bare),
   })
+  const work = (what: string): Pick<Row, 'work' | 'broker'> => ({ work: `${what}, journal ${way}`, broker })
+  return [
+    { ...work('latency'), ratioToBare: p50Ms[way] / p50Ms.bare, oursP50Ms: p50Ms[way], bareP50Ms: p50Ms.bare },
+    { ...work('rate, single operations'), ...rates(singlesPerS) },
+    { ...work('rate, operations in batches'), ...rates(batchedPerS) },
+  ]
 }
 
-async function measureOurs(
-  port: number,
-  size: Size,
-  storage: (index: number) => Store,
-): Promise<{ p50Ms: number; singlesPerS: number; batchedPerS: number }> {
-  const gateways = await Promise.all([0, 1].map((index) => open(port, index, storage(index))))
-  const [sender, receiver] = gateways as [Gateway, Gateway]
-  try {
-    let count = 0
-    const seen = async (wanted: number): Promise<void> =>
-      await until(() => receiver.state.get(pathOf(wanted)) === wanted, 'the other has it', 120_000)
-    sender.state.set(pathOf(count), count)
-    await seen(count)
-    let arrived: () => void = () => {}
-    const stop = receiver.state.watch('**', () => arrived())
-    const p50Ms = await medianRound(size.rounds, async () => {
-      const arrival = new Promise<void>((resolve) => (arrived = resolve))
-      count += 1
-      sender.state.set(pathOf(count), count)
-      await arrival
-    })
-    stop()
-    let shown = count
-    receiver.state.watch('**', () => void (shown += 1))
-    const rate = async (operations: number, atOnce: number): Promise<number> => {
-      const startedAt = performance.now()
-      for (let done = 0; done < operations;) {
-        for (let index = 0; index < atOnce && done < operations; index += 1, done += 1)
-          sender.state.set(pathOf((count += 1)), count)
-        await new Promise((resolve) => setImmediate(resolve))
-        // As a bare sender is bounded by its window; a link that is handed more drops frames, and they are asked for again.
-        await until(() => count - shown <= AHEAD_BATCHES * atOnce, 'the other has caught up', 120_000)
+/** The process of the second side. */
+class OtherSide {
+  heard = 0
+  readonly #child: ChildProcess
+  readonly #ended: Promise<void>
+  readonly #waiting: (() => void)[] = []
+  #isReady = false
+
+  constructor(module: string, job: SideJob) {
+    const script = `
+      const { runSide } = await import(${JSON.stringify(module)})
+      await runSide(${JSON.stringify(job)})`
+    const words = ['--input-type=module', '-e', script]
+    this.#child = spawn(process.execPath, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#ended = new Promise((resolve) => this.#child.once('exit', () => resolve()))
+    this.#child.on('message', (answer: SideAnswer) => {
+      if ('heard' in answer) this.heard = answer.heard
+      else {
+        this.#isReady = true
+        this.#waiting.shift()?.()
       }
-      await seen(count)
-      return operations / ((performance.now() - startedAt) / 1000)
-    }
-    return { p50Ms, singlesPerS: await rate(size.singles, 1), batchedPerS: await rate(size.batched, 200) }
-  } finally {
-    for (const gateway of gateways) await gateway.close()
+    })
   }
-}
 
-async function open(port: number, index: number, storage: Store): Promise<Gateway> {
-  const links = [mqtt({ servers: [`mqtt://127.0.0.1:${port}`] })]
-  return await openGateway({ fleet: genesis, node: nodeAt(index), storage, links })
-}
-
-async function medianRound(rounds: number, round: () => Promise<void>): Promise<number> {
-  for (let index = 0; index < rounds; index += 1) await round()
-  const times: number[] = []
-  for (let index = 0; index < rounds; index += 1) {
-    const startedAt = performance.now()
-    await round()
-    times.push(performance.now() - startedAt)
+  async ready(): Promise<void> {
+    await until(() => this.#isReady || this.#child.exitCode !== null, 'the other side is there', 60_000)
+    if (!this.#isReady) throw new Error('the process of the other side has ended')
   }
-  return times.sort((left, right) => left - right)[Math.floor(rounds / 2)] ?? 0
+
+  async order(command: SideCommand): Promise<void> {
+    const taken = new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#child.send(command)
+    await Promise.race([taken, this.#ended.then(() => Promise.reject(new Error('the other side has ended')))])
+    this.heard = 0
+  }
+
+  async end(): Promise<void> {
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 10_000)
+    if (this.#child.connected) this.#child.send({ kind: 'close' } satisfies SideCommand)
+    await this.#ended
+    clearTimeout(timer)
+  }
 }

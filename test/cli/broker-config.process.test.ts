@@ -24,6 +24,7 @@ describe('fleetstep broker config', () => {
     assert.match(run.stdout, /servers: \[mqtts:\/\/b\.example:8883\]/)
     assert.deepEqual(readdirSync(join(place.folder, 'broker')).toSorted(), [
       'certificates.sh',
+      'members',
       'mosquitto.acl',
       'mosquitto.conf',
       'passwords',
@@ -61,7 +62,7 @@ describe('fleetstep broker config', () => {
   })
 
   const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
-    [['--for', 'emqx'], /--for emqx is none that is known: write one of mosquitto, nats, rabbitmq/],
+    [['--for', 'emqx'], /--for emqx is none that is known: write one of mosquitto, nats, rabbitmq, peers/],
     [['--for', 'mosquitto', '--plain'], /--plain leaves out certificates, so it needs --passwords/],
     [['--for', 'rabbitmq'], /add --passwords/],
     [['--for', 'mosquitto', '--server', 'a', '--server', 'b'], /Mosquitto forms no cluster/],
@@ -69,6 +70,8 @@ describe('fleetstep broker config', () => {
     [['--for', 'nats', '--user', '../x'], /--user \.\.\/x is no name for a user/],
     [['--for', 'nats', '--user', 'broker'], /--user broker is no name for a user/],
     [['--for', 'nats', '--path', '/etc/my broker'], /cannot stand in the settings of nats/],
+    [['--for', 'nats', '--member', 'pump-1'], /--member pump-1 is no node id: it has 16 hexadecimal digits/],
+    [['--for', 'peers', '--passwords'], /peers know each other by certificates/],
   ]
   for (const [words, message] of mistakes) {
     it(`answers "${words.join(' ')}" with one line`, async (t) => {
@@ -80,8 +83,51 @@ describe('fleetstep broker config', () => {
     })
   }
 
+  it('serves a fleet with an operator: its founder, and the nodes that were ever named', async (t) => {
+    const place = workplace(t)
+    const founder = '0a00000000000001'
+    const made = await fleetstep(place, 'fleet', 'create', 'plant', '--founder', founder)
+    assert.equal(made.code, 0, made.stderr)
+    const words = ['--for', 'rabbitmq', '--passwords', '--plain', '--fleet', 'plant']
+    const users = async (...more: readonly string[]): Promise<unknown> => {
+      await fleetstepJson(place, 'broker', 'config', ...words, ...more)
+      const definitions = JSON.parse(text(place, 'broker', 'definitions.json')) as { users: { name: string }[] }
+      return definitions.users.map(({ name }) => name)
+    }
+    assert.deepEqual(await users(), [founder])
+    assert.deepEqual(await users('--member', '0a00000000000002'), [founder, '0a00000000000002'])
+    assert.deepEqual(await users('--member', '0a00000000000003'), [founder, '0a00000000000002', '0a00000000000003'])
+    await fleetstep(place, 'seed', 'create', 'cards.seed', '--fleet', 'plant', '--server', 'mqtt://127.0.0.1:1')
+    const config = place.file('gateway.yaml', 'fleet: { seed: cards.seed }\ndataDirectory: data\n')
+    const bySeed = await fleetstepJson(
+      place,
+      'broker',
+      'config',
+      '--for',
+      'nats',
+      '--config',
+      config,
+      '--directory',
+      'nats',
+    )
+    const { fleet } = JSON.parse(text(place, 'plant', 'fleet.json')) as { fleet: { id: string } }
+    assert.equal((bySeed as { fleet: string }).fleet, fleet.id)
+    assert.match(text(place, 'nats', 'nats-server.conf'), new RegExp(`user: "${founder}"`))
+  })
+
+  it('makes certificates alone for a fleet without a broker', async (t) => {
+    const place = workplace(t)
+    const run = await fleetstep(place, 'broker', 'config', '--for', 'peers', '--config', fleetConfig(place, 2))
+    assert.equal(run.code, 0, run.stderr)
+    assert.match(run.stdout, /- kind: peers\n {4}peers: \[mqtts:\/\/127\.0\.0\.1:1884\]/)
+    assert.match(text(place, 'broker', 'certificates.sh'), /clientAuth,serverAuth/)
+    assert.doesNotMatch(text(place, 'broker', 'certificates.sh'), /certificate broker|\{\{/)
+  })
+
   it('needs the list of members, who are the users', async (t) => {
     const place = workplace(t)
+    const nowhere = await fleetstep(place, 'broker', 'config', '--for', 'nats')
+    assert.deepEqual([nowhere.code, /name the fleet: --config .* or --fleet/.test(nowhere.stderr)], [2, true])
     const config = place.file('alone.yaml', 'fleet: { name: alone }\ndataDirectory: data\n')
     const run = await fleetstep(place, 'broker', 'config', '--for', 'nats', '--config', config)
     assert.deepEqual([run.code, /fleet\.members is missing/.test(run.stderr)], [3, true])

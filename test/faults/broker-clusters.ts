@@ -4,13 +4,13 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect as connectClient, type MqttClient } from 'mqtt'
 import { writeBrokerConfig, type WrittenBroker } from '../../runtime/gateway/broker-config/broker-config.ts'
 import { type Gateway, openGateway } from '../../runtime/gateway/gateway.ts'
 import { memoryStorage, mqtt } from '../../runtime/gateway/parts.ts'
 import { founders } from '../bench/workload.ts'
 import { until } from '../links/clocks.ts'
 import { findProgram } from '../support/system-programs.ts'
+import { assertRules, PERSON } from './broker-rules.ts'
 
 export interface ClusterFigures {
   readonly engine: string
@@ -53,7 +53,9 @@ export async function killServersOf(engine: Engine): Promise<ClusterFigures> {
     await cluster.settle()
     for (const { node } of genesis.founders) gateways.push(await openOn(written, node))
     await until(() => gateways.every(isUp), 'all gateways are connected', 60_000)
-    await assertSpeaksOnlyAsItself(written)
+    const [a, b, c] = genesis.founders.map(({ node }) => node)
+    if (a === undefined || b === undefined || c === undefined) throw new Error('the fleet has three nodes')
+    await assertRules({ written, url: `mqtt://${SERVERS[2]}:${PORT}`, nodes: [a, b, c] })
     const first = await loadWhileKilled(gateways, 1, () => cluster.kill(0))
     cluster.start(0)
     await takesClients(SERVERS[0] ?? '')
@@ -84,7 +86,7 @@ function writeSettings(engine: Engine, folder: string): WrittenBroker {
     directory: folder,
     servers: SERVERS,
     port: PORT,
-    people: [],
+    people: [PERSON],
     passwords: true,
     plain: true,
     persistence: false,
@@ -103,38 +105,6 @@ async function openOn({ servers, directory }: WrittenBroker, node: Gateway['node
 
 function isUp(gateway: Gateway): boolean {
   return gateway.links().every(({ state }) => state === 'up')
-}
-
-/** The first node tries to speak as the third; the second listens. */
-async function assertSpeaksOnlyAsItself({ fleet, directory }: WrittenBroker): Promise<void> {
-  const tool = async (index: number): Promise<MqttClient> => {
-    const username = genesis.founders[index]?.node ?? ''
-    const password = readFileSync(join(directory, 'passwords', username), 'utf8').trimEnd()
-    // RabbitMQ ties the client id to the user.
-    const clientId = `fs-${username}-json`
-    const url = `mqtt://${SERVERS[2]}:${PORT}`
-    const client = connectClient(url, { username, password, clientId, protocolVersion: 4, reconnectPeriod: 0 })
-    client.on('error', () => undefined)
-    await new Promise((resolve) => client.once('connect', resolve))
-    return client
-  }
-  const [first, third] = [genesis.founders[0]?.node ?? '', genesis.founders[2]?.node ?? '']
-  const seen: string[] = []
-  const listener = await tool(1)
-  listener.on('message', (topic, payload) => {
-    if (payload.toString().startsWith('tool')) seen.push(topic)
-  })
-  await listener.subscribeAsync(`fleet/${fleet}/op/+`)
-  const forger = await tool(0)
-  const refused = new Promise((resolve) => forger.once('close', () => resolve(null)))
-  const answered = forger.publishAsync(`fleet/${fleet}/op/${third}`, 'tool', { qos: 1 }).catch(() => null)
-  await Promise.race([refused, answered])
-  forger.end(true)
-  const honest = await tool(0)
-  await honest.publishAsync(`fleet/${fleet}/op/${first}`, 'tool', { qos: 1 })
-  await until(() => seen.length > 0, 'what the first says as itself arrives')
-  for (const client of [listener, honest]) client.end(true)
-  if (seen.join(' ') !== `fleet/${fleet}/op/${first}`) throw new Error(`a node spoke as another: ${seen.join(' ')}`)
 }
 
 /** Each gateway changes points of its own all the while. @returns milliseconds from the kill to equality */

@@ -79,6 +79,28 @@ links:
     ])
   })
 
+  it('reads links to peers, and their certificates from the folder of the file', () => {
+    const files = 'caFile: a.crt, certificateFile: /n.crt, keyFile: n.key'
+    const config = parseConfig(
+      `${LEAST}links:
+  - { kind: peers, peers: ['mqtts://10.0.0.2:1884'], ${files} }
+`,
+      FILE,
+    )
+    assert.deepEqual(config.links, [
+      {
+        kind: 'peers',
+        name: 'peers',
+        listen: { host: '0.0.0.0', port: 1884 },
+        peers: ['mqtts://10.0.0.2:1884'],
+        discover: false,
+        caFile: '/etc/fleetstep/a.crt',
+        certificateFile: '/n.crt',
+        keyFile: '/etc/fleetstep/n.key',
+      },
+    ])
+  })
+
   it('takes the name of a shipped profile as a name', () => {
     assert.equal(parseConfig(`${LEAST}profile: generic-linux\n`, FILE).profile, 'generic-linux')
   })
@@ -106,6 +128,18 @@ links:
     'has a data directory that is a number': {
       text: 'fleet: { name: f }\ndataDirectory: 5\n',
       says: /:2:16: dataDirectory is 5, and should be text/,
+    },
+    'has half of the certificates of peers': {
+      text: `${LEAST}links: [{ kind: peers, caFile: a.crt }]\n`,
+      says: /give all three, or none/,
+    },
+    'has peers without TLS where there are certificates': {
+      text: `${LEAST}links: [{ kind: peers, peers: ['mqtt://h:1'], caFile: a, certificateFile: b, keyFile: c }]\n`,
+      says: /peers are mqtts:\/\/ with caFile/,
+    },
+    'has peers with TLS and no certificates': {
+      text: `${LEAST}links: [{ kind: peers, peers: ['mqtts://h:1'] }]\n`,
+      says: /peers are mqtts:\/\/ with caFile/,
     },
     'has a node id without quotes': {
       text: 'fleet:\n  name: f\n  members:\n    - node: 1200000000000001\ndataDirectory: d\n',

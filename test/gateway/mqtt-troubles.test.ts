@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe, it, type TestContext } from 'node:test'
 import { openGateway, type Gateway } from '../../runtime/gateway/gateway.ts'
 import { memoryStorage } from '../../runtime/gateway/parts.ts'
@@ -99,5 +100,51 @@ describe('gateways over Mosquitto', { skip: MOSQUITTO_SKIP }, () => {
     await until(() => !isUp(deaf), 'the keep-alive notices')
     proxy.mend()
     await until(() => sameState([steady, deaf]) && steady.state.entries().length === 100, 'both are in step')
+  })
+
+  it('go on where they were after the broker was killed under load, again and again, and came back with nothing', async (t) => {
+    const broker = await startMosquitto(MOSQUITTO_FLEET)
+    t.after(() => broker.end())
+    const gateways = await Promise.all([0, 1, 2].map((index) => open(t, index, broker.port)))
+    const kills = 5
+    for (let round = 0; round < kills; round += 1) {
+      await until(() => gateways.every(isUp), 'all are up')
+      for (let count = 0; count < 60; count += 1) {
+        if (count === 20) await broker.kill()
+        if (count === 40) await until(() => !gateways.some(isUp), 'all have lost it')
+        for (const [index, { state }] of gateways.entries()) state.set(`round${round}/point${count}-${index}`, count)
+        if (count % 10 === 0) await new Promise((resolve) => setImmediate(resolve))
+      }
+      await broker.restart()
+    }
+    const points = kills * 60 * gateways.length
+    const [first] = gateways
+    await until(() => sameState(gateways) && first?.state.entries().length === points, 'all are in step', 60_000)
+  })
+
+  it('miss nothing when the broker drops what a member has not read', async (t) => {
+    // As in an hour in which a member hangs and its connection stays: the broker keeps so much for it, and no more.
+    const broker = await startMosquitto([...MOSQUITTO_FLEET, 'max_queued_messages 20', 'queue_qos0_messages true'])
+    t.after(() => broker.end())
+    const proxy = await startTcpProxy(broker.port)
+    t.after(() => proxy.end())
+    const [busy, hanging] = [await open(t, 0, broker.port), await open(t, 1, proxy.port, 60)]
+    busy.state.set('before', 0)
+    await until(() => hanging.state.get('before') === 0, 'both are in step')
+    proxy.freeze()
+    const isDropping = (): boolean => broker.log().includes('messages are being dropped')
+    let count = 0
+    for (; !isDropping() && count < 5000; count += 1) {
+      // Bytes that do not compress, so that the buffers of the sockets are full soon.
+      busy.state.set(`point${count % 100}`, randomBytes(8000))
+      if (count % 4 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    assert.ok(isDropping(), `the broker dropped nothing of ${count} changes`)
+    assert.ok(isUp(hanging), 'the one that hangs has not noticed')
+    proxy.sever()
+    proxy.mend()
+    const heldOf = (gateway: Gateway): string => JSON.stringify(gateway.inspect().vector)
+    await until(() => heldOf(hanging) === heldOf(busy), 'the one that hung has all', 60_000)
+    assert.ok(sameState([busy, hanging]))
   })
 })

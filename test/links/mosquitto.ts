@@ -51,7 +51,8 @@ export async function startMosquitto(
   await prepare(directory)
   const port = await freePort()
   const config = join(directory, 'mosquitto.conf')
-  const head = ['user root', 'log_dest stderr', 'log_type all', `listener ${port} 127.0.0.1`]
+  const log = lines.some((line) => line.startsWith('log_type')) ? [] : ['log_type all']
+  const head = ['user root', 'log_dest stderr', ...log, `listener ${port} 127.0.0.1`]
   await writeFile(config, [...head, ...lines, ''].join('\n').replaceAll('DIR', directory))
   return await runMosquitto(config, port, directory)
 }

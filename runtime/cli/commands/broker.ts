@@ -27,7 +27,9 @@ with passwords and TLS, use Mosquitto or another broker: fleetstep broker config
 
 interface ConfigOptions extends GlobalOptions {
   readonly for: string
-  readonly config: string
+  readonly config?: string
+  readonly fleet?: string
+  readonly member: readonly string[]
   readonly directory: string
   readonly path?: string
   readonly server: readonly string[]
@@ -42,7 +44,9 @@ function configureConfig(command: Command): void {
   command
     .description('write the settings of a broker for this fleet, with lists of who may do what')
     .requiredOption('--for <broker>', BROKER_KINDS.join(', '))
-    .requiredOption('--config <file>', 'config of any gateway of the fleet')
+    .option('--config <file>', 'config of any gateway of the fleet')
+    .option('--fleet <folder>', 'or the folder of fleetstep fleet create')
+    .option('--member <node>', 'a node that joins by a seed; may be repeated', several, [])
     .option('--directory <folder>', 'folder for the files, made if it is missing', 'broker')
     .option('--path <folder>', 'where the broker will find them, if they are copied to another place')
     .option('--server <name>', 'name or address by which gateways reach it; several for a cluster', several, [])
@@ -55,10 +59,13 @@ function configureConfig(command: Command): void {
       'after',
       `
   fleetstep broker config --for mosquitto --config gateway.yaml --server broker.example
+  fleetstep broker config --for mosquitto --fleet plant --member 0a1b2c3d4e5f6071 --server broker.example
   fleetstep broker config --for nats --config gateway.yaml --server n1.example --server n2.example --server n3.example
 
-A node may publish only as itself, and reads no inbox but its own. Run it again when a member is added: it writes the
-settings anew and keeps passwords and certificates.`,
+A node may publish only as itself, and reads no inbox but its own. Members are those of fleet.members; where nodes join
+by a seed, the founder and those that --member ever named: the file members in the folder keeps them, one on a line.
+Run it again when a member is added: it writes the settings anew and keeps passwords and certificates.
+--for peers makes no more than certificates, for links of kind: peers, which have no broker.`,
     )
     .action(async () => await writeConfig(command))
 }
@@ -69,6 +76,8 @@ async function writeConfig(command: Command): Promise<void> {
   const written = writeBrokerConfig({
     broker: options.for,
     config: options.config,
+    fleet: options.fleet,
+    members: options.member,
     directory: options.directory,
     path: options.path,
     servers: options.server.length === 0 ? ['127.0.0.1'] : options.server,
@@ -84,8 +93,9 @@ async function writeConfig(command: Command): Promise<void> {
 function nextSteps({ broker, directory, files, servers, encrypted, authentication }: WrittenBroker): string {
   const isByName = authentication === 'certificates'
   const link = [
-    '  - kind: mqtt',
-    `    servers: [${servers.join(', ')}]`,
+    ...(broker === 'peers'
+      ? ['  - kind: peers', `    peers: [${servers.join(', ')}]     # one or more that are known`]
+      : ['  - kind: mqtt', `    servers: [${servers.join(', ')}]`]),
     ...(isByName ? [] : ['    username: NODE', '    passwordFile: NODE     # its file in passwords/']),
     ...(encrypted ? ['    caFile: authority.crt'] : []),
     ...(isByName ? ['    certificateFile: NODE.crt', '    keyFile: NODE.key'] : []),
@@ -98,7 +108,7 @@ function nextSteps({ broker, directory, files, servers, encrypted, authenticatio
       : []),
     'In the config of each gateway, where NODE is its node id:',
     ...link,
-    'All of these files are secret: let only the broker read its own, and each gateway its own.',
+    `All of these files are secret: ${broker === 'peers' ? '' : 'let only the broker read its own, and '}each gateway has its own.`,
   ].join('\n')
 }
 

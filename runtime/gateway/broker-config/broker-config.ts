@@ -4,8 +4,9 @@ import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { FleetstepError, unreachable } from '../../base/errors.ts'
 import { isNodeId, type NodeId } from '../../base/ids.ts'
-import { fleetIdOf } from '../../sync/membership.ts'
-import { loadConfig } from '../config.ts'
+import { brokerMembers } from './members.ts'
+import { PEERS_PORT } from '../peers-config.ts'
+import { MEMBERS_FILE } from './members.ts'
 import { mosquittoFiles } from './mosquitto.ts'
 import { CLUSTER_USER, natsFiles } from './nats.ts'
 import { rabbitmqFiles } from './rabbitmq.ts'
@@ -15,8 +16,11 @@ import { fillTemplate } from './template.ts'
 /** What the operator wants; an absent setting has its default. */
 export interface BrokerWish {
   readonly broker: string
-  /** Config of any gateway of the fleet. */
-  readonly config: string
+  /** Config of any gateway of the fleet; or, in a fleet with an operator, the operator's folder. */
+  readonly config?: string | undefined
+  readonly fleet?: string | undefined
+  /** Node ids of further members. */
+  readonly members?: readonly string[] | undefined
   readonly directory: string
   /** Where the files lie when the broker reads them; the directory itself unless they are copied there. */
   readonly path?: string | undefined
@@ -49,7 +53,8 @@ export function writeBrokerConfig(wish: BrokerWish): WrittenBroker {
   const broker = checkedKind(wish)
   const request = requestOf(wish, broker)
   const directory = resolve(wish.directory)
-  const files = [...filesOf(broker, request), ...commonFiles(request, broker)]
+  const members = { name: MEMBERS_FILE, text: `${request.nodes.join('\n')}\n` }
+  const files = [...filesOf(broker, request), ...commonFiles(request, broker), members]
   try {
     for (const folder of [directory, join(directory, 'passwords')]) mkdirSync(folder, { recursive: true, mode: 0o700 })
     for (const { name, text } of files) writeFileSync(join(directory, name), text, { mode: 0o600 })
@@ -72,6 +77,8 @@ const CERTIFICATES = 'certificates.sh'
 function checkedKind({ broker, passwords, plain, servers }: BrokerWish): BrokerKind {
   const kind = BROKER_KINDS.find((known) => known === broker)
   if (kind === undefined) throw usage(`--for ${broker} is none that is known: write one of ${BROKER_KINDS.join(', ')}`)
+  if (kind === 'peers' && (passwords || plain))
+    throw usage('peers know each other by certificates: leave out --passwords and --plain')
   if (plain && !passwords) throw usage('--plain leaves out certificates, so it needs --passwords')
   if (kind === 'rabbitmq' && !passwords) throw usage('RabbitMQ is set up with user and password: add --passwords')
   if (kind === 'mosquitto' && servers.length > 1) {
@@ -81,25 +88,18 @@ function checkedKind({ broker, passwords, plain, servers }: BrokerWish): BrokerK
 }
 
 function requestOf(wish: BrokerWish, broker: BrokerKind): BrokerRequest {
-  const { fleet } = loadConfig(wish.config)
-  if (fleet.members === null) {
-    throw new FleetstepError(
-      'config-invalid',
-      `${wish.config}: fleet.members is missing: list the members, who are the users of the broker`,
-    )
-  }
-  const nodes = fleet.members.map(({ node }) => node)
+  const { name, fleet, nodes } = brokerMembers(wish)
   const people = checkedPeople(wish.people, nodes)
   const directory = resolve(wish.directory)
   return {
-    name: fleet.name,
-    fleet: fleetIdOf({ name: fleet.name, founders: fleet.members }),
+    name,
+    fleet,
     nodes,
     people,
     authentication: wish.passwords ? 'passwords' : 'certificates',
     encrypted: !wish.plain,
     servers: checkedServers(wish.servers),
-    port: wish.port ?? (wish.plain ? 1883 : 8883),
+    port: wish.port ?? (broker === 'peers' ? PEERS_PORT : wish.plain ? 1883 : 8883),
     persistence: wish.persistence,
     path: checkedPath(wish.path ?? directory, broker),
     passwordOf: passwordBook(join(directory, 'passwords')),
@@ -144,6 +144,8 @@ function filesOf(broker: BrokerKind, request: BrokerRequest): readonly BrokerFil
       return natsFiles(request)
     case 'rabbitmq':
       return rabbitmqFiles(request)
+    case 'peers':
+      return []
     default:
       return unreachable(broker)
   }
@@ -157,12 +159,16 @@ function commonFiles(request: BrokerRequest, broker: BrokerKind): readonly Broke
     ...(broker === 'nats' && request.servers.length > 1 ? [CLUSTER_USER] : []),
   ]
   const passwords = secrets.map((user) => ({ name: `passwords/${user}`, text: `${request.passwordOf(user)}\n` }))
+  const names = request.servers.map((server) => `${isIP(server) === 0 ? 'DNS' : 'IP'}:${server}`).join(',')
+  const isPeers = broker === 'peers'
   const script = {
     name: CERTIFICATES,
     text: fillTemplate(CERTIFICATES, {
       name: request.name,
-      servers: request.servers.map((server) => `${isIP(server) === 0 ? 'DNS' : 'IP'}:${server}`).join(','),
+      brokers: isPeers ? '' : `certificate broker serverAuth ${names}`,
       clients: (request.authentication === 'certificates' ? users : []).join(' '),
+      // Each peer listens and connects.
+      purposes: isPeers ? 'clientAuth,serverAuth' : 'clientAuth',
     }),
   }
   return [...passwords, ...(request.encrypted ? [script] : [])]

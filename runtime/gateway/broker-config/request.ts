@@ -1,7 +1,7 @@
 import type { NodeId } from '../../base/ids.ts'
 
-/** The brokers that settings are written for. */
-export const BROKER_KINDS = ['mosquitto', 'nats', 'rabbitmq'] as const
+/** The brokers that settings are written for; `peers` is a fleet without one, whose gateways need certificates. */
+export const BROKER_KINDS = ['mosquitto', 'nats', 'rabbitmq', 'peers'] as const
 export type BrokerKind = (typeof BROKER_KINDS)[number]
 
 /** What the settings of a broker are made from. */

@@ -207,7 +207,9 @@ export class Mirror {
 function parseJson(payload: Buffer): unknown {
   const shown = payload.toString('utf8').slice(0, 40)
   if (payload.length === 0 || payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
-    throw new FleetstepError('request-invalid', `a wish has 1 to ${MIRROR_PAYLOAD_BYTES_MAX} bytes`)
+    // An empty message is how people clear one that was retained, so it must not take a point away.
+    const message = `a wish has 1 to ${MIRROR_PAYLOAD_BYTES_MAX} bytes; an empty one deletes nothing: fleetstep state rm does`
+    throw new FleetstepError('request-invalid', message)
   }
   try {
     return JSON.parse(payload.toString('utf8'))

@@ -4,8 +4,10 @@
  * of mqtt.js lives as long as its socket here, so nothing of one connection can leak into the next.
  */
 import { Socket } from 'node:net'
+import type { PeerCertificate } from 'node:tls'
 import { connect as connectClient, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
 import { FRAME_BYTES_MAX, MQTT_EARLY_MESSAGES_MAX, MQTT_MESSAGE_EXPIRY_S } from '../../base/limits.ts'
+import { commonNameOf } from './certificate.ts'
 import { failureOf, failureOfReason, type Failure } from './failure.ts'
 import type { Outgoing } from './outbox.ts'
 import type { Server, TlsFiles } from './servers.ts'
@@ -19,9 +21,13 @@ export interface ConnectionOptions {
   readonly username: string | undefined
   readonly password: string | undefined
   readonly tls: TlsFiles
+  readonly checkServer: ServerCheck | undefined
   readonly keepaliveS: number
   readonly will: { readonly topic: string; readonly payload: Buffer } | null
 }
+
+/** @returns why that server is not the right one, or nothing */
+export type ServerCheck = (certified: string) => Error | undefined
 
 /** Called from the event loop, never from within `openConnection`. None is called after `over`, `abandon` or `leave`. */
 export interface ConnectionEvents {
@@ -158,7 +164,7 @@ function propertiesOf(outgoing: Outgoing): NonNullable<IClientPublishOptions['pr
 }
 
 function clientOptions(options: ConnectionOptions): IClientOptions {
-  const { server, version, tls } = options
+  const { server, version, tls, checkServer } = options
   const username = options.username ?? server.username ?? ''
   const password = options.password ?? server.password ?? ''
   return {
@@ -181,6 +187,9 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     ...(tls.ca && { ca: tls.ca }),
     ...(tls.cert && { cert: tls.cert }),
     ...(tls.key && { key: tls.key }),
+    ...(checkServer && {
+      checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkServer(commonNameOf(certificate)),
+    }),
     // Nothing is to be kept for an absent gateway: what it missed is found by anti-entropy.
     ...(version === 5 && { properties: { maximumPacketSize: PACKET_BYTES_MAX, sessionExpiryInterval: 0 } }),
     ...(options.will && { will: { ...options.will, qos: 1, retain: true } }),

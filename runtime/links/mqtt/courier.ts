@@ -2,7 +2,7 @@ import { assert, unreachable } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
-import { openConnection, type Connection, type ConnectionEvents } from './connection.ts'
+import { openConnection, type Connection, type ConnectionEvents, type ServerCheck } from './connection.ts'
 import { describeFailure, type Failure } from './failure.ts'
 import type { MqttTiming } from './options.ts'
 import { Outbox, type Outgoing } from './outbox.ts'
@@ -28,6 +28,8 @@ export interface CourierOptions {
   readonly username: string | undefined
   readonly password: string | undefined
   readonly tls: TlsFiles
+  /** In place of the check that the certificate of the server is for its address: by the name in it. */
+  readonly checkServer?: ServerCheck | undefined
   readonly subscriptions: readonly Subscription[]
   /** Said by the broker when this client dies, or null. Retained. */
   readonly will: { readonly topic: string; readonly payload: Buffer } | null
@@ -113,6 +115,11 @@ export class Courier {
     return this.#labelOf(this.#server)
   }
 
+  /** The broker has not answered to most of what was published. */
+  get isBusy(): boolean {
+    return this.#outbox.isBusy
+  }
+
   get hasRoom(): boolean {
     return this.#outbox.hasRoom
   }
@@ -167,14 +174,14 @@ export class Courier {
   }
 
   #connect(server: number, version: MqttVersion): void {
-    const { name, clientId, servers, username, password, tls, timing, will, logger } = this.#options
+    const { name, clientId, servers, username, password, tls, checkServer, timing, will, logger } = this.#options
     this.#server = server
     const target = servers[server]
     assert(target !== undefined, 'the session names a server of the list')
     logger.debug(`${name}: connecting to ${target.label} with MQTT ${version === 5 ? '5' : '3.1.1'}`)
     const { keepaliveS } = timing
     this.#connection = openConnection(
-      { server: target, version, clientId, username, password, tls, keepaliveS, will },
+      { server: target, version, clientId, username, password, tls, checkServer, keepaliveS, will },
       this.#connectionEvents(),
     )
   }

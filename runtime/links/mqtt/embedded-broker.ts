@@ -1,8 +1,9 @@
 /**
- * A broker inside the gateway, so that a small fleet needs nothing installed: aedes, which speaks MQTT 3.1.1 over plain
- * TCP. It is in a module of its own so that a gateway without a broker never loads it.
+ * A broker inside the gateway, so that a small fleet needs nothing installed: aedes, which speaks MQTT 3.1.1, over plain
+ * TCP, or over TLS where it is given certificates. It is in a module of its own so that a gateway without a broker never loads it.
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, TLSSocket } from 'node:tls'
 import { Aedes, type Client } from 'aedes'
 import { FleetstepError } from '../../base/errors.ts'
 import {
@@ -14,7 +15,9 @@ import {
   MQTT_CONNECT_TIMEOUT_MS,
 } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
+import { commonNameOf } from './certificate.ts'
 import { RetainedBudget } from './retained-budget.ts'
+import type { MutualTls } from './servers.ts'
 
 export interface EmbeddedBrokerOptions {
   /** Address to listen on; 127.0.0.1 keeps strangers out, since this broker asks nobody for a password. */
@@ -24,10 +27,14 @@ export interface EmbeddedBrokerOptions {
   readonly logger: Logger
   /** Set where the broker is the post box of one gateway; without it everybody may publish everywhere. */
   readonly owner?: BrokerOwner | undefined
+  /** With it, nobody is let in whose certificate is not of the same authority. */
+  readonly tls?: MutualTls | undefined
 }
 
 /** The gateway that a broker belongs to: it says what its guests may do, and hears of them. None of these may throw. */
 export interface BrokerOwner {
+  /** @param certified the name in the client's certificate; null without TLS */
+  mayConnect(clientId: string, certified: string | null): boolean
   /** Whether that guest may publish there; else it is disconnected. What it publishes is not retained. */
   mayPublish(clientId: string, topic: string): boolean
   /** A guest has published this. */
@@ -62,7 +69,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const { host, logger } = options
   const aedes = await createAedes(logger, options.owner)
   const sockets = new Set<Socket>()
-  const server = createServer({ noDelay: true }, (socket) => {
+  const server = serverOf(options, (socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     aedes.handle(socket)
@@ -87,6 +94,29 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   }
 }
 
+function serverOf({ host, logger, tls }: EmbeddedBrokerOptions, take: (socket: Socket) => void): Server {
+  if (tls === undefined) return createServer({ noDelay: true }, take)
+  const refuse = (reason: unknown, socket: TLSSocket): void => {
+    const from = socket.remoteAddress ?? 'somebody who is gone'
+    logger.warn(`embedded broker on ${host}: TLS with ${from} failed (${String(reason)}): check its ca, cert and key`)
+    socket.destroy()
+  }
+  const { ca, cert, key } = tls
+  // Node.js would end those without a valid certificate in silence.
+  const wish = { requestCert: true, rejectUnauthorized: false, handshakeTimeout: MQTT_CONNECT_TIMEOUT_MS }
+  const server = createTlsServer({ ...wish, ca, cert, key, noDelay: true }, (socket) => {
+    if (socket.authorized) take(socket)
+    else refuse(socket.authorizationError, socket)
+  })
+  server.on('tlsClientError', (error, socket) => refuse(error.message, socket))
+  return server
+}
+
+/** The name in a client's certificate, which TLS has checked; null without TLS. */
+function certifiedName(socket: unknown): string | null {
+  return socket instanceof TLSSocket ? commonNameOf(socket.getPeerCertificate()) : null
+}
+
 async function createAedes(logger: Logger, owner: BrokerOwner | undefined): Promise<Aedes> {
   const retained = new RetainedBudget(BROKER_RETAINED_BYTES_MAX)
   const aedes = await Aedes.createBroker({
@@ -100,6 +130,14 @@ async function createAedes(logger: Logger, owner: BrokerOwner | undefined): Prom
       packet.clean = true
       done(null, true)
     },
+    ...(owner && {
+      authenticate: (client, _username, _password, done) => {
+        const isWelcome = owner.mayConnect(client.id, certifiedName(client.conn))
+        if (isWelcome) done(null, true)
+        else
+          done(Object.assign(new Error('its certificate is not of that node'), { returnCode: NOT_AUTHORISED }), false)
+      },
+    }),
     // An error closes the connection of the publisher: MQTT 3.1.1 has no other answer.
     authorizePublish: (client, packet, done) => {
       const bytes = packet.payload.length
@@ -141,6 +179,8 @@ function announceGuests(aedes: Aedes, owner: BrokerOwner): void {
   })
 }
 
+/** MQTT 3.1.1, section 3.2.2.3. */
+const NOT_AUTHORISED = 5
 /** MQTT 3.1 wanted 23 at most; our client ids have 19, those of other tools are longer. */
 const CLIENT_ID_CHARACTERS_MAX = 64
 

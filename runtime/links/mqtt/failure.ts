@@ -71,7 +71,7 @@ export function describeFailure(failure: Failure, where: string): string {
     case 'timeout':
       return `${where} did not answer in time${because}: check the broker and the way to it`
     case 'closed':
-      return `${where} closed the connection${because}: look at the broker's log; if it repeats, for a second node with this id`
+      return `${where} closed the connection${because}: look at the log there; if it repeats, for a second node with this id${where.startsWith('mqtts:') ? ' or a certificate that is not taken' : ''}`
     case 'protocol':
       return `${where} did not keep to MQTT${because}: check that a broker listens on this port`
     default:

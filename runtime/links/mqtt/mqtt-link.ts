@@ -66,6 +66,10 @@ class MqttLink implements Link {
     })
   }
 
+  get isBusy(): boolean {
+    return this.courier.isBusy
+  }
+
   async close(): Promise<void> {
     this.events = null
     this.refused = false
@@ -91,6 +95,7 @@ class MqttLink implements Link {
         username: options.username,
         password: options.password,
         tls: options.tls ?? {},
+        checkServer: options.guest && ((certified) => options.guest?.checkOwner(certified)),
         subscriptions: topics.subscriptions,
         timing: { ...DEFAULT_TIMING, ...options.timing },
         // The owner of a post box sees by itself that a guest went, and a last will would look like a goodbye.

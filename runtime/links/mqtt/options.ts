@@ -41,6 +41,8 @@ export interface GuestRole {
   /** One for each address, so that two ways to one post box do not cut each other off. */
   readonly clientId: string
   readonly topics: Topics
+  /** Says why the name in the certificate of whoever answers there is not one to talk to, or nothing. Only with TLS. */
+  checkOwner(certified: string): Error | undefined
   /** Said to the owner as soon as his presence is seen. */
   greeting(): Outgoing
   /** Somebody has said where he and others are reached. */

@@ -19,6 +19,13 @@ export interface TlsFiles {
   readonly key?: Buffer | undefined
 }
 
+/** What both sides show each other; all of one authority. */
+export interface MutualTls {
+  readonly ca: Buffer
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
 /**
  * @param urls one or more of `mqtt://host:1883` and `mqtts://host:8883`; user and password may stand in them
  * @throws FleetstepError `config-invalid`

@@ -3,6 +3,7 @@ import type { NodeId } from '../../../base/ids.ts'
 import type { Logger } from '../../../base/logger.ts'
 import type { Random } from '../../../base/random.ts'
 import type { MqttTiming } from '../options.ts'
+import type { MutualTls } from '../servers.ts'
 import type { MetPeer } from './addresses.ts'
 
 export interface PeersLinkOptions {
@@ -13,10 +14,12 @@ export interface PeersLinkOptions {
   readonly startCount: number
   /** Where peers connect to this gateway; null if they cannot. Port 0 takes a free one. */
   readonly listen: { readonly host: string; readonly port: number } | null
-  /** `mqtt://host:port` of peers that are known; the others are heard of from them. */
+  /** `mqtt://host:port` of peers that are known, `mqtts://` with TLS; the others are heard of from them. */
   readonly peers: readonly string[]
   /** Looks for peers on the local network by multicast DNS, and lets itself be found. */
   readonly discover: boolean
+  /** The same for all peers or for none. The common name of each certificate is the node id that it is for. */
+  readonly tls?: MutualTls | undefined
   readonly book: PeerBook
   readonly clock: Clock
   readonly random: Random

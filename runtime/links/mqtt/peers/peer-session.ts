@@ -1,11 +1,11 @@
 import { digestOf } from '../../../base/digest.ts'
-import type { NodeId } from '../../../base/ids.ts'
+import { isNodeId, type NodeId } from '../../../base/ids.ts'
 import type { Channel, Link } from '../../link.ts'
 import { mqttLink } from '../mqtt-link.ts'
-import type { MqttLinkOptions } from '../options.ts'
 import type { Outgoing } from '../outbox.ts'
 import { formatAddress, type PeerAddress } from './addresses.ts'
 import { GuestTopics } from './guest-topics.ts'
+import type { PeersLinkOptions } from './options.ts'
 
 /** What a session tells of the post box at its address. None of these may throw. */
 export interface SessionEvents {
@@ -33,11 +33,13 @@ export class PeerSession {
   /** Whose presence is seen; `owner` from when he has heard of this node. */
   #seen: NodeId | null = null
   #owner: NodeId | null = null
+  /** Whose certificate was shown there; null without TLS. */
+  #certified: string | null = null
 
   constructor(
     address: PeerAddress,
     isKnown: boolean,
-    options: Omit<MqttLinkOptions, 'servers' | 'guest' | 'name'>,
+    options: PeersLinkOptions,
     whereabouts: () => string,
     events: SessionEvents,
   ) {
@@ -48,8 +50,9 @@ export class PeerSession {
     this.#link = mqttLink({
       ...options,
       name: `peer ${formatAddress(address)}`,
-      servers: [`mqtt://${formatAddress(address)}`],
+      servers: [`${options.tls === undefined ? 'mqtt' : 'mqtts'}://${formatAddress(address)}`],
       guest: {
+        checkOwner: (certified) => this.#check(certified),
         clientId: `fs-${options.node}-${digestOf(Buffer.from(formatAddress(address))).slice(0, 8)}`,
         topics: this.#topics,
         greeting: () => this.#whereabouts(whereabouts()),
@@ -106,8 +109,18 @@ export class PeerSession {
     await this.#link.close()
   }
 
+  /** The address may be another one's by now, so it is not the address that a certificate is for. */
+  #check(certified: string): Error | undefined {
+    this.#certified = certified
+    if (isNodeId(certified)) return undefined
+    return Object.assign(new Error(`the certificate is of ${JSON.stringify(certified)}, and not of a node`), {
+      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    })
+  }
+
   /** In a post box the owner's presence alone is seen. */
   #note(node: NodeId, online: boolean): void {
+    if (this.#certified !== null && node !== this.#certified) return
     if (online) {
       this.#seen ??= node
       this.#topics.owner = this.#seen

@@ -43,9 +43,14 @@ class PeersLink implements Link {
   constructor(options: PeersLinkOptions) {
     this.options = options
     this.name = options.name ?? 'peers'
-    this.peers = options.peers.length === 0 ? [] : parseServers(options.peers, {})
+    this.peers = options.peers.length === 0 ? [] : parseServers(options.peers, options.tls ?? {})
+    if (options.tls === undefined && options.peers.some((peer) => peer.startsWith('mqtts:'))) {
+      throw invalid(
+        `${this.name}: a peer with mqtts:// needs ca, cert and key: all peers of a fleet show certificates, or none`,
+      )
+    }
     if (options.listen === null && this.peers.length === 0 && !options.discover) {
-      throw new FleetstepError('config-invalid', `${this.name}: nobody could be met: give listen, peers or discover`)
+      throw invalid(`${this.name}: nobody could be met: give listen, peers or discover`)
     }
   }
 
@@ -225,4 +230,8 @@ class PeersLink implements Link {
       this.options.logger.error(`${this.name}: the handler of "${what}" failed; this is a bug`, { error })
     }
   }
+}
+
+function invalid(message: string): FleetstepError {
+  return new FleetstepError('config-invalid', message)
 }

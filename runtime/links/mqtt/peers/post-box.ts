@@ -5,6 +5,7 @@ import type { Logger } from '../../../base/logger.ts'
 import { type EmbeddedBroker, type Guest, startEmbeddedBroker } from '../embedded-broker.ts'
 import { Outbox, type Outgoing } from '../outbox.ts'
 import { formatPresence, parsePresence } from '../presence.ts'
+import type { MutualTls } from '../servers.ts'
 import { topicsOf, type Topics } from '../topics.ts'
 import { parseWhereabouts } from './addresses.ts'
 import { GuestTopics } from './guest-topics.ts'
@@ -15,6 +16,7 @@ export interface PostBoxOptions {
   readonly startCount: number
   readonly host: string
   readonly port: number
+  readonly tls?: MutualTls | undefined
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -111,16 +113,18 @@ export class PostBox {
   }
 
   async #start(): Promise<void> {
-    const { host, port, logger } = this.#options
+    const { host, port, tls, logger } = this.#options
     const root = this.#topics.presence.slice(0, -`n/${this.#options.node}/st`.length)
     this.#broker = await startEmbeddedBroker({
       host,
       port,
+      tls,
       logger,
       owner: {
+        mayConnect: (clientId, certified) => certified === null || certified === nodeOfClient(clientId),
         mayPublish: (clientId, topic) => this.#kindOf(clientId, topic) !== null,
         take: (clientId, topic, payload) => this.#take(clientId, topic, payload),
-        mayForward: (clientId, topic) => isOf(topic, root, this.#options.node) || this.#isPassedOn(clientId, topic),
+        mayForward: (clientId, topic) => this.#isFor(clientId, topic, root) || this.#isPassedOn(clientId, topic),
         subscribed: (guest, filters) => this.#subscribed(guest, filters, root),
         left: (guest) => this.#left(guest),
       },
@@ -136,6 +140,13 @@ export class PostBox {
     if (received.kind === 'frame') return received.from === node ? { node, kind: 'frame' } : null
     if (received.node !== node) return null
     return { node, kind: received.kind === 'presence' ? 'st' : 'at' }
+  }
+
+  /** Whether it is of this gateway, and not for the inbox of another guest. */
+  #isFor(clientId: string, topic: string, root: string): boolean {
+    if (!isOf(topic, root, this.#options.node)) return false
+    const [kind, recipient] = topic.slice(root.length).split('/')
+    return kind !== 'in' || recipient === nodeOfClient(clientId)
   }
 
   #isPassedOn(clientId: string, topic: string): boolean {
