@@ -75,11 +75,14 @@ export class RecordWriter {
 
   /** A floor that the disk does not know yet goes before the batch: all that lies below it is in earlier records. */
   storeBatch(batch: Batch, floor: FloorMark, outputs: Output[]): void {
-    if (this.#floor.isBehind(floor.stage)) {
-      outputs.push(this.store({ kind: 'floor', floor: floor.stage }))
-      this.#floor.expect(this.#mark.expected, floor)
-    }
+    this.storeFloor(floor, outputs)
     outputs.push(this.store({ kind: 'batch', batch }))
+  }
+
+  storeFloor(floor: FloorMark, outputs: Output[]): void {
+    if (!this.#floor.isBehind(floor.stage)) return
+    outputs.push(this.store({ kind: 'floor', floor: floor.stage }))
+    this.#floor.expect(this.#mark.expected, floor)
   }
 
   /** @returns the batches that are on the disk now and were not before, in order */

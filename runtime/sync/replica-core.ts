@@ -252,7 +252,7 @@ export class ReplicaCore {
         this.dropped.add('operation at or below the floor')
         // Before the join that counts it would be void: an earlier join was cut, and nobody was set back.
         if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return []
-        return this.alarms.raise({ name: 'late-operation', member, seq })
+        return [...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]
       case 'used-twice':
         this.dropped.add('operation of a second life of its member')
         return this.alarms.raise({
@@ -385,6 +385,13 @@ export class ReplicaCore {
   #firstUnstored(): Operation | null {
     const log = this.history.log(this.self)
     return log.messageAt(log.stored.seq + 1)?.current ?? this.outbox.first
+  }
+
+  /** What is late here has to leave the journals of others, who learn of our floor once that is on the disk. */
+  #storeFloor(): Output[] {
+    const outputs: Output[] = []
+    this.writer.storeFloor({ stage: this.history.floor, digest: this.history.floorDigest }, outputs)
+    return outputs
   }
 
   #storeBatch(batch: Batch, outputs: Output[]): void {

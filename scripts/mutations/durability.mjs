@@ -172,6 +172,13 @@ export const DURABILITY = [
     noticedBy: 'test/sync/used-twice.test.ts',
   },
   {
+    name: 'late everywhere: the floor that refuses it is made known',
+    file: 'runtime/sync/replica-core.ts',
+    from: "return [...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]",
+    to: "return this.alarms.raise({ name: 'late-operation', member, seq })",
+    noticedBy: 'test/sync/late.test.ts',
+  },
+  {
     name: 'late everywhere: it is removed',
     file: 'runtime/sync/late.ts',
     from: 'late.push({ member: log.member, seq, isVoid: next.current.stage <= since })',

@@ -40,6 +40,22 @@ function upTo(ofB: HandIssuer, seq: number): VersionEntry {
   return { member: B, seq, digest: ofB.batches[seq - 1]!.digest }
 }
 
+test('who refuses an operation as late makes the floor known that it lies below: others may hold it', () => {
+  const { a, ofB } = holder()
+  for (const member of [B, C]) {
+    const vector = [upTo(ofB, 3)]
+    a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, member, { stage: 9, vector }) })
+  }
+  const floorsSaid = (): number[] => a.announcementsIn(a.wait(60_000)).map(({ floor }) => floor)
+  assert.equal(a.replica.floor.stage, 3)
+  assert.deepEqual([...new Set(floorsSaid())], [0], 'it goes onto the disk with the next operation')
+  const late = new HandIssuer(C, 1)
+  late.issue({ set: ['z', 1] })
+  a.giveMessage({ kind: 'batch', batch: late.batches[0]! })
+  a.store()
+  assert.equal(floorsSaid().at(-1), 3)
+})
+
 test('late at one is late everywhere: it leaves the journal with everything later of its member, and an alarm says so', () => {
   const { a, ofB } = holder()
   const outputs = announce(a, 2, [upTo(ofB, 1)])
