@@ -80,19 +80,14 @@ export class CampaignFleet {
     return join(this.disks.get(name)?.mountPoint ?? join(this.folder, name), 'data')
   }
 
-  /** A gateway on a machine of the campaign, under any name for its hardware. Not started yet. */
-  addGateway(
-    name: string,
-    host: string,
-    nodeName: string,
-    dataDirectory: string,
-    links: readonly LinkPlan[],
-  ): GatewayProcess {
+  /** A gateway on a machine of the campaign; its label makes it a node of its own. Not started yet. */
+  addGateway(name: string, host: string, dataDirectory: string, links: readonly LinkPlan[]): GatewayProcess {
     const config = join(this.folder, `${name}.yaml`)
     const seed = name === FOUNDER ? 'founder.seed' : `tier-${tierOf(name)}.seed`
     const lines = [
       `fleet: { seed: ${join(this.folder, seed)} }`,
       `device: ${name}`,
+      `label: ${name}`,
       `dataDirectory: ${dataDirectory}`,
       'logLevel: info',
       'links:',
@@ -104,7 +99,6 @@ export class CampaignFleet {
       on: this.backbone.on(host),
       folder: this.folder,
       config,
-      nodeName,
       clockLibrary: this.#options.clockLibrary,
       onEnd: (code, lastWords) => this.#noteFall(name, code, lastWords),
       onConnected: (watch) => this.#options.records.follow(name, watch),
@@ -169,7 +163,7 @@ export class CampaignFleet {
   }
 
   async #enrol(): Promise<void> {
-    const founder = (await this.operate('node', 'id', '--node-id', FOUNDER)).trim()
+    const founder = (await this.operate('node', 'id', '--label', FOUNDER)).trim()
     await this.operate('fleet', 'create', 'campaign', '--founder', founder, '--tier', String(tierOf(FOUNDER)))
     await this.operate('seed', 'create', 'founder.seed', '--fleet', 'campaign', '--founder')
     for (const tier of [0, 1, 2, 3])
@@ -184,7 +178,7 @@ export class CampaignFleet {
         '--tier',
         String(tier),
       )
-    for (const { name, links } of GATEWAYS) this.addGateway(name, name, name, this.dataDirectory(name), links)
+    for (const { name, links } of GATEWAYS) this.addGateway(name, name, this.dataDirectory(name), links)
     await this.gateway(FOUNDER).start()
     for (const gateway of this.gateways.values()) if (!gateway.isRunning) await gateway.start()
     await this.untilAll((status) => status.status === 'member', 'all are members', 120_000)

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ControlClient, connectControl } from '../../runtime/gateway/control-client.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
@@ -12,8 +12,6 @@ export interface GatewayProcessOptions {
   readonly on: readonly string[]
   readonly folder: string
   readonly config: string
-  /** What stands for its hardware. */
-  readonly nodeName: string
   /** The library that shows it another time of day, or null. */
   readonly clockLibrary: string | null
   /** Told of each end that nobody had asked for. */
@@ -55,15 +53,16 @@ export class GatewayProcess {
   /** Resolves once it answers. */
   async start(): Promise<void> {
     this.#isWanted = true
-    const { on, config, nodeName, folder } = this.#options
-    const words = [...on, process.execPath, CLI, 'run', '--config', config, '--node-id', nodeName, '--json']
+    const { on, config, folder } = this.#options
+    const words = [...on, process.execPath, CLI, 'run', '--config', config, '--json']
     const environment = { ...process.env, XDG_RUNTIME_DIR: join(folder, 'run'), ...this.#clockEnvironment() }
     const child = spawn('ip', words, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     this.starts += 1
     child.stderr.on('data', (text: Buffer) => appendFileSync(this.#log, text))
-    child.once('exit', (code) => this.#noteExit(child, code))
-    const ready = Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+    // What it says at last is read before `close`, and not always before `exit`.
+    child.once('close', (code) => this.#noteExit(child, code))
+    const ready = Promise.race([once(child.stdout, 'data'), once(child, 'close')])
     await ready
     if (this.#child !== child) return
     const watch = await connectControl(this.socket).catch(() => null)
@@ -128,7 +127,7 @@ export class GatewayProcess {
   }
 
   get log(): string {
-    return readFileSync(this.#log, 'utf8')
+    return existsSync(this.#log) ? readFileSync(this.#log, 'utf8') : ''
   }
 
   async #connect(): Promise<ControlClient> {
@@ -160,7 +159,7 @@ export class GatewayProcess {
     this.#isWanted = false
     const child = this.#child
     if (child === null) return
-    const exited = once(child, 'exit')
+    const exited = once(child, 'close')
     child.kill(signal)
     child.kill('SIGCONT')
     await exited

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { findProgram } from '../support/system-programs.ts'
@@ -59,8 +60,9 @@ function clonedCard({ fleet, one }: Scene): Trouble {
       await gateway.stop()
       cpSync(fleet.dataDirectory(name), fleet.dataDirectory(clone), { recursive: true })
       await gateway.start()
+      showOtherHardware(join(fleet.dataDirectory(clone), 'identity.json'))
       const links = GATEWAYS.find((plan) => plan.name === FOUNDER)?.links ?? []
-      await fleet.addGateway(clone, STRANGER.name, clone, fleet.dataDirectory(clone), links).start()
+      await fleet.addGateway(clone, STRANGER.name, fleet.dataDirectory(clone), links).start()
     },
     async () => {
       const { node } = await fleet.gateway(clone).status()
@@ -138,6 +140,12 @@ function forgery({ fleet, below }: Scene): Trouble {
 const LETTERS: readonly string[] = 'abcdefghij'.split('')
 
 const BACK_MS = 90_000
+
+/** The record as it stands on a machine that is not the one on which it was made. */
+function showOtherHardware(file: string): void {
+  const record: unknown = JSON.parse(readFileSync(file, 'utf8'))
+  writeFileSync(file, JSON.stringify({ ...Object(record), fingerprint: 'f'.repeat(32) }))
+}
 
 async function isKnown(fleet: Scene['fleet'], { self }: GatewayStatus): Promise<boolean> {
   const { members } = await fleet.gateway(FOUNDER).status()
