@@ -290,6 +290,33 @@ export const HEALTH_ERROR_LENGTH_MAX = 256
 /** Directory entries that are looked at for a temperature sensor. */
 export const THERMAL_ZONES_MAX = 64
 
+// --- drivers of devices -------------------------------------------------------------------------------------------
+
+/** GPIO chips of a machine that are looked at; boards with expanders have some dozens. */
+export const GPIO_CHIPS_MAX = 256
+/** Time between two looks at an input whose edges cannot be waited for. */
+export const GPIO_POLL_INTERVAL_MS = 50
+/** Looks for the rights to a line that was just exported: udev gives them some milliseconds later. */
+export const GPIO_RIGHTS_ATTEMPTS = 100
+/** Time between two of those looks. */
+export const GPIO_RIGHTS_INTERVAL_MS = 20
+/** Time that the tool for the pull of a line may take; it writes one register. */
+export const GPIO_BIAS_TIMEOUT_MS = 5000
+/** Serial ports that a config gives names to: a board with some USB hubs. */
+export const DEVICE_PORTS_MAX = 64
+/** Time between two looks whether an output still is what it was set to. */
+export const OUTPUT_VERIFY_INTERVAL_MS = 5000
+/** Time between two looks whether a link is up. */
+export const LINK_WATCH_INTERVAL_MS = 500
+/** First pause after a device did not answer; doubled with each further failure. */
+export const DEVICE_RETRY_MIN_MS = 1000
+/** Longest pause before a device is tried again: somebody has just plugged it in. */
+export const DEVICE_RETRY_MAX_MS = 30_000
+/** Requests that wait for their turn on one port: one for each point, and one for each output. */
+export const INSTRUMENT_QUEUE_MAX = 1024
+/** Bytes of a line that has not ended: what is longer is no line of an instrument, and a pattern judges no more. */
+export const INSTRUMENT_LINE_BYTES_MAX: number = PATTERN_TEXT_LENGTH_MAX
+
 // --- links and control ----------------------------------------------------------------------------------------
 
 /** Frames handed to a link and not yet written out by it. */

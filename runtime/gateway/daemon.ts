@@ -17,6 +17,7 @@ import { type Gateway, openGateway } from './gateway.ts'
 import { enrolmentOf, type EnrolmentOptions, memberKeyOf } from './enrolment.ts'
 import { type ConfiguredFleet, fleetOf } from './fleet.ts'
 import { establishIdentity } from './identity-file.ts'
+import { DevicesStart } from './devices-start.ts'
 import { type MirrorPart, mirrorPart } from './mirror-part.ts'
 import type { ProfileKeeper } from './profile-keeper.ts'
 import { keepProfile, ProfilePart } from './profile-part.ts'
@@ -85,7 +86,7 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
     onFatal: options.onFatal,
   })
   closers.push(() => gateway.close())
-  const profile = keeper === null ? null : startProfile(gateway, keeper, logger, closers)
+  const profile = keeper === null ? null : startProfile(gateway, keeper, options, closers)
   const handler = controlHandler(gateway, profile)
   const control = await startControlServer(config.controlSocket ?? controlPath(device), handler, logger)
   closers.push(() => control.close())
@@ -154,18 +155,27 @@ function startMirror(
   closers.push(async () => await (await starting).stop())
 }
 
-/** The readings begin anew whenever another profile is in force. */
-function startProfile(gateway: Gateway, keeper: ProfileKeeper, logger: Logger, closers: Closer[]): ProfilePart {
+/** Readings and devices begin anew whenever another profile is in force. They end before the gateway, so that the state says how. */
+function startProfile(
+  gateway: Gateway,
+  keeper: ProfileKeeper,
+  { config, logger, onFatal }: DaemonOptions,
+  closers: Closer[],
+): ProfilePart {
   const part = new ProfilePart(gateway, keeper, systemClock, logger)
+  const devices = new DevicesStart(gateway, config, logger, onFatal)
   let stop = startReadings(gateway, keeper.current, logger)
+  devices.use(keeper.current.profile)
   part.observe((profile) => {
     stop()
     stop = startReadings(gateway, profile, logger)
+    devices.use(profile.profile)
   })
   part.watch()
-  closers.push(() => {
+  closers.push(async () => {
     part.stop()
     stop()
+    await devices.close()
   })
   return part
 }

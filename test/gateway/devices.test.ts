@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { until } from '../links/clocks.ts'
+import { profileOf, startDevices } from './device-rig.ts'
+import { BERT, openAlone, openPair } from './fleet.ts'
+
+const PATIENCE_MS = 40_000
+
+const RELAY = profileOf([
+  'relay',
+  "driver: gpio, line: 17, dwell: '100ms'",
+  'valueType: Bool, readWrite: RW, optional: { safeValue: false }',
+])
+const SETTLED_RELAY = profileOf([
+  'relay',
+  "driver: gpio, line: 17, drive: settled, dwell: '0ms'",
+  'valueType: Bool, readWrite: RW, optional: { safeValue: false }',
+])
+
+describe('devices below a gateway', () => {
+  it('report their inputs, and follow the state with their outputs', async (t) => {
+    const gateway = await openAlone(t, { device: 'hall' })
+    const profile = profileOf(
+      ['door', 'driver: gpio, line: 4, activeLow: true', 'valueType: Bool, readWrite: R'],
+      ['relay', "driver: gpio, line: 17, dwell: '0ms'", 'valueType: Bool, readWrite: RW'],
+    )
+    const { pins } = startDevices(t, gateway, profile)
+    await until(() => gateway.state.get('hall/door') === true, 'the first reading', PATIENCE_MS)
+    pins.setLevel('soc', 4, true)
+    assert.equal(gateway.state.get('hall/door'), false)
+    gateway.state.set('hall/relay', true)
+    await until(() => pins.level('soc', 17), 'the relay follows', PATIENCE_MS)
+    await until(() => gateway.state.get('hall/reported/relay') === true, 'it says what it has', PATIENCE_MS)
+    assert.deepEqual(gateway.state.get('hall/health/relay'), { state: 'up' })
+    assert.deepEqual(gateway.state.get('hall/health/door'), { state: 'up' })
+  })
+
+  it('never give an output what its profile forbids, whoever has put it into the state', async (t) => {
+    const { anna, bert } = await openPair(t)
+    const { pins, writes } = startDevices(t, anna, RELAY)
+    bert.state.set('anna/relay', true)
+    await until(() => pins.level('soc', 17), 'the relay follows another member', PATIENCE_MS)
+    bert.state.set('anna/relay', 'on')
+    await until(() => !pins.level('soc', 17), 'it is safe while the state holds nonsense', PATIENCE_MS)
+    assert.deepEqual(
+      writes.map(({ value }) => value),
+      [false, true, false],
+    )
+  })
+
+  it('make a relay for which two gateways fight follow the state, at most once in a dwell, and never chatter', async (t) => {
+    const { anna, bert } = await openPair(t)
+    const { pins, writes } = startDevices(t, anna, RELAY)
+    await until(() => writes.length === 1, 'it is safe', PATIENCE_MS)
+    for (let round = 0; round < 60; round++) {
+      anna.state.set('anna/relay', true)
+      bert.state.set('anna/relay', false)
+      const settled = bert.state.set('anna/relay', round % 2 === 0).settled
+      if (round % 10 === 0) await settled
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const last = bert.state.set('anna/relay', true)
+    await last.settled
+    await until(() => anna.state.settled('anna/relay') === bert.state.settled('anna/relay'), 'both agree', PATIENCE_MS)
+    await until(() => pins.level('soc', 17) === anna.state.settled('anna/relay'), 'the relay has it', PATIENCE_MS)
+    for (const [index, { at }] of writes.entries()) {
+      // Timers of the machine fire no earlier than asked for, but for a rounded millisecond.
+      if (index > 0) assert.ok(at - (writes[index - 1]?.at ?? 0) >= 99, `change ${index} came too soon`)
+    }
+  })
+
+  it('move a settled relay only when no member can overturn it: not at all while the others are cut off', async (t) => {
+    const { anna, bert, hub } = await openPair(t)
+    const { writes } = startDevices(t, anna, SETTLED_RELAY)
+    await anna.state.set('anna/relay', true).settled
+    await until(() => writes.at(-1)?.value === true, 'it follows what is settled', PATIENCE_MS)
+    hub.cut(BERT)
+    const before = writes.length
+    const alone = anna.state.set('anna/relay', false)
+    await alone.durable
+    bert.state.set('anna/relay', true)
+    for (let round = 0; round < 20; round++) await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(writes.length, before, 'it stays while it could be overturned')
+    hub.heal(BERT)
+    await alone.settled
+    await until(() => writes.at(-1)?.value === anna.state.settled('anna/relay'), 'it follows', PATIENCE_MS)
+  })
+
+  it('are safe when they end', async (t) => {
+    const gateway = await openAlone(t, { device: 'hall' })
+    const { devices, pins } = startDevices(t, gateway, RELAY)
+    gateway.state.set('hall/relay', true)
+    await until(() => pins.level('soc', 17), 'the relay follows', PATIENCE_MS)
+    await devices.stop()
+    assert.equal(pins.level('soc', 17), false)
+    assert.equal(gateway.state.get('hall/relay'), true, 'what is wanted stays wanted')
+    assert.equal(gateway.state.get('hall/reported/relay'), false, 'and the state says what it has')
+  })
+
+  it('are safe while no link is up', async (t) => {
+    const { anna } = await openPair(t)
+    const profile = profileOf([
+      'relay',
+      "driver: gpio, line: 17, dwell: '0ms', safeAfter: '200ms'",
+      'valueType: Bool, readWrite: RW, optional: { safeValue: false }',
+    ])
+    const { pins } = startDevices(t, anna, profile)
+    anna.state.set('anna/relay', true)
+    await until(() => pins.level('soc', 17), 'the relay follows', PATIENCE_MS)
+    const [link] = anna.links()
+    assert.ok(link)
+    await anna.closeLink(link.name)
+    await until(() => !pins.level('soc', 17), 'it is safe', PATIENCE_MS)
+    assert.equal(anna.state.get('anna/reported/relay'), false)
+    anna.openLink(link.name)
+    await until(() => pins.level('soc', 17), 'it follows again', PATIENCE_MS)
+  })
+
+  it('say what is wrong with a line in the state of their node, and go on when it is mended', async (t) => {
+    const gateway = await openAlone(t, { device: 'hall' })
+    let isBroken = true
+    const profile = profileOf(['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R'])
+    const { pins } = startDevices(t, gateway, profile, {
+      openPins: () =>
+        Promise.resolve({
+          name: 'simulated',
+          openInput: async (request, events) => {
+            const { FleetstepError } = await import('../../runtime/base/errors.ts')
+            if (isBroken) throw new FleetstepError('gpio-unusable', 'line 4 is in use')
+            return await pins.openInput(request, events)
+          },
+          openOutput: async (request) => await pins.openOutput(request),
+        }),
+    })
+    const down = { state: 'down', error: 'line 4 is in use' }
+    await until(() => gateway.state.get('hall/health/door') !== undefined, 'the trouble is told', PATIENCE_MS)
+    assert.deepEqual(gateway.state.get('hall/health/door'), down)
+    isBroken = false
+    await until(() => gateway.state.get('hall/door') === false, 'it is read', PATIENCE_MS)
+    assert.deepEqual(gateway.state.get('hall/health/door'), { state: 'up' })
+  })
+})
