@@ -103,6 +103,8 @@ export interface Gateway {
   useProfile(profile: DeviceProfile): void
   /** The points of the profile with both their sides. */
   points(): readonly PointView[]
+  /** A driver has read a resource of the profile well just now, whether it has changed or not. */
+  noteReading(resource: string): void
   inspect(): Inspection
   links(): readonly LinkReport[]
   /** Nodes that a broker says are connected: a hint. */
@@ -216,12 +218,17 @@ class RunningGateway implements Gateway {
     this.#profileCheck.use(profile)
   }
 
+  noteReading(resource: string): void {
+    this.#changeAges.noteRead(resource)
+  }
+
   points(): readonly PointView[] {
     return viewPoints({
       device: this.device,
       profile: this.profile,
       get: (path) => this.state.get(path),
       changedAgoMs: (path) => this.#changeAges.of(path),
+      readAgoMs: (resource) => this.#changeAges.ofReading(resource),
     })
   }
 

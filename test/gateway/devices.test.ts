@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { LinkReport } from '../../runtime/gateway/gateway.ts'
+import { withLinks } from '../../runtime/gateway/machine-readings.ts'
 import { until } from '../links/clocks.ts'
 import { profileOf, startDevices } from './device-rig.ts'
 import { BERT, openAlone, openPair } from './fleet.ts'
@@ -138,5 +140,80 @@ describe('devices below a gateway', () => {
     isBroken = false
     await until(() => gateway.state.get('hall/door') === false, 'it is read', PATIENCE_MS)
     assert.deepEqual(gateway.state.get('hall/health/door'), { state: 'up' })
+  })
+})
+
+describe('devices whose profile is replaced', () => {
+  it('stay as they are where both profiles have them, and are safe where the new one has not', async (t) => {
+    const gateway = await openAlone(t, { device: 'hall' })
+    const relay = (name: string, line: number) =>
+      [
+        name,
+        `driver: gpio, line: ${line}, dwell: '0ms'`,
+        'valueType: Bool, readWrite: RW, optional: { safeValue: false }',
+      ] as const
+    const { devices, pins } = startDevices(t, gateway, profileOf(relay('pump', 17), relay('fan', 18)))
+    gateway.state.set('hall/pump', true)
+    gateway.state.set('hall/fan', true)
+    await until(() => pins.level('soc', 17) && pins.level('soc', 18), 'both follow', PATIENCE_MS)
+    await devices.use(profileOf(relay('pump', 17), relay('lamp', 20)))
+    assert.equal(pins.level('soc', 18), false)
+    gateway.state.set('hall/lamp', true)
+    await until(() => pins.level('soc', 20), 'the new one follows', PATIENCE_MS)
+    assert.deepEqual(pins.changes('soc', 17), [true], 'the one that both have has never moved')
+    gateway.state.set('hall/pump', false)
+    await until(() => !pins.level('soc', 17), 'and it still follows', PATIENCE_MS)
+  })
+})
+
+describe('the view of the points', () => {
+  it('says how far a reading can be relied on, and how old it is, by the own clock alone', async (t) => {
+    const profile = profileOf(
+      ['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R, optional: { interval: 100ms }'],
+      ['level', 'driver: system, source: linkQuality', 'valueType: Float32, readWrite: R, units: "%"'],
+      ['label', '', 'valueType: String, readWrite: RW'],
+    )
+    const gateway = await openAlone(t, { device: 'hall', profile })
+    const viewOf = (name: string) => gateway.points().find(({ path }) => path === `hall/${name}`)
+    assert.deepEqual(
+      ['door', 'level', 'label'].map((name) => viewOf(name)?.quality),
+      ['uncertain', 'uncertain', undefined],
+    )
+    startDevices(t, gateway, profile)
+    await until(() => viewOf('door')?.quality === 'good', 'it is read', PATIENCE_MS)
+    const changedAgoMs = viewOf('door')?.changedAgoMs ?? 0
+    await until(() => (viewOf('door')?.changedAgoMs ?? 0) > changedAgoMs + 200, 'some time has passed', PATIENCE_MS)
+    assert.ok((viewOf('door')?.readAgoMs ?? Infinity) < (viewOf('door')?.changedAgoMs ?? 0), 'it was read again since')
+    gateway.state.report('hall/health/door', { state: 'down', error: 'line 4 is in use' })
+    assert.equal(viewOf('door')?.quality, 'bad')
+  })
+
+  it('knows the quality of the links of a gateway', () => {
+    let reports: LinkReport[] = []
+    const source = withLinks({ read: () => ({ kind: 'absent', reason: 'no machine' }) }, () => reports)
+    const report = (name: string, state: 'up' | 'connecting', frames: number, dropped: number): LinkReport => ({
+      name,
+      isOpen: true,
+      state,
+      cause: null,
+      peer: '',
+      counters: {
+        framesSent: frames,
+        framesReceived: 0,
+        bytesSent: 0,
+        bytesReceived: 0,
+        dropped: { noise: dropped },
+        reconnects: 0,
+      },
+    })
+    const quality = () => source.read('linkQuality', '/')
+    assert.deepEqual(quality(), { kind: 'failed', reason: 'this gateway has no link' })
+    reports = [report('serial', 'up', 90, 10)]
+    assert.deepEqual(quality(), { kind: 'value', value: 90 })
+    reports = [report('serial', 'up', 90, 10)]
+    assert.deepEqual(quality(), { kind: 'value', value: 100 }, 'an idle line has lost nothing since')
+    reports = [report('serial', 'up', 120, 20), report('mqtt', 'connecting', 0, 0)]
+    assert.deepEqual(quality(), { kind: 'value', value: 37.5 })
+    assert.equal(source.read('load1', '/').kind, 'absent')
   })
 })

@@ -15,7 +15,13 @@ const RELAY = accepted(
 ).profile
 
 function view(values: Readonly<Record<string, Value>>, profile = RELAY): unknown {
-  const points = viewPoints({ device: 'pump', profile, get: (path) => values[path], changedAgoMs: () => null })
+  const points = viewPoints({
+    device: 'pump',
+    profile,
+    get: (path) => values[path],
+    changedAgoMs: () => null,
+    readAgoMs: () => null,
+  })
   return points[0]
 }
 

@@ -1,12 +1,10 @@
 import { HEALTH_ERROR_LENGTH_MAX } from '../../base/limits.ts'
 import { isReadable } from '../../state/rules/value-type.ts'
-import { sameScalar } from '../../state/rules/value-check.ts'
 import type { Value } from '../../state/value.ts'
+import { assertionProblem } from '../profiles/assertion.ts'
 import { ChangeFilter } from '../profiles/change-filter.ts'
 import type { DeviceResource } from '../profiles/profile.ts'
-import { showValue } from '../../state/rules/show-value.ts'
 import { checkReading } from '../profiles/value-check.ts'
-import { parseValue } from '../profiles/value-text.ts'
 import type { DriverEvents, Health } from './driver.ts'
 import { valueOfRaw } from './scaling.ts'
 
@@ -34,15 +32,14 @@ export class Reporter {
 
   /** @param value in the unit of the profile */
   takeValue(value: Value): void {
-    const { name, properties } = this.#resource
+    const { name } = this.#resource
     const problem = checkReading(this.#resource, value)
     if (problem !== null) return this.fail(`the reading ${problem}`)
     this.#events.taken(name)
     if (this.#filter.isWorthReport(value)) this.#events.reading(name, value)
-    if (this.#isAsserted(value)) return this.#become({ state: 'up' })
-    this.fail(
-      `the reading is ${showValue(value)}, and that of a healthy device is ${properties.assertion ?? 'another'}`,
-    )
+    const illness = assertionProblem(this.#resource, value)
+    if (illness === null) this.#become({ state: 'up' })
+    else this.fail(illness)
   }
 
   /** The device took a value, and has it now. */
@@ -60,10 +57,5 @@ export class Reporter {
     if (this.#health === health.state) return
     this.#health = health.state
     this.#events.health(this.#resource.name, health)
-  }
-
-  #isAsserted(value: Value): boolean {
-    const { assertion, valueType } = this.#resource.properties
-    return assertion === undefined || sameScalar(value, parseValue(valueType, assertion))
   }
 }

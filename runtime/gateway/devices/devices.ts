@@ -217,7 +217,7 @@ class Running {
     const { gateway, logger } = this.#options
     const resourceOf = (name: string): DeviceResource | null => this.#resources.get(name) ?? null
     return {
-      taken: () => undefined,
+      taken: (name) => gateway.noteReading(name),
       reading: (name, value) => {
         const resource = resourceOf(name)
         if (resource !== null) this.#reports.report(reportedPath(gateway.device, resource), value)
