@@ -304,6 +304,8 @@ export const GPIO_RIGHTS_INTERVAL_MS = 20
 export const GPIO_BIAS_TIMEOUT_MS = 5000
 /** Serial ports that a config gives names to: a board with some USB hubs. */
 export const DEVICE_PORTS_MAX = 64
+/** Time that outputs have to become safe at the end: a service manager waits 90 s in all, and some instruments take 5 s. */
+export const OUTPUT_END_TIMEOUT_MS = 15_000
 /** Time between two looks whether an output still is what it was set to. */
 export const OUTPUT_VERIFY_INTERVAL_MS = 5000
 /** Time between two looks whether a link is up. */

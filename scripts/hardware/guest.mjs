@@ -19,12 +19,10 @@ const passedLine = 'hardware: all passed'
 export async function bootGuest(kernel, program) {
   const initramfs = await makeInitramfs(kernel, program)
   // Without KVM: it hangs on stock kernels in some virtual machines, and takes no rights of anybody here.
-  const args = [
-    ...['-machine', 'q35,accel=tcg', '-cpu', 'max', '-smp', '1', '-m', '768', '-nographic', '-no-reboot'],
-    ...['-nic', 'none', '-kernel', kernel.image, '-initrd', initramfs],
-    ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable'],
-    ...['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
-  ]
+  const args = words(`-machine q35,accel=tcg -cpu max -smp 1 -m 768 -nographic -no-reboot -nic none
+    -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap`)
+  args.push('-kernel', kernel.image, '-initrd', initramfs)
+  args.push('-append', 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable')
   const child = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
@@ -39,6 +37,10 @@ export async function bootGuest(kernel, program) {
   clearTimeout(alarm)
   if (problem !== null) fail(`qemu-system-x86_64 does not start: ${problem}.`)
   return output.includes(passedLine)
+}
+
+function words(/** @type {string} */ text) {
+  return text.trim().split(/\s+/)
 }
 
 async function makeInitramfs(/** @type {import('./kernel.mjs').Kernel} */ kernel, /** @type {string} */ program) {

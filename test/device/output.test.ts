@@ -119,7 +119,9 @@ describe('an output', () => {
     rig.isSlow = true
     rig.output.want(50)
     const ended = rig.output.end()
+    rig.problem = 'no answer'
     rig.answer()
+    rig.problem = null
     rig.answer()
     await ended
     assert.deepEqual(rig.taken().slice(-1), ['61000 0'])
@@ -163,7 +165,7 @@ function rigOf(rules: Partial<OutputRules>): Rig {
       logger: silentLogger,
       write(value, done) {
         const carryOut = (): void => {
-          log.push(`${clock.now()} ${String(value)}${rig.problem === null ? '' : ' refused'}`)
+          log.push(`${clock.now()} ${JSON.stringify(value)}${rig.problem === null ? '' : ' refused'}`)
           if (rig.problem === null) rig.device = value
           done(rig.problem)
         }

@@ -20,9 +20,10 @@ function pointsText(points: readonly PointView[]): string {
     'reported' in point ? withUnits(point.reported, point) : '',
     deltaText(point),
     ageText(point),
+    point.quality ?? '',
     healthText(point.health),
   ])
-  return table([['point', 'value', 'reported', 'delta', 'changed', 'health'], ...rows])
+  return table([['point', 'value', 'reported', 'delta', 'changed', 'quality', 'health'], ...rows])
 }
 
 function withUnits(value: unknown, { units }: PointView): string {

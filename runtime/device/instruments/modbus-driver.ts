@@ -10,7 +10,7 @@ import type { ModbusBinding, RawType } from '../profiles/attributes.ts'
 import type { DeviceResource } from '../profiles/profile.ts'
 import type { ModbusMaster } from './modbus-master.ts'
 import { decodeRegisters, encodeRegisters, isBitTable, isFloatType } from './modbus-registers.ts'
-import { askRepeatedly, PolledPoint, PortGone } from './polled-point.ts'
+import { askRepeatedly, PolledPoint, PortGone, Refused } from './polled-point.ts'
 import { Turns } from './turns.ts'
 
 type BoundRegister = Bound<ModbusBinding>
@@ -77,7 +77,7 @@ export class ModbusDriver implements DeviceDriver {
   }
 
   /**
-   * One request on a line that is open. After a failure the line is closed, and opened anew for the next request: an answer
+   * One request on a line that is open. When no answer comes the line is closed, and opened anew for the next request: an answer
    * that comes too late would be taken for that of the next one.
    */
   async #exchange<Type>(request: (master: ModbusMaster) => Promise<Type>): Promise<Type> {
@@ -85,7 +85,7 @@ export class ModbusDriver implements DeviceDriver {
     try {
       return await request(master)
     } catch (error) {
-      await this.#letGo()
+      if (!(error instanceof Refused)) await this.#letGo()
       throw error
     }
   }

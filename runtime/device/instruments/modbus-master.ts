@@ -3,6 +3,7 @@
 import modbus from 'modbus-serial'
 import { SERIAL_OPEN_TIMEOUT_MS } from '../../base/limits.ts'
 import type { RegisterTable } from './modbus-registers.ts'
+import { Refused } from './polled-point.ts'
 import type { SerialSettings } from './serial-port.ts'
 
 type Client = InstanceType<typeof modbus.default>
@@ -68,9 +69,6 @@ async function readTable(client: Client, table: RegisterTable, address: number, 
   }
 }
 
-/** The slave answered, but with a refusal: asking again gives the same. */
-export class ModbusRefusal extends Error {}
-
 async function explained<Type>(request: Promise<Type>, unitId: number, timeoutMs: number): Promise<Type> {
   try {
     return await request
@@ -80,7 +78,7 @@ async function explained<Type>(request: Promise<Type>, unitId: number, timeoutMs
     const message = String(isTold ? error.message : error)
     const isRefusal =
       typeof error === 'object' && error !== null && 'modbusCode' in error && error.modbusCode !== undefined
-    if (isRefusal) throw new ModbusRefusal(`unit ${unitId} refuses: ${message.replace(/^Modbus exception \d+: */, '')}`)
+    if (isRefusal) throw new Refused(`unit ${unitId} refuses: ${message.replace(/^Modbus exception \d+: */, '')}`)
     if (/timed out/i.test(message)) {
       throw new Error(`unit ${unitId} gives no answer within ${timeoutMs} ms: check wiring, baud, parity and unit id`, {
         cause: error,

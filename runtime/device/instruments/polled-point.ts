@@ -78,12 +78,15 @@ export async function askRepeatedly<Type>(
       return { kind: 'answer', value: await ask() }
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error)
-      // A port that is not there answers no better the next moment.
-      if (error instanceof PortGone) break
+      // Neither a port that is not there nor a device that refuses does better the next moment.
+      if (error instanceof PortGone || error instanceof Refused) break
     }
   }
   return { kind: 'failed', reason }
 }
 
-/** The port itself is not there: no repetition helps. */
+/** The device has answered, but with a refusal. */
+export class Refused extends Error {}
+
+/** The port itself is not there. */
 export class PortGone extends Error {}

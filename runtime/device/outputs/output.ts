@@ -36,6 +36,7 @@ export class Output {
   #wanted: Value | undefined
   /** No link has been up for `safeAfter`. */
   #isLost: boolean
+  #isLossTold = false
   #isEnding = false
   #isLeft = false
   /** What the device has taken, or undefined if nobody knows. */
@@ -74,18 +75,22 @@ export class Output {
   }
 
   noteLinks(isAnyUp: boolean): void {
-    const { clock, rules } = this.#options
+    const { name, clock, logger, rules } = this.#options
     if (rules.safeAfterMs === null || this.#isEnding) return
     if (isAnyUp) {
+      this.#isLossTold = false
       this.#cancelLoss?.()
       this.#cancelLoss = null
       this.#isLost = false
       this.#settle()
-    } else if (!this.#isLost) {
+    } else if (this.#isLost) {
+      if (!this.#isLossTold) logger.warn(`${name}: no link is up, so it has its safe value until one is`)
+      this.#isLossTold = true
+    } else {
       this.#cancelLoss ??= clock.schedule(clock.now() + rules.safeAfterMs, () => {
         this.#isLost = true
-        this.#options.logger.warn(`${this.#options.name}: no link is up, so it is set to its safe value`)
         this.#settle()
+        this.noteLinks(false)
       })
     }
   }
@@ -142,7 +147,9 @@ export class Output {
         this.#retryAt = now + retryDelayMs(this.#failures)
       }
       this.#options.onResult(value, problem)
-      if (!this.#isEnding || problem === null) this.#settle()
+      // In the end one that refuses is asked once, for the safe value.
+      const isTried = this.#isEnding && problem !== null && equalValues(value, this.#options.rules.safeValue)
+      if (!isTried) this.#settle()
       if (!this.#isWriting) this.#onIdle()
     })
   }

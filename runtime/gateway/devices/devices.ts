@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { LINK_WATCH_INTERVAL_MS } from '../../base/limits.ts'
+import { LINK_WATCH_INTERVAL_MS, OUTPUT_END_TIMEOUT_MS } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
 import { bindAll, type Bound, boundTo } from '../../device/drivers/bound.ts'
 import type { DeviceDriver, DriverEvents, Health } from '../../device/drivers/driver.ts'
@@ -116,11 +116,23 @@ class Running {
       if (kept.has(name)) output.leave()
       else await output.end()
     })
-    await Promise.all(ending)
+    await this.#inTime(Promise.all(ending))
     this.#isStopped = true
     await this.#guard.disarm()
     await Promise.all(this.#drivers.map((driver) => driver.close()))
     this.#reports.stop()
+  }
+
+  /** Instruments that do not answer may not keep the gateway from ending. */
+  async #inTime(ending: Promise<unknown>): Promise<void> {
+    const { clock } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      const cancel = clock.schedule(clock.now() + OUTPUT_END_TIMEOUT_MS, resolve)
+      ending.then(() => {
+        cancel()
+        resolve()
+      }, reject)
+    })
   }
 
   #startGpio(bindings: ReturnType<typeof boundTo<'gpio'>>): GpioDriver | null {
