@@ -68,7 +68,7 @@ export function encodeRegisters(value: number | bigint, type: RawType, order: Re
     }
   }
   const registers = Array.from({ length: count }, (_, index) => view.getUint16(index * 2, order.isByteSwap))
-  return order.isWordSwap ? registers.reverse() : registers
+  return order.isWordSwap ? registers.toReversed() : registers
 }
 
 /** The shortest decimal number that is this one in 32 bits: 0.1, not 0.10000000149011612. */

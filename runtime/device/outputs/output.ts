@@ -28,8 +28,8 @@ export interface OutputOptions {
  * 2. Otherwise it takes what is wanted, but never changes twice within `dwell`: of all that is wanted meanwhile only the
  *    last counts, so two that fight over it move it no faster than that.
  * 3. The safe value of a lost link and of the end does not wait for `dwell`.
- * 4. A device that refuses is asked again with growing pauses, for what is wanted then; and it is looked at now and then
- *    whether it still has what it was set to.
+ * 4. A device that refuses is asked again with growing pauses, for what is wanted then. One that was away gets its value
+ *    again when it is back; and it is looked at now and then whether it still has it, where that can be seen.
  */
 export class Output {
   readonly #options: OutputOptions
@@ -93,6 +93,13 @@ export class Output {
         this.noteLinks(false)
       })
     }
+  }
+
+  /** The device was away, and may have begun anew with a value of its own: it gets what it should have. */
+  renew(): void {
+    if (this.#isWriting) return
+    this.#written = undefined
+    this.#settle()
   }
 
   /** Does nothing any more, and leaves the device as it is. */

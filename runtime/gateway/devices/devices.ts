@@ -239,6 +239,7 @@ class Running {
         if (health.state === 'down') logger.warn(`${name} is down: ${health.error}`)
         else logger.info(`${name} is up`)
         if (resource !== null) this.#reports.report(healthPath(gateway.device, resource), plain(health))
+        if (health.state === 'up') this.#outputs.get(name)?.output.renew()
       },
     }
   }
