@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
+import { silentLogger } from '../../runtime/base/logger.ts'
+import { openPinBackend } from '../../runtime/device/gpio/backend.ts'
 import { listChips, resolveLine } from '../../runtime/device/gpio/chips.ts'
 import { SimulatedPins } from '../../runtime/device/gpio/simulated-pin.ts'
 import { readLine, sysfsPins } from '../../runtime/device/gpio/sysfs-pin.ts'
@@ -145,6 +147,21 @@ describe('GPIO over the files of sysfs', () => {
     assert.equal(await readLine(request, drivenClock(), sysfs), false)
     assert.equal(await readLine({ ...request, activeLow: true }, drivenClock(), sysfs), true)
     assert.equal(readFileSync(join(sysfs, 'class/gpio/gpio530/direction'), 'utf8'), 'in\n')
+  })
+})
+
+describe('the backend of GPIO', () => {
+  it('is onoff where its add-on was built, else the files of sysfs, which is said in one line', async () => {
+    const said: string[] = []
+    const logger = { ...silentLogger, warn: (message: string) => void said.push(message) }
+    const { name } = await openPinBackend('/sys', drivenClock(), logger)
+    if (name === 'onoff') assert.deepEqual(said, [])
+    else
+      assert.match(
+        said.join('\n'),
+        /^onoff does not load \(.*\): GPIO works, but inputs are looked at .* npm rebuild epoll/,
+      )
+    assert.equal((await openPinBackend('/elsewhere', drivenClock(), logger)).name, 'sysfs')
   })
 })
 

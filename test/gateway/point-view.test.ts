@@ -27,7 +27,7 @@ function view(values: Readonly<Record<string, Value>>, profile = RELAY): unknown
 
 describe('a point as people see it', () => {
   it('is there without a value', () => {
-    assert.deepEqual(view({}), { path: 'pump/point', units: 'Cel' })
+    assert.deepEqual(view({}), { path: 'pump/point', units: 'Cel', quality: 'uncertain' })
   })
 
   it('shows what is wished for, what the device has, and how far it is off', () => {
@@ -37,12 +37,14 @@ describe('a point as people see it', () => {
       reported: 20.7,
       delta: -0.3,
       units: 'Cel',
+      quality: 'uncertain',
     })
     assert.deepEqual(view({ 'pump/point': 21, 'pump/reported/point': 21 }), {
       path: 'pump/point',
       value: 21,
       reported: 21,
       units: 'Cel',
+      quality: 'uncertain',
     })
   })
 
@@ -53,12 +55,36 @@ describe('a point as people see it', () => {
       value: true,
       reported: false,
       delta: true,
+      quality: 'uncertain',
     })
   })
 
   it('shows the health of what it is wired to', () => {
     const health = { state: 'down', error: 'no answer' }
-    assert.deepEqual(view({ 'pump/health/point': health }), { path: 'pump/point', units: 'Cel', health })
+    assert.deepEqual(view({ 'pump/health/point': health }), {
+      path: 'pump/point',
+      units: 'Cel',
+      health,
+      quality: 'bad',
+    })
+  })
+
+  it('is good when it was read lately, and uncertain when its driver is late', () => {
+    const { profile } = accepted(
+      profileText('valueType: Bool, readWrite: R, optional: { interval: 2s }', 'driver: gpio, line: 4'),
+    )
+    const qualityAfter = (readAgoMs: number): unknown => {
+      const [point] = viewPoints({
+        device: 'pump',
+        profile,
+        get: () => true,
+        changedAgoMs: () => null,
+        readAgoMs: () => readAgoMs,
+      })
+      return [point?.quality, point?.readAgoMs]
+    }
+    assert.deepEqual(qualityAfter(15_000), ['good', 15_000])
+    assert.deepEqual(qualityAfter(16_001), ['uncertain', 16_001])
   })
 })
 

@@ -39,7 +39,9 @@ const checks: readonly (readonly [name: string, check: () => Promise<void>])[] =
   [
     'an output has its first value from the start, follows, and stays when it is let go',
     async () => {
-      const pin = await onoffPins(realClock).openOutput({ chip: 'soc', line: 17, activeLow: false, initial: true })
+      const pin = await (
+        await onoffPins(realClock)
+      ).openOutput({ chip: 'soc', line: 17, activeLow: false, initial: true })
       assert.equal(wire(17), true)
       pin.write(false)
       assert.deepEqual([wire(17), pin.read()], [false, false])
@@ -51,7 +53,9 @@ const checks: readonly (readonly [name: string, check: () => Promise<void>])[] =
   [
     'an output that is active low drives its wire low for true, from the start on',
     async () => {
-      const pin = await onoffPins(realClock).openOutput({ chip: 'soc', line: 18, activeLow: true, initial: true })
+      const pin = await (
+        await onoffPins(realClock)
+      ).openOutput({ chip: 'soc', line: 18, activeLow: true, initial: true })
       assert.equal(wire(18), false)
       pin.write(false)
       assert.equal(wire(18), true)
@@ -65,7 +69,7 @@ const checks: readonly (readonly [name: string, check: () => Promise<void>])[] =
     `an input tells each of ${EDGES} edges that are waited for`,
     async () => {
       const heard: boolean[] = []
-      const pin = await onoffPins(realClock).openInput(input(27), { edge: (value) => heard.push(value) })
+      const pin = await (await onoffPins(realClock)).openInput(input(27), { edge: (value) => heard.push(value) })
       await settle()
       for (let edge = 0; edge < EDGES; edge++) {
         pull(27, edge % 2 === 0)
@@ -82,7 +86,7 @@ const checks: readonly (readonly [name: string, check: () => Promise<void>])[] =
     'an input tells only the edges that were asked for, inverted where it is active low',
     async () => {
       const rising: boolean[] = []
-      const pins = onoffPins(realClock)
+      const pins = await onoffPins(realClock)
       const pin = await pins.openInput(
         { ...input(22), edge: 'rising', activeLow: true },
         { edge: (value) => rising.push(value) },
@@ -101,10 +105,9 @@ const checks: readonly (readonly [name: string, check: () => Promise<void>])[] =
     'a contact that bounces is told once',
     async () => {
       const heard: boolean[] = []
-      const pin = await onoffPins(realClock).openInput(
-        { ...input(23), debounceMs: 100 },
-        { edge: (value) => heard.push(value) },
-      )
+      const pin = await (
+        await onoffPins(realClock)
+      ).openInput({ ...input(23), debounceMs: 100 }, { edge: (value) => heard.push(value) })
       await settle()
       for (let bounce = 0; bounce < 21; bounce++) pull(23, bounce % 2 === 0)
       await until(() => heard.length > 0, 'the contact rests', PATIENCE_MS)

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import { SYSFS } from './chips.ts'
+import { onoffPins } from './onoff-pin.ts'
 import type { PinBackend } from './pin.ts'
 import { sysfsPins } from './sysfs-pin.ts'
 
@@ -11,7 +12,7 @@ import { sysfsPins } from './sysfs-pin.ts'
 export async function openPinBackend(sysfs: string, clock: Clock, logger: Logger): Promise<PinBackend> {
   if (sysfs !== SYSFS) return sysfsPins(clock, sysfs)
   try {
-    return (await import('./onoff-pin.ts')).onoffPins(clock)
+    return await onoffPins(clock)
   } catch (error) {
     logger.warn(
       `onoff does not load (${reasonOf(error)}): GPIO works, but inputs are looked at 20 times a second instead of waiting for edges; npm install onoff, then npm rebuild epoll --ignore-scripts=false`,

@@ -197,16 +197,31 @@ class Running {
 
   #follow(kept: ReadonlySet<string>): void {
     const { gateway } = this.#options
-    for (const [name, { resource, rules, output }] of this.#outputs) {
+    const byPath = new Map<string, RunningOutput>()
+    for (const [name, running] of this.#outputs) {
+      const { resource, rules, output } = running
       const path = pointPath(gateway.device, resource)
+      byPath.set(path, running)
       const read = (): Value | undefined =>
         rules.drive === 'settled' ? gateway.state.settled(path) : gateway.state.get(path)
       output.start(this.#allowed(resource, read()), kept.has(name))
-      this.#unwatch.push(
-        gateway.state.watch(path, ({ after }) => output.want(this.#allowed(resource, after)), rules.drive),
-      )
     }
+    for (const drive of ['tentative', 'settled'] as const) this.#watchState(drive, byPath)
     if ([...this.#outputs.values()].some(({ rules }) => rules.safeAfterMs !== null)) this.#watchLinks()
+  }
+
+  /** One watch for all: a gateway has a bounded number of them. */
+  #watchState(drive: OutputRules['drive'], byPath: ReadonlyMap<string, RunningOutput>): void {
+    const { gateway } = this.#options
+    const end = gateway.state.watch(
+      `${gateway.device}/*`,
+      ({ path, after }) => {
+        const running = byPath.get(path)
+        if (running?.rules.drive === drive) running.output.want(this.#allowed(running.resource, after))
+      },
+      drive,
+    )
+    this.#unwatch.push(end)
   }
 
   /** The state may hold what another member let in: a device never gets what its profile forbids. */
