@@ -54,7 +54,7 @@ describe('devices below a gateway', () => {
     const { anna, bert } = await openPair(t)
     const { pins, writes } = startDevices(t, anna, RELAY)
     await until(() => writes.length === 1, 'it is safe', PATIENCE_MS)
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < 24; round++) {
       anna.state.set('anna/relay', true)
       bert.state.set('anna/relay', false)
       const settled = bert.state.set('anna/relay', round % 2 === 0).settled
