@@ -48,6 +48,8 @@ export class OutputGuard {
       child.once('exit', () => resolve())
       child.once('error', () => resolve())
     })
+    // Its end is waited for, even if nothing else keeps this process alive.
+    child.ref()
     dismiss(child)
     await ended
   }
