@@ -28,7 +28,8 @@ export interface PointView {
 
 /**
  * `good`: read well, and lately. `uncertain`: not read since the start, so it is of unknown age, or for longer than its
- * driver should take. `bad`: the device is down, or not healthy.
+ * driver should take; of another gateway's device, that nothing has been heard of the gateway. `bad`: the device is down, or
+ * not healthy.
  */
 export type Quality = 'good' | 'uncertain' | 'bad'
 
@@ -73,8 +74,13 @@ function viewPoint(resource: DeviceResource, source: PointSource): PointView {
   }
 }
 
+/** Whether a device says that it does not work. */
+export function isDown(health: Value | undefined): boolean {
+  return typeof health === 'object' && health !== null && 'state' in health && health.state === 'down'
+}
+
 function qualityOf({ properties }: DeviceResource, health: Value | undefined, readAgoMs: number | null): Quality {
-  if (typeof health === 'object' && health !== null && 'state' in health && health.state === 'down') return 'bad'
+  if (isDown(health)) return 'bad'
   if (readAgoMs === null) return 'uncertain'
   // What is only set is confirmed when it is set, not at an interval.
   if (isWritable(properties.readWrite)) return 'good'
@@ -87,7 +93,7 @@ const LATE_INTERVALS = 3
 const LATE_GRACE_MS = 10_000
 
 /** Null while one side is not there, or both are the same. */
-function deltaOf(value: Value | undefined, reported: Value | undefined): number | boolean | null {
+export function deltaOf(value: Value | undefined, reported: Value | undefined): number | boolean | null {
   if (value === undefined || reported === undefined || equalValues(value, reported)) return null
   if (typeof value !== 'number' || typeof reported !== 'number') return true
   // Differences of decimal fractions are not exact: 0.3 - 0.1 has sixteen digits of which two mean something.

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { digestOf } from '../../runtime/base/digest.ts'
+import { rulesOfProfile } from '../../runtime/device/profiles/rules.ts'
+import { enforceProfile } from '../../runtime/gateway/fleet-profiles.ts'
+import { viewRemotePoints } from '../../runtime/gateway/remote-points.ts'
 import type { LinkReport } from '../../runtime/gateway/gateway.ts'
 import { withLinks } from '../../runtime/gateway/machine-readings.ts'
 import { until } from '../links/clocks.ts'
@@ -215,5 +219,51 @@ describe('the view of the points', () => {
     reports = [report('serial', 'up', 120, 20), report('mqtt', 'connecting', 0, 0)]
     assert.deepEqual(quality(), { kind: 'value', value: 37.5 })
     assert.equal(source.read('load1', '/').kind, 'absent')
+  })
+})
+
+describe('the view of the points of another device', () => {
+  it('has what its node reports, with its age here and how far it can be relied on', async (t) => {
+    const profile = profileOf(
+      ['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R'],
+      ['relay', "driver: gpio, line: 17, dwell: '0ms'", 'valueType: Bool, readWrite: RW'],
+    )
+    const { anna, bert } = await openPair(t)
+    assert.throws(() => bert.pointsOf('anna'), /nothing says which points anna has: no device has its profile/)
+    const hash = digestOf('profile')
+    assert.equal(enforceProfile(anna, { profile, hash, warnings: [] }).kind, 'in-state')
+    startDevices(t, anna, profile)
+    anna.state.set('anna/relay', true)
+    const viewOf = (name: string) => bert.pointsOf('anna').find(({ path }) => path === `anna/${name}`)
+    await until(() => bert.state.get('anna/reported/relay') === true, 'it has come', PATIENCE_MS)
+    const { changedAgoMs, ...relay } = viewOf('relay') ?? {}
+    assert.deepEqual(relay, {
+      path: 'anna/relay',
+      value: true,
+      reported: true,
+      health: { state: 'up' },
+      quality: 'good',
+    })
+    assert.ok(changedAgoMs !== undefined && changedAgoMs >= 0)
+    assert.deepEqual([viewOf('door')?.value, viewOf('door')?.quality], [false, 'good'])
+    anna.state.report('anna/health/door', { state: 'down', error: 'line 4 is in use' })
+    await until(() => viewOf('door')?.quality === 'bad', 'the trouble has come', PATIENCE_MS)
+  })
+
+  it('is uncertain once nothing has been heard of the node, and for what was there before the start', () => {
+    const profile = profileOf(['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R'])
+    const rules = rulesOfProfile(profile, BERT, digestOf('profile'))
+    const qualityOf = (changedAgoMs: number | null, heardAgoMs: number | null) =>
+      viewRemotePoints({
+        device: 'd',
+        rules,
+        get: () => true,
+        changedAgoMs: () => changedAgoMs,
+        heardAgoMs: () => heardAgoMs,
+      })[0]?.quality
+    assert.deepEqual(
+      [qualityOf(86_400_000, 1000), qualityOf(1000, 400_000), qualityOf(1000, null), qualityOf(null, 1000)],
+      ['good', 'uncertain', 'uncertain', 'uncertain'],
+    )
   })
 })

@@ -13,7 +13,8 @@ import { realClock, until } from '../links/clocks.ts'
  * test:hardware` boots it; the other end of each line is gpio-sim's own files.
  */
 
-const PATIENCE_MS = 60_000
+/** An emulated machine on a loaded one starts a gateway in a minute. */
+const PATIENCE_MS = 180_000
 
 /** Edges that are waited for one by one. */
 const EDGES = 200

@@ -4,9 +4,10 @@ import { withGateway } from '../connect.ts'
 import { print, table, valueText } from '../output.ts'
 
 export async function showState(command: Command): Promise<void> {
+  const { device } = command.optsWithGlobals<{ readonly device?: string }>()
   const points = (await withGateway(
     command,
-    async (gateway) => await gateway.call('state.show'),
+    async (gateway) => await gateway.call('state.show', device === undefined ? {} : { device }),
   )) as readonly PointView[]
   print(command, points, () => pointsText(points))
 }
