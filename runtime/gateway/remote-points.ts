@@ -57,13 +57,10 @@ function viewPoint(rule: PointRule, hasTwoSides: boolean, source: RemoteDevice):
 }
 
 /** A report comes when a value changes: an old one is good while its node is heard and does not say that its device is down. */
-function qualityOf(
-  health: Value | undefined,
-  changedAgoMs: number | null,
-  { rules, heardAgoMs }: RemoteDevice,
-): Quality {
+function qualityOf(health: Value | undefined, changedAgoMs: number | null, source: RemoteDevice): Quality {
   if (isDown(health)) return 'bad'
-  const heard = rules.node === null ? null : heardAgoMs(rules.node)
-  const isHeard = heard !== null && heard <= OWNER_SILENCE_MS
+  const { node } = source.rules
+  const heardAgoMs = node === null ? null : source.heardAgoMs(node)
+  const isHeard = heardAgoMs !== null && heardAgoMs <= OWNER_SILENCE_MS
   return isHeard && changedAgoMs !== null ? 'good' : 'uncertain'
 }
