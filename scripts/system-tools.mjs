@@ -21,6 +21,20 @@ const systemTools = [
     debianPackage: 'python3-cryptography',
     purpose: 'signatures verified by another library',
   },
+  {
+    file: '/usr/lib/python3/dist-packages/pymodbus',
+    command: 'python3',
+    word: 'python3-pymodbus',
+    debianPackage: 'python3-pymodbus',
+    purpose: 'Modbus against a slave of another kind',
+  },
+  {
+    file: '/usr/lib/python3/dist-packages/serial_asyncio',
+    command: 'python3',
+    word: 'python3-serial-asyncio',
+    debianPackage: 'python3-serial-asyncio',
+    purpose: 'Modbus against a slave of another kind',
+  },
   { command: 'mosquitto_sub', debianPackage: 'mosquitto-clients', purpose: 'what other tools see' },
   { command: 'faketime', word: 'libfaketime', debianPackage: 'faketime', purpose: 'daemons whose clock is wrong' },
   { command: 'ip', word: 'networkNamespace', debianPackage: 'iproute2', purpose: 'gateways that find each other' },
@@ -61,6 +75,22 @@ function isThere(/** @type {string} */ command) {
   return pathWithTools()
     .split(delimiter)
     .some((folder) => folder !== '' && existsSync(join(folder, command)))
+}
+
+/**
+ * Installs packages of Debian, with apt, where that needs no question answered; those that are there cost nothing.
+ * @param {readonly string[]} packages
+ * @returns {Promise<string | null>} why they were not installed, or null
+ */
+export async function installPackages(packages) {
+  const { ok, output } = await runCommand('dpkg-query', ['--show', '--showformat=${Status}\n', ...packages])
+  const areAll =
+    ok &&
+    output
+      .trim()
+      .split('\n')
+      .every((line) => line === 'install ok installed')
+  return areAll ? null : await install([...packages])
 }
 
 /** @returns {Promise<string | null>} why it was not installed, or null */

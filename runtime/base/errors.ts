@@ -36,6 +36,7 @@ export const EXIT_CODES = {
   'port-in-use': 6,
   'broker-unreachable': 6,
   'serial-unusable': 6,
+  'gpio-unusable': 6,
   'daemon-unreachable': 7,
   'daemon-running': 7,
   'request-invalid': 8,

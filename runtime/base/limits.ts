@@ -133,6 +133,10 @@ export const FLOOR_DIGESTS_MAX = 64
 export const ANNOUNCE_INTERVAL_MIN_MS = 1000
 /** Longest interval between two announcements while nothing changes (Imax): signed ones of a fleet are then some 100 B/s over MQTT. */
 export const ANNOUNCE_INTERVAL_MAX_MS = 48_000
+/** Time without a word of a node after which what it reports is of uncertain age: ten of the longest intervals. */
+export const OWNER_SILENCE_MS: number = 10 * ANNOUNCE_INTERVAL_MAX_MS
+/** Points of which a gateway remembers when it saw them change: all of a large fleet, in some 2 MiB. */
+export const CHANGE_AGES_MAX = 16_384
 /** Members up to which these intervals hold; in larger fleets they grow in proportion, so that idle traffic per node stays flat. */
 export const ANNOUNCE_INTERVAL_MEMBERS = 16
 /** First delay before a gap is asked for: out-of-order delivery usually closes it sooner. */
@@ -293,6 +297,35 @@ export const INSTRUMENT_TERMINATOR_LENGTH_MAX = 4
 export const HEALTH_ERROR_LENGTH_MAX = 256
 /** Directory entries that are looked at for a temperature sensor. */
 export const THERMAL_ZONES_MAX = 64
+
+// --- drivers of devices -------------------------------------------------------------------------------------------
+
+/** GPIO chips of a machine that are looked at; boards with expanders have some dozens. */
+export const GPIO_CHIPS_MAX = 256
+/** Time between two looks at an input whose edges cannot be waited for. */
+export const GPIO_POLL_INTERVAL_MS = 50
+/** Looks for the rights to a line that was just exported: udev gives them some milliseconds later. */
+export const GPIO_RIGHTS_ATTEMPTS = 100
+/** Time between two of those looks. */
+export const GPIO_RIGHTS_INTERVAL_MS = 20
+/** Time that the tool for the pull of a line may take; it writes one register. */
+export const GPIO_BIAS_TIMEOUT_MS = 5000
+/** Serial ports that a config gives names to: a board with some USB hubs. */
+export const DEVICE_PORTS_MAX = 64
+/** Time that outputs have to become safe at the end: a service manager waits 90 s in all, and some instruments take 5 s. */
+export const OUTPUT_END_TIMEOUT_MS = 15_000
+/** Time between two looks whether an output still is what it was set to. */
+export const OUTPUT_VERIFY_INTERVAL_MS = 5000
+/** Time between two looks whether a link is up. */
+export const LINK_WATCH_INTERVAL_MS = 500
+/** First pause after a device did not answer; doubled with each further failure. */
+export const DEVICE_RETRY_MIN_MS = 1000
+/** Longest pause before a device is tried again: somebody has just plugged it in. */
+export const DEVICE_RETRY_MAX_MS = 30_000
+/** Requests that wait for their turn on one port: one for each point, and one for each output. */
+export const INSTRUMENT_QUEUE_MAX = 1024
+/** Bytes of a line that has not ended: what is longer is no line of an instrument, and a pattern judges no more. */
+export const INSTRUMENT_LINE_BYTES_MAX: number = PATTERN_TEXT_LENGTH_MAX
 
 // --- links and control ----------------------------------------------------------------------------------------
 

@@ -110,6 +110,12 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/serial.ts'),
   },
   {
+    name: 'gpio',
+    group: GATEWAY,
+    summary: 'check, read, write and watch the GPIO lines of this machine',
+    load: () => import('./commands/gpio.ts'),
+  },
+  {
     name: 'link',
     group: OPERATION,
     summary: 'list links; open or close one for maintenance',

@@ -50,6 +50,10 @@ dataDirectory: fleetstep-data
 # What the device below this gateway has: a YAML file, or a profile that comes with Fleetstep: fleetstep profile list.
 profile: generic-linux
 
+# Names for the serial ports of instruments, where the profile names none of its own.
+# ports: { meter: usb:0403:6001:A5069RR4 }
+# gpio: { backend: simulated }               # to try a profile with GPIO on any machine
+
 # A small fleet needs no other broker: one gateway runs this one, on an address that the others reach. It asks nobody
 # for a password. Take it out where there is a broker already.
 broker:

@@ -14,6 +14,7 @@ import {
   SERIAL_PAYLOAD_MAX,
   SERIAL_PAYLOAD_MIN,
 } from '../base/limits.ts'
+import { GPIO_SETTINGS, type GpioSettings, portSettings, type PortSettings } from './devices-config.ts'
 import { mirrorSchema, type MirrorSettings } from './mirror/mirror-config.ts'
 import { peersSchema, type PeersSettings } from './peers-config.ts'
 import { TIER_MAX } from '../state/priority.ts'
@@ -46,6 +47,8 @@ export interface ConfigSettings {
   }
   /** A profile file, or the name of a shipped one. */
   readonly profile: string | null
+  readonly gpio: GpioSettings
+  readonly ports: PortSettings
   /** A broker inside this gateway, or null. */
   readonly broker: { readonly host: string; readonly port: number } | null
   readonly links: readonly (MqttSettings | SerialSettings | PeersSettings)[]
@@ -213,6 +216,8 @@ const CONFIG: v.GenericSchema<unknown, ConfigSettings> = v.strictObject({
   dataDirectory: FILE,
   storage: v.optional(v.strictObject({ cardEnduranceTb: v.optional(ENDURANCE, CARD_ENDURANCE_TB_DEFAULT) }), {}),
   profile: v.optional(v.nullable(FILE), null),
+  gpio: v.optional(GPIO_SETTINGS, {}),
+  ports: v.optional(portSettings(NAME, SERIAL_PORT), {}),
   broker: v.optional(
     v.nullable(v.strictObject({ host: v.optional(v.string(), '127.0.0.1'), port: v.optional(PORT, 1883) })),
     null,

@@ -50,7 +50,11 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
         gateway.state.transaction((change) => describePatch(change, params)),
       ),
   ],
-  ['state.show', (gateway) => gateway.points()],
+  [
+    'state.show',
+    (gateway, params) =>
+      params['device'] === undefined ? gateway.points() : gateway.pointsOf(textOf(params, 'device')),
+  ],
   ['state.watch', watchState],
   ['journal.list', (gateway) => gateway.inspect().journal()],
   ['journal.watch', watchJournal],

@@ -1,9 +1,5 @@
-import { FleetstepError } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
-import type { LoadedProfile } from '../device/profiles/document.ts'
-import { SystemDriver } from '../device/system/system-driver.ts'
-import { openSystemSource } from '../device/system/system-source.ts'
 import { JournalStore } from '../storage/journal-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts'
 import { fleetIdOf } from '../sync/membership.ts'
@@ -17,6 +13,8 @@ import { type Gateway, openGateway } from './gateway.ts'
 import { enrolmentOf, type EnrolmentOptions, memberKeyOf } from './enrolment.ts'
 import { type ConfiguredFleet, fleetOf } from './fleet.ts'
 import { establishIdentity } from './identity-file.ts'
+import { DevicesStart } from './devices-start.ts'
+import { startReadings } from './machine-readings.ts'
 import { type MirrorPart, mirrorPart } from './mirror-part.ts'
 import type { ProfileKeeper } from './profile-keeper.ts'
 import { keepProfile, ProfilePart } from './profile-part.ts'
@@ -85,7 +83,7 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
     onFatal: options.onFatal,
   })
   closers.push(() => gateway.close())
-  const profile = keeper === null ? null : startProfile(gateway, keeper, logger, closers)
+  const profile = keeper === null ? null : startProfile(gateway, keeper, options, closers)
   const handler = controlHandler(gateway, profile)
   const control = await startControlServer(config.controlSocket ?? controlPath(device), handler, logger)
   closers.push(() => control.close())
@@ -154,39 +152,27 @@ function startMirror(
   closers.push(async () => await (await starting).stop())
 }
 
-/** The readings begin anew whenever another profile is in force. */
-function startProfile(gateway: Gateway, keeper: ProfileKeeper, logger: Logger, closers: Closer[]): ProfilePart {
+/** Readings and devices begin anew whenever another profile is in force. They end before the gateway, so that the state says how. */
+function startProfile(
+  gateway: Gateway,
+  keeper: ProfileKeeper,
+  { config, logger, onFatal }: DaemonOptions,
+  closers: Closer[],
+): ProfilePart {
   const part = new ProfilePart(gateway, keeper, systemClock, logger)
-  let stop = startReadings(gateway, keeper.current, logger)
+  const devices = new DevicesStart(gateway, config, logger, onFatal)
+  let stop = startReadings(gateway, keeper.current.profile, logger)
+  devices.use(keeper.current.profile)
   part.observe((profile) => {
     stop()
-    stop = startReadings(gateway, profile, logger)
+    stop = startReadings(gateway, profile.profile, logger)
+    devices.use(profile.profile)
   })
   part.watch()
-  closers.push(() => {
+  closers.push(async () => {
     part.stop()
     stop()
+    await devices.close()
   })
   return part
-}
-
-function startReadings(gateway: Gateway, { profile }: LoadedProfile, logger: Logger): () => void {
-  const report = (resource: string, value: number): void => {
-    try {
-      gateway.state.report(`${gateway.device}/${resource}`, value)
-    } catch (error) {
-      // A full disk or journal: the reading is lost, and the next one is tried.
-      if (!(error instanceof FleetstepError)) throw error
-      logger.debug(`reading of ${resource} was not taken: ${error.message}`)
-    }
-  }
-  const driver = new SystemDriver({
-    profile,
-    source: openSystemSource(),
-    clock: systemClock,
-    logger,
-    onReading: report,
-  })
-  driver.start()
-  return () => driver.stop()
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
-import { memberIdOf, type NodeId } from '../base/ids.ts'
+import { memberIdOf, nodeOf, type NodeId } from '../base/ids.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { DeviceProfile } from '../device/profiles/profile.ts'
@@ -21,6 +21,7 @@ import { ProfileAccess } from './profile-access.ts'
 import { ProfileCheck } from './profile-check.ts'
 import { Pump } from './pump.ts'
 import { Receipts } from './receipt.ts'
+import { noSuchDevice, viewRemotePoints } from './remote-points.ts'
 import { StateAccess } from './state-access.ts'
 import { systemClock } from './system-clock.ts'
 import { systemRandom } from './system-random.ts'
@@ -103,6 +104,10 @@ export interface Gateway {
   useProfile(profile: DeviceProfile): void
   /** The points of the profile with both their sides. */
   points(): readonly PointView[]
+  /** The same of the device of another gateway, as far as it is known here. @throws FleetstepError `path-unknown` */
+  pointsOf(device: string): readonly PointView[]
+  /** A driver has read a resource of the profile well just now, whether it has changed or not. */
+  noteReading(resource: string): void
   inspect(): Inspection
   links(): readonly LinkReport[]
   /** Nodes that a broker says are connected: a hint. */
@@ -200,7 +205,7 @@ class RunningGateway implements Gateway {
       onFatal: options.onFatal ?? ((error) => this.#logger.error(`storage has failed: ${String(error)}`)),
     })
     this.#profileCheck = new ProfileCheck(this.device, this.node, options.profile ?? null)
-    this.#changeAges = new ChangeAges(this.device, this.#clock)
+    this.#changeAges = new ChangeAges(this.#clock)
     this.state = new StateAccess(replica, this.#pump, this.#receipts, this.#watchers, this.#profileCheck)
     this.profiles = new ProfileAccess(replica, this.#pump, this.#receipts)
     this.conflicts = new ConflictAccess(replica, this.#pump, this.state, this.profiles)
@@ -216,12 +221,36 @@ class RunningGateway implements Gateway {
     this.#profileCheck.use(profile)
   }
 
+  noteReading(resource: string): void {
+    this.#changeAges.noteRead(resource)
+  }
+
   points(): readonly PointView[] {
     return viewPoints({
       device: this.device,
       profile: this.profile,
       get: (path) => this.state.get(path),
       changedAgoMs: (path) => this.#changeAges.of(path),
+      readAgoMs: (resource) => this.#changeAges.ofReading(resource),
+    })
+  }
+
+  pointsOf(device: string): readonly PointView[] {
+    if (device === this.device) return this.points()
+    const standing = this.profiles.list()
+    const rules = standing.find((one) => one.device === device)?.rules
+    if (rules === undefined)
+      throw noSuchDevice(
+        device,
+        standing.map((one) => one.device),
+      )
+    const { members } = this.inspect()
+    return viewRemotePoints({
+      device,
+      rules,
+      get: (path) => this.state.get(path),
+      changedAgoMs: (path) => this.#changeAges.of(path),
+      heardAgoMs: (node) => members.find(({ member }) => nodeOf(member) === node)?.heardAgoMs ?? null,
     })
   }
 

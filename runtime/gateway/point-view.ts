@@ -1,5 +1,8 @@
 import type { DeviceProfile, DeviceResource } from '../device/profiles/profile.ts'
 import { hasTwoSides, healthPath, pointPath, reportedPath } from '../device/profiles/points.ts'
+import { READING_INTERVAL_DEFAULT_MS } from '../base/limits.ts'
+import { parseInterval } from '../device/profiles/interval.ts'
+import { isReadable, isWritable } from '../state/rules/value-type.ts'
 import { equalValues, type Value } from '../state/value.ts'
 import { valueToJson } from './control-protocol.ts'
 
@@ -16,8 +19,19 @@ export interface PointView {
   /** Milliseconds since this gateway saw the reported side change, or the only one; left out if that was before its start. */
   readonly changedAgoMs?: number
   readonly health?: unknown
+  /** How far what the device reports can be relied on; only of points that a driver reads. */
+  readonly quality?: Quality
+  /** Milliseconds since a driver read it well, on this gateway's own clock; left out if not since its start. */
+  readonly readAgoMs?: number
   readonly description?: string
 }
+
+/**
+ * `good`: read well, and lately. `uncertain`: not read since the start, so it is of unknown age, or for longer than its
+ * driver should take; of another gateway's device, that nothing has been heard of the gateway. `bad`: the device is down, or
+ * not healthy.
+ */
+export type Quality = 'good' | 'uncertain' | 'bad'
 
 /** What a view is made of. */
 export interface PointSource {
@@ -26,6 +40,8 @@ export interface PointSource {
   get(path: string): Value | undefined
   /** Null: it has not changed since the start. */
   changedAgoMs(path: string): number | null
+  /** Null: no driver has read the resource since the start. */
+  readAgoMs(resource: string): number | null
 }
 
 /** Every point of the profile, whether it has a value or not, in the order of the profile. */
@@ -42,6 +58,8 @@ function viewPoint(resource: DeviceResource, source: PointSource): PointView {
   const age = source.changedAgoMs(reported === undefined || other === null ? path : other)
   const health = source.get(healthPath(source.device, resource))
   const { units } = resource.properties
+  const readAgoMs = source.readAgoMs(resource.name)
+  const hasDriver = resource.attributes['driver'] !== undefined && isReadable(resource.properties.readWrite)
   return {
     path,
     ...(value !== undefined && { value: valueToJson(value) }),
@@ -50,12 +68,32 @@ function viewPoint(resource: DeviceResource, source: PointSource): PointView {
     ...(units !== undefined && { units }),
     ...(age !== null && { changedAgoMs: age }),
     ...(health !== undefined && { health: valueToJson(health) }),
+    ...(hasDriver && { quality: qualityOf(resource, health, readAgoMs) }),
+    ...(readAgoMs !== null && { readAgoMs }),
     ...(resource.description !== undefined && { description: resource.description }),
   }
 }
 
+/** Whether a device says that it does not work. */
+export function isDown(health: Value | undefined): boolean {
+  return typeof health === 'object' && health !== null && 'state' in health && health.state === 'down'
+}
+
+function qualityOf({ properties }: DeviceResource, health: Value | undefined, readAgoMs: number | null): Quality {
+  if (isDown(health)) return 'bad'
+  if (readAgoMs === null) return 'uncertain'
+  // What is only set is confirmed when it is set, not at an interval.
+  if (isWritable(properties.readWrite)) return 'good'
+  const intervalMs = parseInterval(properties.optional.interval ?? '') ?? READING_INTERVAL_DEFAULT_MS
+  return readAgoMs > LATE_INTERVALS * intervalMs + LATE_GRACE_MS ? 'uncertain' : 'good'
+}
+
+/** Intervals without a reading after which one is late, and the time that its retries may take. */
+const LATE_INTERVALS = 3
+const LATE_GRACE_MS = 10_000
+
 /** Null while one side is not there, or both are the same. */
-function deltaOf(value: Value | undefined, reported: Value | undefined): number | boolean | null {
+export function deltaOf(value: Value | undefined, reported: Value | undefined): number | boolean | null {
   if (value === undefined || reported === undefined || equalValues(value, reported)) return null
   if (typeof value !== 'number' || typeof reported !== 'number') return true
   // Differences of decimal fractions are not exact: 0.3 - 0.1 has sixteen digits of which two mean something.

@@ -108,6 +108,8 @@ function enrolmentOfFounder(index: number): EnrolmentOptions {
     prove: () => new Uint8Array(),
     judgeJoin: () => ({ kind: 'refused', reason: 'nobody joins here' }),
     verifyEpoch: () => false,
+    problemOfJoin: () => 'nobody joins here',
+    usesOf: () => null,
   }
 }
 

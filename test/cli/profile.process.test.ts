@@ -172,7 +172,10 @@ describe('fleetstep profile with a gateway', () => {
       'the load is reported',
     )
     const { stdout } = await fleetstep(place, 'state', 'show')
-    assert.match(stdout, /^point +value +reported +delta +changed +health\npump\/speed  50 Hz +\d+ s ago\npump\/load /)
+    assert.match(
+      stdout,
+      /^point +value +reported +delta +changed +quality +health\npump\/speed  50 Hz +\d+ s ago\npump\/load /,
+    )
     const json = (await fleetstepJson(place, 'state', 'show')) as Record<string, unknown>[]
     assert.deepEqual([json[0]?.['path'], json[0]?.['value'], json[0]?.['units']], ['pump/speed', 50, 'Hz'])
   })

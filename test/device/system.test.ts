@@ -93,6 +93,16 @@ describe('the system driver', () => {
     ])
   })
 
+  it('tells when a reading is not that of a healthy machine, and when it is again', () => {
+    const rig = rigOf("bits: valueType: Uint32, assertion: '0', optional: { interval: 1s }", 'throttled')
+    rig.driver.start()
+    for (const value of [0, 5, 4, 0]) {
+      rig.set('throttled', value)
+      rig.clock.advance(rig.driver.counters.taken === 0 ? 0 : 1000)
+    }
+    assert.deepEqual(rig.health, ['bits up', 'bits the reading is 5, and that of a healthy device is 0', 'bits up'])
+  })
+
   it('says once that a source is absent on this machine, and never asks it again', () => {
     const rig = rigOf('hot: valueType: Float32, optional: { interval: 1s }', 'cpuTemp')
     rig.answer('cpuTemp', { kind: 'absent', reason: 'there is no sensor' })
@@ -197,7 +207,12 @@ describe('this very machine', () => {
 describe('a machine as its files show it', () => {
   const TREE = {
     'proc/loadavg': '0.52 0.58 0.59 1/977 12345\n',
-    'proc/meminfo': 'MemTotal:         948000 kB\nMemFree:          100000 kB\nMemAvailable:     648000 kB\n',
+    'proc/meminfo':
+      'MemTotal:         948000 kB\nMemFree:          100000 kB\nMemAvailable:     648000 kB\nSwapTotal: 100 kB\nSwapFree:  60 kB\n',
+    'proc/net/wireless':
+      'Inter-| sta-|   Quality        |   Discarded packets\n face | tus | link level noise |  nwid\n wlan0: 0000   58.  -52.  -256        0\n',
+    'sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq': '1500000\n',
+    'sys/devices/platform/soc/soc:firmware/get_throttled': '50005\n',
     'sys/class/thermal/cooling_device0/type': 'fan\n',
     'sys/class/thermal/thermal_zone0/type': 'acpitz\n',
     'sys/class/thermal/thermal_zone0/temp': '27800\n',
@@ -212,6 +227,15 @@ describe('a machine as its files show it', () => {
     assert.deepEqual(source.read('memoryAvailable', '/'), { kind: 'value', value: 648_000 * 1024 })
     assert.deepEqual(source.read('cpuTemp', '/'), { kind: 'value', value: 48.312 })
     assert.equal(source.read('diskFree', '/proc').kind, 'value')
+    const others = ['load5', 'load15', 'memoryTotal', 'swapUsed', 'cpuFrequency', 'throttled', 'wifiSignal'] as const
+    assert.deepEqual(
+      others.map((quantity) => source.read(quantity, '/')).map((reading) => reading.kind === 'value' && reading.value),
+      [0.58, 0.59, 948_000 * 1024, 40 * 1024, 1.5e9, 0x50005, -52],
+    )
+    const sizes = (['diskFree', 'diskUsed', 'diskTotal'] as const).map((quantity) => source.read(quantity, '/proc'))
+    const [free, used, total] = sizes.map((reading) => (reading.kind === 'value' ? reading.value : -1))
+    assert.ok(free !== undefined && used !== undefined && total !== undefined && free >= 0 && used > 0)
+    assert.ok(free + used <= total)
   })
 
   it('takes the first sensor where none is known to be the processor', (context) => {
@@ -224,11 +248,21 @@ describe('a machine as its files show it', () => {
     const kinds = SYSTEM_QUANTITIES.map((quantity) => `${quantity} ${source.read(quantity, '/none').kind}`)
     assert.deepEqual(kinds, [
       'load1 absent',
+      'load5 absent',
+      'load15 absent',
       'memoryUsed absent',
       'memoryAvailable absent',
+      'memoryTotal absent',
+      'swapUsed absent',
       'diskFree absent',
+      'diskUsed absent',
+      'diskTotal absent',
       'uptime value',
       'cpuTemp absent',
+      'cpuFrequency absent',
+      'throttled absent',
+      'linkQuality absent',
+      'wifiSignal absent',
     ])
   })
 
@@ -274,10 +308,13 @@ function rigWith(profile: DeviceProfile) {
     warn: (message) => said.push(`warn ${message}`),
   }
   const onReading = (name: string, value: number): void => void reports.push(`${name} ${value}`)
+  const health: string[] = []
+  const onHealth = (name: string, problem: string | null): void => void health.push(`${name} ${problem ?? 'up'}`)
   return {
     clock,
     said,
-    driver: new SystemDriver({ profile, source, clock, logger, onReading }),
+    driver: new SystemDriver({ profile, source, clock, logger, onReading, onHealth }),
+    health,
     answer: (quantity: SystemQuantity, reading: SystemReading) => void answers.set(quantity, reading),
     set: (quantity: SystemQuantity, value: number) => void answers.set(quantity, { kind: 'value', value }),
     takeReports(): string[] {

@@ -17,12 +17,25 @@ describe('config', () => {
       dataDirectory: '/etc/fleetstep/d',
       storage: { cardEnduranceTb: 16 },
       profile: null,
+      gpio: { backend: 'auto', sysfs: '/sys' },
+      ports: {},
       broker: null,
       links: [],
       mirror: null,
       controlSocket: null,
       logLevel: 'info',
     })
+  })
+
+  it('takes names for serial ports, and tells a wrong one with its place', () => {
+    const parse = (line: string) => parseConfig(`fleet: { name: f }\ndataDirectory: d\n${line}\n`, FILE)
+    assert.deepEqual(parse('ports: { meter: usb:0403:6001, pump: /dev/ttyS0 }').ports, {
+      meter: 'usb:0403:6001',
+      pump: '/dev/ttyS0',
+    })
+    assert.equal(parse('gpio: { backend: simulated }').gpio.backend, 'simulated')
+    assert.throws(() => parse('ports: { meter: COM1 }'), /:3:\d+: ports.meter is not right: a port is \/dev\/…/)
+    assert.throws(() => parse('gpio: { sysfs: sys }'), /gpio.sysfs is not right: sysfs is an absolute path/)
   })
 
   it('reads every setting, and file names from the folder of the file', () => {

@@ -15,13 +15,19 @@ const RELAY = accepted(
 ).profile
 
 function view(values: Readonly<Record<string, Value>>, profile = RELAY): unknown {
-  const points = viewPoints({ device: 'pump', profile, get: (path) => values[path], changedAgoMs: () => null })
+  const points = viewPoints({
+    device: 'pump',
+    profile,
+    get: (path) => values[path],
+    changedAgoMs: () => null,
+    readAgoMs: () => null,
+  })
   return points[0]
 }
 
 describe('a point as people see it', () => {
   it('is there without a value', () => {
-    assert.deepEqual(view({}), { path: 'pump/point', units: 'Cel' })
+    assert.deepEqual(view({}), { path: 'pump/point', units: 'Cel', quality: 'uncertain' })
   })
 
   it('shows what is wished for, what the device has, and how far it is off', () => {
@@ -31,12 +37,14 @@ describe('a point as people see it', () => {
       reported: 20.7,
       delta: -0.3,
       units: 'Cel',
+      quality: 'uncertain',
     })
     assert.deepEqual(view({ 'pump/point': 21, 'pump/reported/point': 21 }), {
       path: 'pump/point',
       value: 21,
       reported: 21,
       units: 'Cel',
+      quality: 'uncertain',
     })
   })
 
@@ -47,26 +55,50 @@ describe('a point as people see it', () => {
       value: true,
       reported: false,
       delta: true,
+      quality: 'uncertain',
     })
   })
 
   it('shows the health of what it is wired to', () => {
     const health = { state: 'down', error: 'no answer' }
-    assert.deepEqual(view({ 'pump/health/point': health }), { path: 'pump/point', units: 'Cel', health })
+    assert.deepEqual(view({ 'pump/health/point': health }), {
+      path: 'pump/point',
+      units: 'Cel',
+      health,
+      quality: 'bad',
+    })
+  })
+
+  it('is good when it was read lately, and uncertain when its driver is late', () => {
+    const { profile } = accepted(
+      profileText('valueType: Bool, readWrite: R, optional: { interval: 2s }', 'driver: gpio, line: 4'),
+    )
+    const qualityAfter = (readAgoMs: number): unknown => {
+      const [point] = viewPoints({
+        device: 'pump',
+        profile,
+        get: () => true,
+        changedAgoMs: () => null,
+        readAgoMs: () => readAgoMs,
+      })
+      return [point?.quality, point?.readAgoMs]
+    }
+    assert.deepEqual(qualityAfter(15_000), ['good', 15_000])
+    assert.deepEqual(qualityAfter(16_001), ['uncertain', 16_001])
   })
 })
 
 describe('the age of a point', () => {
-  it('counts on the monotonic clock, for points of this device', () => {
+  it('counts on the monotonic clock', () => {
     const clock = drivenClock()
-    const ages = new ChangeAges('pump', clock)
+    const ages = new ChangeAges(clock)
     const change = (path: string, after: Value | undefined, settled = false): void =>
       ages.note({ path: path as Path, before: undefined, after, settled })
     change('pump/level', 1)
     change('other/level', 1)
     clock.advance(5000)
     assert.equal(ages.of('pump/level'), 5000)
-    assert.equal(ages.of('other/level'), null)
+    assert.equal(ages.of('other/lamp'), null)
     change('pump/level', 1, true)
     assert.equal(ages.of('pump/level'), 5000, 'that it is settled is no change')
     change('pump/level', undefined)

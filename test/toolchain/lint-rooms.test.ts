@@ -48,6 +48,9 @@ const filesWithDoors: Readonly<Record<string, string>> = {
   'device/profiles/load.ts': '../../storage/x.ts',
   'device/system/system-source.ts': '../../storage/x.ts',
   'device/gpio/onoff-pin.ts': '../../storage/x.ts',
+  'device/gpio/chips.ts': '../../storage/x.ts',
+  'device/gpio/sysfs-pin.ts': '../../storage/x.ts',
+  'device/instruments/modbus-master.ts': '../../storage/x.ts',
   'diagnostics/dashboard/server.ts': '../../storage/x.ts',
 }
 
@@ -92,6 +95,11 @@ const outsides: readonly {
     at: ['links/serial/port.ts'],
     notAt: ['links/serial/serial-link.ts', 'links/serial/devices.ts', 'gateway/assemble.ts'],
   },
+  {
+    module: 'modbus-serial',
+    at: ['device/instruments/modbus-master.ts'],
+    notAt: ['device/instruments/modbus-driver.ts', 'gateway/assemble.ts'],
+  },
   { module: 'onoff', at: ['device/gpio/onoff-pin.ts'], notAt: ['device/gpio/pin.ts', 'gateway/assemble.ts'] },
   {
     module: 'node:fs',
@@ -101,6 +109,8 @@ const outsides: readonly {
       'device/identity/sources.ts',
       'device/profiles/load.ts',
       'device/system/system-source.ts',
+      'device/gpio/chips.ts',
+      'device/gpio/sysfs-pin.ts',
       'gateway/config.ts',
     ],
     notAt: [

@@ -4,9 +4,10 @@ import { withGateway } from '../connect.ts'
 import { print, table, valueText } from '../output.ts'
 
 export async function showState(command: Command): Promise<void> {
+  const { device } = command.optsWithGlobals<{ readonly device?: string }>()
   const points = (await withGateway(
     command,
-    async (gateway) => await gateway.call('state.show'),
+    async (gateway) => await gateway.call('state.show', device === undefined ? {} : { device }),
   )) as readonly PointView[]
   print(command, points, () => pointsText(points))
 }
@@ -20,9 +21,10 @@ function pointsText(points: readonly PointView[]): string {
     'reported' in point ? withUnits(point.reported, point) : '',
     deltaText(point),
     ageText(point),
+    point.quality ?? '',
     healthText(point.health),
   ])
-  return table([['point', 'value', 'reported', 'delta', 'changed', 'health'], ...rows])
+  return table([['point', 'value', 'reported', 'delta', 'changed', 'quality', 'health'], ...rows])
 }
 
 function withUnits(value: unknown, { units }: PointView): string {

@@ -15,6 +15,7 @@ A path names one point: segments joined by /, as in line1/pump3/speed. A value i
     .action(async (path?: string) => await (await import('./state-get.ts')).getState(get, path))
   const show = command
     .command('show')
+    .option('--device <name>', 'the points of another device of the fleet, whose profile is in the state')
     .description("print the points of this gateway's profile: what is wished for, what the device has, units, health")
     .action(async () => await (await import('./state-show.ts')).showState(show))
   const set = command

@@ -2,7 +2,7 @@ import { digestOf } from '../../base/digest.ts'
 import { FleetstepError } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
 import { encodeRules } from '../../state/rules/rules-codec.ts'
-import { isSystemQuantity, unitsOfQuantity } from '../system/system-quantity.ts'
+import { isDiskQuantity, isSystemQuantity, unitsOfQuantity } from '../system/system-quantity.ts'
 import { checkBinding, checkSharing, warnOfBinding } from './attribute-checks.ts'
 import { showValue } from '../../state/rules/show-value.ts'
 import { sameScalar } from '../../state/rules/value-check.ts'
@@ -242,8 +242,8 @@ function checkSystemDriver({ attributes, properties }: DeviceResource, path: Pat
     problems.push({ path: [...path, 'properties', 'units'], message })
   }
   const where = attributes['path']
-  if (where !== undefined && (source !== 'diskFree' || typeof where !== 'string' || !where.startsWith('/'))) {
-    const message = 'is for the source diskFree: an absolute path on the disk that is meant'
+  if (where !== undefined && (!isDiskQuantity(source) || typeof where !== 'string' || !where.startsWith('/'))) {
+    const message = 'is for the sources of a disk: an absolute path on the one that is meant'
     problems.push({ path: [...path, 'attributes', 'path'], message })
   }
   return problems

@@ -2,6 +2,7 @@ import type { Clock, Monotonic } from '../../base/clock.ts'
 import { assert, unreachable } from '../../base/errors.ts'
 import { READING_INTERVAL_DEFAULT_MS } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
+import { assertionProblem } from '../profiles/assertion.ts'
 import { parseInterval } from '../profiles/interval.ts'
 import type { DeviceProfile, DeviceResource } from '../profiles/profile.ts'
 import { checkReading } from '../profiles/value-check.ts'
@@ -16,6 +17,10 @@ export interface SystemDriverOptions {
   readonly logger: Logger
   /** Called for each value that is worth a report: the first one, and then each that changed by the threshold. */
   readonly onReading: (resourceName: string, value: number) => void
+  /** Called for each reading that is good, whether it is worth a report or not. */
+  readonly onTaken?: ((resourceName: string) => void) | undefined
+  /** Called when a resource works again or does not any more. @param problem null, or one line */
+  readonly onHealth?: ((resourceName: string, problem: string | null) => void) | undefined
 }
 
 /** What the driver did since it was made. */
@@ -63,6 +68,7 @@ export class SystemDriver {
       point.cancel?.()
       point.cancel = null
       point.lastReported = null
+      point.isHealthy = null
       point.trouble = null
     }
   }
@@ -104,15 +110,26 @@ export class SystemDriver {
       this.#counters.outOfRange += 1
       return this.#complain(point, 'outOfRange', problem)
     }
+    this.#options.onTaken?.(point.resource.name)
     point.trouble = null
-    if (!isWorthReport(point, value)) return
-    point.lastReported = value
-    this.#counters.reported += 1
-    this.#options.onReading(point.resource.name, value)
+    if (isWorthReport(point, value)) {
+      point.lastReported = value
+      this.#counters.reported += 1
+      this.#options.onReading(point.resource.name, value)
+    }
+    this.#noteHealth(point, assertionProblem(point.resource, value))
+  }
+
+  #noteHealth(point: Point, problem: string | null): void {
+    const isHealthy = problem === null
+    if (point.isHealthy === isHealthy) return
+    point.isHealthy = isHealthy
+    this.#options.onHealth?.(point.resource.name, problem)
   }
 
   /** Says a trouble when it begins; the counters tell how long it lasts. */
   #complain(point: Point, trouble: 'failed' | 'outOfRange', reason: string): void {
+    this.#noteHealth(point, reason)
     if (point.trouble === trouble) return
     point.trouble = trouble
     this.#options.logger.warn(`a reading of ${point.resource.name} is dropped: ${reason}`)
@@ -131,6 +148,8 @@ interface Point {
   /** What was there once is missing if it is gone, not absent. */
   wasRead: boolean
   lastReported: number | null
+  /** Null before the first reading. */
+  isHealthy: boolean | null
   trouble: 'failed' | 'outOfRange' | null
 }
 
@@ -149,6 +168,7 @@ function bind(resource: DeviceResource): Point | null {
     cancel: null,
     wasRead: false,
     lastReported: null,
+    isHealthy: null,
     trouble: null,
   }
 }

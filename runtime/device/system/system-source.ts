@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { THERMAL_ZONES_MAX } from '../../base/limits.ts'
 import type { SystemQuantity } from './system-quantity.ts'
 
-/** One reading in bytes, seconds, degrees Celsius, or a plain count. */
+/** One reading in bytes, seconds, degrees Celsius, hertz, percent, decibels of a milliwatt, or a plain count. */
 export type SystemReading =
   | { readonly kind: 'value'; readonly value: number }
   /** This machine does not have it, and will not have it later. */
@@ -14,12 +14,12 @@ export type SystemReading =
 
 /** Port to the machine; {@link openSystemSource} is the real one. */
 export interface SystemSource {
-  /** @param path what `diskFree` is asked of; other quantities ignore it */
+  /** @param path what the disk quantities are asked of; others ignore it */
   read(quantity: SystemQuantity, path: string): SystemReading
 }
 
 /**
- * Reads this machine. Everything it reads is in memory of the kernel, so it does not wait for a disk.
+ * Reads this machine, but for the quality of its links, of which only the gateway knows. Everything it reads is in memory of the kernel, so it does not wait for a disk.
  * @param root directory that stands for `/`; tests pass a tree of their own
  */
 export function openSystemSource(root: string = '/'): SystemSource {
@@ -33,7 +33,15 @@ export function openSystemSource(root: string = '/'): SystemSource {
     read(quantity, path) {
       switch (quantity) {
         case 'load1':
-          return readNumber(root, 'proc/loadavg', (text) => Number(text.split(' ')[0]))
+        case 'load5':
+        case 'load15':
+          return readNumber(root, 'proc/loadavg', (text) => Number(text.split(' ')[LOAD_COLUMNS[quantity]]))
+        case 'memoryTotal':
+          return readNumber(root, 'proc/meminfo', (text) => meminfoBytes(text, 'MemTotal'))
+        case 'swapUsed':
+          return readNumber(root, 'proc/meminfo', (text) => {
+            return meminfoBytes(text, 'SwapTotal') - meminfoBytes(text, 'SwapFree')
+          })
         case 'memoryAvailable':
           return readNumber(root, 'proc/meminfo', (text) => meminfoBytes(text, 'MemAvailable'))
         case 'memoryUsed':
@@ -41,17 +49,53 @@ export function openSystemSource(root: string = '/'): SystemSource {
             return meminfoBytes(text, 'MemTotal') - meminfoBytes(text, 'MemAvailable')
           })
         case 'diskFree':
+        case 'diskUsed':
+        case 'diskTotal':
           return attempt(`/${path}`.replace(/^\/+/, '/'), () => {
-            const { bavail, bsize } = statfsSync(join(root, path))
-            return bavail * bsize
+            const { bavail, bfree, blocks, bsize } = statfsSync(join(root, path))
+            const counts = { diskFree: bavail, diskUsed: blocks - bfree, diskTotal: blocks }
+            return counts[quantity] * bsize
           })
         case 'uptime':
           return attempt('uptime', uptime)
         case 'cpuTemp':
           return readTemperature()
+        case 'cpuFrequency':
+          return readNumber(root, 'sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq', (text) => Number(text) * 1000)
+        case 'throttled':
+          return readThrottled(root)
+        case 'wifiSignal':
+          return readNumber(root, 'proc/net/wireless', signalOf)
+        case 'linkQuality':
+          return { kind: 'absent', reason: 'only a gateway has links' }
       }
     },
   }
+}
+
+const LOAD_COLUMNS = { load1: 0, load5: 1, load15: 2 } as const
+
+/**
+ * The bits of the firmware of a Raspberry Pi: 0 low voltage, 1 frequency capped, 2 throttled, 3 soft temperature limit, each
+ * 16 higher if it was so since the start. Source: Raspberry Pi documentation, `vcgencmd get_throttled`.
+ */
+function readThrottled(root: string): SystemReading {
+  const platform = 'sys/devices/platform'
+  const folders = namesIn(root, platform)
+    .filter((name) => name.startsWith('soc'))
+    .flatMap((soc) => namesIn(root, `${platform}/${soc}`).map((name) => `${platform}/${soc}/${name}`))
+  const firmware = folders.find((folder) => folder.endsWith(':firmware'))
+  if (firmware === undefined) return { kind: 'absent', reason: 'there is no firmware of a Raspberry Pi' }
+  return readNumber(root, `${firmware}/get_throttled`, (text) => Number.parseInt(text, 16))
+}
+
+/** The strongest of the wireless interfaces. Source: proc(5), net/wireless: status, quality, level, noise. */
+function signalOf(text: string): number {
+  const levels = text
+    .split('\n')
+    .slice(2)
+    .map((line) => Number.parseFloat(line.trim().split(/\s+/)[3] ?? ''))
+  return Math.max(...levels.filter((level) => Number.isFinite(level)))
 }
 
 /** Types of thermal zones that are the processor, most exact first: Raspberry Pi, Rockchip and others, x86. */
@@ -68,12 +112,15 @@ function findThermalZone(root: string): string | null {
 }
 
 function listZones(root: string): string[] {
+  return namesIn(root, 'sys/class/thermal')
+    .filter((name) => /^thermal_zone[0-9]+$/.test(name))
+    .slice(0, THERMAL_ZONES_MAX)
+    .map((name) => `sys/class/thermal/${name}`)
+}
+
+function namesIn(root: string, folder: string): string[] {
   try {
-    return readdirSync(join(root, 'sys/class/thermal'))
-      .filter((name) => /^thermal_zone[0-9]+$/.test(name))
-      .sort()
-      .slice(0, THERMAL_ZONES_MAX)
-      .map((name) => `sys/class/thermal/${name}`)
+    return readdirSync(join(root, folder)).sort()
   } catch {
     return []
   }

@@ -11,7 +11,7 @@ import {
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import { BusStation } from './bus-station.ts'
-import type { OpenPort, OpenSerialPort } from './port-events.ts'
+import type { CharacterFormat, OpenPort, OpenSerialPort } from './port-events.ts'
 import { PointToPoint } from './point-to-point.ts'
 import { SerialLink } from './serial-link.ts'
 
@@ -64,12 +64,12 @@ export function serialLink(options: SerialLineOptions & SerialLinkContext): Seri
 }
 
 /** Opens a port of this machine, and loads the library for it first. */
-export function portOnDemand(port: string, baud: number): OpenSerialPort {
+export function portOnDemand(port: string, baud: number, format?: CharacterFormat): OpenSerialPort {
   return (events) => {
     const state: { isClosed: boolean; opened: OpenPort | null } = { isClosed: false, opened: null }
     import('./port.ts').then(
       ({ serialPort }) => {
-        if (!state.isClosed) state.opened = serialPort({ port, baud })(events)
+        if (!state.isClosed) state.opened = serialPort({ port, baud, format })(events)
       },
       (error: unknown) => {
         if (!state.isClosed)

@@ -16,3 +16,10 @@ export interface PortEvents {
 
 /** Begins to open the port. It is looked for anew each time: a device that was plugged in again has another name. */
 export type OpenSerialPort = (events: PortEvents) => OpenPort
+
+/** How a byte goes over the line. */
+export interface CharacterFormat {
+  readonly dataBits: 7 | 8
+  readonly parity: 'none' | 'even' | 'odd'
+  readonly stopBits: 1 | 2
+}

@@ -2,35 +2,38 @@
 // that has a serial link.
 import { SerialPort } from 'serialport'
 import { SerialDevices } from './devices.ts'
-import type { OpenPort, OpenSerialPort, PortEvents } from './port-events.ts'
+import type { CharacterFormat, OpenPort, OpenSerialPort, PortEvents } from './port-events.ts'
+import { explainPortFailure } from './port-failure.ts'
 
 export interface PortOptions {
   /** A device, or a name that stays with the adapter: see {@link SerialDevices.resolve}. */
   readonly port: string
   readonly baud: number
+  /** 8 bits, no parity and one stop bit if not given. */
+  readonly format?: CharacterFormat | undefined
   readonly devices?: SerialDevices | undefined
 }
 
-/** Opens a port of this machine for this process alone: 8 bits, no parity, one stop bit, no flow control. */
-export function serialPort({ port, baud, devices = new SerialDevices() }: PortOptions): OpenSerialPort {
-  return (events) => new NodePort(port, baud, devices, events)
+/** Opens a port of this machine for this process alone, without flow control. */
+export function serialPort(options: PortOptions): OpenSerialPort {
+  return (events) => new NodePort(options, events)
 }
 
 class NodePort implements OpenPort {
   readonly #events: PortEvents
   readonly #devices: SerialDevices
+  readonly #settings: PortOptions
   #device: string
-  #baud: number
   #port: SerialPort | null = null
   /** No event is told any more. */
   #isOver = false
 
-  constructor(name: string, baud: number, devices: SerialDevices, events: PortEvents) {
+  constructor(settings: PortOptions, events: PortEvents) {
     this.#events = events
-    this.#devices = devices
-    this.#device = name
-    this.#baud = baud
-    void Promise.resolve().then(() => this.#open(name))
+    this.#settings = settings
+    this.#devices = settings.devices ?? new SerialDevices()
+    this.#device = settings.port
+    void Promise.resolve().then(() => this.#open(settings.port))
   }
 
   write(bytes: Uint8Array): void {
@@ -55,15 +58,17 @@ class NodePort implements OpenPort {
     const resolved = this.#devices.resolve(name)
     if ('problem' in resolved) return this.#end(resolved.problem)
     this.#device = resolved.device
-    const port = new SerialPort({ path: resolved.device, baudRate: this.#baud, lock: true, autoOpen: false })
+    const { baud, format } = this.#settings
+    const port = new SerialPort({ path: resolved.device, baudRate: baud, ...format, lock: true, autoOpen: false })
     this.#port = port
-    port.on('error', (error) => this.#end(this.#explain(error)))
+    port.on('error', (error) => this.#end(explainPortFailure(error, this.#device, this.#settings.baud, this.#devices)))
     port.on('close', () => this.#end(`${this.#device} is gone: the adapter was unplugged; plug it in again`))
     port.on('data', (bytes: Buffer) => {
       if (!this.#isOver) this.#events.data(bytes)
     })
     port.open((error) => {
-      if (error !== null && error !== undefined) return this.#end(this.#explain(error))
+      if (error !== null && error !== undefined)
+        return this.#end(explainPortFailure(error, this.#device, this.#settings.baud, this.#devices))
       // What the driver has kept from before belongs to nobody.
       port.flush(() => {
         if (!this.#isOver) this.#events.opened(this.#device)
@@ -76,25 +81,5 @@ class NodePort implements OpenPort {
     this.#isOver = true
     if (this.#port?.isOpen === true) this.#port.close(() => undefined)
     this.#events.gone(cause)
-  }
-
-  /** One line: what, where, what to do. The add-on gives the words of the operating system. */
-  #explain(error: Error): string {
-    const device = this.#device
-    const message = error.message.replace(/^Error:? */, '').replace(/\s+/g, ' ')
-    if (/lock|busy|temporarily unavailable/i.test(message)) {
-      const holder = this.#devices.holder(device)
-      if (holder?.pid === process.pid)
-        return `${device} is in use by another link of this gateway: give one of them another port`
-      const by = holder === null ? 'another program' : `${holder.command}, process ${holder.pid}`
-      return `${device} is in use by ${by}: end it, or give this link another port`
-    }
-    if (/permission denied|EACCES/i.test(message))
-      return `this user may not open ${device}: sudo usermod -aG ${this.#devices.group(device)} "$USER", then log in again`
-    if (/no such file|ENOENT/i.test(message))
-      return `${device} is not there: plug it in; fleetstep serial list shows what is`
-    if (/baud/i.test(message))
-      return `${device} cannot do ${this.#baud} baud (${message}): choose another one on both sides`
-    return `${device} does not work (${message}): check it with fleetstep serial check`
   }
 }

@@ -123,7 +123,7 @@ describe('over real terminals and the real serial library', { skip: PTY_SKIP }, 
     await until(() => witness.causes.length > 0, 'bob is told')
     assert.match(
       witness.causes[0] ?? '',
-      /^\/.*alice is in use by another link of this gateway: give one of them another port$/,
+      /^\/.*alice is in use by another link or instrument of this gateway: give one of them another port$/,
     )
     await Promise.all([first.close(), second.close()])
     await pty.end()

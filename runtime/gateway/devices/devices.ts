@@ -1,0 +1,276 @@
+import type { Clock } from '../../base/clock.ts'
+import { LINK_WATCH_INTERVAL_MS, OUTPUT_END_TIMEOUT_MS } from '../../base/limits.ts'
+import type { Logger } from '../../base/logger.ts'
+import { bindAll, type Bound, boundTo } from '../../device/drivers/bound.ts'
+import type { DeviceDriver, DriverEvents, Health } from '../../device/drivers/driver.ts'
+import { GpioDriver } from '../../device/gpio/gpio-driver.ts'
+import type { HeldWrite, PinBackend } from '../../device/gpio/pin.ts'
+import { LineDriver } from '../../device/instruments/line-driver.ts'
+import { ModbusDriver, type ModbusDriverOptions } from '../../device/instruments/modbus-driver.ts'
+import { Output } from '../../device/outputs/output.ts'
+import type { OutputRules } from '../../device/outputs/rules.ts'
+import { healthPath, pointPath, reportedPath } from '../../device/profiles/points.ts'
+import type { DeviceProfile, DeviceResource } from '../../device/profiles/profile.ts'
+import { checkSet } from '../../device/profiles/value-check.ts'
+import type { Value } from '../../state/value.ts'
+import type { Gateway } from '../gateway.ts'
+import { setBias } from './bias.ts'
+import type { InstrumentPorts } from './instrument-ports.ts'
+import { OutputGuard } from './output-guard.ts'
+import { StateReports } from './state-reports.ts'
+
+export interface DevicesOptions {
+  readonly gateway: Gateway
+  readonly ports: Pick<InstrumentPorts, 'open' | 'openModbus'>
+  /** Loaded when the profile has GPIO. */
+  readonly openPins: () => Promise<PinBackend>
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * The devices below a gateway, as its profile says: what drivers read goes into the state, and what the state wants goes to
+ * the outputs. It may be stopped and started again with another profile.
+ */
+export class Devices {
+  readonly #options: DevicesOptions
+  #running: Running | null = null
+
+  constructor(options: DevicesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Takes the place of the profile before. An output that both have stays as it is; one that the new one has not, or has
+   * elsewhere, becomes safe.
+   * @param profile has passed the checks of `loadProfile`
+   */
+  async use(profile: DeviceProfile): Promise<void> {
+    const before = this.#running
+    this.#running = null
+    const kept = before === null ? new Set<string>() : before.outputsIn(profile)
+    await before?.stop(kept)
+    this.#running = new Running(this.#options, profile, kept)
+  }
+
+  /** Sets outputs to their safe values and lets go of pins and ports. */
+  async stop(): Promise<void> {
+    const running = this.#running
+    this.#running = null
+    await running?.stop(new Set())
+  }
+}
+
+interface RunningOutput {
+  readonly resource: DeviceResource
+  readonly rules: OutputRules
+  readonly output: Output
+}
+
+type AnyBound = ReturnType<typeof bindAll>[number]
+
+/** All that one profile brings along. */
+class Running {
+  readonly #options: DevicesOptions
+  readonly #reports: StateReports
+  readonly #resources: ReadonlyMap<string, DeviceResource>
+  readonly #drivers: DeviceDriver[] = []
+  readonly #outputs = new Map<string, RunningOutput>()
+  readonly #guard: OutputGuard
+  readonly #gpio: GpioDriver | null
+  readonly #unwatch: (() => void)[] = []
+  #cancelLinks: () => void = () => undefined
+  #isStopped = false
+
+  /** @param kept outputs that the profile before has left as they were */
+  constructor(options: DevicesOptions, profile: DeviceProfile, kept: ReadonlySet<string>) {
+    this.#options = options
+    const { gateway, clock, logger } = options
+    this.#reports = new StateReports(gateway.state, clock, logger)
+    this.#resources = new Map(profile.deviceResources.map((resource) => [resource.name, resource]))
+    this.#guard = new OutputGuard(clock, logger)
+    const bound = bindAll(profile)
+    this.#gpio = this.#startGpio(boundTo(bound, 'gpio'))
+    this.#startInstruments(bound)
+    for (const driver of this.#drivers) driver.start()
+    if (this.#outputs.size > 0) this.#follow(kept)
+  }
+
+  /** Outputs that are in `profile` as they are here. */
+  outputsIn(profile: DeviceProfile): ReadonlySet<string> {
+    const wiringOf = ({ attributes, properties }: DeviceResource): string =>
+      JSON.stringify([attributes, properties.valueType])
+    const theirs = new Map(profile.deviceResources.map((resource) => [resource.name, resource]))
+    const isSame = ({ resource }: RunningOutput): boolean => {
+      const other = theirs.get(resource.name)
+      return other !== undefined && wiringOf(other) === wiringOf(resource)
+    }
+    return new Set([...this.#outputs].filter(([, output]) => isSame(output)).map(([name]) => name))
+  }
+
+  /** @param kept outputs that stay as they are; the others become safe */
+  async stop(kept: ReadonlySet<string>): Promise<void> {
+    for (const end of this.#unwatch) end()
+    this.#cancelLinks()
+    const ending = [...this.#outputs].map(async ([name, { output }]) => {
+      if (kept.has(name)) output.leave()
+      else await output.end()
+    })
+    await this.#inTime(Promise.all(ending))
+    this.#isStopped = true
+    await this.#guard.disarm()
+    await Promise.all(this.#drivers.map((driver) => driver.close()))
+    this.#reports.stop()
+  }
+
+  /** Instruments that do not answer may not keep the gateway from ending. */
+  async #inTime(ending: Promise<unknown>): Promise<void> {
+    const { clock } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      const cancel = clock.schedule(clock.now() + OUTPUT_END_TIMEOUT_MS, resolve)
+      ending.then(() => {
+        cancel()
+        resolve()
+      }, reject)
+    })
+  }
+
+  #startGpio(bindings: ReturnType<typeof boundTo<'gpio'>>): GpioDriver | null {
+    if (bindings.length === 0) return null
+    const { openPins, clock, logger } = this.#options
+    const driver = new GpioDriver({ bindings, openBackend: openPins, setBias, clock, logger, events: this.#events() })
+    this.#add(driver, bindings)
+    return driver
+  }
+
+  #startInstruments(bound: readonly AnyBound[]): void {
+    const { ports, clock } = this.#options
+    const events = this.#events()
+    for (const bindings of byPort(boundTo(bound, 'serial'))) {
+      this.#add(
+        new LineDriver({ bindings, openPort: (settings, told) => ports.open(settings, told), clock, events }),
+        bindings,
+      )
+    }
+    for (const bindings of byPort(boundTo(bound, 'modbus'))) {
+      const settings = bindings[0]?.wiring
+      if (settings === undefined) continue
+      const openMaster: ModbusDriverOptions['openMaster'] = async (onGone) => await ports.openModbus(settings, onGone)
+      this.#add(new ModbusDriver({ bindings, openMaster, clock, events }), bindings)
+    }
+  }
+
+  #add(driver: DeviceDriver, bindings: readonly AnyBound[]): void {
+    this.#drivers.push(driver)
+    for (const { resource, output: rules } of bindings) {
+      if (rules !== null)
+        this.#outputs.set(resource.name, { resource, rules, output: this.#outputOf(driver, resource, rules) })
+    }
+  }
+
+  #outputOf(driver: DeviceDriver, resource: DeviceResource, rules: OutputRules): Output {
+    const { clock, logger } = this.#options
+    const { name } = resource
+    return new Output({
+      name,
+      rules,
+      clock,
+      logger,
+      write: (value, done) => driver.write(name, value, done),
+      readBack: () => driver.readBack(name),
+      onResult: (_value, problem) => {
+        if (problem === null) this.#armGuard()
+      },
+    })
+  }
+
+  /** The outputs that are open now; each one opens with its first value. */
+  #armGuard(): void {
+    const gpio = this.#gpio
+    if (gpio === null || this.#isStopped) return
+    const writes = [...this.#outputs].flatMap(([name, { rules }]): HeldWrite[] => {
+      const held = typeof rules.safeValue === 'boolean' ? gpio.hold(name, rules.safeValue) : null
+      return held === null ? [] : [held]
+    })
+    this.#guard.arm(writes)
+  }
+
+  #follow(kept: ReadonlySet<string>): void {
+    const { gateway } = this.#options
+    const byPath = new Map<string, RunningOutput>()
+    for (const [name, running] of this.#outputs) {
+      const { resource, rules, output } = running
+      const path = pointPath(gateway.device, resource)
+      byPath.set(path, running)
+      const read = (): Value | undefined =>
+        rules.drive === 'settled' ? gateway.state.settled(path) : gateway.state.get(path)
+      output.start(this.#allowed(resource, read()), kept.has(name))
+    }
+    for (const drive of ['tentative', 'settled'] as const) this.#watchState(drive, byPath)
+    if ([...this.#outputs.values()].some(({ rules }) => rules.safeAfterMs !== null)) this.#watchLinks()
+  }
+
+  /** One watch for all: a gateway has a bounded number of them. */
+  #watchState(drive: OutputRules['drive'], byPath: ReadonlyMap<string, RunningOutput>): void {
+    const { gateway } = this.#options
+    const end = gateway.state.watch(
+      `${gateway.device}/*`,
+      ({ path, after }) => {
+        const running = byPath.get(path)
+        if (running?.rules.drive === drive) running.output.want(this.#allowed(running.resource, after))
+      },
+      drive,
+    )
+    this.#unwatch.push(end)
+  }
+
+  /** The state may hold what another member let in: a device never gets what its profile forbids. */
+  #allowed(resource: DeviceResource, value: Value | undefined): Value | undefined {
+    if (value === undefined) return undefined
+    const problem = checkSet(resource, value)
+    if (problem === null) return value
+    this.#options.logger.warn(`${resource.name} does not follow the state: the value ${problem}`)
+    return undefined
+  }
+
+  #watchLinks(): void {
+    const { gateway, clock } = this.#options
+    const isAnyUp = gateway.links().some(({ state }) => state === 'up')
+    for (const { output } of this.#outputs.values()) output.noteLinks(isAnyUp)
+    this.#cancelLinks = clock.schedule(clock.now() + LINK_WATCH_INTERVAL_MS, () => this.#watchLinks())
+  }
+
+  #events(): DriverEvents {
+    const { gateway, logger } = this.#options
+    const resourceOf = (name: string): DeviceResource | null => this.#resources.get(name) ?? null
+    return {
+      taken: (name) => gateway.noteReading(name),
+      reading: (name, value) => {
+        const resource = resourceOf(name)
+        if (resource !== null) this.#reports.report(reportedPath(gateway.device, resource), value)
+      },
+      health: (name, health) => {
+        const resource = resourceOf(name)
+        if (health.state === 'down') logger.warn(`${name} is down: ${health.error}`)
+        else logger.info(`${name} is up`)
+        if (resource !== null) this.#reports.report(healthPath(gateway.device, resource), plain(health))
+        if (health.state === 'up') this.#outputs.get(name)?.output.renew()
+      },
+    }
+  }
+}
+
+function plain(health: Health): Value {
+  return health.state === 'up' ? { state: 'up' } : { state: 'down', error: health.error }
+}
+
+/** The resources on each port: one driver holds a port. */
+function byPort<Wiring extends { readonly port: string }>(bound: readonly Bound<Wiring>[]): Bound<Wiring>[][] {
+  const groups = new Map<string, Bound<Wiring>[]>()
+  for (const one of bound) {
+    const group = groups.get(one.wiring.port)
+    if (group === undefined) groups.set(one.wiring.port, [one])
+    else group.push(one)
+  }
+  return [...groups.values()]
+}

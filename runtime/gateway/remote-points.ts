@@ -1,0 +1,66 @@
+import { FleetstepError } from '../base/errors.ts'
+import type { NodeId } from '../base/ids.ts'
+import { OWNER_SILENCE_MS } from '../base/limits.ts'
+import { HEALTH_BRANCH, REPORTED_BRANCH } from '../device/profiles/points.ts'
+import type { DeviceRules, PointRule } from '../state/rules/rules.ts'
+import type { Value } from '../state/value.ts'
+import { valueToJson } from './control-protocol.ts'
+import { deltaOf, isDown, type PointView, type Quality } from './point-view.ts'
+
+/** What a gateway knows of the device of another one: its rules in the state, and when it has heard what. */
+export interface RemoteDevice {
+  readonly device: string
+  readonly rules: DeviceRules
+  get(path: string): Value | undefined
+  /** Null: it has not changed since the start of this gateway. */
+  changedAgoMs(path: string): number | null
+  /** When this gateway has heard of the node last, on its own clock; null: not since its start. */
+  heardAgoMs(node: NodeId): number | null
+}
+
+/** Every point of the device, in the order of its rules. */
+export function viewRemotePoints(source: RemoteDevice): readonly PointView[] {
+  const reported = new Set(source.rules.points.map(({ path }) => path).filter((path) => path.startsWith(REPORTED)))
+  return source.rules.points
+    .filter(({ path }) => !path.includes('*') && !path.startsWith(REPORTED) && !path.startsWith(HEALTH))
+    .map((rule) => viewPoint(rule, reported.has(`${REPORTED}${rule.path}`), source))
+}
+
+/** @throws FleetstepError `path-unknown` */
+export function noSuchDevice(device: string, known: readonly string[]): FleetstepError {
+  const names =
+    known.length === 0 ? 'no device has its profile in the state' : `those with a profile are ${known.join(', ')}`
+  return new FleetstepError('path-unknown', `nothing says which points ${device} has: ${names}`)
+}
+
+const REPORTED = `${REPORTED_BRANCH}/`
+const HEALTH = `${HEALTH_BRANCH}/`
+
+function viewPoint(rule: PointRule, hasTwoSides: boolean, source: RemoteDevice): PointView {
+  const below = (name: string): string => `${source.device}/${name}`
+  const told = hasTwoSides ? below(`${REPORTED}${rule.path}`) : below(rule.path)
+  const value = source.get(below(rule.path))
+  const reported = hasTwoSides ? source.get(told) : undefined
+  const delta = deltaOf(value, reported)
+  const age = source.changedAgoMs(told)
+  const health = source.get(below(`${HEALTH}${rule.path}`))
+  const isReported = hasTwoSides || rule.access === 'R' || rule.owner === 'reported'
+  return {
+    path: below(rule.path),
+    ...(value !== undefined && { value: valueToJson(value) }),
+    ...(reported !== undefined && { reported: valueToJson(reported) }),
+    ...(delta !== null && { delta }),
+    ...(age !== null && { changedAgoMs: age }),
+    ...(health !== undefined && { health: valueToJson(health) }),
+    ...(isReported && { quality: qualityOf(health, age, source) }),
+  }
+}
+
+/** A report comes when a value changes: an old one is good while its node is heard and does not say that its device is down. */
+function qualityOf(health: Value | undefined, changedAgoMs: number | null, source: RemoteDevice): Quality {
+  if (isDown(health)) return 'bad'
+  const { node } = source.rules
+  const heardAgoMs = node === null ? null : source.heardAgoMs(node)
+  const isHeard = heardAgoMs !== null && heardAgoMs <= OWNER_SILENCE_MS
+  return isHeard && changedAgoMs !== null ? 'good' : 'uncertain'
+}

@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { bindAll, boundTo } from '../../runtime/device/drivers/bound.ts'
+import { LineDriver } from '../../runtime/device/instruments/line-driver.ts'
+import type { InstrumentPortEvents } from '../../runtime/device/instruments/serial-port.ts'
+import type { DeviceProfile } from '../../runtime/device/profiles/profile.ts'
+import { InstrumentPorts } from '../../runtime/gateway/devices/instrument-ports.ts'
+import { profileOf } from '../gateway/device-rig.ts'
+import { realClock, until } from '../links/clocks.ts'
+import { PTY_SKIP, startPtyLine } from '../support/pty-line.ts'
+import { drivenClock } from './driven-clock.ts'
+import { driverLog } from './driver-log.ts'
+
+const PATIENCE_MS = 60_000
+
+describe('an instrument that speaks lines', () => {
+  it('is asked at its interval, and its answer is found between echo and chatter', async () => {
+    const rig = rigOf(
+      point(
+        'level',
+        'request: "LEVEL?\\r\\n", response: "L=([0-9.]+) cm"',
+        'valueType: Float32, readWrite: R, optional: { interval: 1s }',
+      ),
+    )
+    rig.instrument = (text) => [`${text.trim()}\r\n`, '# warming up\r\n', 'L=12', '.5 cm\r\n']
+    await rig.run(3000)
+    assert.deepEqual(rig.sent(), ['LEVEL?\r\n', 'LEVEL?\r\n', 'LEVEL?\r\n', 'LEVEL?\r\n'])
+    assert.deepEqual(rig.log.readings, ['level 12.5'])
+    assert.deepEqual(rig.log.health.get('level'), { state: 'up' })
+  })
+
+  it('is asked again before it counts as down, and then with growing pauses', async () => {
+    const rig = rigOf(
+      point(
+        'level',
+        'request: "?\\n", response: "([0-9]+)", timeoutMs: 100, retries: 2',
+        'valueType: Uint16, readWrite: R, optional: { interval: 500ms }',
+      ),
+    )
+    rig.instrument = () => ['E04 sensor\n']
+    await rig.run(299)
+    assert.deepEqual([rig.sent().length, rig.log.health.get('level')], [3, undefined])
+    await rig.run(1)
+    assert.match(
+      rig.log.error('level'),
+      /^no answer that fits, but "E04 sensor", to "\?\\n" within 100 ms: check the wiring/,
+    )
+    rig.sent()
+    await rig.run(60_000)
+    const asked = rig.sent().length
+    assert.ok(asked < 20, `a dead instrument is asked ${asked} times in a minute`)
+    rig.instrument = () => ['7\n']
+    await rig.run(40_000)
+    assert.deepEqual([rig.log.values.get('level'), rig.log.health.get('level')], [7, { state: 'up' }])
+  })
+
+  it('may tell by itself, and is down when no line fits for three intervals', async () => {
+    const rig = rigOf(
+      point(
+        'weight',
+        'response: "W ([-+ 0-9.]+)kg"',
+        'valueType: Float32, readWrite: R, optional: { interval: 1s, onChangeThreshold: 0.5 }',
+      ),
+      point('unit', 'response: "W .*(kg|lb)"', 'valueType: String, readWrite: R, assertion: kg'),
+    )
+    await rig.run(0)
+    for (const text of ['W + 1.0kg\r\n', 'W + 1.2kg\r\n', 'noise\r\n', 'W + 1.6kg\r\n', 'W + 9.9lb\r\n']) rig.tell(text)
+    assert.deepEqual(rig.log.readings, ['weight 1', 'unit kg', 'weight 1.6', 'unit lb'])
+    assert.equal(rig.log.error('unit'), 'the reading is "lb", and that of a healthy device is kg')
+    await rig.run(2999)
+    assert.equal(rig.log.health.get('weight')?.state, 'up')
+    await rig.run(2)
+    assert.match(rig.log.error('weight'), /^no line that fits has come for 3 s/)
+    rig.tell('W + 2.5kg\r\n')
+    assert.equal(rig.log.health.get('weight')?.state, 'up')
+  })
+
+  it('drops lines without end, and those that its pattern could not be tried on', async () => {
+    const rig = rigOf(point('weight', 'response: "W ([0-9.]+)"', 'valueType: Float32, readWrite: R'))
+    await rig.run(0)
+    rig.tell(`W ${'1'.repeat(300)}\n`)
+    for (let round = 0; round < 100; round++) rig.tell('1'.repeat(1000))
+    rig.tell('W 3\nW 4\n')
+    assert.deepEqual(rig.log.readings, ['weight 4'], 'what follows a line without end belongs to it')
+  })
+
+  it('is set by a command, and what confirms it is waited for', async () => {
+    const rig = rigOf(
+      point(
+        'valve',
+        'command: "VALVE {value}\\n", confirmation: "OK", timeoutMs: 100, retries: 1, mappings: { OPEN: "true", SHUT: "false" }',
+        'valueType: Bool, readWrite: W',
+      ),
+      point('speed', 'command: "S{value}\\n"', 'valueType: Float32, readWrite: W, scale: 0.1'),
+    )
+    rig.instrument = (text) => (text.includes('SHUT') ? ['ERR\n'] : ['OK\n'])
+    await rig.run(0)
+    assert.equal(await rig.write('valve', true), null)
+    assert.equal(await rig.write('speed', 12.5), null)
+    assert.match((await rig.write('valve', false)) ?? '', /^no answer that fits, but "ERR"/)
+    assert.deepEqual(rig.sent(), ['VALVE OPEN\n', 'S125\n', 'VALVE SHUT\n', 'VALVE SHUT\n'])
+    assert.equal(rig.log.health.get('valve')?.state, 'down')
+  })
+
+  it('is down when its port is gone, and is asked again when that is back', async () => {
+    const rig = rigOf(
+      point(
+        'level',
+        'request: "?\\n", response: "([0-9]+)"',
+        'valueType: Uint16, readWrite: R, optional: { interval: 1s }',
+      ),
+    )
+    rig.instrument = () => ['5\n']
+    await rig.run(1000)
+    rig.unplug('/dev/ttyUSB0 is gone: the adapter was unplugged; plug it in again')
+    assert.match(rig.log.error('level'), /ttyUSB0 is gone/)
+    await rig.run(60_000)
+    assert.deepEqual(rig.log.health.get('level'), { state: 'up' })
+    assert.ok(rig.opened() === 2, `the port was opened ${rig.opened()} times`)
+  })
+})
+
+// socat makes the terminals.
+describe('an instrument that speaks lines on a terminal', { skip: PTY_SKIP }, () => {
+  it('is read and set through the real library, and found again after its plug was pulled', async (t: TestContext) => {
+    const line = await startPtyLine(['gateway', 'instrument'], { baud: 115_200 })
+    t.after(async () => await line.end())
+    const bindings = boundTo(
+      bindAll(
+        profileOf(
+          point(
+            'level',
+            'request: "?\\r\\n", response: "L([0-9]+)", timeoutMs: 5000',
+            'valueType: Uint16, readWrite: R, optional: { interval: 100ms }',
+          ),
+        ),
+      ),
+      'serial',
+    )
+    const ports = new InstrumentPorts({ port: line.device('gateway') })
+    const log = driverLog()
+    let level = 41
+    const instrument = ports.open(
+      { port: line.device('instrument'), baudRate: 115_200, parity: 'none', dataBits: 8, stopBits: 1 },
+      {
+        opened: () => undefined,
+        data: (bytes) => {
+          if (Buffer.from(bytes).includes('?')) instrument.write(Buffer.from(`L${level}\r\n`))
+        },
+        gone: () => undefined,
+      },
+    )
+    t.after(async () => await instrument.close())
+    const driver = new LineDriver({
+      bindings,
+      openPort: (settings, events) => ports.open(settings, events),
+      clock: realClock,
+      events: log.events,
+    })
+    t.after(async () => await driver.close())
+    driver.start()
+    await until(() => log.values.get('level') === 41, 'it is read', PATIENCE_MS)
+    await line.unplug('gateway')
+    await until(() => log.health.get('level')?.state === 'down', 'it is down', PATIENCE_MS)
+    level = 42
+    await line.plugIn('gateway')
+    await until(() => log.values.get('level') === 42, 'it is read again', PATIENCE_MS)
+    assert.deepEqual(log.health.get('level'), { state: 'up' })
+  })
+})
+
+function point(name: string, attributes: string, properties: string): [string, string, string] {
+  return [name, `driver: serial, port: port, ${attributes}`, properties]
+}
+
+function rigOf(...points: readonly [string, string, string][]) {
+  const profile: DeviceProfile = profileOf(...points)
+  const clock = drivenClock()
+  const log = driverLog()
+  let sent: string[] = []
+  let events: InstrumentPortEvents | null = null
+  let opened = 0
+  const rig = {
+    log,
+    /** What the instrument says to what it is told. */
+    instrument: (_text: string): readonly string[] => [],
+    tell: (text: string) => events?.data(Buffer.from(text, 'latin1')),
+    unplug(cause: string) {
+      const gone = events
+      events = null
+      gone?.gone(cause)
+    },
+    opened: () => opened,
+    sent() {
+      const taken = sent
+      sent = []
+      return taken
+    },
+    /** Lets time pass in small steps, and all that follows from each. */
+    async run(milliseconds: number) {
+      for (let passed = 0, step = 0; passed <= milliseconds; passed += Math.max(step, 1)) {
+        clock.advance(step)
+        for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+        step = Math.min(10, milliseconds - passed)
+      }
+    },
+    async write(resource: string, value: boolean | number): Promise<string | null> {
+      const answer: { problem?: string | null } = {}
+      driver.write(resource, value, (problem) => (answer.problem = problem))
+      for (let round = 0; round < 100 && answer.problem === undefined; round++) await rig.run(10)
+      return answer.problem ?? null
+    },
+  }
+  const driver = new LineDriver({
+    bindings: boundTo(bindAll(profile), 'serial'),
+    clock,
+    events: log.events,
+    openPort(_settings, told) {
+      opened += 1
+      clock.schedule(clock.now(), () => {
+        events = told
+        told.opened('/dev/ttyUSB0')
+      })
+      return {
+        write(bytes) {
+          const text = Buffer.from(bytes).toString('latin1')
+          sent.push(text)
+          for (const piece of rig.instrument(text)) clock.schedule(clock.now(), () => rig.tell(piece))
+        },
+        close: () => Promise.resolve(),
+      }
+    },
+  })
+  driver.start()
+  return rig
+}

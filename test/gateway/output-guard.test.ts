@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { silentLogger } from '../../runtime/base/logger.ts'
+import { setBias } from '../../runtime/gateway/devices/bias.ts'
+import { OutputGuard } from '../../runtime/gateway/devices/output-guard.ts'
+import { drivenClock } from '../device/driven-clock.ts'
+import { until } from '../links/clocks.ts'
+
+const PATIENCE_MS = 60_000
+
+const SIGTERM_BIT = 1n << BigInt(constants.signals.SIGTERM - 1)
+
+// What it does when its daemon is killed is shown with a daemon, in test/cli/gpio.process.test.ts.
+describe('the guard of outputs', () => {
+  it('writes nothing when it is told that all is done, nor when another one takes its place', async (t) => {
+    const { guard, file } = rigOf(t)
+    guard.arm([{ file, text: '0' }])
+    await until(() => guardsOf(file).length === 1, 'it stands', PATIENCE_MS)
+    guard.arm([{ file, text: 'safe' }])
+    guard.arm([{ file, text: 'safe' }])
+    await until(() => guardsOf(file).length === 1, 'one stands', PATIENCE_MS)
+    await guard.disarm()
+    assert.deepEqual(guardsOf(file), [])
+    assert.equal(readFileSync(file, 'utf8'), '1')
+  })
+
+  it('is not ended by the signals of a service manager, and stands again after it was killed', async (t) => {
+    const { guard, file, clock, said } = rigOf(t)
+    guard.arm([{ file, text: '0' }])
+    await until(() => guardsOf(file).length === 1, 'it stands', PATIENCE_MS)
+    const [pid] = guardsOf(file)
+    assert.ok(pid !== undefined)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.kill(pid, signal)
+    process.kill(pid, 'SIGKILL')
+    await until(() => said.length > 0, 'it is told', PATIENCE_MS)
+    assert.match(
+      said.join(),
+      /^the guard of the outputs is gone \(it ended with SIGKILL\): until it is back, a crash leaves/,
+    )
+    clock.advance(30_000)
+    await until(() => guardsOf(file).length === 1, 'it stands again', PATIENCE_MS)
+    await guard.disarm()
+    assert.equal(readFileSync(file, 'utf8'), '1')
+  })
+})
+
+describe('the pull of a line', () => {
+  it('is set by a tool, and where there is none people are told what to do', async () => {
+    assert.match((await setBias('mcp23017', 3, 'pull-up')) ?? '', /^chip mcp23017 has no tool for it/)
+    const problem = await setBias('soc', 4, 'pull-down')
+    // A board that has the tool sets it.
+    if (problem !== null)
+      assert.match(problem, /pinctrl.*; add gpio=4=ip,pd to \/boot\/firmware\/config.txt and reboot$/)
+  })
+})
+
+function rigOf(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'fleetstep-guard-'))
+  const file = join(folder, 'value')
+  writeFileSync(file, '1')
+  const clock = drivenClock()
+  const said: string[] = []
+  const guard = new OutputGuard(clock, { ...silentLogger, warn: (message) => void said.push(message) })
+  t.after(async () => {
+    await guard.disarm()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return { guard, file, clock, said }
+}
+
+/** Processes that would write to the file, once they stand: they do not heed SIGTERM then. */
+function guardsOf(file: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const ignored = /^SigIgn:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0'
+        const isStanding = (BigInt(`0x${ignored}`) & SIGTERM_BIT) !== 0n
+        return isStanding && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(file)
+      } catch {
+        return false
+      }
+    })
+}
