@@ -121,7 +121,6 @@ describe('fleetstep with a gateway', () => {
       path: 'lamp',
       before: value,
       settled: true,
-      draft: false,
     })
     people.kill('SIGINT')
     await people.ended
