@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { OWNER_SILENCE_MS } from '../../runtime/base/limits.ts'
 import { digestOf } from '../../runtime/base/digest.ts'
 import { rulesOfProfile } from '../../runtime/device/profiles/rules.ts'
 import { enforceProfile } from '../../runtime/gateway/fleet-profiles.ts'
@@ -262,7 +263,12 @@ describe('the view of the points of another device', () => {
         heardAgoMs: () => heardAgoMs,
       })[0]?.quality
     assert.deepEqual(
-      [qualityOf(86_400_000, 1000), qualityOf(1000, 400_000), qualityOf(1000, null), qualityOf(null, 1000)],
+      [
+        qualityOf(86_400_000, 1000),
+        qualityOf(1000, OWNER_SILENCE_MS + 1),
+        qualityOf(1000, null),
+        qualityOf(null, 1000),
+      ],
       ['good', 'uncertain', 'uncertain', 'uncertain'],
     )
   })
