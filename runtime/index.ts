@@ -14,7 +14,7 @@ export {
   type LinkFactory,
 } from './gateway/gateway.ts'
 export type { Receipt } from './gateway/receipt.ts'
-export type { ChangeOptions, Transaction } from './gateway/state-access.ts'
+export type { ChangeOptions, ReportOptions, Transaction } from './gateway/state-access.ts'
 export {
   journalStorage,
   memoryStorage,
@@ -32,4 +32,5 @@ export type { Store } from './storage/store.ts'
 export type { Conflict } from './sync/conflict.ts'
 export type { Inspection } from './sync/inspection.ts'
 export type { Genesis } from './sync/membership.ts'
-export type { Alarm, Change, Output } from './sync/output.ts'
+export type { Alarm, Change, Output, Quality } from './sync/output.ts'
+export type { ShownReading } from './sync/telemetry.ts'

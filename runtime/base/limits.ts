@@ -127,6 +127,39 @@ export const VECTOR_CHANGES_MAX = 32
 /** Digests of past floors that are kept to find a divergence. */
 export const FLOOR_DIGESTS_MAX = 64
 
+// --- telemetry: readings that are no operations -----------------------------------------------------------------
+
+/** Points that one member reports as telemetry: every point in the rules of its device. */
+export const TELEMETRY_POINTS_PER_MEMBER_MAX: number = RULES_POINTS_MAX
+/** Readings of others that are held; the one that was heard longest ago goes first. Some 320 points in each of 50 members. */
+export const TELEMETRY_READINGS_MAX: number = 16 * 1024
+/** Bytes of paths and values of the same. */
+export const TELEMETRY_BYTES_MAX: number = 4 * 1024 * 1024
+/** CBOR bytes of one value: a number, a short text, a few axes. What is larger is no reading that the next one replaces. */
+export const TELEMETRY_VALUE_BYTES_MAX = 512
+/** Readings in one message. */
+export const TELEMETRY_READINGS_PER_MESSAGE_MAX = 128
+/** Bytes of readings after which a message is closed: a line of 9,600 baud carries it in one second. */
+export const TELEMETRY_MESSAGE_BYTES_TARGET = 1024
+/** Time in which what is reported together is gathered into one message. */
+export const TELEMETRY_GATHER_MS = 100
+/** Shortest time between two messages of new readings; in proportion longer from ANNOUNCE_INTERVAL_MEMBERS on. */
+export const TELEMETRY_INTERVAL_MS = 1000
+/** Time after which a member says all its readings again: for newcomers, and for what was lost. */
+export const TELEMETRY_REFRESH_MS = 60_000
+/** Members up to which this holds; in larger fleets it grows in proportion: ten points of everybody cost each node 25 B/s. */
+export const TELEMETRY_REFRESH_MEMBERS = 4
+/** Refreshes that a reading may miss before it is stale: one may be lost, and the next be late. */
+export const TELEMETRY_STALE_REFRESHES = 3
+/** Longest intervals of announcements that a member may miss before its readings are stale. */
+export const TELEMETRY_STALE_INTERVALS = 3
+/** Such intervals after which a reading that nobody says again is forgotten: an hour in a small fleet. */
+export const TELEMETRY_FORGET_INTERVALS = 120
+/** Time between two looks whether readings of others have become stale, or do not stand any more. */
+export const TELEMETRY_LOOK_MS = 5000
+/** Messages of telemetry that wait for a link; further ones are dropped until the next refresh. */
+export const TELEMETRY_QUEUE_FRAMES_MAX = 64
+
 // --- clock-free timers, milliseconds on the monotonic clock -----------------------------------------------------
 
 /** Shortest interval between two announcements of one member (Imin of RFC 6206). */
@@ -432,6 +465,8 @@ export const SERIAL_SILENCE_MS = 7000
 export const SERIAL_ANSWER_REPEAT_MS = 3000
 /** Answers that wait for the line, in time that they take: they are asked for again, and old ones are of no use. */
 export const SERIAL_BULK_QUEUE_MS = 20_000
+/** Telemetry that waits for the line, in time that it takes: what is older has been replaced. */
+export const SERIAL_TELEMETRY_QUEUE_MS = 2000
 /** Urgent frames in a row after which one of a catch-up goes, so that it ends on a line that is always full. */
 export const SERIAL_URGENT_STREAK_MAX = 15
 /** Bytes of frames after which the measure of losses forgets half: a line that loses one bit in 100,000 has lost some 20 by then. */
@@ -521,6 +556,15 @@ assert(
   'a frame holds any epoch',
 )
 assert(TRANSFER_CHUNK_BYTES + 256 < FRAME_BYTES_MAX, 'a frame holds any chunk')
+assert(
+  TELEMETRY_MESSAGE_BYTES_TARGET + PATH_BYTES_MAX + TELEMETRY_VALUE_BYTES_MAX < FRAME_BYTES_MAX / 2,
+  'a frame holds any telemetry',
+)
+assert(
+  TELEMETRY_FORGET_INTERVALS * (ANNOUNCE_INTERVAL_MAX_MS / ANNOUNCE_INTERVAL_MEMBERS) >
+    (TELEMETRY_STALE_REFRESHES * TELEMETRY_REFRESH_MS) / TELEMETRY_REFRESH_MEMBERS,
+  'a reading is stale before it is forgotten, in a fleet of any size',
+)
 assert(STORED_BATCH_BYTES_MAX + STORAGE_PAGE_BYTES <= SEGMENT_BYTES, 'a segment holds any stored batch')
 assert(RECORD_BYTES_MAX + STORED_RECORD_HEADER_BYTES <= STORED_BATCH_BYTES_MAX, 'a batch holds any single record')
 assert(

@@ -34,6 +34,7 @@ function facts(status: GatewayStatus): string[][] {
       .map((line) => ['', `${line.operations[0]} waits for ${line.waitsFor}`]),
     ['executed again', `${status.reexecutions} operations since the start`],
     ['state', `${status.paths} points, ${conflictsText(status)}`],
+    ['telemetry', telemetryText(status)],
     ['disk', status.storageProblem ?? diskText(status.storage)],
     ['written', writtenText(status.storage)],
     ...profileFacts(status),
@@ -64,6 +65,10 @@ const WAITING_SHOWN = 5
 function conflictsText({ conflicts, conflictsForgotten }: GatewayStatus): string {
   const forgotten = conflictsForgotten === 0 ? '' : ` and ${conflictsForgotten} that had to go`
   return conflicts === 0 ? `no conflicts${forgotten}` : `${conflicts} conflicts${forgotten}: fleetstep conflict list`
+}
+
+function telemetryText({ telemetry: { own, others, stale } }: GatewayStatus): string {
+  return `${own} readings of this gateway, ${others} of others${stale === 0 ? '' : `, of which ${stale} are stale`}`
 }
 
 /** Everything up to the floor is settled: nothing can be ordered before it any more. */

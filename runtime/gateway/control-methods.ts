@@ -56,6 +56,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
       params['device'] === undefined ? gateway.points() : gateway.pointsOf(textOf(params, 'device')),
   ],
   ['state.watch', watchState],
+  ['telemetry.list', (gateway, params) => listTelemetry(gateway, params)],
   ['journal.list', (gateway) => gateway.inspect().journal()],
   ['journal.watch', watchJournal],
   ['conflict.list', (gateway) => gateway.conflicts.list().map(conflictToJson)],
@@ -104,6 +105,12 @@ function getState(gateway: Gateway, params: Params): unknown {
     throw new FleetstepError('path-unknown', `there is ${what} at ${path}: fleetstep state get lists all points`)
   }
   return Object.fromEntries(entries.map(([name, value]) => [name, valueToJson(value)]))
+}
+
+function listTelemetry(gateway: Gateway, params: Params): unknown {
+  const path = params['path'] === undefined ? '' : textOf(params, 'path')
+  const readings = gateway.telemetry.list(path)
+  return readings.map((reading) => ({ ...reading, value: valueToJson(reading.value) }))
 }
 
 /**
@@ -193,6 +200,7 @@ function changeToJson(change: Change): unknown {
     before: valueToJson(change.before),
     after: valueToJson(change.after),
     settled: change.settled,
+    quality: change.quality,
   }
 }
 

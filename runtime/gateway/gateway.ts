@@ -3,6 +3,7 @@ import { FleetstepError, unreachable } from '../base/errors.ts'
 import { memberIdOf, nodeOf, type NodeId } from '../base/ids.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
+import { REPORTED_BRANCH } from '../device/profiles/points.ts'
 import type { DeviceProfile } from '../device/profiles/profile.ts'
 import type { Link, LinkStatus } from '../links/link.ts'
 import type { Store, StoreInfo } from '../storage/store.ts'
@@ -25,6 +26,7 @@ import { noSuchDevice, viewRemotePoints } from './remote-points.ts'
 import { StateAccess } from './state-access.ts'
 import { systemClock } from './system-clock.ts'
 import { systemRandom } from './system-random.ts'
+import { TelemetryAccess } from './telemetry-access.ts'
 import { Watchers } from './watchers.ts'
 
 /** What a link is made with once the node knows who it is and how often it has started. */
@@ -108,6 +110,7 @@ export interface Gateway {
   pointsOf(device: string): readonly PointView[]
   /** A driver has read a resource of the profile well just now, whether it has changed or not. */
   noteReading(resource: string): void
+  readonly telemetry: TelemetryAccess
   inspect(): Inspection
   links(): readonly LinkReport[]
   /** Nodes that a broker says are connected: a hint. */
@@ -162,6 +165,7 @@ class RunningGateway implements Gateway {
   readonly conflicts: ConflictAccess
   readonly epochs: FleetAccess
   readonly profiles: ProfileAccess
+  readonly telemetry: TelemetryAccess
   readonly #replica: Replica
   readonly #pump: Pump
   readonly #links: Link[]
@@ -206,7 +210,9 @@ class RunningGateway implements Gateway {
     })
     this.#profileCheck = new ProfileCheck(this.device, this.node, options.profile ?? null)
     this.#changeAges = new ChangeAges(this.#clock)
-    this.state = new StateAccess(replica, this.#pump, this.#receipts, this.#watchers, this.#profileCheck)
+    this.telemetry = new TelemetryAccess(replica, this.#pump, this.#clock)
+    const watchers = this.#watchers
+    this.state = new StateAccess(replica, this.#pump, this.#receipts, watchers, this.#profileCheck, this.telemetry)
     this.profiles = new ProfileAccess(replica, this.#pump, this.#receipts)
     this.conflicts = new ConflictAccess(replica, this.#pump, this.state, this.profiles)
     this.epochs = new FleetAccess(replica, this.#pump, this.#clock)
@@ -223,6 +229,7 @@ class RunningGateway implements Gateway {
 
   noteReading(resource: string): void {
     this.#changeAges.noteRead(resource)
+    for (const branch of ['', `${REPORTED_BRANCH}/`]) this.telemetry.confirm(`${this.device}/${branch}${resource}`)
   }
 
   points(): readonly PointView[] {

@@ -78,7 +78,16 @@ export class ProfileCheck {
 
   /** Telemetry is gathered unless its profile says otherwise. */
   readingPersistOf(path: string): Persist {
-    return this.#find(path)?.resource.properties.optional.persist ?? 'batched'
+    const point = this.#find(path)
+    const persist = point?.resource.properties.optional.persist ?? 'batched'
+    // How the hardware fares stays in the state, whatever becomes of its readings.
+    return point?.side === 'health' && persist === 'volatile' ? 'batched' : persist
+  }
+
+  /** Null if the profile does not name the point; else whether this gateway alone writes it. */
+  isReported(path: string): boolean | null {
+    const rule = this.#find(path) === null ? null : (this.#table?.ruleOf(path.slice(this.#prefix.length)) ?? null)
+    return rule === null ? null : this.#table?.writerOf(rule) === this.#node
   }
 
   #assertFits(write: PlainWrite): void {

@@ -15,11 +15,13 @@ import type { Logger } from '../base/logger.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Link } from '../links/link.ts'
 import type { OperationRequest } from '../state/operation.ts'
+import type { Path } from '../state/path.ts'
 import type { Store, StoreInfo } from '../storage/store.ts'
 import type { Epoch } from '../sync/epoch.ts'
 import type { Output } from '../sync/output.ts'
 import type { Input } from '../sync/input.ts'
 import type { Issued } from '../sync/issue.ts'
+import type { Reading } from '../sync/message.ts'
 import type { Replica } from '../sync/replica.ts'
 import { joinPieces } from '../sync/snapshot.ts'
 import { DiskWatch } from './disk-watch.ts'
@@ -138,6 +140,15 @@ export class Pump {
     this.#issuedSeq = issued.id.seq
     this.#take(issued.outputs)
     return issued
+  }
+
+  /** A reading that no disk keeps. @throws FleetstepError as {@link Replica.report} */
+  report(reading: Reading): void {
+    this.#take(this.#options.replica.report(reading, this.#now()))
+  }
+
+  withdraw(path: Path): void {
+    this.#take(this.#options.replica.withdraw(path, this.#now()))
   }
 
   /** The operator's epoch goes in as any other; `replica` says what became of it. */

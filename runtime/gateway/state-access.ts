@@ -3,10 +3,12 @@ import { BATCHED_COMMIT_WINDOW_MS, VOLATILE_COMMIT_WINDOW_MS } from '../base/lim
 import type { Guard, OperationRequest, WriteKind } from '../state/operation.ts'
 import { type Path, type PathPattern, pathProblem } from '../state/path.ts'
 import type { Value } from '../state/value.ts'
+import type { StatedQuality } from '../sync/message.ts'
 import type { Replica } from '../sync/replica.ts'
 import type { Persist, ProfileCheck } from './profile-check.ts'
 import type { Pump } from './pump.ts'
 import type { Receipt, Receipts } from './receipt.ts'
+import type { TelemetryAccess } from './telemetry-access.ts'
 import type { View, WatchCallback, Watchers } from './watchers.ts'
 
 type PlainWrite = OperationRequest['writes'][number]
@@ -15,9 +17,18 @@ type PlainWrite = OperationRequest['writes'][number]
 export interface ChangeOptions {
   /**
    * `always`: committed and sent at once. `batched`: within a second, together with others, to spare the card. `volatile`:
-   * within five, for readings that the next one replaces. Whatever is gathered goes along with a change that cannot wait.
+   * within five, for what the next change replaces. Whatever is gathered goes along with a change that cannot wait.
+   * A reading that is `volatile` is no operation at all, and never on the card: see {@link StateAccess.report}.
    */
   readonly persist?: Persist
+}
+
+/** A reading that is telemetry carries these too. */
+export interface ReportOptions extends ChangeOptions {
+  /** `good` unless told otherwise. */
+  readonly quality?: StatedQuality
+  /** Time since it was read; 0 unless told otherwise. */
+  readonly ageMs?: number
 }
 
 /**
@@ -32,18 +43,28 @@ export class StateAccess {
   readonly #receipts: Receipts
   readonly #watchers: Watchers
   readonly #profile: ProfileCheck
+  readonly #telemetry: TelemetryAccess
 
-  constructor(replica: Replica, pump: Pump, receipts: Receipts, watchers: Watchers, profile: ProfileCheck) {
+  constructor(
+    replica: Replica,
+    pump: Pump,
+    receipts: Receipts,
+    watchers: Watchers,
+    profile: ProfileCheck,
+    telemetry: TelemetryAccess,
+  ) {
     this.#replica = replica
     this.#pump = pump
     this.#receipts = receipts
     this.#watchers = watchers
     this.#profile = profile
+    this.#telemetry = telemetry
   }
 
-  /** The value as executed here, or undefined. */
+  /** The value as executed here, or as it was read last; undefined if there is none. */
   get(path: string): Value | undefined {
-    return this.#replica.get(path as Path)
+    const value = this.#replica.get(path as Path)
+    return value === undefined ? this.#telemetry.get(path)?.value : value
   }
 
   /** The value that no member can change without a new operation, or undefined. */
@@ -51,12 +72,18 @@ export class StateAccess {
     return this.#replica.settled(path as Path)
   }
 
-  /** Every point at or below `prefix` that has a value in this view, by path. All of them without a prefix. */
+  /**
+   * Every point at or below `prefix` that has a value in this view, by path. All of them without a prefix. The settled view has
+   * no telemetry.
+   */
   entries(prefix: string = '', view: View = 'tentative'): [Path, Value][] {
     const below = `${prefix}/`
     const isWanted = (path: string): boolean => prefix === '' || path === prefix || path.startsWith(below)
-    return [...(view === 'settled' ? this.#replica.settledEntries() : this.#replica.entries())]
+    const entries = view === 'settled' ? this.#replica.settledEntries() : this.#replica.entries()
+    const readings = view === 'settled' ? [] : this.#telemetry.list(prefix)
+    return [...entries]
       .filter(([path]) => isWanted(path))
+      .concat(readings.map(({ path, value }) => [path, value]))
       .sort(([left], [right]) => (left < right ? -1 : 1))
   }
 
@@ -88,17 +115,41 @@ export class StateAccess {
     return this.#issue(change, options)
   }
 
-  /** A reading that a driver took: it may write what people may only read. Telemetry is gathered unless told otherwise. */
-  report(path: string, value: Value, options: ChangeOptions = {}): Receipt {
+  /**
+   * A reading that a driver took: it may write what people may only read. It is gathered (`batched`) unless the profile or
+   * `options` say otherwise.
+   *
+   * If it is `volatile`, it is telemetry: the fleet sees the newest one with quality and age, and nothing is ordered or stored.
+   * Two kinds of points stay operations: those that other nodes may write too, and those that an operation has written, until
+   * it is deleted. What the profile says that the device alone writes is deleted here, once.
+   * @returns null for telemetry, which has no receipt
+   */
+  report(path: string, value: Value, options: ReportOptions = {}): Receipt | null {
     const change = new Transaction()
     change.set(path, value)
     for (const write of change.writes) this.#profile.assertIsReading(write)
-    return this.#issue(change, { persist: options.persist ?? this.#profile.readingPersistOf(path) })
+    const persist = options.persist ?? this.#profile.readingPersistOf(path)
+    if (persist === 'volatile' && this.#becomesTelemetry(path as Path)) {
+      this.#telemetry.report(path as Path, value, options.quality ?? 'good', options.ageMs ?? 0)
+      return null
+    }
+    return this.#issue(change, { persist })
   }
 
   /** @returns a function that ends the watch */
   watch(pattern: PathPattern, callback: WatchCallback, view: View = 'tentative'): () => void {
     return this.#watchers.add(pattern, view, callback)
+  }
+
+  #becomesTelemetry(path: Path): boolean {
+    const isReported = this.#profile.isReported(path)
+    if (isReported === false) return false
+    if (isReported === true && this.#replica.get(path) !== undefined) {
+      const change = new Transaction()
+      change.delete(path)
+      this.#issue(change, { persist: 'volatile' })
+    }
+    return this.#telemetry.takes(path)
   }
 
   #issue(change: Transaction, options: ChangeOptions): Receipt {

@@ -30,7 +30,7 @@ export interface Link {
 
 /**
  * What a frame is for; a link may map it to a topic or to a priority. Where a link has to choose, announcements and requests
- * go first, then operations that are new, then answers: a catch-up must not hold up what happens now.
+ * go first, then operations that are new, then answers: a catch-up must not hold up what happens now. Telemetry comes last.
  */
 export type Channel =
   | { readonly kind: 'operations' }
@@ -39,6 +39,8 @@ export type Channel =
   | { readonly kind: 'announcements' }
   | { readonly kind: 'requests' }
   | { readonly kind: 'direct'; readonly to: NodeId }
+  /** Goes when nothing else waits. What finds no place is said again some time. */
+  | { readonly kind: 'telemetry' }
 
 /**
  * What a link tells its owner. Handlers may call `send` and `close`. They must not throw: a link that is thrown at counts

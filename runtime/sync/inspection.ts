@@ -8,6 +8,7 @@ import type { FloorHold } from './floor.ts'
 import type { History } from './history.ts'
 import { firstOf, lastOf } from './message.ts'
 import type { Peers } from './peers.ts'
+import type { TelemetryCounts } from './telemetry.ts'
 import { sortedEntries, type VersionEntry } from './version-vector.ts'
 import type { Waiting } from './waiting-list.ts'
 
@@ -45,6 +46,8 @@ export interface Inspection {
   readonly paths: number
   readonly dropped: Readonly<Record<string, number>>
   readonly links: readonly string[]
+  /** Readings that are no operations. */
+  readonly telemetry: TelemetryCounts
 }
 
 export interface JournalLine {
@@ -127,6 +130,7 @@ export interface InspectionSources {
   readonly outboxLength: number
   readonly dropped: Readonly<Record<string, number>>
   readonly links: readonly string[]
+  readonly telemetry: TelemetryCounts
   readonly now: Monotonic
 }
 
@@ -159,6 +163,7 @@ export function inspect(sources: InspectionSources): Inspection {
     paths: history.local.size,
     dropped: sources.dropped,
     links: sources.links,
+    telemetry: sources.telemetry,
   }
 }
 

@@ -23,7 +23,8 @@ import {
   encodeRefusal,
   encodeTurn,
 } from './join-codec.ts'
-import type { Announcement, ChunkRequest, Gap, Message, Offer, Request } from './message.ts'
+import type { Announcement, ChunkRequest, Gap, Message, Offer, Request, Telemetry } from './message.ts'
+import { decodeTelemetry, encodeTelemetry } from './telemetry-codec.ts'
 import type { VersionEntry } from './version-vector.ts'
 
 const PROTOCOL_VERSION = 1
@@ -37,6 +38,7 @@ const KIND_REFUSAL = 5
 const KIND_OFFER = 6
 const KIND_CHUNK_REQUEST = 7
 const KIND_CHUNK = 8
+const KIND_TELEMETRY = 9
 
 /** frame = [version, fleet, kind, body], see `sync.cddl`. Plain CBOR, decodable by anybody. */
 export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
@@ -46,22 +48,10 @@ export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
   if (message.kind === 'batch') {
     frameWriter.uint(KIND_BATCH)
     frameWriter.bytes(message.batch.payload)
-  } else if (message.kind === 'announcement' && message.announcement.sealed !== undefined) {
-    frameWriter.uint(KIND_ANNOUNCEMENT)
-    frameWriter.raw(message.announcement.sealed)
-  } else if (message.kind === 'offer' && message.offer.sealed !== undefined) {
-    frameWriter.uint(KIND_OFFER)
-    frameWriter.raw(message.offer.sealed)
-  } else if (message.kind === 'request' && message.request.sealed !== undefined) {
-    frameWriter.uint(KIND_REQUEST)
-    frameWriter.raw(message.request.sealed)
-  } else if (message.kind === 'chunk-request' && message.request.sealed !== undefined) {
-    frameWriter.uint(KIND_CHUNK_REQUEST)
-    frameWriter.raw(message.request.sealed)
   } else {
     const [kind, body] = kindAndBody(message)
     frameWriter.uint(kind)
-    frameWriter.raw(encodeCbor(body))
+    frameWriter.raw(body)
   }
   return frameWriter.take()
 }
@@ -81,6 +71,8 @@ export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
   if (kind === KIND_REQUEST) return { kind: 'request', request: openSealed(reader.rest(), 'request', decodeRequest) }
   if (kind === KIND_CHUNK_REQUEST)
     return { kind: 'chunk-request', request: openSealed(reader.rest(), 'request for a chunk', decodeChunkRequest) }
+  if (kind === KIND_TELEMETRY)
+    return { kind: 'telemetry', telemetry: openSealed(reader.rest(), 'telemetry', decodeTelemetry) }
   if (kind !== KIND_BATCH) return decodeBody(kind, decodeCbor(reader.rest(), FRAME_DEPTH_MAX - 1))
   return { kind: 'batch', batch: openBatch(reader.enter('batch', 1, FRAME_BYTES_MAX), reader) }
 }
@@ -132,24 +124,26 @@ export function dropReason(error: unknown): string {
 
 const frameWriter = new CborWriter()
 
-function kindAndBody(message: Exclude<Message, { readonly kind: 'batch' }>): readonly [number, CborData] {
+function kindAndBody(message: Exclude<Message, { readonly kind: 'batch' }>): readonly [number, Uint8Array] {
   switch (message.kind) {
     case 'announcement':
-      return [KIND_ANNOUNCEMENT, encodeAnnouncement(message.announcement)]
+      return [KIND_ANNOUNCEMENT, message.announcement.sealed ?? announcementPayload(message.announcement)]
     case 'request':
-      return [KIND_REQUEST, encodeRequest(message.request)]
+      return [KIND_REQUEST, message.request.sealed ?? requestPayload(message.request)]
     case 'epoch':
-      return [KIND_EPOCH, encodeEpoch(message.epoch)]
+      return [KIND_EPOCH, encodeCbor(encodeEpoch(message.epoch))]
     case 'join-request':
-      return [KIND_JOIN_REQUEST, encodeJoinRequest(message.request)]
+      return [KIND_JOIN_REQUEST, encodeCbor(encodeJoinRequest(message.request))]
     case 'refusal':
-      return [KIND_REFUSAL, encodeRefusal(message.refusal)]
+      return [KIND_REFUSAL, encodeCbor(encodeRefusal(message.refusal))]
     case 'offer':
-      return [KIND_OFFER, encodeOffer(message.offer)]
+      return [KIND_OFFER, message.offer.sealed ?? offerPayload(message.offer)]
     case 'chunk-request':
-      return [KIND_CHUNK_REQUEST, encodeChunkRequest(message.request)]
+      return [KIND_CHUNK_REQUEST, message.request.sealed ?? chunkRequestPayload(message.request)]
     case 'chunk':
-      return [KIND_CHUNK, encodeChunk(message.chunk)]
+      return [KIND_CHUNK, encodeCbor(encodeChunk(message.chunk))]
+    case 'telemetry':
+      return [KIND_TELEMETRY, message.telemetry.sealed ?? telemetryPayload(message.telemetry)]
     default:
       return unreachable(message)
   }
@@ -173,6 +167,11 @@ export function requestPayload(request: Request): Uint8Array {
 /** The same of a request for a chunk. */
 export function chunkRequestPayload(request: ChunkRequest): Uint8Array {
   return encodeCbor(encodeChunkRequest(request))
+}
+
+/** The same of telemetry. */
+export function telemetryPayload(telemetry: Telemetry): Uint8Array {
+  return encodeCbor(encodeTelemetry(telemetry))
 }
 
 /** An envelope is a list of four that begins with three bytes; whatever is bare begins with a member id. */

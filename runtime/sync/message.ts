@@ -1,7 +1,9 @@
 import type { Digest } from '../base/digest.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
 import type { Join, Operation } from '../state/operation.ts'
+import type { Path } from '../state/path.ts'
 import type { MarkedRole } from '../state/role.ts'
+import type { Value } from '../state/value.ts'
 import type { Epoch } from './epoch.ts'
 import type { VersionEntry } from './version-vector.ts'
 
@@ -144,6 +146,32 @@ export interface Chunk {
   readonly bytes: Uint8Array
 }
 
+/** How good a member says that its reading is. */
+export const QUALITIES = ['good', 'uncertain', 'bad'] as const
+export type StatedQuality = (typeof QUALITIES)[number]
+
+/** One point as its member has read it. */
+export interface Reading {
+  readonly path: Path
+  readonly value: Value
+  readonly quality: StatedQuality
+  /** Time since it was read until the message was made. What it spent on its way comes on top, and nobody knows it. */
+  readonly ageMs: number
+}
+
+/** Readings of a device that are no operations: of each point the newest counts, and no disk keeps it. */
+export interface Telemetry {
+  readonly member: MemberId
+  /** How often the member has started, then how many such messages it has made since: which of two readings is newer. */
+  readonly start: number
+  readonly number: number
+  /** Every point is below it. */
+  readonly device: string
+  readonly readings: readonly Reading[]
+  /** All of it as its member has signed it, in a fleet with keys: so it is passed on. */
+  readonly sealed?: Uint8Array
+}
+
 export type Message =
   | { readonly kind: 'batch'; readonly batch: Batch }
   | { readonly kind: 'announcement'; readonly announcement: Announcement }
@@ -154,6 +182,7 @@ export type Message =
   | { readonly kind: 'offer'; readonly offer: Offer }
   | { readonly kind: 'chunk-request'; readonly request: ChunkRequest }
   | { readonly kind: 'chunk'; readonly chunk: Chunk }
+  | { readonly kind: 'telemetry'; readonly telemetry: Telemetry }
 
 /** The first and the last message of a batch; a batch is never empty. */
 export function firstOf(batch: Batch): SyncMessage {

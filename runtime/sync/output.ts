@@ -5,6 +5,7 @@ import type { Path } from '../state/path.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
 import type { Place } from './consistency.ts'
+import type { StatedQuality } from './message.ts'
 
 /** What the replica wants done, as data, in this order. The pump gives each to its port. */
 export type Output =
@@ -59,10 +60,13 @@ export function joined(first: readonly Output[], second: readonly Output[]): rea
 
 /** Where a frame goes: what it is for, and by which links. */
 export interface Destination {
-  readonly channel: 'operations' | 'announcements' | 'requests' | 'answers'
+  readonly channel: 'operations' | 'announcements' | 'requests' | 'answers' | 'telemetry'
   /** One link; all; or all but the one that brought it. */
   readonly links: { readonly only: string } | { readonly except: string } | 'all'
 }
+
+/** As its member said when it read it; stale: nobody has heard of it for long. */
+export type Quality = StatedQuality | 'stale'
 
 /** A point has another value than before. Undefined is an absent point. */
 export interface Change {
@@ -71,6 +75,8 @@ export interface Change {
   readonly after: Value | undefined
   /** True if it cannot change without a new operation. */
   readonly settled: boolean
+  /** Of a point that is telemetry, or was before; absent where an operation wrote it. */
+  readonly quality?: Quality
 }
 
 /** What people must know. Each has a stable name. */

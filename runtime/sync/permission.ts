@@ -4,8 +4,9 @@ import type { Write } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { deviceOfRules, isReserved } from '../state/reserved-point.ts'
 import { type Charter, maySetRules, type Role } from '../state/role.ts'
-import { type Objection, objectionTo, type ObjectionCode } from '../state/rules/judge.ts'
+import { type Objection, objectionTo, type ObjectionCode, objectionToReading } from '../state/rules/judge.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
+import type { Value } from '../state/value.ts'
 
 /** Who issues here, and under which rules. */
 export interface Permission {
@@ -30,6 +31,14 @@ export function assertMayIssue(writes: readonly Write[], { self, role, charter, 
     if (isReserved(write.path)) assertMaySetRules(write.path, maySetRules(role, isFounding(self), charter))
     else assertFits(write, self, rulesOf(write.path))
   }
+}
+
+/** Judges a reading of this node as every receiver will. @throws FleetstepError as {@link assertMayIssue} */
+export function assertMayReport(path: Path, value: Value, { self, role, rulesOf }: Omit<Permission, 'charter'>): void {
+  if (role === 'observer')
+    throw new FleetstepError('operation-refused', 'this node is an observer: it reads only, and reports nothing')
+  const objection = objectionToReading(path, value, nodeOf(self), rulesOf(path))
+  if (objection !== null) throw refusalFor(objection)
 }
 
 function assertMaySetRules(path: Path, mayIt: boolean): void {

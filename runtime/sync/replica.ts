@@ -20,7 +20,7 @@ import { Issuing } from './issuing.ts'
 import { type Fetched, Joining } from './joining.ts'
 import { newLife } from './life.ts'
 import type { Genesis } from './membership.ts'
-import type { JoinRequest, Message, Offer } from './message.ts'
+import type { JoinRequest, Message, Offer, Reading } from './message.ts'
 import { decodeFrame, dropReason } from './message-codec.ts'
 import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
@@ -33,6 +33,7 @@ import type { Admission, EnrolmentStanding } from './sponsor.ts'
 import { Sponsoring } from './sponsoring.ts'
 import { type MisfitLine, misfits, standingRules, type StandingRules } from './standing-rules.ts'
 import type { FloorMark } from './stored-floor.ts'
+import { TelemetryKeeper } from './telemetry.ts'
 import { TokenUses } from './token-uses.ts'
 
 export interface ReplicaOptions {
@@ -83,6 +84,7 @@ export class Replica {
   readonly #sponsoring: Sponsoring
   readonly #joining: Joining
   readonly #tokenUses: TokenUses
+  readonly #telemetry: TelemetryKeeper
   /** The life with which the node started is not on the disk yet. */
   readonly #isNew: boolean
   #hasStarted = false
@@ -100,6 +102,7 @@ export class Replica {
     this.#sponsoring = new Sponsoring(this.#core)
     this.#joining = new Joining(this.#core)
     this.#tokenUses = new TokenUses(options.usesOf ?? (() => null))
+    this.#telemetry = new TelemetryKeeper(this.#core, (path) => this.get(path))
   }
 
   /** The member id of this node in its present life. */
@@ -128,7 +131,7 @@ export class Replica {
     if (!this.#hasStarted) return now
     const { antiEntropy, outbox } = this.#core
     const ofMembership = earlier(this.#retiring.wakeAt, earlier(this.#sponsoring.wakeAt, this.#joining.wakeAt))
-    return earlier(earlier(antiEntropy.wakeAt(), outbox.sealAt), ofMembership)
+    return earlier(earlier(antiEntropy.wakeAt(), outbox.sealAt), earlier(ofMembership, this.#telemetry.wakeAt()))
   }
 
   /**
@@ -140,6 +143,24 @@ export class Replica {
     const issued = this.#issuing.issue(request, now + commitWithinMs)
     for (const output of this.tick(now)) issued.outputs.push(output)
     return issued
+  }
+
+  /**
+   * A reading of this node: the others hear the newest one of each point, and no disk keeps it.
+   * @throws FleetstepError `operation-invalid`, `operation-refused`, `path-unknown`, `limit-reached`; nothing has changed then
+   */
+  report(reading: Reading, now: Monotonic): readonly Output[] {
+    return joined(this.#telemetry.report(reading, now), this.tick(now))
+  }
+
+  /** This node does not read the point any more. */
+  withdraw(path: Path, now: Monotonic): readonly Output[] {
+    return this.#telemetry.withdraw(path, now)
+  }
+
+  /** Readings here, of this node and of others. */
+  get readings(): Pick<TelemetryKeeper, 'reading' | 'readings' | 'mayReport' | 'confirm'> {
+    return this.#telemetry
   }
 
   /** The rules that stand here now, by device. */
@@ -157,6 +178,7 @@ export class Replica {
     switch (input.kind) {
       case 'link-up':
         this.#core.antiEntropy.noteLinkUp(input.link, now)
+        this.#telemetry.noteLinkUp(now)
         if (this.#core.isDraft) this.#joining.askSoon(now)
         return this.tick(now)
       case 'link-down':
@@ -189,7 +211,7 @@ export class Replica {
     if (outbox.sealAt !== null && outbox.sealAt <= now) outputs.push(...this.#core.seal())
     outputs.push(...this.#retiring.tick(now), ...this.#joining.tick(now))
     outputs.push(...this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now)))
-    outputs.push(...antiEntropy.tick(now))
+    outputs.push(...antiEntropy.tick(now), ...this.#telemetry.tick(now))
     return outputs
   }
 
@@ -262,6 +284,7 @@ export class Replica {
       outboxLength: outbox.length,
       dropped: dropped.toJSON(),
       links: [...antiEntropy.links],
+      telemetry: this.#telemetry.counts(),
       now,
     })
   }
@@ -313,6 +336,8 @@ export class Replica {
         return this.#sponsoring.answerChunk(message.request, link, now)
       case 'chunk':
         return this.#joining.noteChunk(message.chunk, now)
+      case 'telemetry':
+        return this.#telemetry.receive(message.telemetry, frame, link, now)
       default:
         return unreachable(message)
     }
@@ -351,6 +376,7 @@ export class Replica {
       this.#core.dropped.add('announcement whose vector is not the one of its digest')
       return []
     }
+    this.#telemetry.noteHeard(announcement.member, announcement.start, now)
     const outputs = this.#retiring.compare(announcement, now)
     if (outputs === null) return this.#retiring.alarmOfConflict()
     return [...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]

@@ -15,9 +15,16 @@ import {
   type Offer,
   type Request,
   type SyncMessage,
+  type Telemetry,
   type Turn,
 } from './message.ts'
-import { announcementPayload, chunkRequestPayload, offerPayload, requestPayload } from './message-codec.ts'
+import {
+  announcementPayload,
+  chunkRequestPayload,
+  offerPayload,
+  requestPayload,
+  telemetryPayload,
+} from './message-codec.ts'
 
 /** How a fleet with keys signs and verifies; both are pure here, and come from the gateway. */
 export interface SignatureScheme {
@@ -26,7 +33,7 @@ export interface SignatureScheme {
   readonly verify: (key: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
 }
 
-type SealedKind = 'announcement' | 'offer' | 'request' | 'chunk request'
+type SealedKind = 'announcement' | 'offer' | 'request' | 'chunk request' | 'telemetry'
 
 /** This node, which knows its own key also as a draft. */
 export interface Self {
@@ -132,6 +139,12 @@ export class Signatures {
     return this.#problemOfSealed(sealed, keyOf(from, history), what)
   }
 
+  /** Telemetry of our own as it is sent. */
+  signTelemetry(telemetry: Telemetry): Telemetry {
+    if (this.#scheme === null) return telemetry
+    return { ...telemetry, sealed: this.#seal(telemetryPayload(telemetry), 'telemetry', this.#scheme) }
+  }
+
   /** Why an announcement is not from whom it says, in one line; `unknown` while the key of its member is not known; or null. */
   problemOfAnnouncement({ member, sealed }: Announcement, history: History, self: Self): string | null {
     const key = member === self.member ? self.key : keyOf(member, history)
@@ -143,6 +156,11 @@ export class Signatures {
     const known = keyOf(from, history)
     const isTraced = known === null && sponsor !== undefined && this.#problemOfJoin(sponsor) === null
     return this.#problemOfSealed(sealed, isTraced ? sponsor.key : known, 'offer')
+  }
+
+  /** The same of telemetry. */
+  problemOfTelemetry({ member, sealed }: Telemetry, history: History): string | null {
+    return this.#problemOfSealed(sealed, keyOf(member, history), 'telemetry')
   }
 
   #problemOfSealed(sealed: Uint8Array | undefined, key: Uint8Array | null, what: SealedKind): string | null {

@@ -6,6 +6,7 @@ import { EXECUTION } from './execution.mjs'
 import { FLOOR } from './floor.mjs'
 import { MEMBERSHIP } from './membership.mjs'
 import { RULES } from './rules.mjs'
+import { TELEMETRY } from './telemetry.mjs'
 import { TRUST } from './trust.mjs'
 
 /**
@@ -21,7 +22,16 @@ import { TRUST } from './trust.mjs'
  */
 
 /** @type {readonly Mutation[]} */
-export const MUTATIONS = [...EXECUTION, ...DURABILITY, ...MEMBERSHIP, ...FLOOR, ...EXCHANGE, ...RULES, ...TRUST]
+export const MUTATIONS = [
+  ...EXECUTION,
+  ...DURABILITY,
+  ...MEMBERSHIP,
+  ...FLOOR,
+  ...EXCHANGE,
+  ...RULES,
+  ...TRUST,
+  ...TELEMETRY,
+]
 
 /** Null if the mutation still applies, else one line that says why not. */
 export function problemOf(/** @type {Mutation} */ { name, file, from, to, noticedBy }) {

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
-import { until } from '../links/clocks.ts'
+import { until, untilAnswered } from '../links/clocks.ts'
 import { freePort } from '../links/mosquitto.ts'
 import { aloneConfig, fleetstep, fleetstepJson, runGateway, start, workplace } from './program.ts'
 
@@ -159,6 +159,27 @@ describe('fleetstep with a gateway', () => {
     assert.match((await fleetstep(place, 'link', 'list')).stdout, /this gateway is alone/)
     assert.deepEqual(await fleetstepJson(place, 'link', 'list'), [])
     assert.match((await fleetstep(place, 'link', 'open', 'x')).stderr, /there is no link x: this gateway has none/)
+  })
+
+  it('shows the quality and the age of what the gateway reads of itself', async (t) => {
+    const place = workplace(t)
+    await runGateway(place, aloneConfig(place, 'pump', 'profile: generic-linux\n'), '--node-id', 'a')
+    const readings = await untilAnswered(
+      async () => await fleetstepJson(place, 'state', 'get', '--telemetry'),
+      (answer) => Array.isArray(answer) && answer.length > 2,
+      'the gateway has read something',
+    )
+    assert.ok(Array.isArray(readings))
+    const load: unknown = readings.find((one) => isRecord(one) && one['path'] === 'pump/load')
+    assert.ok(isRecord(load))
+    assert.deepEqual([load['quality'], typeof load['value'], typeof load['ageMs']], ['good', 'number', 'number'])
+    assert.match((await fleetstep(place, 'state', 'get')).stdout, /^pump\/load +[\d.]+ +good, \d+ s old$/m)
+    const text = await fleetstep(place, 'state', 'get', 'pump/load', '--telemetry')
+    assert.match(text.stdout, /^pump\/load +[\d.]+ +good, \d+ s old +read by [0-9a-f]{16}\n$/)
+    assert.equal((await fleetstep(place, 'state', 'get', 'hall', '--telemetry')).stdout, 'there is no telemetry here\n')
+    const status = await fleetstep(place, 'status')
+    assert.match(status.stdout, /^telemetry +\d readings of this gateway, 0 of others$/m)
+    assert.match(status.stdout, /^state +1 points/m)
   })
 
   it('refuses what the profile of the device does not allow', async (t) => {

@@ -6,7 +6,7 @@ import { MemoryStore } from '../../runtime/storage/memory-store.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import { realClock } from '../links/clocks.ts'
 
-const ANNA = '0200000000000001' as NodeId
+export const ANNA = '0200000000000001' as NodeId
 export const BERT = '0200000000000002' as NodeId
 /** No founder. */
 export const CARL = '0200000000000003' as NodeId

@@ -116,6 +116,20 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     await until(() => seen.get(leaf('hall/lamp')) === '', 'the removed one is taken away')
   })
 
+  it('shows telemetry like any point', async (t) => {
+    const { gateway, root, seen, mirror } = await stage(t)
+    const leaf = `${root}/s/${gateway.node}/pump/`
+    gateway.state.report('pump/load', 0.5)
+    mirror()
+    await until(() => seen.get(`${leaf}load`) === '0.5', 'what was read before is shown')
+    gateway.state.report('pump/load', 0.75)
+    gateway.state.report('pump/uptime', 7)
+    await until(() => seen.get(`${leaf}load`) === '0.75' && seen.get(`${leaf}uptime`) === '7', 'and what is read then')
+    gateway.telemetry.withdraw('pump/load')
+    await until(() => seen.get(`${leaf}load`) === '', 'what is gone is taken away')
+    assert.equal(gateway.inspect().paths, 0, 'no operation was made')
+  })
+
   it('publishes a point that changes all the time once in a second, the last value in the end', async (t) => {
     const { gateway, root, messages, mirror } = await stage(t)
     const topic = `${root}/s/${gateway.node}/speed `

@@ -47,7 +47,7 @@ describe('an independent reader in Python', { skip: SKIP }, () => {
       if ('batch' in message) assert.deepEqual(read?.message, message.batch, name)
     }
     const kinds = new Set(reads.map(({ kind }) => kind))
-    assert.equal(kinds.size, 9, `all kinds are among the vectors: ${[...kinds].join(', ')}`)
+    assert.equal(kinds.size, 10, `all kinds are among the vectors: ${[...kinds].join(', ')}`)
   })
 
   it('understands what mosquitto_sub shows of a fleet at work', { skip: MOSQUITTO_SKIP }, async (t) => {

@@ -91,6 +91,7 @@ export function acceptLink(
         OPERATIONS,
         { kind: 'answers' },
         { kind: 'direct', to: BOB },
+        { kind: 'telemetry' },
       ]
       for (const [index, channel] of channels.entries()) assert.equal(alice.send(patterned(index, 10), channel), true)
       bob.send(patterned(9, 10), OPERATIONS)
@@ -98,7 +99,7 @@ export function acceptLink(
         () => atBob.frames.length === channels.length && atAlice.frames.length === 1,
         'both have theirs',
       )
-      assert.deepEqual(new Set(atBob.frames.map((frame) => frame[0])), new Set([0, 1, 2, 3, 4]))
+      assert.deepEqual(new Set(atBob.frames.map((frame) => frame[0])), new Set([0, 1, 2, 3, 4, 5]))
       assert.deepEqual(atAlice.frames, [patterned(9, 10)])
     })
 

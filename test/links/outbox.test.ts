@@ -7,6 +7,7 @@ import {
   LINK_QUEUE_FRAMES_RESERVED,
   MQTT_INFLIGHT_BYTES_MAX,
   MQTT_INFLIGHT_MAX,
+  TELEMETRY_QUEUE_FRAMES_MAX,
 } from '../../runtime/base/limits.ts'
 import { Outbox, type Outgoing } from '../../runtime/links/mqtt/outbox.ts'
 
@@ -79,6 +80,23 @@ describe('the outbox', () => {
       drain(outbox).map(({ topic }) => topic),
       ['control 1', 'control 2', 'bulk 1', 'bulk 2'],
     )
+  })
+
+  test('takes telemetry when nothing else waits, and holds little of it', () => {
+    const outbox = new Outbox(10)
+    const telemetry = (topic: string): Outgoing => ({ ...frame(1, false, topic), isLast: true })
+    outbox.add(telemetry('telemetry 1'))
+    outbox.add(frame(1, false, 'bulk'))
+    outbox.add(telemetry('telemetry 2'))
+    outbox.add(frame(1, true, 'control'))
+    assert.equal(outbox.queuedFrames, 4)
+    assert.deepEqual(
+      drain(outbox).map(({ topic }) => topic),
+      ['control', 'bulk', 'telemetry 1', 'telemetry 2'],
+    )
+    for (let count = 0; count < TELEMETRY_QUEUE_FRAMES_MAX; count++) outbox.add(telemetry('more'))
+    assert.deepEqual([outbox.hasPlaceFor(1, false, true), outbox.hasPlaceFor(1, false)], [false, true])
+    assert.throws(() => outbox.add(telemetry('too many')), /invariant/)
   })
 
   test('is bounded in frames, with places that are kept for control', () => {

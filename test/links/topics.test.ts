@@ -14,6 +14,7 @@ const topics = topicsOf(GROUP, ALICE)
 test('the topics are the contract that brokers are configured by', () => {
   assert.equal(topics.of({ kind: 'operations' }), `fleet/${GROUP}/op/${ALICE}`)
   assert.equal(topics.of({ kind: 'announcements' }), `fleet/${GROUP}/b/${ALICE}`)
+  assert.equal(topics.of({ kind: 'telemetry' }), `fleet/${GROUP}/b/${ALICE}`)
   assert.equal(topics.of({ kind: 'requests' }), `fleet/${GROUP}/w/${ALICE}`)
   assert.equal(topics.of({ kind: 'direct', to: BOB }), `fleet/${GROUP}/in/${BOB}/${ALICE}`)
   assert.equal(topics.presence, `fleet/${GROUP}/n/${ALICE}/st`)

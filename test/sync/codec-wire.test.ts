@@ -15,7 +15,7 @@ const { fleet, frames } = readWireFile()
 test('the golden frames are of one fleet and of every kind', () => {
   assert.ok(isDigest(fleet))
   const kinds = new Set(frames.map(({ message }) => messageOf(message).kind))
-  assert.equal(kinds.size, 9)
+  assert.equal(kinds.size, 10)
 })
 
 for (const { name, message: wire, frame } of frames) {
@@ -136,6 +136,14 @@ function describedBy(wire: WireMessage): unknown[] {
     }
     case 'chunk':
       return [8, [fromHex(message.chunk.digest), message.chunk.offset, message.chunk.bytes]]
+    case 'telemetry': {
+      const { member, start, number, device, readings } = message.telemetry
+      const points = readings.map(({ path, value, quality, ageMs }) => {
+        const reading = [path.slice(device.length + 1), value, ageMs]
+        return quality === 'good' ? reading : [...reading, quality === 'uncertain' ? 1 : 2]
+      })
+      return [9, [bytesOf(member), start, number, device, points]]
+    }
     default:
       throw new Error(`${message.kind} has no second writing`)
   }

@@ -3,7 +3,7 @@ import { decode } from 'cborg'
 import { COMPARISONS, WRITE_KINDS } from '../../runtime/state/operation.ts'
 import { isPath } from '../../runtime/state/path.ts'
 import { areRules } from '../../runtime/state/rules/rules-codec.ts'
-import { isValue } from '../../runtime/state/value.ts'
+import { isValue, type Value, valueBytes } from '../../runtime/state/value.ts'
 
 /**
  * Whether decoded CBOR is a frame by runtime/sync/sync.cddl: the grammar written down a second time, as one boolean and
@@ -29,6 +29,7 @@ const BODIES: readonly (((body: unknown) => boolean) | undefined)[] = [
   isOffer,
   isChunkRequest,
   isChunk,
+  isTelemetry,
 ]
 
 function isBatch(data: unknown): boolean {
@@ -212,6 +213,20 @@ function isChunk(data: unknown): boolean {
 
 function isBytesUpTo(data: unknown, length: number): boolean {
   return data instanceof Uint8Array && data.length <= length
+}
+
+function isTelemetry(data: unknown): boolean {
+  if (!isTuple(data, 5) || !isBytes(data[0], 12) || !isUint(data[1]) || !isUint(data[2])) return false
+  const [device, readings] = data.slice(3)
+  if (typeof device !== 'string' || device.includes('/')) return false
+  if (!isListOf(readings, 1, 128, (reading) => isReading(reading, device))) return false
+  return new Set(readings.map((reading) => (reading as unknown[])[0])).size === readings.length
+}
+
+function isReading(data: unknown, device: string): boolean {
+  if (!isTuple(data, 3) && !(isTuple(data, 4) && (data[3] === 1 || data[3] === 2))) return false
+  const [below, value, age] = data
+  return typeof below === 'string' && isPath(`${device}/${below}`) && isUint(age) && valueBytes(value as Value) <= 512
 }
 
 function isVersionEntry(data: unknown): boolean {

@@ -15,10 +15,11 @@ import {
 import { seededRandom } from '../../runtime/base/random.ts'
 import { pathsOf, type Write } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
+import type { Value } from '../../runtime/state/value.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
 import type { DeviceRules } from '../../runtime/state/rules/rules.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
-import { type Batch, type Message, type Previous, type SyncMessage } from '../../runtime/sync/message.ts'
+import type { Batch, Message, Previous, Reading, StatedQuality, SyncMessage } from '../../runtime/sync/message.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
 import { vectorDigest, versionVector } from '../../runtime/sync/version-vector.ts'
@@ -74,7 +75,7 @@ describe('hostile input', () => {
   test('a frame with one wrong field is dropped; what is accepted is what the grammar allows', () => {
     const fleet = fromHex(newVictim().replica.fleet)
     const seen = { accepted: 0, dropped: 0 }
-    for (const original of realFrames().slice(0, 12)) {
+    for (const original of realFrames().slice(0, 13)) {
       const frame = decodeCbor(original, FRAME_DEPTH_MAX) as readonly CborData[]
       const body = frame[3] as CborData
       const batch = body instanceof Uint8Array ? new CborReader(body).value('batch', FRAME_DEPTH_MAX) : null
@@ -284,6 +285,7 @@ function realFrames(): Uint8Array[] {
   const [a, b] = [founder(FLEET, 0), founder(FLEET, 1)]
   const vector = [{ member: a, seq: 1, digest: EMPTY_DIGEST }]
   const statement = { member: a, start: 1, number: 1, ...EPOCH_0, stage: 1, ownSeq: 1, floor: 0 }
+  const readings = [reading('d/level', 21.5, 'good'), reading('d/mode', 'auto', 'uncertain')]
   const digests = { floorDigest: EMPTY_DIGEST, vectorDigest: EMPTY_DIGEST }
   const messages: Message[] = [
     ...realBatches()
@@ -298,11 +300,16 @@ function realFrames(): Uint8Array[] {
     { kind: 'offer', offer: { to: b, from: a, purpose: 'catch-up', digest: EMPTY_DIGEST, size: 1000 } },
     { kind: 'chunk-request', request: { from: b, to: a, digest: EMPTY_DIGEST, offset: 0 } },
     { kind: 'chunk', chunk: { digest: EMPTY_DIGEST, offset: 0, bytes: BYTES } },
+    { kind: 'telemetry', telemetry: { member: a, start: 1, number: 1, device: 'd', readings } },
     ...realBatches()
       .slice(3)
       .map((batch): Message => ({ kind: 'batch', batch })),
   ]
   return messages.map((message) => new Uint8Array(encodeFrame(fleet, message)))
+}
+
+function reading(path: string, value: Value, quality: StatedQuality): Reading {
+  return { path: path as Path, value, quality, ageMs: 300 }
 }
 
 function messageIn(victim: DrivenReplica, bytes: Uint8Array): Message | null {
@@ -353,6 +360,7 @@ const ALLOWED: Readonly<Record<Message['kind'], readonly Output['kind'][]>> = {
   offer: [],
   'chunk-request': [],
   chunk: [],
+  telemetry: ['change', 'send'],
 }
 
 const DRAFT = memberIdOf('0f00000000000009' as NodeId, 9)

@@ -94,6 +94,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   offer: 'offer',
   'chunk-request': 'request',
   chunk: 'chunk',
+  telemetry: 'telemetry',
 }
 
 /** A value of JSON, in which `{"$int": "…"}` is a whole number of 64 bits and `{"$bytes": "…"}` a byte string. */

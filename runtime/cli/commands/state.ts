@@ -12,6 +12,7 @@ A path names one point: segments joined by /, as in line1/pump3/speed. A value i
     .argument('[path]', 'a point, or what is above several; everything if left out')
     .description('print points and their values')
     .option('--settled', 'the values that no member can change any more without a new operation')
+    .option('--telemetry', 'only readings that are no operations, with quality, age and the node that has read them')
     .action(async (path?: string) => await (await import('./state-get.ts')).getState(get, path))
   const show = command
     .command('show')

@@ -125,13 +125,13 @@ export class Courier {
   }
 
   /** The check comes before the copy: what is refused should cost nothing. */
-  hasPlaceFor(bytes: number, control: boolean): boolean {
-    return this.isUp && this.#outbox.hasPlaceFor(bytes, control)
+  hasPlaceFor(bytes: number, control: boolean, isLast: boolean = false): boolean {
+    return this.isUp && this.#outbox.hasPlaceFor(bytes, control, isLast)
   }
 
   /** @returns false if it is not up or has no place for it */
   publish(outgoing: Outgoing): boolean {
-    if (!this.hasPlaceFor(outgoing.payload.length, outgoing.control)) return false
+    if (!this.hasPlaceFor(outgoing.payload.length, outgoing.control, outgoing.isLast)) return false
     this.#outbox.add(outgoing)
     this.#publishWaiting()
     return true

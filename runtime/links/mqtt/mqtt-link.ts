@@ -52,8 +52,9 @@ class MqttLink implements Link {
       return true
     }
     const control = channel.kind === 'announcements' || channel.kind === 'requests'
+    const isLast = channel.kind === 'telemetry'
     // The check comes before the copy: a refused frame should cost nothing.
-    if (!this.courier.hasPlaceFor(frame.length, control)) {
+    if (!this.courier.hasPlaceFor(frame.length, control, isLast)) {
       countDropped(this.counters, this.courier.isUp ? 'full' : 'down')
       this.refused = true
       return false
@@ -63,6 +64,7 @@ class MqttLink implements Link {
       payload: Buffer.from(frame),
       retain: false,
       control,
+      isLast,
     })
   }
 

@@ -5,6 +5,7 @@ import {
   LINK_QUEUE_FRAMES_RESERVED,
   MQTT_INFLIGHT_BYTES_MAX,
   MQTT_INFLIGHT_MAX,
+  TELEMETRY_QUEUE_FRAMES_MAX,
 } from '../../base/limits.ts'
 
 /** One publish that waits for its turn. */
@@ -14,6 +15,8 @@ export interface Outgoing {
   readonly retain: boolean
   /** Announcements, requests and presence go before operations and direct frames. */
   readonly control: boolean
+  /** Telemetry goes when nothing else waits. */
+  readonly isLast?: boolean
   /** Text for people's tools, not a frame. */
   readonly isJson?: boolean
   /** Called when the broker has taken it. It must not throw. */
@@ -21,13 +24,14 @@ export interface Outgoing {
 }
 
 /**
- * The publishes of one connection: a bounded queue in two priorities, and the window of those that wait for the broker's
+ * The publishes of one connection: a bounded queue in three priorities, and the window of those that wait for the broker's
  * acknowledgement. mqtt.js has neither: it would send everything at once, and brokers drop silently what is too much.
  */
 export class Outbox {
   private readonly windowFrames: number
   private readonly control: Outgoing[] = []
   private readonly bulk: Outgoing[] = []
+  private readonly last: Outgoing[] = []
   private queuedBytes = 0
   private inflightFrames = 0
   private inflightBytes = 0
@@ -37,21 +41,23 @@ export class Outbox {
     this.windowFrames = Math.max(1, Math.min(receiveMaximum, MQTT_INFLIGHT_MAX))
   }
 
-  hasPlaceFor(bytes: number, control: boolean): boolean {
+  hasPlaceFor(bytes: number, control: boolean, isLast: boolean = false): boolean {
+    if (isLast && this.last.length >= TELEMETRY_QUEUE_FRAMES_MAX) return false
     const framesMax = control ? LINK_QUEUE_FRAMES_MAX : LINK_QUEUE_FRAMES_MAX - LINK_QUEUE_FRAMES_RESERVED
     return this.queuedFrames < framesMax && this.queuedBytes + bytes <= LINK_QUEUE_BYTES_MAX
   }
 
   add(outgoing: Outgoing): void {
-    assert(this.hasPlaceFor(outgoing.payload.length, outgoing.control), 'a publish is queued only where it has a place')
-    const queue = outgoing.control ? this.control : this.bulk
+    const { payload, control, isLast } = outgoing
+    assert(this.hasPlaceFor(payload.length, control, isLast), 'a publish is queued only where it has a place')
+    const queue = control ? this.control : isLast === true ? this.last : this.bulk
     queue.push(outgoing)
-    this.queuedBytes += outgoing.payload.length
+    this.queuedBytes += payload.length
   }
 
   /** The next one to publish, which is in flight from now on; null while the window is full or nothing waits. */
   next(): Outgoing | null {
-    const queue = this.control.length > 0 ? this.control : this.bulk
+    const queue = [this.control, this.bulk].find(({ length }) => length > 0) ?? this.last
     const outgoing = queue[0]
     if (outgoing === undefined || !this.windowTakes(outgoing.payload.length)) return null
     queue.shift()
@@ -79,7 +85,7 @@ export class Outbox {
   }
 
   get queuedFrames(): number {
-    return this.control.length + this.bulk.length
+    return this.control.length + this.bulk.length + this.last.length
   }
 
   private windowTakes(bytes: number): boolean {

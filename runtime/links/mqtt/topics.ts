@@ -4,7 +4,7 @@
  * | topic                            | payload                         | retained | who publishes |
  * | -------------------------------- | ------------------------------- | -------- | ------------- |
  * | `fleet/<group>/op/<node>`        | frame of operations             | no       | `<node>`      |
- * | `fleet/<group>/b/<node>`         | frame of an announcement        | no       | `<node>`      |
+ * | `fleet/<group>/b/<node>`         | frame of an announcement or of telemetry | no       | `<node>`      |
  * | `fleet/<group>/w/<node>`         | frame of a request              | no       | `<node>`      |
  * | `fleet/<group>/in/<dst>/<src>`   | frame for `<dst>` alone         | no       | `<src>`       |
  * | `fleet/<group>/n/<node>/st`      | `online <start>`, `offline <start>` | yes  | `<node>`      |
@@ -74,6 +74,7 @@ function suffixOf(channel: Channel, node: NodeId): string {
     case 'answers':
       return `op/${node}`
     case 'announcements':
+    case 'telemetry':
       return `b/${node}`
     case 'requests':
       return `w/${node}`

@@ -6,6 +6,8 @@ import {
   LINK_QUEUE_BYTES_MAX,
   LINK_QUEUE_FRAMES_MAX,
   SERIAL_ANSWER_REPEAT_MS,
+  SERIAL_BULK_QUEUE_MS,
+  SERIAL_TELEMETRY_QUEUE_MS,
   SERIAL_URGENT_STREAK_MAX,
 } from '../../base/limits.ts'
 import type { Channel } from '../link.ts'
@@ -26,7 +28,8 @@ export interface Piece {
   readonly isFirst: boolean
 }
 
-export function streamOf(channel: Channel): Stream {
+/** Telemetry waits beside the streams, and goes as bulk when nothing else waits. */
+export function streamOf(channel: Channel): Stream | 'telemetry' {
   switch (channel.kind) {
     case 'announcements':
     case 'requests':
@@ -36,6 +39,8 @@ export function streamOf(channel: Channel): Stream {
       return 'live'
     case 'answers':
       return 'bulk'
+    case 'telemetry':
+      return 'telemetry'
   }
 }
 
@@ -51,6 +56,8 @@ interface Queue {
 /** What waits for the line, bounded, in streams of which the most urgent goes first. */
 export class StreamSender {
   readonly #queues: Readonly<Record<Stream, Queue>> = { control: newQueue(), live: newQueue(), bulk: newQueue() }
+  readonly #telemetry: Uint8Array[] = []
+  #telemetryBytes = 0
   readonly #bulkBytesMax: number
   /** Answers that wait, or have just gone: who asks again before they can have come is not answered twice. */
   readonly #answers = new Map<Digest, Monotonic>()
@@ -62,11 +69,11 @@ export class StreamSender {
   }
 
   get waitingFrames(): number {
-    return STREAMS.reduce((sum, stream) => sum + this.#queues[stream].messages.length, 0)
+    return STREAMS.reduce((sum, stream) => sum + this.#queues[stream].messages.length, this.#telemetry.length)
   }
 
   get waitingBytes(): number {
-    return STREAMS.reduce((sum, stream) => sum + this.#queues[stream].bytes, 0)
+    return STREAMS.reduce((sum, stream) => sum + this.#queues[stream].bytes, this.#telemetryBytes)
   }
 
   /** True when half of the queue is free: a sender that was refused then gets more in than one frame. */
@@ -78,12 +85,17 @@ export class StreamSender {
   }
 
   /** @returns `repeated` if the same answer is on its way */
-  offer(frame: Uint8Array, stream: Stream, now: Monotonic): 'taken' | 'full' | 'repeated' {
+  offer(frame: Uint8Array, stream: Stream | 'telemetry', now: Monotonic): 'taken' | 'full' | 'repeated' {
     assert(frame.length > 0 && frame.length <= SERIAL_MESSAGE_BYTES_MAX, 'a message is a frame of a link')
     const digest = stream === 'bulk' ? digestOf(frame) : null
     if (digest !== null && (this.#answers.get(digest) ?? -Infinity) > now) return 'repeated'
     if (!this.#hasPlaceFor(frame.length, stream)) return 'full'
     const message = withLength(frame)
+    if (stream === 'telemetry') {
+      this.#telemetry.push(message)
+      this.#telemetryBytes += message.length
+      return 'taken'
+    }
     const queue = this.#queues[stream]
     queue.messages.push(message)
     queue.bytes += message.length
@@ -92,11 +104,12 @@ export class StreamSender {
   }
 
   get isEmpty(): boolean {
-    return STREAMS.every((stream) => this.#queues[stream].messages.length === 0)
+    return this.#areStreamsEmpty && this.#telemetry.length === 0
   }
 
   /** The next piece of at most `bytesMax`, or null if nothing waits. */
   next(bytesMax: number, now: Monotonic): Piece | null {
+    if (this.#areStreamsEmpty) this.#takeTelemetry()
     const stream = this.#nextStream()
     if (stream === null) return null
     const queue = this.#queues[stream]
@@ -134,10 +147,27 @@ export class StreamSender {
   clear(): void {
     for (const stream of STREAMS) Object.assign(this.#queues[stream], newQueue())
     this.#answers.clear()
+    this.#telemetry.length = 0
+    this.#telemetryBytes = 0
   }
 
-  #hasPlaceFor(bytes: number, stream: Stream): boolean {
+  get #areStreamsEmpty(): boolean {
+    return STREAMS.every((stream) => this.#queues[stream].messages.length === 0)
+  }
+
+  #takeTelemetry(): void {
+    const message = this.#telemetry.shift()
+    if (message === undefined) return
+    this.#telemetryBytes -= message.length
+    this.#queues.bulk.messages.push(message)
+    this.#queues.bulk.bytes += message.length
+  }
+
+  #hasPlaceFor(bytes: number, stream: Stream | 'telemetry'): boolean {
     const { bulk } = this.#queues
+    const telemetryBytesMax = this.#bulkBytesMax * (SERIAL_TELEMETRY_QUEUE_MS / SERIAL_BULK_QUEUE_MS)
+    if (stream === 'telemetry' && this.#telemetryBytes > 0 && this.#telemetryBytes + bytes > telemetryBytesMax)
+      return false
     if (stream === 'bulk' && bulk.bytes > 0 && bulk.bytes + bytes > this.#bulkBytesMax) return false
     return this.waitingFrames < LINK_QUEUE_FRAMES_MAX && this.waitingBytes + bytes <= LINK_QUEUE_BYTES_MAX
   }

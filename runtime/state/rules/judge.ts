@@ -1,7 +1,7 @@
 import { unreachable } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { Write } from '../operation.ts'
-import { belowDevice } from '../path.ts'
+import { belowDevice, type Path } from '../path.ts'
 import type { Value } from '../value.ts'
 import type { PointRule, RuleTable } from './rules.ts'
 import { elementMisfit, type Misfit, valueMisfit } from './value-check.ts'
@@ -35,6 +35,18 @@ export function objectionToResult(write: WriteContent, result: Value, table: Rul
   const rule = table.ruleOf(belowDevice(write.path))
   const misfit = rule === null ? null : misfitOf(rule, result)
   return misfit === null ? null : { code: misfit.code, reason: `${write.path} ${misfit.reason}` }
+}
+
+/**
+ * The same of a reading that is telemetry: nobody orders those of several nodes, so the point has to be one that a single node
+ * may write. @param table null where no rules stand
+ */
+export function objectionToReading(path: Path, value: Value, node: NodeId, table: RuleTable | null): Objection | null {
+  if (table === null) return null
+  const objection = objectionTo({ path, kind: 'set', argument: value }, node, table)
+  const rule = table.ruleOf(belowDevice(path))
+  if (objection !== null || rule === null || table.writerOf(rule) !== null) return objection
+  return { code: 'not-owner', reason: `${path} may be written by any node, so it is no telemetry` }
 }
 
 /** Why `value` cannot stand at a point of these rules, or null. @param below what follows `<device>/` */

@@ -85,6 +85,28 @@ describe('while 10,000 operations are caught up with over a serial line,', () =>
       const capacity = (rig.clock.now() * baud) / 10_000
       assert.ok(load.bytes > 0.7 * capacity, 'and the answers filled the rest of the line')
     })
+
+    test(`telemetry waits for all else at ${baud} baud, and only so much of it`, () => {
+      const rig = new SerialRig({ baud })
+      const [alice, bob] = [new LoadedEnd(), new LoadedEnd()]
+      const seen: (number | undefined)[] = []
+      bob.onFrame = (frame) => seen.push(frame[0]) > 0
+      rig.alice.open(alice)
+      rig.bob.open(bob)
+      rig.until(() => alice.isUp && bob.isUp, 'both are up')
+      rig.alice.send(new Uint8Array(4000).fill(1), { kind: 'operations' })
+      let taken = 0
+      while (rig.alice.send(new Uint8Array(1000).fill(9), { kind: 'telemetry' })) taken += 1
+      rig.pass(100)
+      rig.alice.send(new Uint8Array(2000).fill(2), { kind: 'answers' })
+      rig.alice.send(new Uint8Array(2000).fill(3), { kind: 'operations' })
+      rig.until(() => seen.length === taken + 3, 'all have come')
+      assert.deepEqual(new Set(seen.slice(0, 3)), new Set([1, 2, 3]))
+      assert.ok(seen.slice(3).every((first) => first === 9))
+      const lineMs = (taken * 1000 * 10_000) / baud
+      assert.ok(taken > 0 && lineMs <= 2100, `${taken} messages, ${lineMs} ms of the line`)
+      assert.equal(rig.alice.status().counters.dropped['full'], 1, 'and what has no place is counted')
+    })
   }
 })
 

@@ -89,7 +89,8 @@ export class PostBox {
   /** @returns false if there is no room for it now; `writable` follows */
   send(payload: Buffer, channel: Parameters<Topics['of']>[0]): boolean {
     const control = channel.kind === 'announcements' || channel.kind === 'requests'
-    return this.#add({ topic: this.#topics.of(channel), payload, retain: false, control })
+    const isLast = channel.kind === 'telemetry'
+    return this.#add({ topic: this.#topics.of(channel), payload, retain: false, control, isLast })
   }
 
   /** What newcomers are to know of addresses; the last one stays. */
@@ -202,7 +203,7 @@ export class PostBox {
   }
 
   #add(outgoing: Outgoing): boolean {
-    if (!this.#outbox.hasPlaceFor(outgoing.payload.length, outgoing.control)) return false
+    if (!this.#outbox.hasPlaceFor(outgoing.payload.length, outgoing.control, outgoing.isLast)) return false
     this.#outbox.add(outgoing)
     this.#publishWaiting()
     return true
