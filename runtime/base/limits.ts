@@ -439,6 +439,10 @@ export const SERIAL_PAYLOAD_DEFAULT = 480
 export const SERIAL_FRAME_BYTES_MAX: number = SERIAL_PAYLOAD_MAX + 24
 /** Time that one frame may hold up what is more urgent. It sets the payload on a slow line: 277 bytes at 9,600 baud. */
 export const SERIAL_FRAME_MS_MAX = 300
+/** Part of a line that announcements may take while operations or answers wait for it. */
+export const SERIAL_ANNOUNCEMENT_SHARE = 0.25
+/** Bytes of announcements that may go at once on a line that had nothing to do: those of a small fleet. */
+export const SERIAL_ANNOUNCEMENT_BURST_BYTES = 2048
 /** Frames that may be under way without an acknowledgement: what its bitmap can tell. */
 export const SERIAL_WINDOW = 32
 /** Time that the port may take for what was written: enough for a busy machine's timers, and urgent frames wait for it. */

@@ -13,12 +13,12 @@ import {
 } from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
 import type { NodeId } from '../base/ids.ts'
-import type { Link } from '../links/link.ts'
+import type { Channel, Link } from '../links/link.ts'
 import type { OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import type { Store, StoreInfo } from '../storage/store.ts'
 import type { Epoch } from '../sync/epoch.ts'
-import type { Output } from '../sync/output.ts'
+import type { Destination, Output } from '../sync/output.ts'
 import type { Input } from '../sync/input.ts'
 import type { Issued } from '../sync/issue.ts'
 import type { Reading } from '../sync/message.ts'
@@ -224,9 +224,9 @@ export class Pump {
         return
       case 'send':
         for (const link of this.#openLinks) {
-          const { links, channel } = output.to
+          const { links } = output.to
           const isMeant = links === 'all' || ('only' in links ? links.only === link.name : links.except !== link.name)
-          if (isMeant) link.send(output.frame, { kind: channel })
+          if (isMeant) link.send(output.frame, channelOf(output.to))
         }
         return
       case 'durable':
@@ -425,4 +425,8 @@ function pause(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
   })
+}
+
+function channelOf({ channel, of }: Destination): Channel {
+  return channel === 'announcements' && of !== undefined ? { kind: channel, of } : { kind: channel }
 }

@@ -36,7 +36,8 @@ export type Channel =
   | { readonly kind: 'operations' }
   /** What somebody asked for: operations that he missed, a piece of a snapshot. He asks again for what does not come. */
   | { readonly kind: 'answers' }
-  | { readonly kind: 'announcements' }
+  /** A newer one of the same takes the place of one that still waits; one that does not say what it is of stays. */
+  | { readonly kind: 'announcements'; readonly of?: string }
   | { readonly kind: 'requests' }
   | { readonly kind: 'direct'; readonly to: NodeId }
   /** Goes when nothing else waits. What finds no place is said again some time. */

@@ -15,7 +15,16 @@ import {
 import { fraction, type Random } from '../base/random.ts'
 import { compareCanonically } from '../state/operation.ts'
 import type { History } from './history.ts'
-import { type Announcement, type Batch, firstOf, type Gap, lastOf, type Message, type Request } from './message.ts'
+import {
+  type Announcement,
+  type Batch,
+  firstOf,
+  type Gap,
+  lastOf,
+  type Message,
+  type Request,
+  subjectOf,
+} from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import type { OwnVector, Peer, Peers } from './peers.ts'
@@ -261,7 +270,12 @@ export class AntiEntropy {
       (ANNOUNCE_INTERVAL_MAX_MS / ANNOUNCE_INTERVAL_MIN_MS) * this.#intervalMinMs(),
     )
     const signed = this.#options.sign(announcement)
-    return [this.#send({ kind: 'announcement', announcement: signed }, { channel: 'announcements', links: 'all' })]
+    return [
+      this.#send(
+        { kind: 'announcement', announcement: signed },
+        { channel: 'announcements', of: subjectOf(signed), links: 'all' },
+      ),
+    ]
   }
 
   #statementOf(statement: OwnStatement): Announcement {

@@ -68,6 +68,11 @@ export interface Announcement {
   readonly sealed?: Uint8Array
 }
 
+/** What an announcement tells of: a newer one with the same subject says all that it said, and newer. */
+export function subjectOf({ member, vector, frozen }: Announcement): string {
+  return `${member}${vector === null ? '' : ' whole'}${frozen === null ? '' : ' frozen'}`
+}
+
 /** Which request of its sender it is, so that nobody plays it again. Both numbers only grow. */
 export interface Turn {
   /** How often the sender has started, then how often it has asked since. */

@@ -61,6 +61,8 @@ export function joined(first: readonly Output[], second: readonly Output[]): rea
 /** Where a frame goes: what it is for, and by which links. */
 export interface Destination {
   readonly channel: 'operations' | 'announcements' | 'requests' | 'answers' | 'telemetry'
+  /** What an announcement is of: a newer one of the same says all that it said. */
+  readonly of?: string
   /** One link; all; or all but the one that brought it. */
   readonly links: { readonly only: string } | { readonly except: string } | 'all'
 }

@@ -2,7 +2,7 @@ import type { Monotonic } from '../base/clock.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
 import { lateOperations } from './late.ts'
 import { standingLife } from './used-twice.ts'
-import { type Announcement, type Batch, firstOf, lastOf, type Request } from './message.ts'
+import { type Announcement, type Batch, firstOf, lastOf, type Request, subjectOf } from './message.ts'
 import type { Integration } from './history.ts'
 import type { MemberLog } from './member-log.ts'
 import { joined, NO_OUTPUTS, type Output } from './output.ts'
@@ -81,7 +81,8 @@ export class Receiving {
       ...this.#checkDivergence(announcement),
     ]
     if (core.antiEntropy.links.size > 1) {
-      outputs.push({ kind: 'send', frame, to: { channel: 'announcements', links: { except: link } } })
+      const to = { channel: 'announcements', of: subjectOf(announcement), links: { except: link } } as const
+      outputs.push({ kind: 'send', frame, to })
     }
     return [...outputs, ...core.advanceFloor()]
   }

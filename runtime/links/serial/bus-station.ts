@@ -34,7 +34,7 @@ import { lineRate, Pacer, payloadFor } from './pacing.ts'
 import { describeSilence, describeTwin, obstacleIn } from './bus-obstacles.ts'
 import { SERIAL_VERSION } from './packet.ts'
 import { RoundTrip } from './round-trip.ts'
-import { streamOf, StreamSender } from './streams.ts'
+import { StreamSender } from './streams.ts'
 
 export interface BusStationOptions {
   /** Id of the fleet, 16 hexadecimal digits. */
@@ -134,7 +134,7 @@ export class BusStation implements LineMachine {
     const message = new Uint8Array(1 + frame.length)
     message[0] = to
     message.set(frame, 1)
-    const handover = this.#streams.offer(message, streamOf(channel), now)
+    const handover = this.#streams.offer(message, channel, now)
     if (handover !== 'taken') return handover
     this.#ring.resumeTurn()
     this.tick(now)

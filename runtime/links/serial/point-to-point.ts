@@ -17,7 +17,7 @@ import { type Handover, type LineMachine, type LineOutput, type LineStatistics, 
 import { lineRate, Pacer, payloadFor } from './pacing.ts'
 import { decodePacket, encodePacket, type Hello, type Packet, SERIAL_VERSION } from './packet.ts'
 import { Session } from './session.ts'
-import { streamOf, StreamSender } from './streams.ts'
+import { StreamSender } from './streams.ts'
 
 export interface PointToPointOptions {
   /** Id of the fleet, 16 hexadecimal digits. */
@@ -89,7 +89,7 @@ export class PointToPoint implements LineMachine {
 
   send(frame: Uint8Array, channel: Channel, now: Monotonic): Handover {
     if (this.#state.kind !== 'up') return 'down'
-    const handover = this.#streams.offer(frame, streamOf(channel), now)
+    const handover = this.#streams.offer(frame, channel, now)
     if (handover === 'taken') this.tick(now)
     return handover
   }

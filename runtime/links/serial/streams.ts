@@ -5,6 +5,8 @@ import {
   SERIAL_MESSAGE_BYTES_MAX,
   LINK_QUEUE_BYTES_MAX,
   LINK_QUEUE_FRAMES_MAX,
+  SERIAL_ANNOUNCEMENT_BURST_BYTES,
+  SERIAL_ANNOUNCEMENT_SHARE,
   SERIAL_ANSWER_REPEAT_MS,
   SERIAL_BULK_QUEUE_MS,
   SERIAL_TELEMETRY_QUEUE_MS,
@@ -29,7 +31,7 @@ export interface Piece {
 }
 
 /** Telemetry waits beside the streams, and goes as bulk when nothing else waits. */
-export function streamOf(channel: Channel): Stream | 'telemetry' {
+function streamOf(channel: Channel): Stream | 'telemetry' {
   switch (channel.kind) {
     case 'announcements':
     case 'requests':
@@ -58,6 +60,12 @@ export class StreamSender {
   readonly #queues: Readonly<Record<Stream, Queue>> = { control: newQueue(), live: newQueue(), bulk: newQueue() }
   readonly #telemetry: Uint8Array[] = []
   #telemetryBytes = 0
+  /** The newest of each subject that waits. They go in turn, and take no more than their share while others wait. */
+  readonly #announcements = new Map<string, Uint8Array>()
+  #announcementBytes = 0
+  /** Bytes that announcements may take before others; below 0 they have taken more. */
+  #allowance = 0
+  #allowanceAt: Monotonic = 0
   readonly #bulkBytesMax: number
   /** Answers that wait, or have just gone: who asks again before they can have come is not answered twice. */
   readonly #answers = new Map<Digest, Monotonic>()
@@ -69,11 +77,13 @@ export class StreamSender {
   }
 
   get waitingFrames(): number {
-    return STREAMS.reduce((sum, stream) => sum + this.#queues[stream].messages.length, this.#telemetry.length)
+    const besides = this.#telemetry.length + this.#announcements.size
+    return STREAMS.reduce((sum, stream) => sum + this.#queues[stream].messages.length, besides)
   }
 
   get waitingBytes(): number {
-    return STREAMS.reduce((sum, stream) => sum + this.#queues[stream].bytes, this.#telemetryBytes)
+    const besides = this.#telemetryBytes + this.#announcementBytes
+    return STREAMS.reduce((sum, stream) => sum + this.#queues[stream].bytes, besides)
   }
 
   /** True when half of the queue is free: a sender that was refused then gets more in than one frame. */
@@ -85,7 +95,8 @@ export class StreamSender {
   }
 
   /** @returns `repeated` if the same answer is on its way */
-  offer(frame: Uint8Array, stream: Stream | 'telemetry', now: Monotonic): 'taken' | 'full' | 'repeated' {
+  offer(frame: Uint8Array, channel: Channel, now: Monotonic): 'taken' | 'full' | 'repeated' {
+    const stream = streamOf(channel)
     assert(frame.length > 0 && frame.length <= SERIAL_MESSAGE_BYTES_MAX, 'a message is a frame of a link')
     const digest = stream === 'bulk' ? digestOf(frame) : null
     if (digest !== null && (this.#answers.get(digest) ?? -Infinity) > now) return 'repeated'
@@ -96,6 +107,11 @@ export class StreamSender {
       this.#telemetryBytes += message.length
       return 'taken'
     }
+    if (channel.kind === 'announcements' && channel.of !== undefined) {
+      this.#announcementBytes += message.length - (this.#announcements.get(channel.of)?.length ?? 0)
+      this.#announcements.set(channel.of, message)
+      return 'taken'
+    }
     const queue = this.#queues[stream]
     queue.messages.push(message)
     queue.bytes += message.length
@@ -104,11 +120,12 @@ export class StreamSender {
   }
 
   get isEmpty(): boolean {
-    return this.#areStreamsEmpty && this.#telemetry.length === 0
+    return this.#areStreamsEmpty && this.#telemetry.length === 0 && this.#announcements.size === 0
   }
 
   /** The next piece of at most `bytesMax`, or null if nothing waits. */
   next(bytesMax: number, now: Monotonic): Piece | null {
+    this.#takeAnnouncement(now)
     if (this.#areStreamsEmpty) this.#takeTelemetry()
     const stream = this.#nextStream()
     if (stream === null) return null
@@ -149,10 +166,29 @@ export class StreamSender {
     this.#answers.clear()
     this.#telemetry.length = 0
     this.#telemetryBytes = 0
+    this.#announcements.clear()
+    this.#announcementBytes = 0
   }
 
   get #areStreamsEmpty(): boolean {
     return STREAMS.every((stream) => this.#queues[stream].messages.length === 0)
+  }
+
+  /** In a busy fleet they would fill a line by themselves, and what they tell of would not be caught up any more. */
+  #takeAnnouncement(now: Monotonic): void {
+    const [first] = this.#announcements
+    const { control, live, bulk } = this.#queues
+    if (first === undefined || control.messages.length > 0) return
+    const share = (this.#bulkBytesMax / SERIAL_BULK_QUEUE_MS) * SERIAL_ANNOUNCEMENT_SHARE
+    this.#allowance = Math.min(this.#allowance + (now - this.#allowanceAt) * share, SERIAL_ANNOUNCEMENT_BURST_BYTES)
+    this.#allowanceAt = now
+    if (this.#allowance < 0 && live.messages.length + bulk.messages.length > 0) return
+    const [subject, message] = first
+    this.#announcements.delete(subject)
+    this.#announcementBytes -= message.length
+    this.#allowance -= message.length
+    control.messages.push(message)
+    control.bytes += message.length
   }
 
   #takeTelemetry(): void {
