@@ -43,17 +43,17 @@ export class Records {
   readonly #outcomes = new Map<string, string>()
   readonly #losers = new Set<string>()
   readonly #issuedAgain = new Map<string, string | null>()
-  /** What each gateway told as settled of the markers, which are set once and never taken back. */
-  readonly #settledMarkers = new Map<string, Set<string>>()
   readonly #forgiven = new Set<string>()
   readonly broken: string[] = []
 
   /** Follows a daemon until it ends. */
   follow(gateway: string, client: ControlClient): void {
     const ended = (): undefined => undefined
+    // After a start it tells again what had settled, and not reached the disk as settled.
+    const settled = new Set<string>()
     void client.watch('journal.watch', {}, (event) => this.#noteJournal(event)).catch(ended)
     void client
-      .watch('state.watch', { pattern: '**', settled: true }, (event) => this.#noteSettled(gateway, event))
+      .watch('state.watch', { pattern: '**', settled: true }, (event) => this.#noteSettled(gateway, settled, event))
       .catch(ended)
     void client.call('journal.list').then((lines) => this.#noteLines(lines), ended)
     void client.call('conflict.list').then((list) => this.#noteConflicts(list), ended)
@@ -104,15 +104,14 @@ export class Records {
     }
   }
 
-  #noteSettled(gateway: string, event: unknown): void {
+  /** Markers are set once and never taken back. */
+  #noteSettled(gateway: string, settled: Set<string>, event: unknown): void {
     if (!isRecord(event)) return
     const path = textIn(event, 'path')
     if (!path.startsWith('done/')) return
-    const seen = this.#settledMarkers.get(gateway) ?? new Set<string>()
-    this.#settledMarkers.set(gateway, seen)
     if (event['after'] === undefined) this.broken.push(`${gateway} took back ${path}, which had been settled`)
-    else if (seen.has(path)) this.broken.push(`${gateway} settled ${path} twice`)
-    else seen.add(path)
+    else if (settled.has(path)) this.broken.push(`${gateway} settled ${path} twice`)
+    else settled.add(path)
   }
 }
 
