@@ -5,7 +5,7 @@ import { ANSWER_BYTES_MAX, BATCHES_PER_ANSWER_MAX } from '../../runtime/base/lim
 import { seededRandom } from '../../runtime/base/random.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
-import type { Announcement, Batch, Gap } from '../../runtime/sync/message.ts'
+import { type Announcement, type Batch, type Gap, subjectOf } from '../../runtime/sync/message.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { Peers } from '../../runtime/sync/peers.ts'
 import { versionVector } from '../../runtime/sync/version-vector.ts'
@@ -152,7 +152,8 @@ test('a node with two links carries operations and announcements from one to the
     outputs.flatMap((output) => (output.kind === 'send' ? [output.to] : [])),
   )
   assert.deepEqual(targets[0], [{ channel: 'operations', links: { except: 'air' } }])
-  assert.deepEqual(targets[1]?.[0], { channel: 'announcements', links: { except: 'air' } })
+  const of = subjectOf(announcementOf(a, C))
+  assert.deepEqual(targets[1]?.[0], { channel: 'announcements', of, links: { except: 'air' } })
 })
 
 test('while nothing changes the intervals between announcements double up to a bound, which grows with the fleet', () => {
