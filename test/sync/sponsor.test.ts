@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Digest, digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
+import { OFFER_HOLD_MS } from '../../runtime/base/limits.ts'
 import { belongingsOf } from '../../runtime/sync/adoption.ts'
 import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
 import { History } from '../../runtime/sync/history.ts'
@@ -78,6 +79,22 @@ test('a sponsor has everything on its disk that a welcome holds, the first one a
   }
 })
 
+test('who asks again is offered the same welcome although the state has moved on; later it is a new one', () => {
+  const a = started(0, genesisOf(1))
+  const newcomer = life('n', 7)
+  const offered = (): Offer | undefined => {
+    a.giveMessage(requestOf(newcomer))
+    a.wait(1000)
+    a.issue(set('x', a.inspect().journalLength))
+    return offersIn(a, a.store())[0]
+  }
+  const first = offered()
+  assert.ok(first)
+  assert.equal(offered()?.digest, first.digest)
+  a.wait(OFFER_HOLD_MS)
+  assert.notEqual(offered()?.digest, first.digest)
+})
+
 test('who hears that another one has welcomed a draft is silent', () => {
   const a = started(0, genesisOf(1))
   a.giveMessage(requestOf(life('n', 7)))
@@ -126,6 +143,16 @@ test('of several welcomes the first one wins', () => {
   const second = { ...offer, digest: digestOf('another welcome') }
   const outputs = [...n.giveMessage({ kind: 'offer', offer: second }), ...n.wait(3000)]
   assert.deepEqual([...new Set(asked(outputs))], [offer.digest])
+})
+
+test('a newcomer to which nothing of a welcome has come takes a newer one: the first may not be kept any more', () => {
+  const { n, offer } = welcomed()
+  n.giveMessage({ kind: 'offer', offer: { ...offer, digest: digestOf('a welcome that is gone') } })
+  n.wait(3000)
+  const outputs = [...n.giveMessage({ kind: 'offer', offer }), ...n.wait(1)]
+  const asked = n.messagesIn(outputs).find(({ kind }) => kind === 'chunk-request')
+  assert.ok(asked?.kind === 'chunk-request')
+  assert.equal(asked.request.digest, offer.digest)
 })
 
 test('a newcomer is a member when its welcome is on its own disk, and not before', () => {
