@@ -86,8 +86,13 @@ export const MEMBERS_MAX = 2048
  * hold two entries of each, may be so many more than MEMBERS_MAX. A full fleet can still part with dead nodes.
  */
 export const RETIREMENTS_RESERVED = 128
+/**
+ * Member ids that anything which names all of them may hold: each side of a split may fill the fleet up, so that there are
+ * more than MEMBERS_MAX after it.
+ */
+export const MEMBER_IDS_MAX: number = MEMBERS_MAX + RETIREMENTS_RESERVED
 /** Member ids that were ever retired in one fleet: all of it. */
-export const EPOCH_RETIRED_MAX: number = (MEMBERS_MAX + RETIREMENTS_RESERVED) / 2
+export const EPOCH_RETIRED_MAX: number = MEMBER_IDS_MAX / 2
 /** Ranges of originals of one member that have come back; two ends of at most 9 bytes each, so that a value holds them. */
 export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */
@@ -553,7 +558,7 @@ assert(FRAME_BYTES_MAX < MQTT_INFLIGHT_BYTES_MAX, 'the window of MQTT holds seve
 assert(LINK_QUEUE_FRAMES_RESERVED < LINK_QUEUE_FRAMES_MAX / 2, 'the reserve leaves most of the queue to operations')
 assert(VALUE_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX, 'an operation holds any single write')
 assert(RULES_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX - 1024, 'an operation holds any rules')
-assert((MEMBERS_MAX + RETIREMENTS_RESERVED) * 30 < FRAME_BYTES_MAX + 1024, 'a frame holds any announcement')
+assert(MEMBER_IDS_MAX * 30 < FRAME_BYTES_MAX + 1024, 'a frame holds any announcement')
 assert(
   (MEMBERS_MAX + EPOCH_RETIRED_MAX) * 13 + REVOKED_TOKENS_MAX * 9 + ADMITTED_MAX * 118 + SIGNATURE_BYTES_MAX <
     FRAME_BYTES_MAX - 64,

@@ -7,7 +7,7 @@ import {
   ADMITTED_MAX,
   EPOCH_FILE_BYTES_MAX,
   EPOCH_RETIRED_MAX,
-  MEMBERS_MAX,
+  MEMBER_IDS_MAX,
   REVOKED_TOKENS_MAX,
   SIGNATURE_BYTES_MAX,
 } from '../base/limits.ts'
@@ -91,7 +91,7 @@ const DOCUMENT = v.strictObject({
   format: v.literal(FORMAT),
   fleet: v.custom<Digest>(isDigest),
   number: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
-  counting: sorted(MEMBER, MEMBERS_MAX, (member) => member),
+  counting: sorted(MEMBER, MEMBER_IDS_MAX, (member) => member),
   retired: sorted(MEMBER, EPOCH_RETIRED_MAX, (member) => member),
   forced: v.boolean(),
   revoked: sorted(TOKEN, REVOKED_TOKENS_MAX, (token) => token),

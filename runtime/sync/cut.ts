@@ -1,6 +1,6 @@
 import { type Digest, EMPTY_DIGEST } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
-import { MEMBERS_MAX } from '../base/limits.ts'
+import { MEMBER_IDS_MAX } from '../base/limits.ts'
 import { type Epoch, epochDigest } from './epoch.ts'
 import type { Batch } from './message.ts'
 import type { VersionEntry, VersionVector } from './version-vector.ts'
@@ -95,7 +95,7 @@ export class Retirement {
   /** What `member` has said of the newest epoch. */
   noteKnowledge(member: MemberId, epoch: number, knowsCuts: boolean): void {
     if (epoch >= this.number && knowsCuts) this.#unknowing.delete(member)
-    else if (this.#unknowing.size < MEMBERS_MAX) this.#unknowing.add(member)
+    else if (this.#unknowing.size < MEMBER_IDS_MAX) this.#unknowing.add(member)
   }
 
   /** The highest seq that may be taken of a retired member; null for any other. */

@@ -6,8 +6,7 @@ import {
   ADMITTED_MAX,
   EPOCH_RETIRED_MAX,
   GRANT_BYTES_MAX,
-  MEMBERS_MAX,
-  RETIREMENTS_RESERVED,
+  MEMBER_IDS_MAX,
   REVOKED_TOKENS_MAX,
   SIGNATURE_BYTES_MAX,
 } from '../base/limits.ts'
@@ -104,7 +103,7 @@ export function proposeEpoch(
     const announced = id === self ? retirement.announced(self) : peers.get(id)?.announcement.epoch
     return countedBefore || announced === retirement.number
   }
-  if (membership.size + retired.size > MEMBERS_MAX + RETIREMENTS_RESERVED) {
+  if (membership.size + retired.size > MEMBER_IDS_MAX) {
     const ids = `${membership.size} member ids, of which ${retirement.retired.size} are retired`
     throw new FleetstepError('limit-reached', `the fleet has had ${ids}, and can retire no more: found it anew`)
   }
@@ -187,7 +186,7 @@ export function decodeEpoch(data: CborData | undefined): Epoch {
     throw invalid('signature', 'is not bytes or too long')
   const epoch: Epoch = {
     number: uintOf(number, 'number of the epoch'),
-    counting: membersFrom(counting, 'counting members', MEMBERS_MAX),
+    counting: membersFrom(counting, 'counting members', MEMBER_IDS_MAX),
     retired: membersFrom(retired, 'retired members', EPOCH_RETIRED_MAX),
     ...(forced === true ? { isForced: true } : {}),
     ...(length === 7 ? decodeEnrolment(revoked, admitted) : {}),

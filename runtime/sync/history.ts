@@ -2,7 +2,7 @@ import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
 import { mapped } from '../base/mapped.ts'
-import { FLOOR_DIGESTS_MAX, MEMBERS_MAX } from '../base/limits.ts'
+import { FLOOR_DIGESTS_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
@@ -350,7 +350,7 @@ export class History implements Holdings {
     if (!this.retirement.isCut(id.member, id.seq) && !evidence.has(id.member)) return []
     const before = evidence.size
     for (const { current } of batch.messages) {
-      if (current.join !== null && evidence.size < MEMBERS_MAX) evidence.set(current.join.member, batch)
+      if (current.join !== null && evidence.size < MEMBER_IDS_MAX) evidence.set(current.join.member, batch)
     }
     return evidence.size > before ? this.reconsider() : []
   }

@@ -1,7 +1,7 @@
 import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
 import { type MemberId, memberIdFromLatin1, memberIdToBytes, type OperationId } from '../base/ids.ts'
-import { MEMBERS_MAX } from '../base/limits.ts'
+import { MEMBER_IDS_MAX } from '../base/limits.ts'
 import { invalid } from './codec-fields.ts'
 
 /** The members that a batch speaks of, so that each id of 12 bytes stands in it once. The first is the origin. */
@@ -37,7 +37,7 @@ export function writeMembers(writer: CborWriter, { members }: MemberTable): void
 
 /** @throws FleetstepError `message-invalid` */
 export function readMembers(reader: CborReader): MemberTable {
-  const count = reader.list('members', 1, MEMBERS_MAX)
+  const count = reader.list('members', 1, MEMBER_IDS_MAX)
   const table = new MemberTable([readMember(reader)])
   for (let index = 1; index < count; index++) table.members.push(readMember(reader))
   return table

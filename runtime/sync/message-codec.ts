@@ -4,7 +4,7 @@ import { CborWriter } from '../base/cbor-writer.ts'
 import { type Digest, EMPTY_DIGEST } from '../base/digest.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import { memberIdToBytes } from '../base/ids.ts'
-import { EPOCH_RETIRED_MAX, FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBERS_MAX } from '../base/limits.ts'
+import { EPOCH_RETIRED_MAX, FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
 import { openBatch } from './batch-codec.ts'
 import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
 import { openSign1 } from './cose.ts'
@@ -210,7 +210,7 @@ function decodeAnnouncement(data: CborData | undefined): Announcement {
   const [member, start, number, epoch, newestEpoch, epochDigest, knowsCuts, frozen, ...rest] = fields
   const [stage, ownSeq, floor, floorDigest, vectorDigest, vector] = rest
   if (typeof knowsCuts !== 'boolean') throw invalid('knowledge of the cuts', 'is neither true nor false')
-  const entries = vector === null ? null : listOf(vector, 'vector', MEMBERS_MAX).map(decodeVersionEntry)
+  const entries = vector === null ? null : listOf(vector, 'vector', MEMBER_IDS_MAX).map(decodeVersionEntry)
   return {
     member: memberFrom(member, 'member'),
     start: uintOf(start, 'start'),
@@ -253,7 +253,7 @@ function decodeRequest(data: CborData | undefined, isSealed: boolean): Request {
     ...decodeTurn(turn),
     from: memberFrom(from, 'asker'),
     to: to === null ? null : memberFrom(to, 'answerer'),
-    gaps: listOf(gaps, 'gaps', MEMBERS_MAX).map(decodeGap),
+    gaps: listOf(gaps, 'gaps', MEMBER_IDS_MAX).map(decodeGap),
   }
 }
 

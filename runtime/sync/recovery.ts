@@ -1,7 +1,7 @@
 import { EMPTY_DIGEST } from '../base/digest.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
-import { MEMBERS_MAX } from '../base/limits.ts'
+import { MEMBER_IDS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import { batchesAbove, belongingsOf } from './adoption.ts'
 import { type Draft, draftsAmong } from './draft.ts'
@@ -86,7 +86,7 @@ function keepConflicts(old: History, fresh: History): void {
 function keepEvidence(old: History, fresh: History): void {
   const { evidence } = fresh.retirement
   for (const [member, batch] of [...old.retirement.evidence, ...joinsCut(old, fresh)]) {
-    if (evidence.size >= MEMBERS_MAX) return
+    if (evidence.size >= MEMBER_IDS_MAX) return
     if (!evidence.has(member) && fresh.membership.get(member) === undefined) evidence.set(member, batch)
   }
 }

@@ -1,5 +1,5 @@
 import type { CborData } from '../base/cbor.ts'
-import { MEMBERS_MAX } from '../base/limits.ts'
+import { MEMBER_IDS_MAX } from '../base/limits.ts'
 import { listOf, tupleOf, uintOf } from './codec-fields.ts'
 import type { RetirementRecord } from './cut.ts'
 import { decodeEpoch, encodeEpoch } from './epoch.ts'
@@ -33,7 +33,7 @@ export function encodeVector(vector: VersionVector): CborData {
 
 export function decodeVector(data: CborData | undefined): VersionVector {
   return new Map(
-    listOf(data, 'vector', MEMBERS_MAX)
+    listOf(data, 'vector', MEMBER_IDS_MAX)
       .map(decodeVersionEntry)
       .map((entry) => [entry.member, entry]),
   )

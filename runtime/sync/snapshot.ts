@@ -8,7 +8,7 @@ import {
   FLOOR_DIGESTS_MAX,
   FRAME_DEPTH_MAX,
   JOURNAL_OPERATIONS_MAX,
-  MEMBERS_MAX,
+  MEMBER_IDS_MAX,
   SNAPSHOT_STEP_ITEMS,
 } from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
@@ -152,13 +152,13 @@ function snapshotFrom(data: CborData): Snapshot {
     floorDigests: new Map(listOf(digests, 'digests', FLOOR_DIGESTS_MAX).map(decodeFloorDigest)),
     highWater: { id: decodeId(highWaterId), stage: uintOf(highWaterStage, 'stage') },
     cells: listOf(cells, 'cells', Number.MAX_SAFE_INTEGER).map(decodeCell),
-    logs: listOf(logs, 'logs', MEMBERS_MAX).map(decodeLog),
+    logs: listOf(logs, 'logs', MEMBER_IDS_MAX).map(decodeLog),
     conflicts: listOf(conflicts, 'conflicts', CONFLICTS_MAX).map(decodeConflict),
     conflictsForgotten: uintOf(forgotten, 'conflicts forgotten'),
     conflictsResolved: listOf(resolved, 'conflicts resolved', CONFLICTS_MAX).map(textOf),
     batches: listOf(batches, 'batches', Number.MAX_SAFE_INTEGER).map(decodeBatch),
     retirement: decodeRetirement(retirement),
-    evidence: listOf(evidence, 'evidence', MEMBERS_MAX).map(decodeEvidence),
+    evidence: listOf(evidence, 'evidence', MEMBER_IDS_MAX).map(decodeEvidence),
     drafts: listOf(drafts, 'drafts', DRAFTS_MAX + JOURNAL_OPERATIONS_MAX).map(draftFrom),
   }
 }

@@ -55,11 +55,12 @@ export class MembershipNetwork {
   readonly cuts: Set<string> = new Set()
   readonly #inFlight: { readonly at: number; readonly to: NetworkNode; readonly bytes: Uint8Array }[] = []
 
-  constructor(founders: Genesis, seed: number, faults: Faults = NO_FAULTS) {
+  /** @param started founders that run; the others are there by name alone */
+  constructor(founders: Genesis, seed: number, faults: Faults = NO_FAULTS, started: number = founders.founders.length) {
     this.genesis = founders
     this.random = seededRandom(seed)
     this.faults = faults
-    for (const { node, tier } of founders.founders) this.add(node, tier)
+    for (const { node, tier } of founders.founders.slice(0, started)) this.add(node, tier)
   }
 
   node(name: string): NetworkNode {
