@@ -104,7 +104,7 @@ export const MEMBERSHIP = [
   {
     name: 'join cut: it is evidence where it comes later',
     file: 'runtime/sync/history.ts',
-    from: 'if (current.join !== null && evidence.size < MEMBERS_MAX) evidence.set(current.join.member, batch)',
+    from: 'if (current.join !== null && evidence.size < MEMBER_IDS_MAX) evidence.set(current.join.member, batch)',
     to: '',
     noticedBy: 'test/sync/cut.test.ts',
   },
