@@ -232,7 +232,7 @@ export const EXECUTION = [
     file: 'runtime/sync/local-state.ts',
     from: 'if (next !== undefined) this.#queue.add(next)',
     to: '',
-    noticedBy: 'test/sync/conflict.test.ts',
+    noticedBy: 'test/sync/local-state.test.ts',
   },
   {
     name: 'cut: what follows what was removed executes again',
