@@ -59,6 +59,7 @@ test('an epoch that is older, takes back a retirement, or lets a retired member 
     return node.inspect().epoch.number
   }
   assert.equal(give({ number: 1, counting: [A], retired: [B, C] }), 2, 'an older one')
+  assert.deepEqual(node.inspect().dropped, {}, 'that somebody has not heard of the newer one is nothing bad')
   assert.equal(give({ number: 3, counting: [A], retired: [B] }), 2, 'c is back')
   assert.equal(give({ number: 3, counting: [A, C], retired: [C] }), 2, 'c counts')
   assert.equal(give({ number: 3, counting: [], retired: [B, C] }), 2, 'nobody counts')

@@ -143,6 +143,14 @@ test('an announcement states only what is on the disk', () => {
   assert.ok(stated().includes(3))
 })
 
+test('nor does the first one of a node that has not written anything yet', () => {
+  const a = new DrivenReplica(FLEET, 0)
+  a.giveMessage({ kind: 'batch', batch: chain(B, 1).batches[0]! })
+  assert.equal(a.inspect().journalLength, 1)
+  assert.deepEqual(a.inspect().vector, [])
+  assert.deepEqual(vectorsIn(a, a.wait(5000)).flat(), [])
+})
+
 test('a node with two links carries operations and announcements from one to the other, and not back', () => {
   const { a, ofB } = idle()
   a.give({ kind: 'link-up', link: 'cable' })
