@@ -97,6 +97,10 @@ export const EPOCH_RETIRED_MAX: number = MEMBER_IDS_MAX / 2
 export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */
 export const DRAFTS_MAX = 10_000
+/** Frames that a node that is no member remembers to have passed on: those of some seconds on a busy link, in some 100 KiB. */
+export const REPEAT_FRAMES_MAX = 512
+/** Bytes of frames that wait there to be passed on, for a fraction of a second each: one answer as large as it gets. */
+export const REPEAT_BYTES_MAX: number = 2 * ANSWER_BYTES_MAX
 /** Drafts whose request to join a member remembers at one time; each asks again. */
 export const CANDIDATES_MAX = 64
 /** Messages in the waiting list and the deferred queue together: 50 members come back with 300 each, in any order. */
@@ -187,6 +191,11 @@ export const REQUEST_DELAY_MAX_MS = 30_000
 export const ANSWER_DELAY_MAX_MS = 200
 /** How many times as long they wait in a large fleet: what was sent a moment ago has then arrived, and few speak at once. */
 export const ANSWER_DELAY_GROWTH_MAX = 10
+
+/** Time in which a node that is no member does not pass the same frame on again; below REQUEST_RETRY_MS, and doubled each time. */
+export const REPEAT_QUIET_MIN_MS = 400
+/** Longest such time: below the longest time between two requests that are the same. */
+export const REPEAT_QUIET_MAX_MS = 12_000
 
 /** Delay within which a member that could sponsor a draft waits for another one to do it. */
 export const SPONSOR_DELAY_MAX_MS = 500

@@ -295,6 +295,11 @@ export class ReplicaCore {
     return this.signatures.problemOfAnnouncement(announcement, this.history, this.#own)
   }
 
+  /** Whether a message shows that it is not from whom it says. */
+  isForged(message: Message): boolean {
+    return this.signatures.isForged(message, this.history, this.#own)
+  }
+
   /** A request of our own as it is sent. */
   signRequest(request: Request): Request {
     return this.signatures.signRequest(request, () => this.#nextTurn())

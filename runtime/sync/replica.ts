@@ -26,6 +26,7 @@ import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
 import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
 import { isVectorOfItsDigest } from './peers.ts'
+import { Repeater } from './repeater.ts'
 import { ReplicaCore } from './replica-core.ts'
 import { Retiring } from './retiring.ts'
 import type { SignatureScheme } from './signatures.ts'
@@ -85,6 +86,7 @@ export class Replica {
   readonly #joining: Joining
   readonly #tokenUses: TokenUses
   readonly #telemetry: TelemetryKeeper
+  readonly #repeater: Repeater
   /** The life with which the node started is not on the disk yet. */
   readonly #isNew: boolean
   #hasStarted = false
@@ -103,6 +105,7 @@ export class Replica {
     this.#joining = new Joining(this.#core)
     this.#tokenUses = new TokenUses(options.usesOf ?? (() => null))
     this.#telemetry = new TelemetryKeeper(this.#core, (path) => this.get(path))
+    this.#repeater = new Repeater(options.random)
   }
 
   /** The member id of this node in its present life. */
@@ -131,7 +134,8 @@ export class Replica {
     if (!this.#hasStarted) return now
     const { antiEntropy, outbox } = this.#core
     const ofMembership = earlier(this.#retiring.wakeAt, earlier(this.#sponsoring.wakeAt, this.#joining.wakeAt))
-    return earlier(earlier(antiEntropy.wakeAt(), outbox.sealAt), earlier(ofMembership, this.#telemetry.wakeAt()))
+    const ofOthers = earlier(this.#repeater.wakeAt, this.#telemetry.wakeAt())
+    return earlier(earlier(antiEntropy.wakeAt(), outbox.sealAt), earlier(ofMembership, ofOthers))
   }
 
   /**
@@ -211,7 +215,7 @@ export class Replica {
     if (outbox.sealAt !== null && outbox.sealAt <= now) outputs.push(...this.#core.seal())
     outputs.push(...this.#retiring.tick(now), ...this.#joining.tick(now))
     outputs.push(...this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now)))
-    outputs.push(...antiEntropy.tick(now), ...this.#telemetry.tick(now))
+    outputs.push(...antiEntropy.tick(now), ...this.#telemetry.tick(now), ...this.#repeater.tick(now))
     return outputs
   }
 
@@ -305,7 +309,16 @@ export class Replica {
       this.#core.dropped.add(dropReason(error))
       return NO_OUTPUTS
     }
+    if (this.#core.isDraft) this.#repeat(message, bytes, link, now)
     return this.#receiveMessage(message, bytes, link, now)
+  }
+
+  /** An epoch takes its own way, by whoever has taken it in. */
+  #repeat(message: Message, frame: Uint8Array, link: string, now: Monotonic): void {
+    if (message.kind === 'epoch' || this.#core.isForged(message)) return
+    const { antiEntropy, history, dropped } = this.#core
+    const isTaken = this.#repeater.hear({ message, frame, link }, antiEntropy.links, history.membership.size, now)
+    if (!isTaken) dropped.add('too much waits to be passed on')
   }
 
   #receiveMessage(message: Message, frame: Uint8Array, link: string, now: Monotonic): readonly Output[] {
@@ -460,6 +473,7 @@ export class Replica {
     this.#core.antiEntropy.announceFullBy(now)
     this.#issuing.rebase(drafts)
     this.#joining.reset(now)
+    this.#repeater.clear()
   }
 
   *#visibleCells(): Generator<readonly [Path, { readonly value: Value | undefined; readonly writer: null }]> {

@@ -1,5 +1,6 @@
 import { encodeCbor } from '../base/cbor.ts'
 import type { Digest } from '../base/digest.ts'
+import { unreachable } from '../base/errors.ts'
 import { type MemberId, memberIdToBytes } from '../base/ids.ts'
 import type { Join } from '../state/operation.ts'
 import { openBatch } from './batch-codec.ts'
@@ -12,6 +13,7 @@ import {
   type ChunkRequest,
   firstOf,
   lastOf,
+  type Message,
   type Offer,
   type Request,
   type SyncMessage,
@@ -161,6 +163,40 @@ export class Signatures {
   /** The same of telemetry. */
   problemOfTelemetry({ member, sealed }: Telemetry, history: History): string | null {
     return this.#problemOfSealed(sealed, keyOf(member, history), 'telemetry')
+  }
+
+  /** Whether a message shows that it is not from whom it says. Of a node whose key is not known nothing shows. */
+  isForged(message: Message, history: History, self: Self): boolean {
+    const problem = this.#problemOfMessage(message, history, self)
+    return problem !== null && problem !== 'unknown'
+  }
+
+  #problemOfMessage(message: Message, history: History, self: Self): string | null {
+    switch (message.kind) {
+      case 'batch': {
+        const { batch } = message
+        const isUnknown = batch.isSigned && keyOf(batch.origin, history) === null
+        return isUnknown && this.#scheme !== null ? 'unknown' : this.problemOf(batch, history, self)
+      }
+      case 'announcement':
+        return this.problemOfAnnouncement(message.announcement, history, self)
+      case 'request':
+        return this.problemOfRequest(message.request, 'request', history)
+      case 'chunk-request':
+        return this.problemOfRequest(message.request, 'chunk request', history)
+      case 'offer':
+        return this.problemOfOffer(message.offer, history)
+      case 'telemetry':
+        return this.problemOfTelemetry(message.telemetry, history)
+      // They are proven by what stands in them.
+      case 'epoch':
+      case 'join-request':
+      case 'refusal':
+      case 'chunk':
+        return null
+      default:
+        return unreachable(message)
+    }
   }
 
   #problemOfSealed(sealed: Uint8Array | undefined, key: Uint8Array | null, what: SealedKind): string | null {

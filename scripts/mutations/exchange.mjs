@@ -94,4 +94,32 @@ export const EXCHANGE = [
     to: '1',
     noticedBy: 'test/sync/exchange.test.ts',
   },
+  {
+    name: 'exchange: a draft passes on what it hears',
+    file: 'runtime/sync/replica.ts',
+    from: 'if (this.#core.isDraft) this.#repeat(message, bytes, link, now)',
+    to: '',
+    noticedBy: 'test/sync/repeater.test.ts',
+  },
+  {
+    name: 'exchange: a draft passes on nothing that is forged',
+    file: 'runtime/sync/replica.ts',
+    from: ' || this.#core.isForged(message)) return',
+    to: ') return',
+    noticedBy: 'test/sync/repeater.test.ts',
+  },
+  {
+    name: 'exchange: nothing that a draft passes on runs in a circle',
+    file: 'runtime/sync/repeater.ts',
+    from: 'known.waiting !== null || now < known.quietUntil',
+    to: 'known.waiting !== null',
+    noticedBy: 'test/sync/repeater.test.ts',
+  },
+  {
+    name: 'exchange: of several drafts on one link one passes on',
+    file: 'runtime/sync/repeater.ts',
+    from: 'known?.waiting?.links.delete(heard.link)',
+    to: '',
+    noticedBy: 'test/sync/repeater.test.ts',
+  },
 ]

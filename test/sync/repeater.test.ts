@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import { REPEAT_BYTES_MAX, REPEAT_QUIET_MAX_MS } from '../../runtime/base/limits.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
+import { createSigningKey, type SigningKey, verifySignature } from '../../runtime/device/identity/keys.ts'
+import { encodeFrame } from '../../runtime/sync/message-codec.ts'
+import type { Genesis } from '../../runtime/sync/membership.ts'
+import type { Output } from '../../runtime/sync/output.ts'
+import { Repeater } from '../../runtime/sync/repeater.ts'
+import { Signatures } from '../../runtime/sync/signatures.ts'
+import { SimulatedFleet } from '../simulation/fleet.ts'
+import type { SimulatedNode } from '../simulation/node.ts'
+import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import { HandIssuer } from '../support/handmade.ts'
+import { genesisOf, set, stateOf } from '../support/replica-network.ts'
+
+const DRAFT = '0d00000000000001' as NodeId
+
+test('the only way between two members comes back after it was retired, and carries on what they say until then', () => {
+  const genesis = genesisOf(3)
+  const domains = [
+    { link: 'air', nodes: ['a', 'b'] },
+    { link: 'wire', nodes: ['b', 'c'] },
+  ]
+  const fleet = new SimulatedFleet({ genesis, random: seededRandom(7), domains })
+  const [a, b, c] = fleet.nodes as [SimulatedNode, SimulatedNode, SimulatedNode]
+  for (const [index, node] of fleet.nodes.entries()) fleet.issue(node, set(`p${index}`, index))
+  fleet.run(10_000)
+  // c has heard an operation of b that a has not, and lacks one of a.
+  fleet.network.cuts.add('b|a').add('a|b')
+  fleet.issue(b, set('p1', 'late'))
+  fleet.issue(a, set('p0', 'late'))
+  fleet.run(5000)
+  fleet.network.cuts.clear()
+  fleet.operator.retire(a, [b.member])
+  fleet.run(120_000)
+  const views = fleet.nodes.map(({ replica }) => replica.inspect(fleet.now))
+  assert.deepEqual(
+    views.map(({ status, epoch, journalLength }) => [status, epoch.number, journalLength]),
+    views.map(() => ['member', 1, 0]),
+  )
+  for (const { replica } of [a, b, c]) assert.deepEqual(stateOf(replica), { p0: 'late', p1: 'late', p2: 2 })
+})
+
+describe('a repeater', () => {
+  const draft = new DrivenReplica(genesisOf(1), DRAFT)
+  const issuer = new HandIssuer(founder(genesisOf(1), 0), 1)
+  const heard = (value: string, link: string): Parameters<Repeater['hear']>[0] => {
+    issuer.issue({ set: ['p', value] })
+    const message = { kind: 'batch', batch: issuer.batches.at(-1)! } as const
+    return { message, frame: encodeFrame(draft.replica.fleet, message), link }
+  }
+  const LINKS = new Set(['air', 'wire', 'line'])
+  const linksOf = (outputs: readonly Output[]): unknown[] =>
+    outputs.map((output) => output.kind === 'send' && 'only' in (output.to.links as object) && output.to.links)
+
+  test('passes a frame on to the other links, once', () => {
+    const repeater = new Repeater(seededRandom(1))
+    const one = heard('one', 'air')
+    for (const link of ['air', 'air', 'air']) repeater.hear({ ...one, link }, LINKS, 3, 0)
+    const outputs = repeater.tick(200)
+    assert.deepEqual(linksOf(outputs), [{ only: 'wire' }, { only: 'line' }])
+    assert.ok(outputs.every((output) => output.kind === 'send' && output.frame === one.frame))
+    repeater.hear({ ...one, link: 'wire' }, LINKS, 3, 210)
+    assert.deepEqual([repeater.wakeAt, repeater.tick(10_000)], [null, []])
+  })
+
+  test('is silent where another one has been faster, and where there is no other link', () => {
+    const repeater = new Repeater(seededRandom(1))
+    const one = heard('faster', 'air')
+    repeater.hear(one, LINKS, 3, 0)
+    repeater.hear({ ...one, link: 'line' }, LINKS, 3, 0)
+    assert.deepEqual(linksOf(repeater.tick(200)), [{ only: 'wire' }])
+    repeater.hear(heard('alone', 'air'), new Set(['air']), 3, 300)
+    assert.equal(repeater.wakeAt, null)
+  })
+
+  test('passes on again what is said again, but nothing that runs in a circle', () => {
+    const passes = (everyMs: number, durationMs: number): number => {
+      const repeater = new Repeater(seededRandom(1))
+      const one = heard('again', 'air')
+      let count = 0
+      for (let now = 0; now < durationMs; now += everyMs) {
+        repeater.hear(one, LINKS, 3, now)
+        count += repeater.tick(now + 199).length / 2
+      }
+      return count
+    }
+    assert.equal(passes(1000, 3000), 3, 'a second later somebody may have asked again')
+    assert.equal(passes(REPEAT_QUIET_MAX_MS + 400, 600_000), Math.ceil(600_000 / (REPEAT_QUIET_MAX_MS + 400)))
+    assert.ok(passes(200, 600_000) < 8 + 600_000 / REPEAT_QUIET_MAX_MS)
+  })
+
+  test('passes frames on in the order in which they came', () => {
+    const repeater = new Repeater(seededRandom(1))
+    const frames = Array.from({ length: 20 }, (_, index) => heard(`${index}`, 'air'))
+    for (const frame of frames) repeater.hear(frame, new Set(['air', 'wire']), 3, 0)
+    const outputs = repeater.tick(200)
+    assert.deepEqual(
+      outputs.map((output) => output.kind === 'send' && output.frame),
+      frames.map(({ frame }) => frame),
+    )
+  })
+
+  test('lets no more wait than it may', () => {
+    const repeater = new Repeater(seededRandom(1))
+    const large = heard('large', 'air')
+    const isTaken = Array.from({ length: 9 }, (_, index) => {
+      const frame = new Uint8Array(REPEAT_BYTES_MAX / 8).fill(index)
+      return repeater.hear({ ...large, frame }, LINKS, 3, 0)
+    })
+    assert.deepEqual(isTaken, [true, true, true, true, true, true, true, true, false])
+    assert.equal(repeater.tick(200).length, 16)
+    assert.ok(repeater.hear({ ...large, frame: new Uint8Array(REPEAT_BYTES_MAX / 8).fill(8) }, LINKS, 3, 200))
+  })
+})
+
+test('a draft passes on what strangers have signed, and nothing that shows to be forged', () => {
+  const [operator, key, thief] = [createSigningKey(), createSigningKey(), createSigningKey()]
+  const plain = genesisOf(1)
+  const fleet: Genesis = {
+    ...plain,
+    operator: operator.publicKey,
+    founders: plain.founders.map((one) => ({ ...one, key: key.publicKey })),
+  }
+  const scheme = ({ sign }: SigningKey): ConstructorParameters<typeof Signatures>[1] => ({
+    sign,
+    verify: verifySignature,
+  })
+  const draft = new DrivenReplica(fleet, DRAFT, undefined, undefined, {
+    signature: scheme(createSigningKey())!,
+    key: createSigningKey().publicKey,
+  })
+  draft.give({ kind: 'link-up', link: 'wire' })
+  const passedOn = (node: NodeId, by: SigningKey | null): boolean => {
+    const issuer = new HandIssuer(memberIdOf(node, 0), 1)
+    issuer.issue({ set: ['p', 1] })
+    const [batch] = issuer.batches
+    const signed = by === null ? batch! : new Signatures(draft.replica.fleet, scheme(by)).sign(batch!)
+    const frame = encodeFrame(draft.replica.fleet, { kind: 'batch', batch: signed })
+    const outputs = [...draft.giveFrame(frame), ...draft.wait(300)]
+    return outputs.some((output) => output.kind === 'send' && output.frame === frame)
+  }
+  const anna = fleet.founders[0]!.node
+  assert.deepEqual(
+    [passedOn(anna, key), passedOn(anna, thief), passedOn(anna, null), passedOn(DRAFT, thief)],
+    [true, false, false, true],
+  )
+})
