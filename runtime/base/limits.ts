@@ -361,6 +361,12 @@ export const GPIO_BIAS_TIMEOUT_MS = 5000
 export const DEVICE_PORTS_MAX = 64
 /** Time that outputs have to become safe at the end: a service manager waits 90 s in all, and some instruments take 5 s. */
 export const OUTPUT_END_TIMEOUT_MS = 15_000
+/** Time between two signs of life that the guard of the outputs gets. */
+export const OUTPUT_GUARD_BEAT_MS = 5000
+/** Signs of life that may fail to come, half a minute in all, before a gateway is taken for hung: a bad card stops it for seconds. */
+export const OUTPUT_GUARD_BEATS_MISSED = 6
+/** Rounds in which the guard tries to make instruments safe, with pauses of 1 s, 2 s, 4 s, 8 s between them. */
+export const OUTPUT_GUARD_ROUNDS = 5
 /** Time between two looks whether an output still is what it was set to. */
 export const OUTPUT_VERIFY_INTERVAL_MS = 5000
 /** Time between two looks whether a link is up. */

@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' }
 import { Command, CommanderError } from 'commander'
 import { describeFailure, type Failure, failureLines, onCrash } from './failure.ts'
 import { afterHelp, beforeHelp } from './help.ts'
+import { GUARD_OUTPUTS } from './internal-commands.ts'
 import { endWithParent } from './parent.ts'
 
 /** A command's module: it gives its arguments, options and action to the command that carries its name. */
@@ -17,6 +18,8 @@ interface CommandEntry {
   readonly summary: string
   /** Called only for the command that is run, so that a start costs no more than it needs. */
   readonly load: () => Promise<CommandModule>
+  /** Not for people. */
+  readonly hidden?: true
 }
 
 const GATEWAY = 'Run a gateway:'
@@ -121,6 +124,13 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: 'list links; open or close one for maintenance',
     load: () => import('./commands/link.ts'),
   },
+  {
+    name: GUARD_OUTPUTS,
+    group: GATEWAY,
+    summary: 'set outputs to their safe values, for a gateway that is gone',
+    load: () => import('./commands/guard-outputs.ts'),
+    hidden: true,
+  },
 ]
 
 await main(process.argv.slice(2))
@@ -159,7 +169,8 @@ function createProgram(): Command {
     .addHelpText('before', beforeHelp)
     .addHelpText('after', afterHelp())
     .exitOverride()
-  for (const { name, group, summary } of COMMANDS) program.command(name).helpGroup(group).description(summary)
+  for (const { name, group, summary, hidden = false } of COMMANDS)
+    program.command(name, { hidden }).helpGroup(group).description(summary)
   program.hook('preSubcommand', async (_program, command) => {
     const entry = COMMANDS.find(({ name }) => name === command.name())
     if (entry !== undefined) (await entry.load()).configure(command)

@@ -36,6 +36,8 @@ export interface DaemonOptions {
   readonly nodeName: string | null
   readonly logger: Logger
   readonly onFatal: (error: unknown) => void
+  /** What makes outputs on instruments safe when this process is gone (`devices/safe-outputs.ts`); left out: nothing does. */
+  readonly guardProgram?: readonly string[]
 }
 
 /** Ends a part that was started. */
@@ -156,11 +158,11 @@ function startMirror(
 function startProfile(
   gateway: Gateway,
   keeper: ProfileKeeper,
-  { config, logger, onFatal }: DaemonOptions,
+  { config, logger, onFatal, guardProgram }: DaemonOptions,
   closers: Closer[],
 ): ProfilePart {
   const part = new ProfilePart(gateway, keeper, systemClock, logger)
-  const devices = new DevicesStart(gateway, config, logger, onFatal)
+  const devices = new DevicesStart(gateway, config, logger, onFatal, guardProgram ?? null)
   let stop = startReadings(gateway, keeper.current.profile, logger)
   devices.use(keeper.current.profile)
   part.observe((profile) => {

@@ -12,10 +12,12 @@ export function devicesPart(
   gateway: Gateway,
   { gpio, ports }: Pick<ConfigSettings, 'gpio' | 'ports'>,
   logger: Logger,
+  guardProgram: readonly string[] | null,
 ): Devices {
   const openPins = async () =>
     gpio.backend === 'simulated'
       ? new SimulatedPins(systemClock)
       : await openPinBackend(gpio.sysfs, systemClock, logger)
-  return new Devices({ gateway, ports: new InstrumentPorts(ports), openPins, clock: systemClock, logger })
+  const instruments = { ports: new InstrumentPorts(ports), portNames: ports, guardProgram }
+  return new Devices({ gateway, ...instruments, openPins, clock: systemClock, logger })
 }

@@ -10,6 +10,7 @@ export class DevicesStart {
   readonly #config: Pick<GatewayConfig, 'gpio' | 'ports'>
   readonly #logger: Logger
   readonly #onFatal: (error: unknown) => void
+  readonly #guardProgram: readonly string[] | null
   #devices: Devices | null = null
   #isClosed = false
   /** One change after the other: outputs are taken over, or made safe, before the next profile begins. */
@@ -20,11 +21,13 @@ export class DevicesStart {
     config: Pick<GatewayConfig, 'gpio' | 'ports'>,
     logger: Logger,
     onFatal: (error: unknown) => void,
+    guardProgram: readonly string[] | null,
   ) {
     this.#gateway = gateway
     this.#config = config
     this.#logger = logger
     this.#onFatal = onFatal
+    this.#guardProgram = guardProgram
   }
 
   use(profile: DeviceProfile): void {
@@ -43,7 +46,7 @@ export class DevicesStart {
       const hasDevices = profile.deviceResources.some(({ attributes }) => DRIVERS.includes(attributes['driver']))
       if (!hasDevices) return
       const { devicesPart } = await import('./devices-part.ts')
-      this.#devices = devicesPart(this.#gateway, this.#config, this.#logger)
+      this.#devices = devicesPart(this.#gateway, this.#config, this.#logger, this.#guardProgram)
     }
     await this.#devices.use(profile)
   }

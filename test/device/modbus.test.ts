@@ -35,6 +35,7 @@ describe('Modbus against a slave of another kind', { skip: MODBUS_SKIP }, () => 
     assert.deepEqual(log.health.get('missing'), {
       state: 'down',
       error: 'unit 1 refuses: Illegal data address (register not supported by device)',
+      isGone: false,
     })
     for (const [name, value] of [
       ['lamp', true],

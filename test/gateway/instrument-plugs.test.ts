@@ -11,7 +11,7 @@ const PATIENCE_MS = 60_000
 
 // python3-pymodbus with python3-serial-asyncio is the slave, socat makes the terminals.
 describe('an output on Modbus', { skip: MODBUS_SKIP }, () => {
-  it('follows, is safe without links and at the end, and gets its value again when the device was without power', async (t) => {
+  it('follows, is safe without links and at the end, gets its value again when the device was without power, and is safe first when its plug was pulled', async (t) => {
     const { anna } = await openPair(t)
     const line = await startPtyLine(['master', 'slave'], { baud: 115_200 })
     t.after(async () => await line.end())
@@ -42,13 +42,23 @@ describe('an output on Modbus', { skip: MODBUS_SKIP }, () => {
     t.after(async () => await second.end())
     await until(() => second.written().at(-1) === 'register 20 [215]', 'it gets its value again', PATIENCE_MS)
     await until(() => anna.state.get('anna/reported/setpoint') === 21.5, 'and says so', PATIENCE_MS)
+    const before = second.written().length
+    await line.unplug('master')
+    await until(
+      () => !JSON.stringify(anna.state.get('anna/health/setpoint')).includes('"up"'),
+      'its port is gone',
+      PATIENCE_MS,
+    )
+    await line.plugIn('master')
+    await until(() => second.written().length >= before + 2, 'it begins anew', PATIENCE_MS)
+    assert.deepEqual(second.written().slice(before), ['register 20 [50]', 'register 20 [215]'], 'safe first')
     await devices.stop()
     assert.equal(second.written().at(-1), 'register 20 [50]')
   })
 })
 
 describe('an output on a serial line', { skip: PTY_SKIP }, () => {
-  it('is safe at the start and the end, and gets its value again when its plug was pulled', async (t) => {
+  it('is safe at the start and the end, and first of all when its plug was pulled', async (t) => {
     const gateway = await openAlone(t, { device: 'hall' })
     const line = await startPtyLine(['gateway', 'valve'], { baud: 115_200 })
     t.after(async () => await line.end())
@@ -84,8 +94,11 @@ describe('an output on a serial line', { skip: PTY_SKIP }, () => {
       PATIENCE_MS,
     )
     gateway.state.set('hall/valve', 30)
+    const before = told.length
     await line.plugIn('gateway')
     await until(() => last() === 'V30', 'it gets what is wanted now', PATIENCE_MS)
+    const commands = told.slice(before).filter((command) => command.startsWith('V'))
+    assert.deepEqual(commands, ['V10', 'V30'], 'the safe value comes first')
     await until(() => gateway.state.get('hall/reported/valve') === 30, 'and says so', PATIENCE_MS)
     await devices.stop()
     assert.equal(last(), 'V10')

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -8,6 +10,7 @@ import { setBias } from '../../runtime/gateway/devices/bias.ts'
 import { OutputGuard } from '../../runtime/gateway/devices/output-guard.ts'
 import { drivenClock } from '../device/driven-clock.ts'
 import { until } from '../links/clocks.ts'
+import { bundleProcess } from '../support/bundle-process.ts'
 
 const PATIENCE_MS = 60_000
 
@@ -17,10 +20,10 @@ const SIGTERM_BIT = 1n << BigInt(constants.signals.SIGTERM - 1)
 describe('the guard of outputs', () => {
   it('writes nothing when it is told that all is done, nor when another one takes its place', async (t) => {
     const { guard, file } = rigOf(t)
-    guard.arm([{ file, text: '0' }])
+    guard.arm({ files: [{ file, text: '0' }], program: null })
     await until(() => guardsOf(file).length === 1, 'it stands', PATIENCE_MS)
-    guard.arm([{ file, text: 'safe' }])
-    guard.arm([{ file, text: 'safe' }])
+    guard.arm({ files: [{ file, text: 'safe' }], program: null })
+    guard.arm({ files: [{ file, text: 'safe' }], program: null })
     await until(() => guardsOf(file).length === 1, 'one stands', PATIENCE_MS)
     await guard.disarm()
     assert.deepEqual(guardsOf(file), [])
@@ -29,7 +32,7 @@ describe('the guard of outputs', () => {
 
   it('is not ended by the signals of a service manager, and stands again after it was killed', async (t) => {
     const { guard, file, clock, said } = rigOf(t)
-    guard.arm([{ file, text: '0' }])
+    guard.arm({ files: [{ file, text: '0' }], program: null })
     await until(() => guardsOf(file).length === 1, 'it stands', PATIENCE_MS)
     const [pid] = guardsOf(file)
     assert.ok(pid !== undefined)
@@ -47,6 +50,30 @@ describe('the guard of outputs', () => {
   })
 })
 
+describe('a gateway that hangs', { skip: existsSync('/bin/bash') ? false : 'there is no bash' }, () => {
+  for (const [way, hang] of [
+    ['is stopped by a signal', (child: ChildProcess) => void child.kill('SIGSTOP')],
+    ['never comes out of a loop', (child: ChildProcess) => void child.stdin?.write('hang\n')],
+  ] as const) {
+    it(`has its outputs made safe, and is killed so that it can be started anew, when it ${way}`, async (t) => {
+      const { file } = fileOf(t)
+      const program = await bundleProcess('test/support/guarded-process.ts', 'guarded-process')
+      const child = spawn(process.execPath, [program, file], { stdio: ['pipe', 'pipe', 'pipe'] })
+      t.after(() => child.kill('SIGKILL'))
+      let output = ''
+      let errors = ''
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
+      const ended = once(child, 'close')
+      await until(() => output.includes('ready') && guardsOf(file).length === 1, 'it is guarded', PATIENCE_MS)
+      hang(child)
+      assert.deepEqual(await ended, [null, 'SIGKILL'])
+      assert.equal(readFileSync(file, 'utf8'), 'safe')
+      assert.equal(errors, 'fleetstep: the gateway hung and was killed: GPIO outputs at their safe values: 1 of 1\n')
+    })
+  }
+})
+
 describe('the pull of a line', () => {
   it('is set by a tool, and where there is none people are told what to do', async () => {
     assert.match((await setBias('mcp23017', 3, 'pull-up')) ?? '', /^chip mcp23017 has no tool for it/)
@@ -57,17 +84,22 @@ describe('the pull of a line', () => {
   })
 })
 
-function rigOf(t: TestContext) {
+function fileOf(t: TestContext): { file: string } {
   const folder = mkdtempSync(join(tmpdir(), 'fleetstep-guard-'))
   const file = join(folder, 'value')
   writeFileSync(file, '1')
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return { file }
+}
+
+function rigOf(t: TestContext) {
+  const { file } = fileOf(t)
   const clock = drivenClock()
   const said: string[] = []
-  const guard = new OutputGuard(clock, { ...silentLogger, warn: (message) => void said.push(message) })
-  t.after(async () => {
-    await guard.disarm()
-    rmSync(folder, { recursive: true, force: true })
-  })
+  const logger = { ...silentLogger, warn: (message: string) => void said.push(message) }
+  // The clock is driven, so that no sign of life is given in time.
+  const guard = new OutputGuard({ clock, logger, beatsMissed: 1_000_000 })
+  t.after(async () => await guard.disarm())
   return { guard, file, clock, said }
 }
 

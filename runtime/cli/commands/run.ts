@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import manifest from '../../../package.json' with { type: 'json' }
 import { loadConfig } from '../../gateway/config.ts'
 import { type Daemon, startDaemon } from '../../gateway/daemon.ts'
+import { GUARD_OUTPUTS } from '../internal-commands.ts'
 import { exitOnCrash, openLogger, stopSignal } from '../lifecycle.ts'
 import { type GlobalOptions, print } from '../output.ts'
 
@@ -33,7 +34,14 @@ async function run(command: Command): Promise<void> {
   const logger = await openLogger(config.logLevel, config.device ?? 'fleetstep', options.json === true)
   const exit = exitOnCrash(logger)
   const stopped = stopSignal()
-  const daemon = await startDaemon({ config, nodeName: options.nodeId ?? null, logger, onFatal: exit })
+  const [, script] = process.argv
+  const daemon = await startDaemon({
+    config,
+    nodeName: options.nodeId ?? null,
+    logger,
+    onFatal: exit,
+    ...(script !== undefined && { guardProgram: [process.execPath, script, GUARD_OUTPUTS] }),
+  })
   const ready = describe(daemon, daemon.fleetName)
   print(command, ready, () => {
     const broker = ready.brokerPort === null ? '' : `, broker on port ${ready.brokerPort}`

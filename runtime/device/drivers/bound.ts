@@ -37,6 +37,19 @@ export function boundTo<Name extends Wired['driver']>(
   return all.filter(isWanted)
 }
 
+/** The resources on each port: one driver holds a port. */
+export function byPort<Wiring extends { readonly port: string }>(
+  bound: readonly Bound<Wiring>[],
+): [Bound<Wiring>, ...Bound<Wiring>[]][] {
+  const groups = new Map<string, [Bound<Wiring>, ...Bound<Wiring>[]]>()
+  for (const one of bound) {
+    const group = groups.get(one.wiring.port)
+    if (group === undefined) groups.set(one.wiring.port, [one])
+    else group.push(one)
+  }
+  return [...groups.values()]
+}
+
 function bind(resource: DeviceResource, wiring: Wired): Bound<Wired> {
   const { readWrite, optional } = resource.properties
   return {

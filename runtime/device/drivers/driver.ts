@@ -24,5 +24,8 @@ export interface DriverEvents {
 
 export type Health =
   | { readonly state: 'up' }
-  /** @property error one line: what, where, what to do */
-  | { readonly state: 'down'; readonly error: string }
+  /**
+   * @property error one line: what, where, what to do
+   * @property isGone its port is not there: the plug was pulled
+   */
+  | { readonly state: 'down'; readonly error: string; readonly isGone: boolean }

@@ -16,7 +16,7 @@ export class Reporter {
   readonly #resource: DeviceResource
   readonly #events: DriverEvents
   readonly #filter: ChangeFilter
-  #health: Health['state'] | null = null
+  #health: Health | null = null
 
   constructor(resource: DeviceResource, events: DriverEvents) {
     this.#resource = resource
@@ -48,14 +48,19 @@ export class Reporter {
     else this.#become({ state: 'up' })
   }
 
-  /** The device did not answer, or gave nonsense: the last value stays, and the health says why it is old. */
-  fail(error: string): void {
-    this.#become({ state: 'down', error: error.slice(0, HEALTH_ERROR_LENGTH_MAX) })
+  /**
+   * The device did not answer, or gave nonsense: the last value stays, and the health says why it is old.
+   * @param isGone its port is not there
+   */
+  fail(error: string, isGone: boolean = false): void {
+    this.#become({ state: 'down', error: error.slice(0, HEALTH_ERROR_LENGTH_MAX), isGone })
   }
 
   #become(health: Health): void {
-    if (this.#health === health.state) return
-    this.#health = health.state
+    const isNewlyGone =
+      health.state === 'down' && health.isGone && !(this.#health?.state === 'down' && this.#health.isGone)
+    if (this.#health?.state === health.state && !isNewlyGone) return
+    this.#health = health
     this.#events.health(this.#resource.name, health)
   }
 }

@@ -48,7 +48,7 @@ export class LineDriver implements DeviceDriver {
       openPort,
       clock,
       onLine: (line) => this.#takeLine(line),
-      onGone: (cause) => this.#points.forEach(({ reporter }) => reporter.fail(cause)),
+      onGone: (cause) => this.#points.forEach(({ reporter }) => reporter.fail(cause, true)),
     })
     this.#polled = this.#points.flatMap((point) => this.#polledOf(point) ?? [])
   }
@@ -72,7 +72,7 @@ export class LineDriver implements DeviceDriver {
         () => false,
       )
       if (answer.kind === 'answer') point.reporter.takeSet(value)
-      else point.reporter.fail(answer.reason)
+      else point.reporter.fail(answer.reason, answer.isGone)
       done(answer.kind === 'answer' ? null : answer.reason)
     }, true)
     if (!isTaken) done('too many requests wait for the port')

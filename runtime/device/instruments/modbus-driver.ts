@@ -59,7 +59,7 @@ export class ModbusDriver implements DeviceDriver {
       const set = async (): Promise<void> => await this.#exchange(async (master) => await write(master, bound, value))
       const answer = await askRepeatedly(set, bound.wiring.retries, () => false)
       if (answer.kind === 'answer') reporter.takeSet(value)
-      else reporter.fail(answer.reason)
+      else reporter.fail(answer.reason, answer.isGone)
       done(answer.kind === 'answer' ? null : answer.reason)
     }, true)
     if (!isTaken) done('too many requests wait for the port')
@@ -95,7 +95,10 @@ export class ModbusDriver implements DeviceDriver {
     if (this.#master !== null) return this.#master
     try {
       const opened = await this.#options.openMaster(() => {
-        if (this.#master === opened) this.#master = null
+        if (this.#master !== opened) return
+        this.#master = null
+        // Plugged in again before the next request, it would not be missed.
+        if (!this.#isClosed) for (const { reporter } of this.#points.values()) reporter.fail(UNPLUGGED, true)
       })
       this.#master = opened
       return opened
@@ -110,6 +113,8 @@ export class ModbusDriver implements DeviceDriver {
     await master?.close()
   }
 }
+
+const UNPLUGGED = 'the serial port is gone: its adapter was unplugged, or the system took it away'
 
 async function read(master: ModbusMaster, { wiring, resource }: BoundRegister): Promise<Value> {
   const { unitId, primaryTable, startingAddress, timeoutMs } = wiring

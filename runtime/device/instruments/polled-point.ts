@@ -50,7 +50,7 @@ export class PolledPoint {
     if (this.#isOver) return
     if (answer.kind === 'failed') {
       this.#failures += 1
-      reporter.fail(answer.reason)
+      reporter.fail(answer.reason, answer.isGone)
     } else {
       this.#failures = 0
       reporter.take(answer.value)
@@ -65,7 +65,7 @@ export class PolledPoint {
 /** What became of a request that was repeated. */
 export type Answer<Type> =
   | { readonly kind: 'answer'; readonly value: Type }
-  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string; readonly isGone: boolean }
 
 export async function askRepeatedly<Type>(
   ask: () => Promise<Type>,
@@ -73,16 +73,18 @@ export async function askRepeatedly<Type>(
   isOver: () => boolean,
 ): Promise<Answer<Type>> {
   let reason = ''
+  let isGone = false
   for (let attempt = 0; attempt <= retries && !isOver(); attempt++) {
     try {
       return { kind: 'answer', value: await ask() }
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error)
+      isGone = error instanceof PortGone
       // Neither a port that is not there nor a device that refuses does better the next moment.
-      if (error instanceof PortGone || error instanceof Refused) break
+      if (isGone || error instanceof Refused) break
     }
   }
-  return { kind: 'failed', reason }
+  return { kind: 'failed', reason, isGone }
 }
 
 /** The device has answered, but with a refusal. */

@@ -28,8 +28,9 @@ export interface OutputOptions {
  * 2. Otherwise it takes what is wanted, but never changes twice within `dwell`: of all that is wanted meanwhile only the
  *    last counts, so two that fight over it move it no faster than that.
  * 3. The safe value of a lost link and of the end does not wait for `dwell`.
- * 4. A device that refuses is asked again with growing pauses, for what is wanted then. One that was away gets its value
- *    again when it is back; and it is looked at now and then whether it still has it, where that can be seen.
+ * 4. A device that refuses is asked again with growing pauses, for what is wanted then. One that did not answer gets its
+ *    value again when it does; and it is looked at now and then whether it still has it, where that can be seen.
+ * 5. One whose plug was pulled begins anew when it is back, as at the start: its safe value first, and that for a dwell.
  */
 export class Output {
   readonly #options: OutputOptions
@@ -39,6 +40,8 @@ export class Output {
   #isLossTold = false
   #isEnding = false
   #isLeft = false
+  /** Its port was not there, and it has not had its safe value since. */
+  #isAway = false
   /** What the device has taken, or undefined if nobody knows. */
   #written: Value | undefined
   #changedAt: Monotonic = -Infinity
@@ -95,7 +98,13 @@ export class Output {
     }
   }
 
-  /** The device was away, and may have begun anew with a value of its own: it gets what it should have. */
+  /** The port of the device is not there. */
+  noteAway(): void {
+    this.#isAway = this.#options.rules.safeValue !== undefined
+    this.#written = undefined
+  }
+
+  /** The device answers again, and may have begun anew with a value of its own: it gets what it should have. */
   renew(): void {
     if (this.#isWriting) return
     this.#written = undefined
@@ -127,7 +136,7 @@ export class Output {
     this.#cancelNext()
     if (this.#isLeft) return
     const { clock, rules } = this.#options
-    const isSafe = this.#isLost || this.#isEnding
+    const isSafe = this.#isLost || this.#isEnding || this.#isAway
     const target = isSafe || this.#wanted === undefined ? rules.safeValue : this.#wanted
     if (this.#isWriting || target === undefined || equalValues(target, this.#written)) return
     const now = clock.now()
@@ -144,6 +153,7 @@ export class Output {
       const now = this.#options.clock.now()
       if (problem === null) {
         this.#written = value
+        if (equalValues(value, this.#options.rules.safeValue)) this.#isAway = false
         this.#changedAt = now
         this.#failures = 0
         this.#retryAt = -Infinity

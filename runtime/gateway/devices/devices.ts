@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { LINK_WATCH_INTERVAL_MS, OUTPUT_END_TIMEOUT_MS } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
-import { bindAll, type Bound, boundTo } from '../../device/drivers/bound.ts'
+import { bindAll, boundTo, byPort } from '../../device/drivers/bound.ts'
 import type { DeviceDriver, DriverEvents, Health } from '../../device/drivers/driver.ts'
 import { GpioDriver } from '../../device/gpio/gpio-driver.ts'
 import type { HeldWrite, PinBackend } from '../../device/gpio/pin.ts'
@@ -15,13 +15,17 @@ import { checkSet } from '../../device/profiles/value-check.ts'
 import type { Value } from '../../state/value.ts'
 import type { Gateway } from '../gateway.ts'
 import { setBias } from './bias.ts'
-import type { InstrumentPorts } from './instrument-ports.ts'
+import type { InstrumentPorts, PortNames } from './instrument-ports.ts'
 import { OutputGuard } from './output-guard.ts'
+import { safeWords } from './safe-outputs.ts'
 import { StateReports } from './state-reports.ts'
 
 export interface DevicesOptions {
   readonly gateway: Gateway
   readonly ports: Pick<InstrumentPorts, 'open' | 'openModbus'>
+  /** What makes outputs on instruments safe when this process is gone, with the words of `safeWords` behind it; null: nothing. */
+  readonly guardProgram?: readonly string[] | null
+  readonly portNames?: PortNames
   /** Loaded when the profile has GPIO. */
   readonly openPins: () => Promise<PinBackend>
   readonly clock: Clock
@@ -77,6 +81,8 @@ class Running {
   readonly #drivers: DeviceDriver[] = []
   readonly #outputs = new Map<string, RunningOutput>()
   readonly #guard: OutputGuard
+  /** What makes the outputs on instruments safe, or null if there are none. */
+  readonly #guardProgram: readonly string[] | null
   readonly #gpio: GpioDriver | null
   readonly #unwatch: (() => void)[] = []
   #cancelLinks: () => void = () => undefined
@@ -88,12 +94,14 @@ class Running {
     const { gateway, clock, logger } = options
     this.#reports = new StateReports(gateway.state, clock, logger)
     this.#resources = new Map(profile.deviceResources.map((resource) => [resource.name, resource]))
-    this.#guard = new OutputGuard(clock, logger)
+    this.#guard = new OutputGuard({ clock, logger })
+    this.#guardProgram = guardProgramFor(profile, options)
     const bound = bindAll(profile)
     this.#gpio = this.#startGpio(boundTo(bound, 'gpio'))
     this.#startInstruments(bound)
     for (const driver of this.#drivers) driver.start()
     if (this.#outputs.size > 0) this.#follow(kept)
+    this.#armGuard()
   }
 
   /** Outputs that are in `profile` as they are here. */
@@ -153,8 +161,7 @@ class Running {
       )
     }
     for (const bindings of byPort(boundTo(bound, 'modbus'))) {
-      const settings = bindings[0]?.wiring
-      if (settings === undefined) continue
+      const settings = bindings[0].wiring
       const openMaster: ModbusDriverOptions['openMaster'] = async (onGone) => await ports.openModbus(settings, onGone)
       this.#add(new ModbusDriver({ bindings, openMaster, clock, events }), bindings)
     }
@@ -184,15 +191,14 @@ class Running {
     })
   }
 
-  /** The outputs that are open now; each one opens with its first value. */
+  /** The lines that are open now, each of which opens with its first value, and all instruments. */
   #armGuard(): void {
-    const gpio = this.#gpio
-    if (gpio === null || this.#isStopped) return
-    const writes = [...this.#outputs].flatMap(([name, { rules }]): HeldWrite[] => {
-      const held = typeof rules.safeValue === 'boolean' ? gpio.hold(name, rules.safeValue) : null
+    if (this.#isStopped) return
+    const files = [...this.#outputs].flatMap(([name, { rules }]): HeldWrite[] => {
+      const held = typeof rules.safeValue === 'boolean' ? (this.#gpio?.hold(name, rules.safeValue) ?? null) : null
       return held === null ? [] : [held]
     })
-    this.#guard.arm(writes)
+    this.#guard.arm({ files, program: this.#guardProgram })
   }
 
   #follow(kept: ReadonlySet<string>): void {
@@ -254,7 +260,9 @@ class Running {
         if (health.state === 'down') logger.warn(`${name} is down: ${health.error}`)
         else logger.info(`${name} is up`)
         if (resource !== null) this.#reports.report(healthPath(gateway.device, resource), plain(health))
-        if (health.state === 'up') this.#outputs.get(name)?.output.renew()
+        const output = this.#outputs.get(name)?.output
+        if (health.state === 'up') output?.renew()
+        else if (health.isGone) output?.noteAway()
       },
     }
   }
@@ -264,13 +272,10 @@ function plain(health: Health): Value {
   return health.state === 'up' ? { state: 'up' } : { state: 'down', error: health.error }
 }
 
-/** The resources on each port: one driver holds a port. */
-function byPort<Wiring extends { readonly port: string }>(bound: readonly Bound<Wiring>[]): Bound<Wiring>[][] {
-  const groups = new Map<string, Bound<Wiring>[]>()
-  for (const one of bound) {
-    const group = groups.get(one.wiring.port)
-    if (group === undefined) groups.set(one.wiring.port, [one])
-    else group.push(one)
-  }
-  return [...groups.values()]
+function guardProgramFor(
+  { deviceResources }: DeviceProfile,
+  { guardProgram = null, portNames = {} }: DevicesOptions,
+): readonly string[] | null {
+  const words = guardProgram === null ? [] : safeWords(deviceResources, portNames)
+  return guardProgram === null || words.length === 0 ? null : [...guardProgram, ...words]
 }
