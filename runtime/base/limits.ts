@@ -175,8 +175,6 @@ export const TELEMETRY_QUEUE_FRAMES_MAX = 64
 export const ANNOUNCE_INTERVAL_MIN_MS = 1000
 /** Longest interval between two announcements while nothing changes (Imax): signed ones of a fleet are then some 100 B/s over MQTT. */
 export const ANNOUNCE_INTERVAL_MAX_MS = 48_000
-/** Time without a word of a node after which what it reports is of uncertain age: ten of the longest intervals. */
-export const OWNER_SILENCE_MS: number = 10 * ANNOUNCE_INTERVAL_MAX_MS
 /** Points of which a gateway remembers when it saw them change: all of a large fleet, in some 2 MiB. */
 export const CHANGE_AGES_MAX = 16_384
 /** Members up to which these intervals hold; in larger fleets they grow in proportion, so that idle traffic per node stays flat. */

@@ -7,21 +7,9 @@ export class ChangeAges {
   readonly #clock: Clock
   /** In the order of their changes, the latest last. */
   readonly #seen = new Map<string, Monotonic>()
-  readonly #read = new Map<string, Monotonic>()
 
   constructor(clock: Clock) {
     this.#clock = clock
-  }
-
-  /** A driver has read a resource well, whether it has changed or not. */
-  noteRead(resource: string): void {
-    this.#read.set(resource, this.#clock.now())
-  }
-
-  /** Null: not since the start. */
-  ofReading(resource: string): number | null {
-    const at = this.#read.get(resource)
-    return at === undefined ? null : this.#clock.now() - at
   }
 
   note({ path, after, settled }: Change): void {

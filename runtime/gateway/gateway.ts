@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
-import { memberIdOf, nodeOf, type NodeId } from '../base/ids.ts'
+import { memberIdOf, type NodeId } from '../base/ids.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { REPORTED_BRANCH } from '../device/profiles/points.ts'
@@ -228,8 +228,9 @@ class RunningGateway implements Gateway {
   }
 
   noteReading(resource: string): void {
-    this.#changeAges.noteRead(resource)
     for (const branch of ['', `${REPORTED_BRANCH}/`]) this.telemetry.confirm(`${this.device}/${branch}${resource}`)
+    const path = this.#profileCheck.reportedPathOf(resource)
+    if (path !== null) this.telemetry.vouch(path)
   }
 
   points(): readonly PointView[] {
@@ -238,7 +239,7 @@ class RunningGateway implements Gateway {
       profile: this.profile,
       get: (path) => this.state.get(path),
       changedAgoMs: (path) => this.#changeAges.of(path),
-      readAgoMs: (resource) => this.#changeAges.ofReading(resource),
+      freshness: (path) => this.telemetry.freshness(path),
     })
   }
 
@@ -251,13 +252,12 @@ class RunningGateway implements Gateway {
         device,
         standing.map((one) => one.device),
       )
-    const { members } = this.inspect()
     return viewRemotePoints({
       device,
       rules,
       get: (path) => this.state.get(path),
       changedAgoMs: (path) => this.#changeAges.of(path),
-      heardAgoMs: (node) => members.find(({ member }) => nodeOf(member) === node)?.heardAgoMs ?? null,
+      freshness: (path) => this.telemetry.freshness(path),
     })
   }
 

@@ -22,7 +22,10 @@ export function startReadings(gateway: Gateway, profile: DeviceProfile, logger: 
     logger,
     onReading: (name, value) =>
       about(name, (resource) => reports.report(reportedPath(gateway.device, resource), value)),
-    onTaken: (name) => gateway.noteReading(name),
+    onTaken: (name) =>
+      about(name, (resource) => {
+        if (reports.isTold(reportedPath(gateway.device, resource))) gateway.noteReading(name)
+      }),
     onHealth: (name, problem) =>
       about(name, (resource) => {
         const path = healthPath(gateway.device, resource)

@@ -4,6 +4,8 @@ import { READING_INTERVAL_DEFAULT_MS } from '../base/limits.ts'
 import { parseInterval } from '../device/profiles/interval.ts'
 import { isReadable, isWritable } from '../state/rules/value-type.ts'
 import { equalValues, type Value } from '../state/value.ts'
+import type { Quality } from '../sync/output.ts'
+import type { ShownReading } from '../sync/telemetry.ts'
 import { valueToJson } from './control-protocol.ts'
 
 /** One point with both its sides, in JSON. What is not there is left out. */
@@ -21,17 +23,22 @@ export interface PointView {
   readonly health?: unknown
   /** How far what the device reports can be relied on; only of points that a driver reads. */
   readonly quality?: Quality
-  /** Milliseconds since a driver read it well, on this gateway's own clock; left out if not since its start. */
+  /**
+   * Milliseconds since what is reported was read, as the gateway says that reads it; left out where it has not said so since
+   * its start, or of another value.
+   */
   readonly readAgoMs?: number
   readonly description?: string
 }
 
 /**
- * `good`: read well, and lately. `uncertain`: not read since the start, so it is of unknown age, or for longer than its
- * driver should take; of another gateway's device, that nothing has been heard of the gateway. `bad`: the device is down, or
- * not healthy.
+ * How far a value can be relied on. `good`: read well, and lately. `uncertain`: of unknown age, as before it is read for the first
+ * time, or older than its driver should let it become. `stale`: its gateway has not been heard for a while, or does not confirm
+ * it any more. `bad`: the device is down, or not healthy.
  */
-export type Quality = 'good' | 'uncertain' | 'bad'
+export type { Quality } from '../sync/output.ts'
+
+export type Freshness = Pick<ShownReading, 'quality' | 'ageMs'>
 
 /** What a view is made of. */
 export interface PointSource {
@@ -40,8 +47,8 @@ export interface PointSource {
   get(path: string): Value | undefined
   /** Null: it has not changed since the start. */
   changedAgoMs(path: string): number | null
-  /** Null: no driver has read the resource since the start. */
-  readAgoMs(resource: string): number | null
+  /** Of the value that stands there; null: nobody says how old it is. */
+  freshness(path: string): Freshness | null
 }
 
 /** Every point of the profile, whether it has a value or not, in the order of the profile. */
@@ -58,7 +65,7 @@ function viewPoint(resource: DeviceResource, source: PointSource): PointView {
   const age = source.changedAgoMs(reported === undefined || other === null ? path : other)
   const health = source.get(healthPath(source.device, resource))
   const { units } = resource.properties
-  const readAgoMs = source.readAgoMs(resource.name)
+  const fresh = source.freshness(other ?? path)
   const hasDriver = resource.attributes['driver'] !== undefined && isReadable(resource.properties.readWrite)
   return {
     path,
@@ -68,8 +75,8 @@ function viewPoint(resource: DeviceResource, source: PointSource): PointView {
     ...(units !== undefined && { units }),
     ...(age !== null && { changedAgoMs: age }),
     ...(health !== undefined && { health: valueToJson(health) }),
-    ...(hasDriver && { quality: qualityOf(resource, health, readAgoMs) }),
-    ...(readAgoMs !== null && { readAgoMs }),
+    ...((hasDriver || fresh !== null) && { quality: qualityOf(resource, health, fresh) }),
+    ...(fresh !== null && { readAgoMs: fresh.ageMs }),
     ...(resource.description !== undefined && { description: resource.description }),
   }
 }
@@ -79,13 +86,13 @@ export function isDown(health: Value | undefined): boolean {
   return typeof health === 'object' && health !== null && 'state' in health && health.state === 'down'
 }
 
-function qualityOf({ properties }: DeviceResource, health: Value | undefined, readAgoMs: number | null): Quality {
+function qualityOf({ properties }: DeviceResource, health: Value | undefined, fresh: Freshness | null): Quality {
   if (isDown(health)) return 'bad'
-  if (readAgoMs === null) return 'uncertain'
+  if (fresh === null) return 'uncertain'
   // What is only set is confirmed when it is set, not at an interval.
-  if (isWritable(properties.readWrite)) return 'good'
+  if (isWritable(properties.readWrite) || fresh.quality !== 'good') return fresh.quality
   const intervalMs = parseInterval(properties.optional.interval ?? '') ?? READING_INTERVAL_DEFAULT_MS
-  return readAgoMs > LATE_INTERVALS * intervalMs + LATE_GRACE_MS ? 'uncertain' : 'good'
+  return fresh.ageMs > LATE_INTERVALS * intervalMs + LATE_GRACE_MS ? 'uncertain' : 'good'
 }
 
 /** Intervals without a reading after which one is late, and the time that its retries may take. */

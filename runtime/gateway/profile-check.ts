@@ -6,7 +6,7 @@ import type { DeviceProfile, DeviceResource } from '../device/profiles/profile.t
 import { rulesOfProfile } from '../device/profiles/rules.ts'
 import type { OperationRequest } from '../state/operation.ts'
 import { objectionTo } from '../state/rules/judge.ts'
-import { type DeviceRules, RuleTable } from '../state/rules/rules.ts'
+import { RuleTable } from '../state/rules/rules.ts'
 import { isWritable } from '../state/rules/value-type.ts'
 import { refusalFor } from '../sync/permission.ts'
 
@@ -44,7 +44,7 @@ export class ProfileCheck {
   use(profile: DeviceProfile): void {
     this.#profile = profile
     this.#resources = new Map(profile.deviceResources.map((resource) => [resource.name, resource]))
-    this.#table = new RuleTable(localRules(profile, this.#node))
+    this.#table = new RuleTable(rulesOfProfile(profile, this.#node, NO_VERSION))
   }
 
   /** @throws FleetstepError `path-unknown`, `operation-refused`, `operation-invalid` */
@@ -62,7 +62,7 @@ export class ProfileCheck {
     const point = this.#pointOf(write.path)
     if (point === null) return
     const { side, resource } = point
-    if (side !== 'health' && reportedPath(this.#prefix.slice(0, -1), resource) !== write.path) {
+    if (side !== 'health' && this.reportedPathOf(resource.name) !== write.path) {
       throw new FleetstepError('operation-refused', `${write.path} is what people wish for: the device does not set it`)
     }
     const problem = side === 'health' ? healthProblem(write.argument) : null
@@ -82,6 +82,12 @@ export class ProfileCheck {
     const persist = point?.resource.properties.optional.persist ?? 'batched'
     // How the hardware fares stays in the state, whatever becomes of its readings.
     return point?.side === 'health' && persist === 'volatile' ? 'batched' : persist
+  }
+
+  /** Where the device says what it has, or null for what is no resource of the profile. */
+  reportedPathOf(name: string): string | null {
+    const resource = this.#resources.get(name)
+    return resource === undefined ? null : reportedPath(this.#prefix.slice(0, -1), resource)
   }
 
   /** Null if the profile does not name the point; else whether this gateway alone writes it. */
@@ -114,14 +120,6 @@ export class ProfileCheck {
 interface Point {
   readonly side: PointSide
   readonly resource: DeviceResource
-}
-
-/** The rules of the profile as the fleet has them, and with units, which the state does not carry, for people here. */
-function localRules(profile: DeviceProfile, node: NodeId): DeviceRules {
-  const units = new Map(profile.deviceResources.map(({ name, properties }) => [name, properties.units]))
-  const rules = rulesOfProfile(profile, node, NO_VERSION)
-  const points = rules.points.map((point) => ({ ...point, units: units.get(sideOf(point.path).name) }))
-  return { ...rules, points }
 }
 
 /** These rules never leave this gateway, so nobody asks which version they are. */

@@ -147,6 +147,11 @@ export class Pump {
     this.#take(this.#options.replica.report(reading, this.#now()))
   }
 
+  /** This gateway has read again what an operation of its own says. */
+  vouch(reading: Omit<Reading, 'value'>): void {
+    this.#take(this.#options.replica.vouch(reading, this.#now()))
+  }
+
   withdraw(path: Path): void {
     this.#take(this.#options.replica.withdraw(path, this.#now()))
   }

@@ -1,21 +1,19 @@
 import { FleetstepError } from '../base/errors.ts'
-import type { NodeId } from '../base/ids.ts'
-import { OWNER_SILENCE_MS } from '../base/limits.ts'
 import { HEALTH_BRANCH, REPORTED_BRANCH } from '../device/profiles/points.ts'
 import type { DeviceRules, PointRule } from '../state/rules/rules.ts'
 import type { Value } from '../state/value.ts'
 import { valueToJson } from './control-protocol.ts'
-import { deltaOf, isDown, type PointView, type Quality } from './point-view.ts'
+import { deltaOf, type Freshness, isDown, type PointView } from './point-view.ts'
 
-/** What a gateway knows of the device of another one: its rules in the state, and when it has heard what. */
+/** What a gateway knows of the device of another one: its rules in the state, and what is said of its age. */
 export interface RemoteDevice {
   readonly device: string
   readonly rules: DeviceRules
   get(path: string): Value | undefined
   /** Null: it has not changed since the start of this gateway. */
   changedAgoMs(path: string): number | null
-  /** When this gateway has heard of the node last, on its own clock; null: not since its start. */
-  heardAgoMs(node: NodeId): number | null
+  /** Of the value that stands there; null: nobody says how old it is. */
+  freshness(path: string): Freshness | null
 }
 
 /** Every point of the device, in the order of its rules. */
@@ -45,22 +43,16 @@ function viewPoint(rule: PointRule, hasTwoSides: boolean, source: RemoteDevice):
   const age = source.changedAgoMs(told)
   const health = source.get(below(`${HEALTH}${rule.path}`))
   const isReported = hasTwoSides || rule.access === 'R' || rule.owner === 'reported'
+  const fresh = isReported ? source.freshness(told) : null
   return {
     path: below(rule.path),
     ...(value !== undefined && { value: valueToJson(value) }),
     ...(reported !== undefined && { reported: valueToJson(reported) }),
     ...(delta !== null && { delta }),
+    ...(rule.units !== undefined && { units: rule.units }),
     ...(age !== null && { changedAgoMs: age }),
     ...(health !== undefined && { health: valueToJson(health) }),
-    ...(isReported && { quality: qualityOf(health, age, source) }),
+    ...(isReported && { quality: isDown(health) ? 'bad' : (fresh?.quality ?? 'uncertain') }),
+    ...(fresh !== null && { readAgoMs: fresh.ageMs }),
   }
-}
-
-/** A report comes when a value changes: an old one is good while its node is heard and does not say that its device is down. */
-function qualityOf(health: Value | undefined, changedAgoMs: number | null, source: RemoteDevice): Quality {
-  if (isDown(health)) return 'bad'
-  const { node } = source.rules
-  const heardAgoMs = node === null ? null : source.heardAgoMs(node)
-  const isHeard = heardAgoMs !== null && heardAgoMs <= OWNER_SILENCE_MS
-  return isHeard && changedAgoMs !== null ? 'good' : 'uncertain'
 }

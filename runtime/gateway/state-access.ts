@@ -23,7 +23,7 @@ export interface ChangeOptions {
   readonly persist?: Persist
 }
 
-/** A reading that is telemetry carries these too. */
+/** What the fleet learns of a reading beside its value. */
 export interface ReportOptions extends ChangeOptions {
   /** `good` unless told otherwise. */
   readonly quality?: StatedQuality
@@ -133,7 +133,9 @@ export class StateAccess {
       this.#telemetry.report(path as Path, value, options.quality ?? 'good', options.ageMs ?? 0)
       return null
     }
-    return this.#issue(change, { persist })
+    const receipt = this.#issue(change, { persist })
+    this.#telemetry.vouch(path, options.quality, options.ageMs)
+    return receipt
   }
 
   /** @returns a function that ends the watch */

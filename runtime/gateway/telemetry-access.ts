@@ -33,6 +33,14 @@ export class TelemetryAccess {
     return this.#replica.readings.reading(path as Path, this.#clock.now())
   }
 
+  /**
+   * How lately the value of a point was read, whether it is telemetry or an operation; null where nobody says so. By the
+   * monotonic clocks of this gateway and of the one that reads it.
+   */
+  freshness(path: string): ShownReading | null {
+    return this.get(path) ?? this.#replica.readings.vouched(path as Path, this.#clock.now())
+  }
+
   /** Whether a reading of this gateway is telemetry at `path`: not if other nodes may write the point, or an operation has. */
   takes(path: Path): boolean {
     return this.#replica.readings.mayReport(path)
@@ -46,6 +54,11 @@ export class TelemetryAccess {
   /** This gateway has read the same again: its reading becomes younger. It costs nothing. */
   confirm(path: string): void {
     this.#replica.readings.confirm(path as Path, this.#clock.now())
+  }
+
+  /** This gateway has read what an operation of its own says at a point that it alone writes: the others learn how old that is. */
+  vouch(path: string, quality: StatedQuality = 'good', ageMs: number = 0): void {
+    this.#pump.vouch({ path: path as Path, quality, ageMs })
   }
 
   /** This gateway does not read the point any more. Others show it as stale, and then forget it. */

@@ -17,6 +17,8 @@ export interface OwnReading {
   readonly value: Value
   readonly quality: StatedQuality
   readonly readAt: Monotonic
+  /** An operation says the value; this says how old it is. */
+  readonly isVouched: boolean
 }
 
 /** The newest readings of this node, which of them the others do not know, and when they are told. */
@@ -39,6 +41,11 @@ export class OwnReadings {
     return this.#readings.values()
   }
 
+  /** Whether one more point may be reported, if `path` is one. */
+  hasRoomFor(path: Path): boolean {
+    return this.#readings.has(path) || this.size < TELEMETRY_POINTS_PER_MEMBER_MAX
+  }
+
   /** When something is to be said, or null. */
   get wakeAt(): Monotonic | null {
     return earlier(this.#sayAt, this.#sayAllAt)
@@ -52,7 +59,7 @@ export class OwnReadings {
   put(reading: OwnReading, intervalMs: number, refreshMs: number, now: Monotonic): void {
     const { path } = reading
     const before = this.#readings.get(path)
-    if (before === undefined && this.size >= TELEMETRY_POINTS_PER_MEMBER_MAX)
+    if (!this.hasRoomFor(path))
       throw new FleetstepError('limit-reached', `a gateway reports at most ${TELEMETRY_POINTS_PER_MEMBER_MAX} points`)
     this.#readings.set(path, reading)
     this.#sayAllAt ??= now + refreshMs

@@ -3,6 +3,7 @@ import type { Digest } from '../base/digest.ts'
 import { unreachable } from '../base/errors.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
+import type { Cell } from '../state/cell.ts'
 import type { Join, OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { isReserved } from '../state/reserved-point.ts'
@@ -104,7 +105,7 @@ export class Replica {
     this.#sponsoring = new Sponsoring(this.#core)
     this.#joining = new Joining(this.#core)
     this.#tokenUses = new TokenUses(options.usesOf ?? (() => null))
-    this.#telemetry = new TelemetryKeeper(this.#core, (path) => this.get(path))
+    this.#telemetry = new TelemetryKeeper(this.#core, (path) => this.#cell(path))
     this.#repeater = new Repeater(options.random)
   }
 
@@ -157,13 +158,19 @@ export class Replica {
     return joined(this.#telemetry.report(reading, now), this.tick(now))
   }
 
+  /** This node has read again what an operation of its own says: the others learn how old that is. */
+  vouch({ path, quality, ageMs }: Omit<Reading, 'value'>, now: Monotonic): readonly Output[] {
+    this.#telemetry.vouch(path, quality, ageMs, now)
+    return NO_OUTPUTS
+  }
+
   /** This node does not read the point any more. */
   withdraw(path: Path, now: Monotonic): readonly Output[] {
     return this.#telemetry.withdraw(path, now)
   }
 
   /** Readings here, of this node and of others. */
-  get readings(): Pick<TelemetryKeeper, 'reading' | 'readings' | 'mayReport' | 'confirm'> {
+  get readings(): Pick<TelemetryKeeper, 'reading' | 'readings' | 'vouched' | 'mayReport' | 'confirm'> {
     return this.#telemetry
   }
 
@@ -225,7 +232,7 @@ export class Replica {
   }
 
   get(path: Path): Value | undefined {
-    return this.#issuing.drafts.cell(path, this.#core.history.local).value
+    return this.#cell(path).value
   }
 
   /** Every point with a value, in no order. */
@@ -291,6 +298,10 @@ export class Replica {
       telemetry: this.#telemetry.counts(),
       now,
     })
+  }
+
+  #cell(path: Path): Cell {
+    return this.#issuing.drafts.cell(path, this.#core.history.local)
   }
 
   #begin(): Output[] {

@@ -13,6 +13,7 @@ import {
   TELEMETRY_STALE_REFRESHES,
 } from '../base/limits.ts'
 import { fraction } from '../base/random.ts'
+import type { Cell } from '../state/cell.ts'
 import { belowDevice, deviceOf, type Path } from '../state/path.ts'
 import { comparePriority } from '../state/priority.ts'
 import { rulesPoint } from '../state/reserved-point.ts'
@@ -21,7 +22,7 @@ import { ruleTableAt } from '../state/rules/rules-codec.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
 import { equalValues, ownValue, type Value, valueProblem } from '../state/value.ts'
 import { type HeldReading, HeldReadings } from './held-readings.ts'
-import type { Reading, Telemetry } from './message.ts'
+import type { Reading, StatedQuality, Telemetry } from './message.ts'
 import { MessageOrder } from './message-order.ts'
 import { NO_OUTPUTS, type Output, type Quality } from './output.ts'
 import { type OwnReading, OwnReadings, portionsOf } from './own-readings.ts'
@@ -53,22 +54,23 @@ export interface TelemetryCounts {
  * Readings that are no operations: of each point the newest counts; nothing of it is ordered, stored or asked for. Each member
  * says what changed, gathered, and everything again from time to time. Whoever has several links passes each message on once.
  *
- * A point that an operation has written is not shown as telemetry, so operations win. Where rules stand for the device, a point
+ * A point that an operation has written is not shown as telemetry, so operations win; of these the node that reads them says
+ * the same way how old they are ({@link vouched}). Where rules stand for the device, a point
  * is telemetry of the one node that may write it; else of whoever says it, and of several the one of highest priority is shown.
  */
 export class TelemetryKeeper {
   readonly #core: ReplicaCore
   /** What operations have made of a point, as it is seen here. */
-  readonly #valueAt: (path: Path) => Value | undefined
+  readonly #cellAt: (path: Path) => Cell
   readonly #own = new OwnReadings()
   readonly #held = new HeldReadings()
   readonly #senders = new Map<MemberId, Sender>()
   #number = 0
   #lookAt: Monotonic | null = null
 
-  constructor(core: ReplicaCore, valueAt: (path: Path) => Value | undefined) {
+  constructor(core: ReplicaCore, cellAt: (path: Path) => Cell) {
     this.#core = core
-    this.#valueAt = valueAt
+    this.#cellAt = cellAt
   }
 
   wakeAt(): Monotonic | null {
@@ -86,11 +88,31 @@ export class TelemetryKeeper {
     if (this.#valueAt(path) !== undefined) return null
     const own = this.#own.get(path)
     const held = this.#foremost(path)
-    if (own !== undefined && (held === null || !this.#isAbove(held))) {
-      const { value, quality, readAt } = own
-      return { path, value, quality, ageMs: Math.round(now - readAt), node: this.#core.node }
+    if (own?.isVouched === false && (held === null || !this.#isAbove(held))) {
+      return this.#shownOwn(own, now)
     }
     return held === null ? null : shownReading(held, now)
+  }
+
+  /**
+   * How lately the value that an operation has made of a point was read, by the node whose operation it was; null where that
+   * node has not said so of this very value. So what comes late, as behind a split, is of no age here until its node is heard.
+   */
+  vouched(path: Path, now: Monotonic): ShownReading | null {
+    const { value, writer } = this.#cellAt(path)
+    if (value === undefined || writer === null) return null
+    const node = nodeOf(writer.id.member)
+    const own = this.#own.get(path)
+    if (node === this.#core.node) {
+      return own !== undefined && equalValues(own.value, value) ? this.#shownOwn(own, now) : null
+    }
+    let youngest: ShownReading | null = null
+    for (const held of this.#held.of(path)) {
+      if (nodeOf(held.member) !== node || !equalValues(held.value, value) || !this.#stands(held)) continue
+      const shown = shownReading(held, now)
+      if (youngest === null || shown.ageMs < youngest.ageMs) youngest = shown
+    }
+    return youngest
   }
 
   /** Everything that is shown, in no order. */
@@ -119,14 +141,27 @@ export class TelemetryKeeper {
     if (problem !== null) throw new FleetstepError('operation-invalid', `${path}: ${problem}`)
     const { self, role } = this.#core
     assertMayReport(path, value, { self, role, rulesOf: (point) => this.#rulesOf(point) })
-    const reading = { path, value: ownValue(value), quality, readAt: now - ageMs }
+    const reading = { path, value: ownValue(value), quality, readAt: now - ageMs, isVouched: false }
     return this.#changing(path, now, () => this.#own.put(reading, this.#intervalMs, this.#refreshMs, now))
   }
 
   /** This node has read the same again. */
   confirm(path: Path, now: Monotonic): void {
     const reading = this.#own.get(path)
-    if (reading !== undefined) this.#own.put({ ...reading, readAt: now }, this.#intervalMs, this.#refreshMs, now)
+    if (reading?.isVouched === false) this.#own.put({ ...reading, readAt: now }, this.#intervalMs, this.#refreshMs, now)
+  }
+
+  /**
+   * This node has read what an operation of its own says: the others learn how old that is. Nothing is done for a point that
+   * others may write too, and for what no telemetry can say.
+   */
+  vouch(path: Path, quality: StatedQuality, ageMs: number, now: Monotonic): void {
+    const { value, writer } = this.#cellAt(path)
+    if (value === undefined || writer === null || nodeOf(writer.id.member) !== this.#core.node) return
+    if (telemetryProblem(path, value) !== null || belowDevice(path) === '' || !this.#own.hasRoomFor(path)) return
+    if (objectionToReading(path, value, this.#core.node, this.#rulesOf(path)) !== null) return
+    const reading = { path, value, quality, readAt: now - ageMs, isVouched: true }
+    this.#own.put(reading, this.#intervalMs, this.#refreshMs, now)
   }
 
   /** This node does not read the point any more. */
@@ -259,15 +294,18 @@ export class TelemetryKeeper {
         start: core.start,
         number: this.#number,
         device: deviceOf(portion[0].path),
-        readings: portion.map(({ readAt, ...reading }) => ({ ...reading, ageMs: Math.round(now - readAt) })),
+        readings: portion.map(({ path, value, quality, readAt }) => {
+          return { path, value, quality, ageMs: Math.round(now - readAt) }
+        }),
       })
       outputs.push(core.send({ kind: 'telemetry', telemetry }, 'telemetry', 'all'))
     }
   }
 
   /** Others would not show or take it. */
-  #isToBeSaid({ path, value }: OwnReading): boolean {
-    if (this.#valueAt(path) !== undefined) return false
+  #isToBeSaid({ path, value, isVouched }: OwnReading): boolean {
+    const standing = this.#valueAt(path)
+    if (isVouched ? standing === undefined || !equalValues(standing, value) : standing !== undefined) return false
     return objectionToReading(path, value, this.#core.node, this.#rulesOf(path)) === null
   }
 
@@ -307,6 +345,14 @@ export class TelemetryKeeper {
     if (before?.quality === after?.quality && equalValues(before?.value, after?.value)) return NO_OUTPUTS
     const quality = after?.quality ?? 'stale'
     return [{ kind: 'change', change: { path, before: before?.value, after: after?.value, settled: false, quality } }]
+  }
+
+  #shownOwn({ path, value, quality, readAt }: OwnReading, now: Monotonic): ShownReading {
+    return { path, value, quality, ageMs: Math.round(now - readAt), node: this.#core.node }
+  }
+
+  #valueAt(path: Path): Value | undefined {
+    return this.#cellAt(path).value
   }
 
   #rulesOf(path: Path): RuleTable | null {

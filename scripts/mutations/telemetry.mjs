@@ -227,4 +227,25 @@ export const TELEMETRY = [
     to: 'if (persist === null) {',
     noticedBy: 'test/gateway/telemetry.test.ts',
   },
+  {
+    name: 'telemetry: the age of what an operation says is that of this very value',
+    file: 'runtime/sync/telemetry.ts',
+    from: '!equalValues(held.value, value) || !this.#stands(held)',
+    to: '!this.#stands(held)',
+    noticedBy: 'test/sync/telemetry.test.ts',
+  },
+  {
+    name: 'telemetry: the age of what an operation says is told by its own node',
+    file: 'runtime/sync/telemetry.ts',
+    from: 'nodeOf(held.member) !== node || !equalValues',
+    to: '!equalValues',
+    noticedBy: 'test/sync/telemetry.test.ts',
+  },
+  {
+    name: 'telemetry: what an operation says is not telemetry once it is deleted',
+    file: 'runtime/sync/telemetry.ts',
+    from: 'if (own?.isVouched === false && (held',
+    to: 'if (own !== undefined && (held',
+    noticedBy: 'test/sync/telemetry.test.ts',
+  },
 ]

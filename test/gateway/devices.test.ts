@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { OWNER_SILENCE_MS } from '../../runtime/base/limits.ts'
 import { digestOf } from '../../runtime/base/digest.ts'
+import type { NodeId } from '../../runtime/base/ids.ts'
 import { rulesOfProfile } from '../../runtime/device/profiles/rules.ts'
 import { enforceProfile } from '../../runtime/gateway/fleet-profiles.ts'
+import type { Freshness } from '../../runtime/gateway/point-view.ts'
 import { viewRemotePoints } from '../../runtime/gateway/remote-points.ts'
 import type { LinkReport } from '../../runtime/gateway/gateway.ts'
 import { withLinks } from '../../runtime/gateway/machine-readings.ts'
-import { until } from '../links/clocks.ts'
+import { memoryHub } from '../../runtime/links/memory/memory-link.ts'
+import type { Value } from '../../runtime/state/value.ts'
+import { SteppedClock, until } from '../links/clocks.ts'
 import { profileOf, startDevices } from './device-rig.ts'
-import { BERT, openAlone, openPair } from './fleet.ts'
+import { ANNA, BERT, CARL, open, openAlone, openPair } from './fleet.ts'
 
 const PATIENCE_MS = 40_000
 
@@ -237,39 +240,65 @@ describe('the view of the points of another device', () => {
     anna.state.set('anna/relay', true)
     const viewOf = (name: string) => bert.pointsOf('anna').find(({ path }) => path === `anna/${name}`)
     await until(() => bert.state.get('anna/reported/relay') === true, 'it has come', PATIENCE_MS)
-    const { changedAgoMs, ...relay } = viewOf('relay') ?? {}
+    await until(() => viewOf('relay')?.quality === 'good', 'its node says of what age it is', PATIENCE_MS)
+    await until(() => viewOf('door')?.quality === 'good', 'and the contact too', PATIENCE_MS)
+    const { changedAgoMs, readAgoMs, quality, ...relay } = viewOf('relay') ?? {}
     assert.deepEqual(relay, {
       path: 'anna/relay',
       value: true,
       reported: true,
       health: { state: 'up' },
-      quality: 'good',
     })
-    assert.ok(changedAgoMs !== undefined && changedAgoMs >= 0)
+    assert.equal(quality, 'good')
+    assert.ok(changedAgoMs !== undefined && changedAgoMs >= 0 && readAgoMs !== undefined && readAgoMs >= 0)
     assert.deepEqual([viewOf('door')?.value, viewOf('door')?.quality], [false, 'good'])
     anna.state.report('anna/health/door', { state: 'down', error: 'line 4 is in use' })
     await until(() => viewOf('door')?.quality === 'bad', 'the trouble has come', PATIENCE_MS)
   })
 
-  it('is uncertain once nothing has been heard of the node, and for what was there before the start', () => {
-    const profile = profileOf(['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R'])
+  it('says what its node says of the age of a value, and is uncertain where nobody says so', () => {
+    const profile = profileOf(['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R, units: Cel'])
     const rules = rulesOfProfile(profile, BERT, digestOf('profile'))
-    const qualityOf = (changedAgoMs: number | null, heardAgoMs: number | null) =>
-      viewRemotePoints({
-        device: 'd',
-        rules,
-        get: () => true,
-        changedAgoMs: () => changedAgoMs,
-        heardAgoMs: () => heardAgoMs,
-      })[0]?.quality
-    assert.deepEqual(
-      [
-        qualityOf(86_400_000, 1000),
-        qualityOf(1000, OWNER_SILENCE_MS + 1),
-        qualityOf(1000, null),
-        qualityOf(null, 1000),
-      ],
-      ['good', 'uncertain', 'uncertain', 'uncertain'],
-    )
+    const viewWith = (fresh: Freshness | null, health?: Value) => {
+      const get = (path: string) => (path === 'd/door' ? true : health)
+      const [point] = viewRemotePoints({ device: 'd', rules, get, changedAgoMs: () => 5, freshness: () => fresh })
+      return [point?.quality, point?.readAgoMs, point?.units]
+    }
+    assert.deepEqual(viewWith({ quality: 'good', ageMs: 86_400_000 }), ['good', 86_400_000, 'Cel'])
+    assert.deepEqual(viewWith({ quality: 'stale', ageMs: 9 }), ['stale', 9, 'Cel'])
+    assert.deepEqual(viewWith(null), ['uncertain', undefined, 'Cel'])
+    assert.deepEqual(viewWith({ quality: 'good', ageMs: 9 }, { state: 'down', error: 'x' }), ['bad', 9, 'Cel'])
+  })
+
+  it('makes nothing younger than it is: what comes late, by another node, is of no age until its own node is heard', async (t) => {
+    const clock = new SteppedClock()
+    const hub = memoryHub({ clock })
+    const fleet = { name: 'three', founders: [ANNA, BERT, CARL].map((node) => ({ node, tier: 0 })) }
+    const open3 = async (node: NodeId) => await open(t, node, { fleet, clock, links: [() => hub.link(node)] })
+    const [anna, bert, carl] = [await open3(ANNA), await open3(BERT), await open3(CARL)]
+    hub.cut(CARL)
+    const pass = async (durationMs: number): Promise<void> => {
+      const untilMs = clock.now() + durationMs
+      while (clock.now() < untilMs && clock.step()) await new Promise(setImmediate)
+    }
+    await pass(1000)
+    const readAt = clock.now()
+    assert.notEqual(anna.state.report('pump/level', 4), null, 'it is an operation')
+    await pass(5000)
+    const fresh = bert.telemetry.freshness('pump/level')
+    assert.deepEqual([fresh?.quality, fresh?.node, fresh?.ageMs], ['good', ANNA, Math.round(clock.now() - readAt)])
+    hub.cut(ANNA)
+    await pass(600_000)
+    hub.heal(CARL)
+    await pass(60_000)
+    assert.equal(carl.state.get('pump/level'), 4, 'bert has passed it on')
+    assert.equal(carl.telemetry.freshness('pump/level'), null)
+    assert.equal(bert.telemetry.freshness('pump/level')?.quality, 'stale')
+    hub.heal(ANNA)
+    await pass(60_000)
+    const told = carl.telemetry.freshness('pump/level')
+    const ageMs = clock.now() - readAt
+    assert.equal(told?.quality, 'good')
+    assert.ok(Math.abs(told.ageMs - ageMs) <= 1, `${told.ageMs} of ${ageMs}`)
   })
 })

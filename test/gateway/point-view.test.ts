@@ -20,7 +20,7 @@ function view(values: Readonly<Record<string, Value>>, profile = RELAY): unknown
     profile,
     get: (path) => values[path],
     changedAgoMs: () => null,
-    readAgoMs: () => null,
+    freshness: () => null,
   })
   return points[0]
 }
@@ -79,7 +79,7 @@ describe('a point as people see it', () => {
         profile,
         get: () => true,
         changedAgoMs: () => null,
-        readAgoMs: () => readAgoMs,
+        freshness: () => ({ quality: 'good', ageMs: readAgoMs }),
       })
       return [point?.quality, point?.readAgoMs]
     }

@@ -342,6 +342,70 @@ describe('operations win', () => {
   })
 })
 
+describe('the age of what an operation says', () => {
+  const vouch = (one: DrivenReplica, path: string, ageMs = 0) =>
+    one.replica.vouch({ path: path as Path, quality: 'good', ageMs }, one.now)
+  const vouched = (one: DrivenReplica, path = 'p/level') => one.replica.readings.vouched(path as Path, one.now)
+
+  /** A node says nothing of its own before it has heard another one. */
+  const hear = (one: DrivenReplica, other: DrivenReplica): void => {
+    for (const announcement of other.announcementsIn(other.wait(2000)))
+      one.giveMessage({ kind: 'announcement', announcement })
+  }
+
+  test('is said by the node that reads it, and shows nothing as telemetry', () => {
+    const [a, b] = [started(0), started(1)]
+    hear(a, b)
+    const batches = a.batchesIn([...a.issue(set('p/level', 4)), ...a.store(), ...a.store()])
+    vouch(a, 'p/level', 250)
+    assert.equal(shown(a, 'p/level'), null)
+    const [telemetry] = telemetryIn(a, a.wait(TELEMETRY_GATHER_MS))
+    for (const batch of batches) b.giveMessage({ kind: 'batch', batch })
+    assert.equal(b.replica.get('p/level' as Path), 4)
+    assert.equal(vouched(b), null, 'nobody has said yet how old it is')
+    give(b, telemetry!)
+    b.now += 1000
+    const ageMs = 250 + TELEMETRY_GATHER_MS + 1000
+    const expected = { path: 'p/level', value: 4, quality: 'good', ageMs, node: FLEET.founders[0]?.node }
+    assert.deepEqual([vouched(b), shown(b, 'p/level')], [expected, null])
+    a.now += 1000
+    assert.equal(vouched(a)?.ageMs, ageMs)
+    a.issue({ writes: [{ path: 'p/level' as Path, kind: 'delete', argument: null }], guards: [] })
+    assert.deepEqual([vouched(a), shown(a, 'p/level')], [null, null], 'nor after it was deleted')
+    assert.deepEqual(telemetryIn(a, a.wait(2 * TELEMETRY_REFRESH_MS)), [])
+  })
+
+  test('is that of this value of this node alone', () => {
+    const [a, b] = [started(0), started(1)]
+    hear(a, b)
+    const batches = a.batchesIn([...a.issue(set('p/level', 4)), ...a.store(), ...a.store()])
+    for (const batch of batches) b.giveMessage({ kind: 'batch', batch })
+    assert.equal(b.replica.get('p/level' as Path), 4)
+    give(b, message(A, 1, 1, { 'p/level': 3 }))
+    assert.equal(vouched(b), null, 'another value')
+    give(b, message(C, 1, 1, { 'p/level': 4 }))
+    assert.equal(vouched(b), null, 'another node')
+    give(b, message(A, 1, 2, { 'p/level': 4 }))
+    assert.equal(vouched(b)?.quality, 'good')
+    b.wait(TELEMETRY_STALE_INTERVALS * ANNOUNCE_INTERVAL_MAX_MS + TELEMETRY_LOOK_MS)
+    assert.equal(vouched(b)?.quality, 'stale')
+  })
+
+  test('is not said of a point that others may write too, nor of what no telemetry holds', () => {
+    const a = started(0)
+    a.issue(
+      rulesRequest('p', { ...rulesOf(point('level', 'Float64', { access: 'RW' })), node: FLEET.founders[0]!.node }),
+    )
+    a.issue(set('p/level', 4))
+    a.issue(set('q/text', 'x'.repeat(TELEMETRY_VALUE_BYTES_MAX)))
+    a.store()
+    vouch(a, 'p/level')
+    vouch(a, 'q/text')
+    vouch(a, 'q/nothing')
+    assert.deepEqual(telemetryIn(a, a.wait(2 * TELEMETRY_REFRESH_MS)), [])
+  })
+})
+
 describe('what is old', () => {
   test('is stale when its member is not heard any more, and forgotten after some time', () => {
     const b = started(1)

@@ -21,10 +21,11 @@ function pointsText(points: readonly PointView[]): string {
     'reported' in point ? withUnits(point.reported, point) : '',
     deltaText(point),
     ageText(point),
+    readText(point),
     point.quality ?? '',
     healthText(point.health),
   ])
-  return table([['point', 'value', 'reported', 'delta', 'changed', 'quality', 'health'], ...rows])
+  return table([['point', 'value', 'reported', 'delta', 'seen to change', 'read', 'quality', 'health'], ...rows])
 }
 
 function withUnits(value: unknown, { units }: PointView): string {
@@ -40,8 +41,17 @@ function deltaText({ delta }: PointView): string {
 
 function ageText({ value, reported, changedAgoMs }: PointView): string {
   if (value === undefined && reported === undefined) return ''
-  if (changedAgoMs === undefined) return 'before the start'
-  const seconds = Math.round(changedAgoMs / 1000)
+  return changedAgoMs === undefined ? 'before the start' : agoText(changedAgoMs)
+}
+
+/** Of what nobody has read, nothing. */
+function readText({ readAgoMs, quality }: PointView): string {
+  if (quality === undefined) return ''
+  return readAgoMs === undefined ? 'nobody says when' : agoText(readAgoMs)
+}
+
+function agoText(agoMs: number): string {
+  const seconds = Math.round(agoMs / 1000)
   return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`
 }
 

@@ -14,7 +14,7 @@ export interface DeviceDriver {
 
 /** What a driver tells. */
 export interface DriverEvents {
-  /** A reading was good, whether it is worth a report or not: it is as old as this call. */
+  /** A reading was good, whether it was worth a report, which came before, or not: it is as old as this call. */
   taken(resource: string): void
   /** A reading that its profile allows and that is worth a report. */
   reading(resource: string, value: Value): void

@@ -35,8 +35,8 @@ export class Reporter {
     const { name } = this.#resource
     const problem = checkReading(this.#resource, value)
     if (problem !== null) return this.fail(`the reading ${problem}`)
-    this.#events.taken(name)
     if (this.#filter.isWorthReport(value)) this.#events.reading(name, value)
+    this.#events.taken(name)
     const illness = assertionProblem(this.#resource, value)
     if (illness === null) this.#become({ state: 'up' })
     else this.fail(illness)

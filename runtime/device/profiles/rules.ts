@@ -32,7 +32,7 @@ function reportedRuleOf(resource: DeviceResource): PointRule {
 }
 
 function pointRuleOf({ name, properties }: DeviceResource): PointRule {
-  const { valueType, readWrite, minimum, maximum, optional } = properties
+  const { valueType, readWrite, minimum, maximum, units, optional } = properties
   const { merge, owner, enum: allowed, pattern, maxLength } = optional
   return {
     path: name,
@@ -45,5 +45,6 @@ function pointRuleOf({ name, properties }: DeviceResource): PointRule {
     ...(allowed === undefined ? {} : { enum: allowed }),
     ...(pattern === undefined ? {} : { pattern }),
     ...(maxLength === undefined ? {} : { maxLength }),
+    ...(units === undefined ? {} : { units }),
   }
 }

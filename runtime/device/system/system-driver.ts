@@ -110,13 +110,13 @@ export class SystemDriver {
       this.#counters.outOfRange += 1
       return this.#complain(point, 'outOfRange', problem)
     }
-    this.#options.onTaken?.(point.resource.name)
     point.trouble = null
     if (isWorthReport(point, value)) {
       point.lastReported = value
       this.#counters.reported += 1
       this.#options.onReading(point.resource.name, value)
     }
+    this.#options.onTaken?.(point.resource.name)
     this.#noteHealth(point, assertionProblem(point.resource, value))
   }
 

@@ -250,7 +250,10 @@ class Running {
     const { gateway, logger } = this.#options
     const resourceOf = (name: string): DeviceResource | null => this.#resources.get(name) ?? null
     return {
-      taken: (name) => gateway.noteReading(name),
+      taken: (name) => {
+        const resource = resourceOf(name)
+        if (resource !== null && this.#reports.isTold(reportedPath(gateway.device, resource))) gateway.noteReading(name)
+      },
       reading: (name, value) => {
         const resource = resourceOf(name)
         if (resource !== null) this.#reports.report(reportedPath(gateway.device, resource), value)

@@ -12,6 +12,8 @@ export class StateReports {
   readonly #logger: Logger
   /** At most one for each reading and each health of the profile. */
   readonly #waiting = new Map<string, Value>()
+  /** What the state does not say, though it was told. */
+  readonly #untold = new Set<string>()
   #cancelRetry: (() => void) | null = null
 
   constructor(state: Pick<StateAccess, 'get' | 'report'>, clock: Clock, logger: Logger) {
@@ -23,15 +25,22 @@ export class StateReports {
   /** A value that is in the state already, as after a start, costs nothing. */
   report(path: string, value: Value): void {
     this.#waiting.delete(path)
+    this.#untold.delete(path)
     if (equalValues(this.#state.get(path), value)) return
     try {
       this.#state.report(path, value)
     } catch (error) {
       if (!(error instanceof FleetstepError)) throw error
       this.#logger.debug(`${path} was not taken: ${error.message}`)
+      this.#untold.add(path)
       if (error.code === 'disk-full' || error.code === 'limit-reached') this.#waiting.set(path, value)
       this.#retryLater()
     }
+  }
+
+  /** Whether the state has what was told last, and not an older value. */
+  isTold(path: string): boolean {
+    return !this.#untold.has(path)
   }
 
   stop(): void {

@@ -76,7 +76,7 @@ const TYPES: readonly (ValueType | 'Any')[] = ['Any', ...VALUE_TYPES]
 const DEPTH = 4
 
 function encodePoint({ path, valueType, access, ...rest }: PointRule): CborData {
-  const { owner = 'desired', merge, minimum, maximum, enum: allowed, pattern, maxLength } = rest
+  const { owner = 'desired', merge, minimum, maximum, enum: allowed, pattern, maxLength, units } = rest
   const fields: CborData[] = [
     path,
     TYPES.indexOf(valueType),
@@ -88,6 +88,7 @@ function encodePoint({ path, valueType, access, ...rest }: PointRule): CborData 
     allowed === undefined ? null : [...allowed],
     pattern ?? null,
     maxLength ?? null,
+    units ?? null,
   ]
   while (fields.at(-1) === null) fields.pop()
   return fields
@@ -116,7 +117,7 @@ function rulesFrom(data: CborData): DeviceRules {
 
 function pointFrom(data: CborData): PointRule {
   if (!isList(data)) throw invalid('a point is no list')
-  const [path, type, access, owner, merge, minimum, maximum, allowed, pattern, maxLength] = data
+  const [path, type, access, owner, merge, minimum, maximum, allowed, pattern, maxLength, units] = data
   return {
     path: path as string,
     valueType: itemOf(TYPES, type, 'type'),
@@ -129,6 +130,7 @@ function pointFrom(data: CborData): PointRule {
     ...(isList(allowed) ? { enum: allowed as readonly (string | number)[] } : {}),
     ...(isPresent(pattern) ? { pattern: pattern as string } : {}),
     ...(isPresent(maxLength) ? { maxLength: maxLength as number } : {}),
+    ...(isPresent(units) ? { units: units as string } : {}),
   }
 }
 

@@ -28,7 +28,7 @@ export interface DeviceRules {
 }
 
 /** The rule of one point, or of all that a pattern matches. */
-export interface PointRule extends Omit<ValueRule, 'valueType' | 'units'> {
+export interface PointRule extends Omit<ValueRule, 'valueType'> {
   /** Below the device: `speed`, `channel/1/level`; or with `*` for any one segment, and a last `**` for all below. */
   readonly path: string
   /** `Any` is every value. */
@@ -133,7 +133,8 @@ function relativePathProblem(path: string): string | null {
 }
 
 function valueRuleProblem(point: PointRule): string | null {
-  const { valueType, minimum, maximum, enum: allowed, pattern, maxLength } = point
+  const { valueType, minimum, maximum, enum: allowed, pattern, maxLength, units } = point
+  if (units !== undefined && !isText(units, PROFILE_NAME_LENGTH_MAX)) return 'its units are empty or too long'
   const isNumeric = valueType !== 'Any' && numberTypeOf(valueType) !== null
   if (minimum !== undefined || maximum !== undefined) {
     if (!isNumeric) return 'only numbers have a range'
