@@ -424,6 +424,10 @@ export const PEERS_GATHER_MS = 1000
 export const DISCOVERY_INTERVAL_MS = 30_000
 /** Time between two messages of one leaf of the mirror: people and their tools read no faster. */
 export const MIRROR_INTERVAL_MS = 1000
+/** Time between two looks of the mirror whether the quality of a value has changed. */
+export const MIRROR_QUALITY_INTERVAL_MS = 5000
+/** Time after which the mirror says the age of a value again: whoever reads it knows it to the minute. */
+export const MIRROR_AGE_INTERVAL_MS = 60_000
 /** Bytes of one message of the mirror: a value in JSON, or the discovery of a large profile. */
 export const MIRROR_PAYLOAD_BYTES_MAX: number = 256 * 1024
 /** Time over which gateways spread their answers when Home Assistant has started. */

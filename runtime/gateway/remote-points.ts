@@ -18,10 +18,10 @@ export interface RemoteDevice {
 
 /** Every point of the device, in the order of its rules. */
 export function viewRemotePoints(source: RemoteDevice): readonly PointView[] {
-  const reported = new Set(source.rules.points.map(({ path }) => path).filter((path) => path.startsWith(REPORTED)))
+  const reported = new Set(source.rules.points.map(({ path }) => path).filter((path) => path.startsWith(REPORTED_SIDE)))
   return source.rules.points
-    .filter(({ path }) => !path.includes('*') && !path.startsWith(REPORTED) && !path.startsWith(HEALTH))
-    .map((rule) => viewPoint(rule, reported.has(`${REPORTED}${rule.path}`), source))
+    .filter(({ path }) => !path.includes('*') && !path.startsWith(REPORTED_SIDE) && !path.startsWith(HEALTH))
+    .map((rule) => viewPoint(rule, reported.has(`${REPORTED_SIDE}${rule.path}`), source))
 }
 
 /** @throws FleetstepError `path-unknown` */
@@ -31,12 +31,13 @@ export function noSuchDevice(device: string, known: readonly string[]): Fleetste
   return new FleetstepError('path-unknown', `nothing says which points ${device} has: ${names}`)
 }
 
-const REPORTED = `${REPORTED_BRANCH}/`
+/** How the paths of the reported side begin, below the device. */
+export const REPORTED_SIDE: string = `${REPORTED_BRANCH}/`
 const HEALTH = `${HEALTH_BRANCH}/`
 
 function viewPoint(rule: PointRule, hasTwoSides: boolean, source: RemoteDevice): PointView {
   const below = (name: string): string => `${source.device}/${name}`
-  const told = hasTwoSides ? below(`${REPORTED}${rule.path}`) : below(rule.path)
+  const told = hasTwoSides ? below(`${REPORTED_SIDE}${rule.path}`) : below(rule.path)
   const value = source.get(below(rule.path))
   const reported = hasTwoSides ? source.get(told) : undefined
   const delta = deltaOf(value, reported)

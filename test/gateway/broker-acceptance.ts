@@ -113,6 +113,7 @@ export function acceptGeneratedBroker(
       await anna.subscribeAsync(`${root}/set/${ANNA}/#`)
       await anna.subscribeAsync(`${root}/op/+`)
       await person.subscribeAsync(`${root}/s/#`, { qos: 1 })
+      await person.subscribeAsync(`${root}/q/#`, { qos: 1 })
       await person.subscribeAsync(`${root}/n/#`, { qos: 1 })
       await publishInVain(await tool(PERSON), `${root}/op/${PERSON.padEnd(16, '0')}`)
       await publishInVain(await tool(PERSON), `${root}/op/${BERT}`)
@@ -121,9 +122,13 @@ export function acceptGeneratedBroker(
       await until(() => atAnna.length >= 1, 'anna has the wish')
       assert.deepEqual(atAnna, [`${root}/set/${ANNA}/lamp`])
       await anna.publishAsync(`${root}/s/${ANNA}/hall/lamp`, 'true', { qos: 1 })
+      await anna.publishAsync(`${root}/q/${ANNA}/hall/lamp`, '{}', { qos: 1 })
       await anna.publishAsync(`${root}/n/${ANNA}/err`, '{}', { qos: 1 })
-      await until(() => atPerson.length >= 2, 'the person reads them')
-      assert.deepEqual(atPerson, [`${root}/s/${ANNA}/hall/lamp`, `${root}/n/${ANNA}/err`])
+      await until(() => atPerson.length >= 3, 'the person reads them')
+      assert.deepEqual(
+        atPerson,
+        ['s', 'q'].map((kind) => `${root}/${kind}/${ANNA}/hall/lamp`).concat(`${root}/n/${ANNA}/err`),
+      )
     })
 
     accept('lets nobody in who does not say who he is', async ({ tool }) => {

@@ -40,18 +40,34 @@ describe('the discovery of Home Assistant', () => {
         avty: [
           { t: `fleet/00ff/n/${NODE}/mirror` },
           {
-            t: `fleet/00ff/s/${NODE}/pump/health/point`,
-            val_tpl: '{{ value_json.state }}',
-            pl_avail: 'up',
-            pl_not_avail: 'down',
+            t: `fleet/00ff/q/${NODE}/pump/reported/point`,
+            val_tpl: "{{ 'online' if value_json.quality not in ['bad', 'stale'] else 'offline' }}",
           },
         ],
         avty_mode: 'all',
+        json_attr_t: `fleet/00ff/q/${NODE}/pump/reported/point`,
         cmd_t: `fleet/00ff/set/${NODE}/pump/point`,
         pl_on: 'true',
         pl_off: 'false',
       },
     })
+  })
+
+  it('shows a reading only while it is good, and its quality and age beside it', () => {
+    const { point } = describeDevice(
+      pointOf('valueType: Float32, readWrite: R, units: Cel', 'driver: system, source: cpuTemp'),
+    )
+    const topic = `fleet/00ff/q/${NODE}/pump/point`
+    assert.deepEqual(
+      [point?.['avty'], point?.['json_attr_t']],
+      [
+        [
+          { t: `fleet/00ff/n/${NODE}/mirror` },
+          { t: topic, val_tpl: "{{ 'online' if value_json.quality == 'good' else 'offline' }}" },
+        ],
+        topic,
+      ],
+    )
   })
 
   it('shows a point without hardware as it is set', () => {

@@ -130,6 +130,23 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     assert.equal(gateway.inspect().paths, 0, 'no operation was made')
   })
 
+  it('says how far each value that a device reports can be relied on, and since when', async (t) => {
+    const { gateway, root, seen, mirror, publish } = await stage(t)
+    const topic = (path: string): string => `${root}/q/${gateway.node}/${path}`
+    const quality = (path: string) => JSON.parse(seen.get(topic(path)) ?? '{}') as Record<string, unknown>
+    await publish(topic('pump/gone'), '{"quality":"good"}', '-r')
+    gateway.state.set('pump/label', 'north')
+    gateway.state.report('pump/load', 0.5, { ageMs: 1000 })
+    mirror()
+    await until(() => quality('pump/load')['quality'] === 'good', 'what was read is good')
+    assert.ok(Number(quality('pump/load')['ageMs']) >= 1000, `${seen.get(topic('pump/load'))}`)
+    assert.deepEqual(quality('pump/uptime'), { quality: 'uncertain', ageMs: null }, 'what was never read is not')
+    assert.equal(seen.has(topic('pump/label')), false, 'nobody reports what people set')
+    gateway.state.report('pump/health/load', { state: 'down', error: 'no such file' })
+    await until(() => quality('pump/load')['quality'] === 'bad', 'what fails is bad')
+    await until(() => seen.get(topic('pump/gone')) === '', 'what lies there of a point that is gone is taken away')
+  })
+
   it('publishes a point that changes all the time once in a second, the last value in the end', async (t) => {
     const { gateway, root, messages, mirror } = await stage(t)
     const topic = `${root}/s/${gateway.node}/speed `
@@ -225,6 +242,15 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
       uniq_id: `${gateway.node}_load`,
       stat_t: `${root}/s/${gateway.node}/pump/load`,
       stat_cla: 'measurement',
+      avty: [
+        { t: `${root}/n/${gateway.node}/mirror` },
+        {
+          t: `${root}/q/${gateway.node}/pump/load`,
+          val_tpl: "{{ 'online' if value_json.quality == 'good' else 'offline' }}",
+        },
+      ],
+      avty_mode: 'all',
+      json_attr_t: `${root}/q/${gateway.node}/pump/load`,
     })
     const settable = Object.values(cmps ?? {}).filter(
       (one) => typeof one === 'object' && one !== null && 'cmd_t' in one,

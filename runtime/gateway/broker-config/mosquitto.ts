@@ -47,6 +47,7 @@ function peopleLines(fleet: string, people: readonly string[]): string {
     '',
     `user ${person}`,
     `topic read  fleet/${fleet}/s/#`,
+    `topic read  fleet/${fleet}/q/#`,
     `topic read  fleet/${fleet}/n/#`,
     `topic write fleet/${fleet}/set/#`,
     'topic read  homeassistant/#',

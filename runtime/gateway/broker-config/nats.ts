@@ -45,6 +45,7 @@ function nodePermissions(fleet: string, node: NodeId): Permissions {
       ...['op', 'b', 'w', 'in.*'].map((kind) => `${root}.${kind}.${node}`),
       `${root}.n.${node}.>`,
       `${root}.s.${node}.>`,
+      `${root}.q.${node}.>`,
       `homeassistant.device.${node}.config`,
     ],
     subscribe: [
@@ -53,6 +54,7 @@ function nodePermissions(fleet: string, node: NodeId): Permissions {
       `${root}.n.*.st`,
       ...tree(`${root}.set.${node}`),
       ...tree(`${root}.s.${node}`),
+      ...tree(`${root}.q.${node}`),
       'homeassistant.status',
       ...OWN_SESSION,
     ],
@@ -63,7 +65,11 @@ function personPermissions(fleet: string): Permissions {
   const root = `fleet.${fleet}`
   return {
     publish: [`${root}.set.>`, 'homeassistant.status'],
-    subscribe: [...tree(`${root}.s`), ...tree(`${root}.n`), ...tree('homeassistant'), ...OWN_SESSION],
+    subscribe: [
+      ...['s', 'q', 'n'].flatMap((kind) => tree(`${root}.${kind}`)),
+      ...tree('homeassistant'),
+      ...OWN_SESSION,
+    ],
   }
 }
 

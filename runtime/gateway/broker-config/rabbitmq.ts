@@ -63,14 +63,14 @@ function definitionsOf(request: BrokerRequest): object {
     write: anyOf([
       `${root}\\.(op|b|w)\\.${node}`,
       `${root}\\.in\\.[0-9a-f]+\\.${node}`,
-      `${root}\\.[ns]\\.${node}\\..+`,
+      `${root}\\.[nqs]\\.${node}\\..+`,
       `homeassistant\\.device\\.${node}\\.config`,
     ]),
     read: anyOf([
       `${root}\\.(op|b|w)\\.\\*`,
       `${root}\\.in\\.${node}\\.\\*`,
       `${root}\\.n\\.\\*\\.st`,
-      `${root}\\.(set|s)\\.${node}\\.#`,
+      `${root}\\.(set|s|q)\\.${node}\\.#`,
       'homeassistant\\.status',
     ]),
   }))
@@ -78,7 +78,7 @@ function definitionsOf(request: BrokerRequest): object {
     user: person,
     clients: '.*',
     write: anyOf([`${root}\\.set\\..+`, 'homeassistant\\.status']),
-    read: anyOf([`${root}\\.[sn](\\..+)?`, 'homeassistant(\\..+)?']),
+    read: anyOf([`${root}\\.[nqs](\\..+)?`, 'homeassistant(\\..+)?']),
   }))
   const users = [...nodes, ...people]
   const vhost = '/'

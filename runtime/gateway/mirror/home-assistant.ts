@@ -1,4 +1,4 @@
-import { healthPath, pointPath, reportedPath } from '../../device/profiles/points.ts'
+import { pointPath, reportedPath } from '../../device/profiles/points.ts'
 import type { DeviceProfile, DeviceResource } from '../../device/profiles/profile.ts'
 import { isNumberType, isReadable, isWritable, numberRange } from '../../state/rules/value-type.ts'
 import type { Path } from '../../state/path.ts'
@@ -64,7 +64,7 @@ function componentOf(resource: DeviceResource, source: DiscoverySource): Compone
     name: resource.name,
     uniq_id: `${source.node}_${resource.name}`,
     stat_t: source.topics.leaves + topicOfPath(reported),
-    ...availabilityOf(resource, source),
+    ...qualityOf(resource, source),
   }
   const isSet = isWritable(resource.properties.readWrite) && source.mayWrite(path)
   return isSet
@@ -72,19 +72,20 @@ function componentOf(resource: DeviceResource, source: DiscoverySource): Compone
     : readable(resource, common)
 }
 
-/** What is wired is there while the gateway is and its health is up. */
-function availabilityOf(resource: DeviceResource, source: DiscoverySource): Component {
+/**
+ * What is read is there while the gateway is and the value is good: an old one would look like any other. What can be set is there
+ * unless its device is down, so that it can be set before it was read for the first time.
+ */
+function qualityOf(resource: DeviceResource, source: DiscoverySource): Component {
   const { device, topics } = source
-  const health = healthPath(device, resource) as Path
-  const { driver } = resource.attributes
-  if (driver === undefined || driver === 'system' || !source.isShown(health)) return {}
-  const ofHealth = {
-    t: topics.leaves + topicOfPath(health),
-    val_tpl: '{{ value_json.state }}',
-    pl_avail: 'up',
-    pl_not_avail: 'down',
-  }
-  return { avty: [{ t: topics.availability }, ofHealth], avty_mode: 'all' }
+  const { attributes, properties } = resource
+  if (attributes['driver'] === undefined) return {}
+  const reported = reportedPath(device, resource) as Path
+  const topic = topics.qualities + topicOfPath(reported)
+  const isSet = isWritable(properties.readWrite)
+  const condition = isSet ? "value_json.quality not in ['bad', 'stale']" : "value_json.quality == 'good'"
+  const ofQuality = { t: topic, val_tpl: `{{ 'online' if ${condition} else 'offline' }}` }
+  return { avty: [{ t: topics.availability }, ofQuality], avty_mode: 'all', json_attr_t: topic }
 }
 
 function readable({ properties }: DeviceResource, common: Component): Component | null {

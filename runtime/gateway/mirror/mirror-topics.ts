@@ -4,6 +4,7 @@
  * | topic                             | payload                               | retained | published by |
  * | --------------------------------- | ------------------------------------- | -------- | ------------ |
  * | `fleet/<group>/s/<node>/<path>`   | a value in JSON; empty: it is gone    | yes      | `<node>`     |
+ * | `fleet/<group>/q/<node>/<path>`   | `{"quality", "ageMs"}` of the value   | yes      | `<node>`     |
  * | `fleet/<group>/set/<node>/<path>` | a wish: a value in JSON               | no       | people       |
  * | `fleet/<group>/n/<node>/err`      | `{"path", "code", "message"}`         | no       | `<node>`     |
  * | `fleet/<group>/n/<node>/mirror`   | `online`, `offline`                   | yes      | `<node>`     |
@@ -14,6 +15,7 @@ import { isPath, type Path } from '../../state/path.ts'
 
 export interface MirrorTopics {
   readonly leaves: string
+  readonly qualities: string
   readonly wishes: string
   readonly errors: string
   readonly availability: string
@@ -26,6 +28,7 @@ export function mirrorTopics(fleet: string, node: NodeId): MirrorTopics {
   const root = `fleet/${fleet}`
   return {
     leaves: `${root}/s/${node}/`,
+    qualities: `${root}/q/${node}/`,
     wishes: `${root}/set/${node}/`,
     errors: `${root}/n/${node}/err`,
     availability: `${root}/n/${node}/mirror`,

@@ -3,6 +3,7 @@ import { FleetstepError } from '../../base/errors.ts'
 import { HOME_ASSISTANT_JITTER_MS, MIRROR_PAYLOAD_BYTES_MAX } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
 import { fraction, type Random } from '../../base/random.ts'
+import { HEALTH_BRANCH } from '../../device/profiles/points.ts'
 import type { DeviceProfile } from '../../device/profiles/profile.ts'
 import { Courier } from '../../links/mqtt/courier.ts'
 import { DEFAULT_TIMING } from '../../links/mqtt/options.ts'
@@ -10,8 +11,10 @@ import { firstServer, parseServers, type TlsFiles } from '../../links/mqtt/serve
 import { matchesPattern, type Path } from '../../state/path.ts'
 import { valueFromJson, valueToJson } from '../control-protocol.ts'
 import type { Gateway } from '../gateway.ts'
+import { type PathQuality, qualitiesOf } from '../qualities.ts'
 import { type Components, discoveryOf } from './home-assistant.ts'
 import { LeafQueue } from './leaf-queue.ts'
+import { QualityLeaves } from './quality-leaves.ts'
 import { mirrorTopics, pathOfTopic, topicOfPath } from './mirror-topics.ts'
 
 export interface MirrorOptions {
@@ -43,6 +46,7 @@ export class Mirror {
   readonly #topics: ReturnType<typeof mirrorTopics>
   readonly #courier: Courier
   readonly #leaves: LeafQueue
+  readonly #qualities: QualityLeaves
   /** The components that Home Assistant was told of last. */
   #described: Components = {}
   #stopWatch: () => void = () => {}
@@ -53,12 +57,20 @@ export class Mirror {
     this.#options = options
     this.#topics = mirrorTopics(gateway.fleet, gateway.node)
     this.#leaves = new LeafQueue(clock, (path) => this.#publishLeaf(path))
+    this.#qualities = new QualityLeaves({
+      clock,
+      qualities: () => qualitiesOf(gateway),
+      isShown: (path) => this.#isShown(path),
+      publish: (path, quality) => this.#publishQuality(path, quality),
+    })
     this.#courier = this.#makeCourier()
   }
 
   start(): void {
     this.#stopWatch = this.#options.gateway.state.watch('**', ({ path }) => {
-      if (this.#isShown(path)) this.#leaves.add(path)
+      if (!this.#isShown(path)) return
+      this.#leaves.add(path)
+      if (isHealthPath(path)) this.#qualities.lookSoon()
     })
     this.#courier.open()
   }
@@ -72,6 +84,7 @@ export class Mirror {
     this.#stopWatch()
     this.#cancelDiscovery()
     this.#leaves.hold()
+    this.#qualities.hold()
     await this.#courier.close(text(this.#topics.availability, 'offline'))
   }
 
@@ -79,7 +92,7 @@ export class Mirror {
     const { gateway, username, password, tls, clock, random, logger } = this.#options
     const servers = parseServers(this.#options.servers, tls)
     const topics = this.#topics
-    const filters = [`${topics.leaves}#`, `${topics.wishes}#`, topics.assistant]
+    const filters = [`${topics.leaves}#`, `${topics.qualities}#`, `${topics.wishes}#`, topics.assistant]
     return new Courier(
       {
         name: 'mirror',
@@ -98,7 +111,10 @@ export class Mirror {
       },
       {
         rise: () => this.#rise(),
-        fall: () => this.#leaves.hold(),
+        fall: () => {
+          this.#leaves.hold()
+          this.#qualities.hold()
+        },
         message: (topic, payload, isRetained) => this.#receive(topic, payload, isRetained),
         sent: () => undefined,
         refused: () => undefined,
@@ -114,6 +130,12 @@ export class Mirror {
     this.#publishDiscovery()
     for (const [path] of this.#options.gateway.state.entries()) if (this.#isShown(path)) this.#leaves.add(path)
     this.#leaves.resume()
+    this.#qualities.begin()
+  }
+
+  #publishQuality(path: Path, quality: PathQuality | null): boolean {
+    const payload = quality === null ? '' : JSON.stringify(quality)
+    return this.#courier.publish(json(this.#topics.qualities + topicOfPath(path), payload, true))
   }
 
   #publishLeaf(path: Path): boolean {
@@ -140,10 +162,11 @@ export class Mirror {
 
   /** Called by the broker's client, which a throw would break. */
   #receive(topic: string, payload: Buffer, isRetained: boolean): void {
-    const { leaves, wishes, assistant } = this.#topics
+    const { leaves, qualities, wishes, assistant } = this.#topics
     try {
       if (topic.startsWith(wishes)) this.#wish(topic.slice(wishes.length), payload, isRetained)
       else if (topic.startsWith(leaves)) this.#tidy(topic, payload)
+      else if (topic.startsWith(qualities)) this.#tidyQuality(topic, payload)
       else if (topic === assistant && payload.toString('utf8') === 'online') this.#discoverSoon()
     } catch (error) {
       this.#options.logger.error('mirror: a message could not be handled; this is a bug', { error })
@@ -155,6 +178,13 @@ export class Mirror {
     if (payload.length === 0) return
     const path = pathOfTopic(topic.slice(this.#topics.leaves.length))
     const isThere = path !== null && this.#isShown(path) && this.#options.gateway.state.get(path) !== undefined
+    if (!isThere) this.#courier.publish(json(topic, '', true))
+  }
+
+  #tidyQuality(topic: string, payload: Buffer): void {
+    if (payload.length === 0) return
+    const path = pathOfTopic(topic.slice(this.#topics.qualities.length))
+    const isThere = path !== null && this.#isShown(path) && qualitiesOf(this.#options.gateway).has(path)
     if (!isThere) this.#courier.publish(json(topic, '', true))
   }
 
@@ -201,6 +231,10 @@ export class Mirror {
   #isWritable(path: Path): boolean {
     return this.#options.writes.some((pattern) => matchesPattern(path, pattern))
   }
+}
+
+function isHealthPath(path: Path): boolean {
+  return path.split('/')[1] === HEALTH_BRANCH
 }
 
 /** @throws FleetstepError `request-invalid` */
