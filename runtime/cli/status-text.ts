@@ -41,7 +41,18 @@ function facts(status: GatewayStatus): string[][] {
   ]
 }
 
-function profileFacts({ profile }: GatewayStatus): string[][] {
+function profileFacts({ profile, profileOffers }: GatewayStatus): string[][] {
+  return [
+    ...ownProfileFacts(profile),
+    ...(profileOffers === 0 ? [] : [['profiles offered', offersText(profileOffers)]]),
+  ]
+}
+
+function offersText(offers: number): string {
+  return `${offers} of gateways of the fleet, not in force yet: fleetstep profile list; an operator: fleetstep profile apply --offered`
+}
+
+function ownProfileFacts(profile: GatewayStatus['profile']): string[][] {
   if (profile === null) return []
   const rows = [['profile', `${profile.name}, version ${profile.hash}; ${enforcementText(profile.fleet)}`]]
   return profile.problem === null ? rows : [...rows, ['', `an edit is refused: ${profile.problem}`]]

@@ -12,6 +12,8 @@ import { enforceFor, fleetProfiles } from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
 import { statusOf } from './inspection.ts'
 import { journalEventOf } from './journal-watch.ts'
+import { correctMisfits, defaultValueAt, misfitsOf } from './profile-misfits.ts'
+import { profileOffers, takeOffers } from './profile-offers.ts'
 import type { ProfilePart } from './profile-part.ts'
 import type { Receipt } from './receipt.ts'
 import type { Transaction } from './state-access.ts'
@@ -33,11 +35,7 @@ export function controlHandler(gateway: Gateway, profile: ProfilePart | null = n
 const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['status', (gateway, _params, _stream, profile) => statusOf(gateway, profile?.status() ?? null)],
   ['state.get', (gateway, params) => getState(gateway, params)],
-  [
-    'state.set',
-    async (gateway, params) =>
-      await answerDurable(gateway, gateway.state.set(textOf(params, 'path'), valueFromJson(params['value']))),
-  ],
+  ['state.set', async (gateway, params) => await answerDurable(gateway, setState(gateway, params))],
   [
     'state.delete',
     async (gateway, params) => await answerDurable(gateway, gateway.state.delete(textOf(params, 'path'))),
@@ -83,10 +81,36 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
       return await answerDurable(gateway, enforceFor(gateway, device, node, text))
     },
   ],
+  [
+    'profile.remove',
+    async (gateway, params) => await answerDurable(gateway, gateway.profiles.remove(textOf(params, 'device'))),
+  ],
+  ['profile.offers', (gateway) => profileOffers(gateway)],
+  [
+    'profile.take-offers',
+    (gateway, params) => takeOffers(gateway, params['device'] === undefined ? null : textOf(params, 'device')),
+  ],
+  ['profile.misfits', listMisfits],
   ['link.list', (gateway) => gateway.links()],
   ['link.open', (gateway, params) => gateway.openLink(textOf(params, 'name'))],
   ['link.close', async (gateway, params) => await gateway.closeLink(textOf(params, 'name'))],
 ])
+
+function listMisfits(gateway: Gateway, params: Params): unknown {
+  const device = params['device'] === undefined ? gateway.device : textOf(params, 'device')
+  return params['correct'] === true ? correctMisfits(gateway, device) : misfitsOf(gateway, device)
+}
+
+function setState(gateway: Gateway, params: Params): Receipt {
+  const path = textOf(params, 'path')
+  if (params['value'] !== undefined) return gateway.state.set(path, valueFromJson(params['value']))
+  const value = defaultValueAt(gateway, path)
+  if (value !== undefined) return gateway.state.set(path, value)
+  throw new FleetstepError(
+    'request-invalid',
+    `name a value for ${path}: the profile of this gateway has no defaultValue for it`,
+  )
+}
 
 function ownProfile(profile: ProfilePart | null): ProfilePart {
   if (profile !== null) return profile

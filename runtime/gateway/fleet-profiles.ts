@@ -5,7 +5,8 @@ import { type LoadedProfile, readProfileText } from '../device/profiles/document
 import { acceptedProfile } from '../device/profiles/load.ts'
 import { rulesOfProfile } from '../device/profiles/rules.ts'
 import { encodeRules, rulesDigest } from '../state/rules/rules-codec.ts'
-import { valueToJson } from './control-protocol.ts'
+import type { DeviceRules } from '../state/rules/rules.ts'
+import { offerProfile, withdrawOffer } from './profile-offers.ts'
 import type { Gateway } from './gateway.ts'
 import type { Receipt } from './receipt.ts'
 
@@ -19,13 +20,6 @@ export interface FleetProfile {
   readonly points: number
   /** False while an operation that is not settled could still change it. */
   readonly isSettled: boolean
-}
-
-/** A value that could not be written now; it was there before. */
-export interface ProfileMisfit {
-  readonly path: string
-  readonly value: unknown
-  readonly reason: string
 }
 
 /** By device. */
@@ -61,14 +55,19 @@ export function standingEnforcement(gateway: Gateway, { profile, hash }: LoadedP
 export function enforceProfile(gateway: Gateway, loaded: LoadedProfile): Enforcement {
   try {
     const standing = standingEnforcement(gateway, loaded)
-    if (standing !== null) return standing
+    if (standing !== null) {
+      withdrawOffer(gateway)
+      return standing
+    }
     const owner = fleetProfiles(gateway).find(({ device }) => device === gateway.device)?.node ?? gateway.node
     if (owner !== gateway.node) {
       const reason = `the device ${gateway.device} belongs to node ${owner}: give this gateway another device name`
       return { kind: 'refused', reason }
     }
     const rules = rulesOfProfile(loaded.profile, gateway.node, loaded.hash)
+    if (!gateway.profiles.mayApply()) return offered(gateway, rules)
     const receipt = gateway.profiles.apply(gateway.device, rules)
+    if (receipt.outcome === 'applied') withdrawOffer(gateway)
     if (receipt.outcome === 'applied') return { kind: 'in-state', isSettled: receipt.isSettled }
     return { kind: 'refused', reason: receipt.reason ?? `the change was ${receipt.outcome}` }
   } catch (error) {
@@ -89,9 +88,10 @@ export function enforceFor(gateway: Gateway, device: string, node: string, text:
   return gateway.profiles.apply(device, rulesOfProfile(profile, node, hash))
 }
 
-/** Values of this gateway's device that could not be written now. */
-export function misfitsOf(gateway: Gateway): readonly ProfileMisfit[] {
-  return gateway.profiles
-    .misfits(gateway.device)
-    .map(({ path, value, reason }) => ({ path, value: valueToJson(value), reason }))
+function offered(gateway: Gateway, rules: DeviceRules): Enforcement {
+  const problem = offerProfile(gateway, rules)
+  const how = 'in a fleet with keys an operator puts it in force'
+  if (problem === null)
+    return { kind: 'refused', reason: `${how}: fleetstep profile apply --offered on a node of theirs` }
+  return { kind: 'refused', reason: `${how}, and it could not be offered: ${problem}` }
 }

@@ -2,6 +2,7 @@ import type { NodeId } from '../base/ids.ts'
 import type { Inspection } from '../sync/inspection.ts'
 import { estimateWear, type Wear } from '../storage/wear.ts'
 import type { ProfileStatus } from './profile-part.ts'
+import { profileOffers } from './profile-offers.ts'
 import { describeAlarm, type Gateway, type LinkReport, type StorageReport } from './gateway.ts'
 
 /** Everything that a person or a program may want to know of a running gateway, as plain data that JSON can hold. */
@@ -21,6 +22,8 @@ export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {
   readonly storage: StorageReport & Wear
   /** Of this gateway's device; null without one. */
   readonly profile: ProfileStatus | null
+  /** Profiles that gateways offer and nobody has put in force; see `profile.offers`. */
+  readonly profileOffers: number
   readonly pid: number
 }
 
@@ -38,6 +41,7 @@ export function statusOf(gateway: Gateway, profile: ProfileStatus | null = null)
     storageProblem: gateway.storageProblem()?.message ?? null,
     storage: { ...storage, ...wearOf(storage) },
     profile,
+    profileOffers: profileOffers(gateway).length,
     pid: process.pid,
   }
 }

@@ -24,6 +24,11 @@ export class ProfileAccess {
     return this.#replica.rules()
   }
 
+  /** Whether this node may set rules, as far as is known here: a draft sets none. */
+  mayApply(): boolean {
+    return this.#replica.maySetRules()
+  }
+
   /**
    * Sets the rules of a device. Each operation is judged by the rules that stand at its place in the one order; values that stand
    * already stay, see {@link misfits}.

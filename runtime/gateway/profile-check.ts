@@ -49,6 +49,8 @@ export class ProfileCheck {
 
   /** @throws FleetstepError `path-unknown`, `operation-refused`, `operation-invalid` */
   assertMaySet(write: PlainWrite): void {
+    // What was there before the profile may go.
+    if (write.kind === 'delete' && this.#find(write.path) === null) return
     const point = this.#pointOf(write.path)
     if (point === null) return
     if (point.side !== 'point' || !isWritable(point.resource.properties.readWrite)) {

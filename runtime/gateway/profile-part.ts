@@ -2,15 +2,10 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { LoadedProfile } from '../device/profiles/document.ts'
 import { readProfileFile } from '../device/profiles/load.ts'
-import {
-  type Enforcement,
-  enforceProfile,
-  misfitsOf,
-  type ProfileMisfit,
-  standingEnforcement,
-} from './fleet-profiles.ts'
+import { type Enforcement, enforceProfile, standingEnforcement } from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
 import { differencesToJson, type JsonDifference } from './profile-json.ts'
+import { misfitsOf, type ProfileMisfit } from './profile-misfits.ts'
 import { ProfileKeeper, type ProfileReport } from './profile-keeper.ts'
 import { shippedProfile } from './shipped-profiles.ts'
 import { systemClock } from './system-clock.ts'
@@ -39,6 +34,7 @@ export function keepProfile(name: string, logger: Logger): ProfileKeeper {
 export class ProfilePart {
   readonly #gateway: Gateway
   readonly #keeper: ProfileKeeper
+  readonly #clock: Clock
   readonly #logger: Logger
   /** What came of the last attempt. */
   #fleet: Enforcement
@@ -48,13 +44,13 @@ export class ProfilePart {
   constructor(gateway: Gateway, keeper: ProfileKeeper, clock: Clock, logger: Logger) {
     this.#gateway = gateway
     this.#keeper = keeper
+    this.#clock = clock
     this.#logger = logger
     this.#fleet = this.#enforce(keeper.current)
     this.#stopObserving = gateway.observe((output) => {
       if (output.kind === 'rules' && output.device === gateway.device) this.#noteRules()
-      if (output.kind !== 'standing' || output.draftReason !== null) return
-      // What a draft may not do, an operator may. Whoever is told of an output changes nothing while it is given out.
-      this.#cancel = clock.schedule(clock.now(), () => this.#tryAgain())
+      // What a draft may not do, an operator may.
+      if (output.kind === 'standing' && output.draftReason === null) this.#tryAgainSoon()
     })
     keeper.observe((profile) => {
       gateway.useProfile(profile.profile)
@@ -107,6 +103,14 @@ export class ProfilePart {
   #noteRules(): void {
     const standing = standingEnforcement(this.#gateway, this.#keeper.current)
     if (standing === null && this.#fleet.kind === 'in-state') this.#logger.warn(`profile: ${REPLACED}`)
+    // An operator has put it in force: what was offered can go.
+    if (standing !== null && this.#fleet.kind === 'refused') this.#tryAgainSoon()
+  }
+
+  /** Whoever is told of an output changes nothing while it is given out. */
+  #tryAgainSoon(): void {
+    this.#cancel()
+    this.#cancel = this.#clock.schedule(this.#clock.now(), () => this.#tryAgain())
   }
 
   #tryAgain(): void {

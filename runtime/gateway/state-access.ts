@@ -1,4 +1,5 @@
 import { FleetstepError } from '../base/errors.ts'
+import type { NodeId } from '../base/ids.ts'
 import { BATCHED_COMMIT_WINDOW_MS, VOLATILE_COMMIT_WINDOW_MS } from '../base/limits.ts'
 import type { Guard, OperationRequest, WriteKind } from '../state/operation.ts'
 import { type Path, type PathPattern, pathProblem } from '../state/path.ts'
@@ -65,6 +66,11 @@ export class StateAccess {
   get(path: string): Value | undefined {
     const value = this.#replica.get(path as Path)
     return value === undefined ? this.#telemetry.get(path)?.value : value
+  }
+
+  /** The node whose operation has written the point last, or null. */
+  writerOf(path: string): NodeId | null {
+    return this.#replica.writerOf(path as Path)
   }
 
   /** The value that no member can change without a new operation, or undefined. */
@@ -136,6 +142,13 @@ export class StateAccess {
     const receipt = this.#issue(change, { persist })
     this.#telemetry.vouch(path, options.quality, options.ageMs)
     return receipt
+  }
+
+  /** Takes away what only this gateway's device reports, and people cannot delete. @throws FleetstepError as above */
+  forget(path: string): Receipt {
+    const change = new Transaction()
+    change.delete(path)
+    return this.#issue(change, { persist: 'batched' })
   }
 
   /** @returns a function that ends the watch */

@@ -1,13 +1,13 @@
 import { earlier, type Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { unreachable } from '../base/errors.ts'
-import type { MemberId, OperationId } from '../base/ids.ts'
+import { isFounding, type MemberId, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Join, OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { isReserved } from '../state/reserved-point.ts'
-import type { Role } from '../state/role.ts'
+import { maySetRules, type Role } from '../state/role.ts'
 import { type DeviceRules, RuleTable } from '../state/rules/rules.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
@@ -174,6 +174,12 @@ export class Replica {
     return this.#telemetry
   }
 
+  /** Whether this node may set rules of devices. */
+  maySetRules(): boolean {
+    const { role, self, history } = this.#core
+    return maySetRules(role, isFounding(self), history.membership.charter)
+  }
+
   /** The rules that stand here now, by device. */
   rules(): StandingRules[] {
     return standingRules(this.#core.history.local, this.#issuing.drafts.cells)
@@ -233,6 +239,12 @@ export class Replica {
 
   get(path: Path): Value | undefined {
     return this.#cell(path).value
+  }
+
+  /** The node whose operation has written the point last, or null. */
+  writerOf(path: Path): NodeId | null {
+    const { writer } = this.#cell(path)
+    return writer === null ? null : nodeOf(writer.id.member)
   }
 
   /** Every point with a value, in no order. */

@@ -171,4 +171,11 @@ export const RULES = [
     to: '',
     noticedBy: 'test/sync/device-rules.test.ts',
   },
+  {
+    name: 'rules: what they do not name may be taken away, and nothing else be done with it',
+    file: 'runtime/state/rules/judge.ts',
+    from: "rule === null && write.kind === 'delete'",
+    to: 'rule === null',
+    noticedBy: 'test/state/rules.test.ts',
+  },
 ]

@@ -12,7 +12,7 @@ export interface Fleet {
   readonly place: Workplace
   readonly token: string
   readonly port: number
-  run(name: string, options?: { readonly label?: string }): Promise<Run>
+  run(name: string, options?: { readonly label?: string; readonly profile?: string }): Promise<Run>
   change(name: string, path: string, value: number): Promise<void>
   status(name: string): Promise<GatewayStatus>
   sees(name: string, condition: (status: GatewayStatus) => boolean, what: string): Promise<GatewayStatus>
@@ -54,10 +54,11 @@ function fleetAt(place: Workplace, token: string, port: number): Fleet {
     port,
     status,
     sees,
-    async run(name, { label } = {}) {
+    async run(name, { label, profile } = {}) {
       const seed = name === 'anna' ? 'founder.seed' : 'cards.seed'
       const labelled = label === undefined ? '' : `label: ${label}\n`
-      const config = `fleet: { seed: ${seed} }\ndevice: ${name}\ndataDirectory: ${name}\n${labelled}`
+      const profiled = profile === undefined ? '' : `profile: ${profile}\n`
+      const config = `fleet: { seed: ${seed} }\ndevice: ${name}\ndataDirectory: ${name}\n${labelled}${profiled}`
       return await runGateway(place, place.file(`${name}.yaml`, config), ...(label ? [] : ['--node-id', name]))
     },
     async change(name, path, value) {

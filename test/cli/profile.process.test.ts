@@ -153,9 +153,19 @@ describe('fleetstep profile with a gateway', () => {
     assert.equal(applied.code, 0, applied.stderr)
     assert.match(applied.stdout, /version [0-9a-f]{16} is in force/)
     assert.match(applied.stdout, /all members judge by it/)
-    assert.match(applied.stdout, /each stays until it is set anew:\n  pump\/speed is 55: must be from 0 to 50/)
+    assert.match(
+      applied.stdout,
+      /each stays until it is set anew, or .*--correct:\n  pump\/speed is 55: must be from 0 to 50/,
+    )
     assert.equal((await fleetstep(place, 'state', 'set', 'pump/speed', '51')).code, 8)
     assert.deepEqual(await fleetstepJson(place, 'state', 'get', 'pump/speed'), { 'pump/speed': 55 })
+    assert.match(
+      (await fleetstep(place, 'profile', 'misfits')).stdout,
+      /^pump\/speed is 55: must be from 0 to 50 Hz .*\neach stays/,
+    )
+    const corrected = await fleetstep(place, 'profile', 'misfits', '--correct')
+    assert.equal(corrected.stdout, 'pump/speed was 55: must be from 0 to 50 Hz (Uint8), but is 55; gone\n')
+    assert.equal((await fleetstep(place, 'profile', 'misfits')).stdout, 'every value fits\n')
     rmSync(profile)
     assert.equal((await fleetstep(place, 'profile', 'apply')).code, 3)
     assert.equal((await fleetstep(place, 'profile', 'show')).stdout, pumpProfile(50))
@@ -174,7 +184,7 @@ describe('fleetstep profile with a gateway', () => {
     const { stdout } = await fleetstep(place, 'state', 'show')
     assert.match(
       stdout,
-      /^point +value +reported +delta +changed +quality +health\npump\/speed  50 Hz +\d+ s ago\npump\/load /,
+      /^point +value +reported +delta +seen to change +read +quality +health\npump\/speed  50 Hz +\d+ s ago\npump\/load .* good/,
     )
     const json = (await fleetstepJson(place, 'state', 'show')) as Record<string, unknown>[]
     assert.deepEqual([json[0]?.['path'], json[0]?.['value'], json[0]?.['units']], ['pump/speed', 50, 'Hz'])

@@ -7,6 +7,7 @@ import { readProfileText } from '../../runtime/device/profiles/document.ts'
 import { enforceProfile } from '../../runtime/gateway/fleet-profiles.ts'
 import type { Gateway } from '../../runtime/gateway/gateway.ts'
 import { ProfileKeeper } from '../../runtime/gateway/profile-keeper.ts'
+import { profileOffers } from '../../runtime/gateway/profile-offers.ts'
 import { ProfilePart } from '../../runtime/gateway/profile-part.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { drivenClock } from '../device/driven-clock.ts'
@@ -46,6 +47,7 @@ async function refusing(
   let tell: (output: Output) => void = () => undefined
   const profiles = {
     list: () => real.profiles.list(),
+    mayApply: () => isAllowed,
     misfits: (device: string) => real.profiles.misfits(device),
     apply: (...words: Parameters<Gateway['profiles']['apply']>) => {
       if (isAllowed) return real.profiles.apply(...words)
@@ -88,10 +90,18 @@ describe('the profile of a gateway in its fleet', () => {
     assert.deepEqual(gateway.profiles.list()[0]?.by, before?.by)
   })
 
-  it('is checked by this gateway alone where it may not set it, and says why', async (t) => {
+  it('is offered to an operator where the gateway may not set it, and checked by it alone meanwhile', async (t) => {
     const { gateway } = await refusing(t)
     const { part } = partOf(gateway)
-    assert.deepEqual(part.status().fleet, { kind: 'refused', reason: 'this node may not set the rules of pump' })
+    assert.deepEqual(part.status().fleet, {
+      kind: 'refused',
+      reason:
+        'in a fleet with keys an operator puts it in force: fleetstep profile apply --offered on a node of theirs',
+    })
+    assert.deepEqual(
+      profileOffers(gateway).map(({ device, points }) => [device, points]),
+      [['pump', 1]],
+    )
     assert.throws(() => gateway.state.set('pump/point', 10), { code: 'operation-invalid' })
   })
 
@@ -103,6 +113,7 @@ describe('the profile of a gateway in its fleet', () => {
     assert.equal(part.status().fleet.kind, 'refused', 'not while the output is given out')
     clock.advance(0)
     assert.equal(part.status().fleet.kind, 'in-state')
+    assert.equal(gateway.state.get(`profile-offers/${gateway.node}`), undefined, 'nothing is offered any more')
   })
 
   it('is said to be replaced when another member has set another one, until it is applied again', async (t) => {

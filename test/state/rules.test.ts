@@ -70,6 +70,13 @@ describe('what the rules of a device let through', () => {
     })
   }
 
+  test('what was there before the rules may be taken away, and nothing else be done with it', () => {
+    const verdicts = (['delete', 'toggle', 'add', 'append'] as const).map((kind) =>
+      judged(write('pump/other', kind, kind === 'add' ? 1 : null)),
+    )
+    assert.deepEqual(verdicts, ['fine', 'unknown-point', 'unknown-point', 'unknown-point'])
+  })
+
   test('a point that is named like the device is not in its rules', () => {
     assert.equal(judged(set('pump', 1)), 'unknown-point')
   })

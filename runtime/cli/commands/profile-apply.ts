@@ -1,16 +1,18 @@
 import type { Command } from 'commander'
 import { FleetstepError } from '../../base/errors.ts'
 import { acceptedProfile, readProfileFile } from '../../device/profiles/load.ts'
+import type { TakenOffer } from '../../gateway/profile-offers.ts'
 import type { AppliedProfile } from '../../gateway/profile-part.ts'
 import { shippedProfile } from '../../gateway/shipped-profiles.ts'
 import { withGateway } from '../connect.ts'
-import { print, valueText } from '../output.ts'
+import { print, table, valueText } from '../output.ts'
 import { differencesText, enforcementText } from '../profile-text.ts'
 import { receiptText } from './state-change.ts'
 
 interface ApplyOptions {
   readonly device?: string
   readonly node?: string
+  readonly offered?: true
 }
 
 /**
@@ -18,7 +20,8 @@ interface ApplyOptions {
  * @throws FleetstepError `profile-invalid` with line and column; what is in force stays
  */
 export async function applyProfile(command: Command, name: string | undefined): Promise<void> {
-  const { device, node } = command.opts<ApplyOptions>()
+  const { device, node, offered } = command.opts<ApplyOptions>()
+  if (offered === true && name === undefined && node === undefined) return await applyOffered(command, device)
   if (name !== undefined && device !== undefined && node !== undefined) {
     return await applyForAnother(command, name, { device, node })
   }
@@ -32,13 +35,29 @@ export async function applyProfile(command: Command, name: string | undefined): 
   print(command, applied, () => appliedText(applied))
 }
 
-async function applyForAnother(command: Command, name: string, target: Required<ApplyOptions>): Promise<void> {
+async function applyForAnother(
+  command: Command,
+  name: string,
+  target: Readonly<Record<'device' | 'node', string>>,
+): Promise<void> {
   const file = readProfileFile(shippedProfile(name))
   // A mistake is told with the name of the file.
   acceptedProfile(file)
   const params = { ...target, text: file.text }
   const receipt = await withGateway(command, async (gateway) => await gateway.call('profile.enforce', params))
   print(command, receipt, () => receiptText(receipt))
+}
+
+async function applyOffered(command: Command, device: string | undefined): Promise<void> {
+  const params = device === undefined ? {} : { device }
+  const taken = (await withGateway(
+    command,
+    async (gateway) => await gateway.call('profile.take-offers', params),
+  )) as readonly TakenOffer[]
+  print(command, taken, () => {
+    if (taken.length === 0) return 'no profile is offered that is not in force'
+    return table(taken.map(({ device: of, name, hash, outcome }) => [of, name, `version ${hash}`, outcome]))
+  })
 }
 
 function appliedText(applied: AppliedProfile): string {
@@ -48,6 +67,11 @@ function appliedText(applied: AppliedProfile): string {
     `${file}: version ${hash} is in force${differences.length === 0 ? ' already' : ''}`,
     ...(differences.length === 0 ? [] : [differencesText(differences)]),
     enforcementText(applied.fleet),
-    ...(left.length === 0 ? [] : ['from before, and not allowed now; each stays until it is set anew:', ...left]),
+    ...(left.length === 0
+      ? []
+      : [
+          'from before, and not allowed now; each stays until it is set anew, or fleetstep profile misfits --correct:',
+          ...left,
+        ]),
   ].join('\n')
 }

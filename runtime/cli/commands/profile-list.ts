@@ -1,31 +1,55 @@
 import type { Command } from 'commander'
 import { FleetstepError } from '../../base/errors.ts'
 import type { FleetProfile } from '../../gateway/fleet-profiles.ts'
+import type { ProfileOffer } from '../../gateway/profile-offers.ts'
 import { listShippedProfiles } from '../../gateway/shipped-profiles.ts'
 import { withGateway } from '../connect.ts'
 import { globalOptions, print, table } from '../output.ts'
 
 export async function listProfiles(command: Command): Promise<void> {
   const shipped = listShippedProfiles()
-  const inForce = await listInForce(command)
-  print(command, { shipped, inForce }, () => {
+  const { inForce, offers } = await listInFleet(command)
+  print(command, { shipped, inForce, offers }, () => {
     const rows = shipped.map(({ name, points, description }) => [name, `${points} points`, description])
     const parts = [`that come with Fleetstep\n${table(rows, '  ')}`]
     if (inForce !== null) parts.push(`in force in the fleet\n${inForceText(inForce)}`)
+    if (offers !== null && offers.length > 0)
+      parts.push(`offered, and not in force (an operator: fleetstep profile apply --offered)\n${offersText(offers)}`)
     return parts.join('\n\n')
   })
 }
 
+interface InFleet {
+  readonly inForce: readonly FleetProfile[] | null
+  readonly offers: readonly ProfileOffer[] | null
+}
+
 /** Null where no gateway runs, unless one was asked for by name. */
-async function listInForce(command: Command): Promise<readonly FleetProfile[] | null> {
+async function listInFleet(command: Command): Promise<InFleet> {
   const { gateway, socket } = globalOptions(command)
   try {
-    return (await withGateway(command, async (client) => await client.call('profile.list'))) as readonly FleetProfile[]
+    return await withGateway(command, async (client) => ({
+      inForce: (await client.call('profile.list')) as readonly FleetProfile[],
+      offers: (await client.call('profile.offers')) as readonly ProfileOffer[],
+    }))
   } catch (error) {
     const isAbsent = error instanceof FleetstepError && error.code === 'daemon-unreachable'
-    if (isAbsent && gateway === undefined && socket === undefined) return null
+    if (isAbsent && gateway === undefined && socket === undefined) return { inForce: null, offers: null }
     throw error
   }
+}
+
+function offersText(offers: readonly ProfileOffer[]): string {
+  return table(
+    offers.map(({ device, name, hash, node, instead, problem }) => [
+      device,
+      name,
+      `version ${hash}`,
+      `by node ${node}`,
+      problem ?? (instead === null ? 'nothing stands yet' : `instead of another version of ${instead}`),
+    ]),
+    '  ',
+  )
 }
 
 function inForceText(profiles: readonly FleetProfile[]): string {

@@ -45,6 +45,21 @@ that is not is refused and the old one stays; fleetstep status shows it.`,
     .argument('[name]', "a profile for another node's device; left out, the running gateway reads its own again")
     .description('put a profile in force, and say what came of it')
     .option('--device <name>', 'the device of the other node')
+    .option(
+      '--offered',
+      'those that gateways offer (profile list), in a fleet with keys on a node of an operator; all, or that of --device',
+    )
     .option('--node <id>', 'the other node: in a fleet with keys an operator does this for gateways that may not')
     .action(async (name?: string) => await (await import('./profile-apply.ts')).applyProfile(apply, name))
+  const misfits = command
+    .command('misfits')
+    .argument('[device]', "this gateway's own if left out")
+    .description('list values from before a profile, which it does not allow')
+    .option('--correct', 'give each the defaultValue of the profile, and take away those without one')
+    .action(async (device?: string) => await (await import('./profile-misfits.ts')).showMisfits(misfits, device))
+  const remove = command
+    .command('remove')
+    .argument('<device>')
+    .description('take the profile of a device that is gone out of the fleet: its points are free then')
+    .action(async (device: string) => await (await import('./profile-misfits.ts')).removeProfile(remove, device))
 }

@@ -7,7 +7,8 @@ import { type PatchOptions, readPatch } from '../patch.ts'
 import { readStandardInput } from '../standard-input.ts'
 import { parseValue } from '../value-argument.ts'
 
-export async function setState(command: Command, path: string, text: string): Promise<void> {
+export async function setState(command: Command, path: string, text: string | undefined): Promise<void> {
+  if (text === undefined) return await change(command, 'state.set', { path })
   const { string } = command.opts<{ readonly string?: true }>()
   await change(command, 'state.set', { path, value: string === true ? text : parseValue(text) })
 }

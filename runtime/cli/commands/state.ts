@@ -22,10 +22,12 @@ A path names one point: segments joined by /, as in line1/pump3/speed. A value i
   const set = command
     .command('set')
     .argument('<path>')
-    .argument('<value>', 'JSON if it parses, else text')
+    .argument('[value]', "JSON if it parses, else text; left out, the defaultValue of this gateway's profile")
     .description('give a point a value')
     .option('--string', 'the value is text, whatever it looks like')
-    .action(async (path: string, value: string) => await (await import('./state-change.ts')).setState(set, path, value))
+    .action(
+      async (path: string, value?: string) => await (await import('./state-change.ts')).setState(set, path, value),
+    )
   const remove = command
     .command('rm')
     .argument('<path>')

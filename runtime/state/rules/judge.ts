@@ -23,6 +23,8 @@ export type ObjectionCode = Misfit['code'] | 'unknown-point' | 'read-only' | 'no
  */
 export function objectionTo(write: WriteContent, node: NodeId, table: RuleTable): Objection | null {
   const rule = table.ruleOf(belowDevice(write.path))
+  // What was there before the rules may go: nothing else could be done with it.
+  if (rule === null && write.kind === 'delete') return null
   if (rule === null) return { code: 'unknown-point', reason: `${write.path} is not in the rules of its device` }
   const writer = table.writerOf(rule)
   if (writer !== null && writer !== node) return ofAnother(write, rule, writer)
