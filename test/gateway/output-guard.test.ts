@@ -6,7 +6,6 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { silentLogger } from '../../runtime/base/logger.ts'
-import { setBias } from '../../runtime/gateway/devices/bias.ts'
 import { OutputGuard } from '../../runtime/gateway/devices/output-guard.ts'
 import { drivenClock } from '../device/driven-clock.ts'
 import { until } from '../links/clocks.ts'
@@ -72,16 +71,6 @@ describe('a gateway that hangs', { skip: existsSync('/bin/bash') ? false : 'ther
       assert.equal(errors, 'fleetstep: the gateway hung and was killed: GPIO outputs at their safe values: 1 of 1\n')
     })
   }
-})
-
-describe('the pull of a line', () => {
-  it('is set by a tool, and where there is none people are told what to do', async () => {
-    assert.match((await setBias('mcp23017', 3, 'pull-up')) ?? '', /^chip mcp23017 has no tool for it/)
-    const problem = await setBias('soc', 4, 'pull-down')
-    // A board that has the tool sets it.
-    if (problem !== null)
-      assert.match(problem, /pinctrl.*; add gpio=4=ip,pd to \/boot\/firmware\/config.txt and reboot$/)
-  })
 })
 
 function fileOf(t: TestContext): { file: string } {

@@ -6,6 +6,7 @@ import { Gpio } from 'onoff'
 import { listChips, resolveLine } from '../../runtime/device/gpio/chips.ts'
 import { onoffPins } from '../../runtime/device/gpio/onoff-pin.ts'
 import { sysfsPins } from '../../runtime/device/gpio/sysfs-pin.ts'
+import { setBias } from '../../runtime/gateway/devices/bias.ts'
 import { realClock, until } from '../links/clocks.ts'
 
 /*
@@ -118,6 +119,26 @@ const checks: readonly (readonly [name: string, check: () => Promise<void>])[] =
     },
   ],
   [
+    'the pull that a profile asks for is set, stays when the line is exported, and is what an open contact reads',
+    async () => {
+      for (const [bias, level] of [
+        ['pull-up', true],
+        ['pull-down', false],
+        ['pull-up', true],
+      ] as const) {
+        assert.equal(await setBias('soc', 26, bias), null)
+        const pin = await (await onoffPins(realClock)).openInput(input(26), { edge: () => undefined })
+        assert.deepEqual([pulled(26), pin.read()], [bias, level])
+        pin.close()
+      }
+      assert.equal(await setBias('raspberrypi-exp-gpio', 5, 'pull-up'), null, 'another chip, by its label')
+      assert.equal(pulled(5, 'raspberrypi-exp-gpio'), 'pull-up')
+      const pin = await (await onoffPins(realClock)).openInput(input(26), { edge: () => undefined })
+      assert.match((await setBias('soc', 26, 'pull-down')) ?? '', /^gpioget failed \(.*busy.*\); add gpio=26=ip,pd to/i)
+      pin.close()
+    },
+  ],
+  [
     'the files of sysfs alone do the same',
     async () => {
       const pins = sysfsPins(realClock)
@@ -188,6 +209,11 @@ function input(line: number) {
 /** Level of a wire, as the other end sees it. */
 function wire(line: number, label: string = 'pinctrl-bcm2835'): boolean {
   return readFileSync(join(simulated(line, label), 'value'), 'utf8').trim() === '1'
+}
+
+/** The pull of a line, as gpio-sim has it. */
+function pulled(line: number, label: string = 'pinctrl-bcm2835'): string {
+  return readFileSync(join(simulated(line, label), 'pull'), 'utf8').trim()
 }
 
 function pull(line: number, isHigh: boolean): void {

@@ -78,6 +78,21 @@ export function resolveLine(chip: string, line: number, sysfs: string = SYSFS): 
   return located(root, found, line)
 }
 
+/**
+ * The device of a chip in the newer interface, as `/dev/gpiochip0`; null if it cannot be told, as where one device has several
+ * banks. Source: the kernel's Documentation/userspace-api/gpio.
+ */
+export function characterDevice({ base, folder }: GpioChip, sysfs: string = SYSFS): string | null {
+  const name = base === null ? folder : `gpiochip${base}`
+  const parent = join(sysfs, 'class/gpio', name ?? '', 'device')
+  const [found, ...others] = entries(parent).filter((entry) => existsSync(join(parent, entry, 'dev')) && isChip(entry))
+  return found === undefined || others.length > 0 ? null : `/dev/${found}`
+}
+
+function isChip(name: string): boolean {
+  return /^gpiochip[0-9]+$/.test(name)
+}
+
 /** The old interface first: only it has edges and active_low. */
 function located(root: string, chip: GpioChip, line: number): GpioLine {
   if (chip.base !== null) {
@@ -97,7 +112,7 @@ function located(root: string, chip: GpioChip, line: number): GpioLine {
 }
 
 function legacyChip(root: string, name: string): GpioChip | null {
-  if (!/^gpiochip[0-9]+$/.test(name)) return null
+  if (!isChip(name)) return null
   const base = numberIn(join(root, name, 'base'))
   const chip = described(join(root, name))
   return chip === null || base === null ? null : { ...chip, base, folder: null }
