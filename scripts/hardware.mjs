@@ -30,7 +30,16 @@ ensureInstalled()
 const startedMs = performance.now()
 await buildAddOn()
 await ensureBuilt()
-const obstacle = await installPackages(['qemu-system-x86', 'busybox-static', 'cpio', 'kmod', 'gcc', 'make', 'xz-utils', 'gpiod'])
+const obstacle = await installPackages([
+  'qemu-system-x86',
+  'busybox-static',
+  'cpio',
+  'kmod',
+  'gcc',
+  'make',
+  'xz-utils',
+  'gpiod',
+])
 if (obstacle !== null) fail(`The emulated machine cannot be made: ${obstacle}.`)
 const program = await bundle({ name: 'hardware', files: ['test/hardware/on-the-kernel.ts'] })
 
