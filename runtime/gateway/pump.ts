@@ -149,7 +149,8 @@ export class Pump {
 
   /** This gateway has read again what an operation of its own says. */
   vouch(reading: Omit<Reading, 'value'>): void {
-    this.#take(this.#options.replica.vouch(reading, this.#now()))
+    this.#options.replica.readings.vouch(reading, this.#now())
+    this.#scheduleWake()
   }
 
   withdraw(path: Path): void {

@@ -158,19 +158,13 @@ export class Replica {
     return joined(this.#telemetry.report(reading, now), this.tick(now))
   }
 
-  /** This node has read again what an operation of its own says: the others learn how old that is. */
-  vouch({ path, quality, ageMs }: Omit<Reading, 'value'>, now: Monotonic): readonly Output[] {
-    this.#telemetry.vouch(path, quality, ageMs, now)
-    return NO_OUTPUTS
-  }
-
   /** This node does not read the point any more. */
   withdraw(path: Path, now: Monotonic): readonly Output[] {
     return this.#telemetry.withdraw(path, now)
   }
 
   /** Readings here, of this node and of others. */
-  get readings(): Pick<TelemetryKeeper, 'reading' | 'readings' | 'vouched' | 'mayReport' | 'confirm'> {
+  get readings(): Pick<TelemetryKeeper, 'reading' | 'readings' | 'vouched' | 'mayReport' | 'confirm' | 'vouch'> {
     return this.#telemetry
   }
 

@@ -22,7 +22,7 @@ import { ruleTableAt } from '../state/rules/rules-codec.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
 import { equalValues, ownValue, type Value, valueProblem } from '../state/value.ts'
 import { type HeldReading, HeldReadings } from './held-readings.ts'
-import type { Reading, StatedQuality, Telemetry } from './message.ts'
+import type { Reading, Telemetry } from './message.ts'
 import { MessageOrder } from './message-order.ts'
 import { NO_OUTPUTS, type Output, type Quality } from './output.ts'
 import { type OwnReading, OwnReadings, portionsOf } from './own-readings.ts'
@@ -155,7 +155,7 @@ export class TelemetryKeeper {
    * This node has read what an operation of its own says: the others learn how old that is. Nothing is done for a point that
    * others may write too, and for what no telemetry can say.
    */
-  vouch(path: Path, quality: StatedQuality, ageMs: number, now: Monotonic): void {
+  vouch({ path, quality, ageMs }: Omit<Reading, 'value'>, now: Monotonic): void {
     const { value, writer } = this.#cellAt(path)
     if (value === undefined || writer === null || nodeOf(writer.id.member) !== this.#core.node) return
     if (telemetryProblem(path, value) !== null || belowDevice(path) === '' || !this.#own.hasRoomFor(path)) return

@@ -344,7 +344,7 @@ describe('operations win', () => {
 
 describe('the age of what an operation says', () => {
   const vouch = (one: DrivenReplica, path: string, ageMs = 0) =>
-    one.replica.vouch({ path: path as Path, quality: 'good', ageMs }, one.now)
+    one.replica.readings.vouch({ path: path as Path, quality: 'good', ageMs }, one.now)
   const vouched = (one: DrivenReplica, path = 'p/level') => one.replica.readings.vouched(path as Path, one.now)
 
   /** A node says nothing of its own before it has heard another one. */
