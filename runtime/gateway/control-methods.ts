@@ -83,7 +83,8 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ],
   [
     'profile.remove',
-    async (gateway, params) => await answerDurable(gateway, gateway.profiles.remove(textOf(params, 'device'))),
+    async (gateway, params) =>
+      await answerDurable(gateway, gateway.profiles.remove(deviceWithProfile(gateway, textOf(params, 'device')))),
   ],
   ['profile.offers', (gateway) => profileOffers(gateway)],
   [
@@ -97,8 +98,16 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
 ])
 
 function listMisfits(gateway: Gateway, params: Params): unknown {
-  const device = params['device'] === undefined ? gateway.device : textOf(params, 'device')
+  const device = deviceWithProfile(gateway, params['device'] === undefined ? gateway.device : textOf(params, 'device'))
   return params['correct'] === true ? correctMisfits(gateway, device) : misfitsOf(gateway, device)
+}
+
+function deviceWithProfile(gateway: Gateway, device: string): string {
+  if (gateway.profiles.list().some((one) => one.device === device)) return device
+  throw new FleetstepError(
+    'path-unknown',
+    `no profile is in force for ${device}: fleetstep profile list shows which are`,
+  )
 }
 
 function setState(gateway: Gateway, params: Params): Receipt {

@@ -49,6 +49,12 @@ describe('in a fleet with keys', () => {
     assert.match((await as('anna', 'state', 'set', 'bert/speed')).stderr, /name a value for bert\/speed/)
     assert.match((await as('anna', 'profile', 'apply', '--offered')).stdout, /^no profile is offered/)
     assert.equal((await as('anna', 'profile', 'remove', 'bert')).code, 0)
+    for (const word of ['remove', 'misfits']) {
+      assert.match(
+        (await as('anna', 'profile', word, 'bert')).stderr,
+        /no profile is in force for bert: fleetstep profile list/,
+      )
+    }
     await untilAnswered(list, ({ offers }) => offers.length === 0, 'nothing is in force')
     assert.equal((await as('anna', 'state', 'set', 'bert/speed', '61')).code, 0)
   })
