@@ -41,7 +41,7 @@ describe('fleetstep without a gateway', () => {
     [['stat'], /^fleetstep: unknown command 'stat' \(Did you mean state\?\); fleetstep --help lists the commands/],
     [['state', 'gett'], /^fleetstep: unknown command 'gett' \(Did you mean get\?\);/],
     [['state', 'get', '--bogus'], /^fleetstep: unknown option '--bogus';/],
-    [['state', 'set', 'a'], /^fleetstep: missing required argument 'value';/],
+    [['state', 'set'], /^fleetstep: missing required argument 'path';/],
     [['state', 'get', 'a', 'b'], /^fleetstep: too many arguments for 'get'/],
     [['run'], /^fleetstep: required option '--config <file>' not specified;/],
     [['broker', '--port', 'x'], /^fleetstep: --port x is no port/],

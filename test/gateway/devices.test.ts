@@ -239,7 +239,8 @@ describe('the view of the points of another device', () => {
     startDevices(t, anna, profile)
     anna.state.set('anna/relay', true)
     const viewOf = (name: string) => bert.pointsOf('anna').find(({ path }) => path === `anna/${name}`)
-    await until(() => bert.state.get('anna/reported/relay') === true, 'it has come', PATIENCE_MS)
+    await until(() => bert.profiles.list().length === 1, 'the profile has come', PATIENCE_MS)
+    await until(() => viewOf('relay')?.reported === true, 'what is reported has come', PATIENCE_MS)
     await until(() => viewOf('relay')?.quality === 'good', 'its node says of what age it is', PATIENCE_MS)
     await until(() => viewOf('door')?.quality === 'good', 'and the contact too', PATIENCE_MS)
     const { changedAgoMs, readAgoMs, quality, ...relay } = viewOf('relay') ?? {}
