@@ -34,7 +34,9 @@ function isForged(path: Path, cell: Cell, history: History): boolean {
   if (table === null || rules.writer === null || compareCanonically(rules.writer, writer) > 0) return false
   const below = belowDevice(path)
   const rule = table.ruleOf(below)
-  const owner = rule === null ? null : table.writerOf(rule)
-  if (rule === null || (owner !== null && owner !== nodeOf(member))) return true
+  // Any member may take away what the rules do not name.
+  if (rule === null) return value !== undefined
+  const owner = table.writerOf(rule)
+  if (owner !== null && owner !== nodeOf(member)) return true
   return value !== undefined && objectionToValue(below, value, table) !== null
 }

@@ -119,7 +119,8 @@ function isVoidByRules({ id, writes }: Operation, cells: ReadonlyMap<string, Ref
     const rules = rulesOver(write.path, cells)
     if (rules === null || write.path.startsWith(RULES)) return false
     const rule = ruleOver(write.path, rules)
-    if (rule === null) return true
+    // What was there before the rules may be taken away.
+    if (rule === null) return write.kind !== 'delete'
     const named = rule.owner === undefined || rule.owner === 'desired' ? null : rule.owner
     const owner = named === 'reported' || (named === null && rule.access === 'R') ? rules.node : named
     if (owner !== null && !id.member.startsWith(owner)) return true
