@@ -34,12 +34,20 @@ export type EnrolmentOptions = Required<
   >
 >
 
-/** @param secondsNow seconds since 1970 by the clock of this machine, which may be wrong */
-export function enrolmentOf(seed: Seed, key: SigningKey, secondsNow: () => number): EnrolmentOptions {
+/**
+ * @param secondsNow seconds since 1970 by the clock of this machine, which may be wrong
+ * @param tier with which it asks to join: not above that of its token, which it has unless told otherwise
+ */
+export function enrolmentOf(
+  seed: Seed,
+  key: SigningKey,
+  secondsNow: () => number,
+  tier: number = seed.enrolment?.token.terms.tier ?? seed.fleet.founder.tier,
+): EnrolmentOptions {
   const { fleet, enrolment } = seed
   const judge = new EnrolmentJudge(seed, secondsNow)
   return {
-    tier: enrolment?.token.terms.tier ?? fleet.founder.tier,
+    tier,
     role: enrolment?.token.terms.role ?? ROLE_DEFAULT,
     key: key.publicKey,
     signature: { sign: (bytes) => key.sign(bytes), verify: verifySignature },

@@ -118,6 +118,7 @@ export class ReplicaCore {
 
   /** The fleet knows more of us than we do: our data directory is older than what we have said, or somebody is our clone. */
   noteSetBack(reason: string): void {
+    this.dropped.add('sign that this node was set back or cloned')
     this.#setBackReason ??= reason
   }
 

@@ -279,6 +279,7 @@ export class Replica {
       self: life.member,
       status: life.draftReason === null ? 'member' : 'draft',
       draftReason: life.draftReason,
+      tier: this.#core.priority.tier,
       refusal: this.#joining.refusal,
       candidates: this.#sponsoring.candidates,
       drafts: this.#issuing.drafts.list.length,

@@ -200,6 +200,27 @@ export const TRUST = [
     noticedBy: 'test/device/enrolment.test.ts',
   },
   {
+    name: 'tokens: their tier is the ceiling',
+    file: 'runtime/device/identity/enrolment.ts',
+    from: 'if (claim.tier > tier) throw',
+    to: 'if (claim.tier > 255) throw',
+    noticedBy: 'test/device/enrolment.test.ts',
+  },
+  {
+    name: 'tier: a profile asks for no more than its token allows',
+    file: 'runtime/gateway/tier.ts',
+    from: "if (binding.kind === 'none' || asked <= binding.tier) return",
+    to: "if (binding.kind === 'none' || asked >= 0) return",
+    noticedBy: 'test/gateway/tier.test.ts',
+  },
+  {
+    name: 'tier: what everybody knows from the start stands',
+    file: 'runtime/gateway/tier.ts',
+    from: "if (asked === binding.tier || binding.kind === 'ceiling')",
+    to: 'if (asked >= 0)',
+    noticedBy: 'test/gateway/tier.test.ts',
+  },
+  {
     name: 'tokens: revoked ones hold no more',
     file: 'runtime/gateway/enrolment.ts',
     from: 'if (standing.revoked.includes(id)) return `its token ${id} was revoked`',

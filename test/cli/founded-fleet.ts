@@ -12,7 +12,7 @@ export interface Fleet {
   readonly place: Workplace
   readonly token: string
   readonly port: number
-  run(name: string, options?: { readonly label?: string }): Promise<Run>
+  run(name: string, options?: { readonly label?: string; readonly profile?: string }): Promise<Run>
   change(name: string, path: string, value: number): Promise<void>
   status(name: string): Promise<GatewayStatus>
   sees(name: string, condition: (status: GatewayStatus) => boolean, what: string): Promise<GatewayStatus>
@@ -25,7 +25,7 @@ export interface Fleet {
 /** A fleet of its founder `anna` on a broker of its own, with a seed for `uses` newcomers. */
 export async function foundFleet(
   t: TestContext,
-  { uses, role }: { readonly uses: number; readonly role?: string },
+  { uses, role, tier }: { readonly uses: number; readonly role?: string; readonly tier?: number },
 ): Promise<Fleet> {
   const place = workplace(t)
   const broker = start(place, 'broker', '--port', '0', '--json')
@@ -37,6 +37,7 @@ export async function foundFleet(
   await fleetstep(place, 'seed', 'create', 'founder.seed', '--fleet', 'plant', '--founder', ...server)
   const words = ['seed', 'create', 'cards.seed', '--fleet', 'plant', '--uses', String(uses), ...server]
   if (role !== undefined) words.push('--role', role)
+  if (tier !== undefined) words.push('--tier', String(tier))
   const { token } = (await fleetstepJson(place, ...words)) as { token: string }
   const fleet = fleetAt(place, token, port)
   await fleet.run('anna')
@@ -54,10 +55,11 @@ function fleetAt(place: Workplace, token: string, port: number): Fleet {
     port,
     status,
     sees,
-    async run(name, { label } = {}) {
+    async run(name, { label, profile } = {}) {
       const seed = name === 'anna' ? 'founder.seed' : 'cards.seed'
       const labelled = label === undefined ? '' : `label: ${label}\n`
-      const config = `fleet: { seed: ${seed} }\ndevice: ${name}\ndataDirectory: ${name}\n${labelled}`
+      const named = profile === undefined ? '' : `profile: ${profile}\n`
+      const config = `fleet: { seed: ${seed} }\ndevice: ${name}\ndataDirectory: ${name}\n${labelled}${named}`
       return await runGateway(place, place.file(`${name}.yaml`, config), ...(label ? [] : ['--node-id', name]))
     },
     async change(name, path, value) {

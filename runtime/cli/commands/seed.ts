@@ -34,7 +34,10 @@ alone, and take it off a card that leaves the house.
     .description('write a seed: of the founder once, or of newcomers, with a token that lets them join')
     .requiredOption('--fleet <folder>', 'what fleetstep fleet create made; its operator key signs the token')
     .option('--founder', 'for the node that founds the fleet, and no other')
-    .option('--tier <number>', 'tier of those who join with it: the higher one stands in a conflict (default 0)')
+    .option(
+      '--tier <number>',
+      'highest tier of those who join with it, unless their profile asks for less; the higher one stands in a conflict (default 0)',
+    )
     .addOption(
       new Option(
         '--role <role>',
@@ -100,7 +103,7 @@ function describe({ fleet, founderKey, enrolment, links }: Seed, file: string) {
 function text(facts: ReturnType<typeof describe>): string {
   const { token, uses, expires, tier, role } = facts
   return table([
-    ['seed', `${facts.file}, for ${facts.for}, tier ${tier}, ${role}`],
+    ['seed', `${facts.file}, for ${facts.for}, tier ${tier}${facts.token === null ? '' : ' at most'}, ${role}`],
     ['fleet', `${facts.name} (${facts.fleet}), founded by node ${facts.founder}`],
     ...(token === null ? [] : [['token', `${token}, ${uses} ${uses === 1 ? 'use' : 'uses'}, until ${expires}`]]),
     ['servers', facts.servers.length === 0 ? 'none: the config names the links' : facts.servers.join(' ')],
