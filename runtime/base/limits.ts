@@ -265,6 +265,8 @@ export const TOKEN_USES_MAX: number = MEMBERS_MAX
 export const TOKEN_DAYS_DEFAULT = 30
 /** Longest time for which a token can be made: ten years. */
 export const TOKEN_DAYS_MAX = 3650
+/** Seconds since 1970 when this release was made, 2026-11-22: no clock stands before it. Raised with each release. */
+export const RELEASE_SECONDS = 1_795_305_600
 /** Bytes of a seed file: facts, a token, and the servers of every link. */
 export const SEED_BYTES_MAX: number = 256 * 1024
 /** Bytes of an epoch that is handed from machine to machine as a file. */

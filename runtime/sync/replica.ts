@@ -58,6 +58,8 @@ export interface ReplicaOptions {
   readonly readFrame?: (bytes: Uint8Array) => Message
   /** Whether the operator's key made `signature` over `payload`. Without it no epoch is taken in. */
   readonly verifyEpoch?: (payload: Uint8Array, signature: Uint8Array) => boolean
+  /** The newest epoch that this node was told of from the start: it believes no snapshot of an older one. */
+  readonly leastEpoch?: { readonly number: number; readonly digest: Digest } | null
   /** How batches are signed and verified; exactly in a fleet whose genesis has keys. */
   readonly signature?: SignatureScheme
   /** Whether this draft is to be taken in, by its proof and what the fleet holds. Without it every draft may join. */

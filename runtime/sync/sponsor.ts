@@ -89,6 +89,8 @@ export class Sponsor {
 export interface EnrolmentStanding {
   /** Member ids that have joined with this token, retired ones too. */
   usesOf(token: Digest): number
+  /** What traces each member back to the operator, retired ones too. */
+  readonly credentials: readonly Uint8Array[]
   readonly revoked: readonly Digest[]
   readonly admitted: readonly AdmittedDraft[]
 }
@@ -101,6 +103,7 @@ export type Admission =
 export function enrolmentStanding({ membership, retirement }: History): EnrolmentStanding {
   return {
     usesOf: (token) => membership.list().filter((member) => member.token === token).length,
+    credentials: membership.list().map(({ credential }) => credential),
     revoked: retirement.epoch?.revoked ?? [],
     admitted: retirement.epoch?.admitted ?? [],
   }

@@ -3,8 +3,21 @@ import { test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { memberIdOf } from '../../runtime/base/ids.ts'
 import { createSigningKey } from '../../runtime/device/identity/keys.ts'
+import { epochDigest } from '../../runtime/sync/epoch.ts'
 import type { Offer } from '../../runtime/sync/message.ts'
-import { agree, ANNA, attackedPair, BERT, CARL, counted, MALLORY, memberOf, sees } from '../support/attacked-fleet.ts'
+import {
+  agree,
+  ANNA,
+  attackedPair,
+  BERT,
+  CARL,
+  counted,
+  MALLORY,
+  memberOf,
+  sees,
+  settled,
+  signEpoch,
+} from '../support/attacked-fleet.ts'
 
 test('a newcomer is taken in by a member that is not the founder, whatever others offer it before', async (t) => {
   const fleet = await attackedPair(t)
@@ -36,4 +49,22 @@ test('a newcomer is taken in by a member that is not the founder, whatever other
   assert.equal(attacker.framesOf(ANNA, 'offer').filter(({ message }) => message.offer.to === to).length, 0)
   await agree([bert, carl], { lamp: 1 })
   assert.equal(carl.inspect().refusal, null)
+})
+
+test('a newcomer believes no sponsor that was retired before its seed was made, and joins when another one comes', async (t) => {
+  const fleet = await attackedPair(t)
+  const { anna, bert } = fleet
+  await settled([anna, bert], { lamp: 1 })
+  await bert.closeLink('mqtt')
+  const retiring = await signEpoch(fleet, anna, { retire: [BERT] })
+  await anna.closeLink('mqtt')
+  bert.openLink('mqtt')
+  await sees(bert, ({ links }) => links.length > 0, 'bert can be heard')
+  assert.equal(bert.inspect().epoch.number, 0, 'bert does not know that it was retired')
+  const carl = await fleet.open(CARL, { epoch: { number: retiring.number, digest: epochDigest(retiring) } })
+  await counted(carl, 'snapshot of another node: it is of an older epoch than the seed of this node names')
+  assert.deepEqual([carl.inspect().status, carl.state.entries()], ['draft', []])
+  anna.openLink('mqtt')
+  await sees(carl, ({ status }) => status === 'member', 'anna takes carl in')
+  await agree([anna, carl], { lamp: 1 })
 })

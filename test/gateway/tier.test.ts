@@ -52,7 +52,7 @@ describe('the tier of a gateway', () => {
 
 function keyed(isFounder: boolean): Parameters<typeof tierBinding>[0] {
   const key = isFounder ? { founderKey: createSigningKey(), enrolment: null } : { founderKey: null, enrolment: TOKEN }
-  return { genesis: KEYS.genesis, isAlone: false, seed: { fleet: KEYS.facts, links: [], ...key } }
+  return { genesis: KEYS.genesis, isAlone: false, seed: { fleet: KEYS.facts, epoch: null, links: [], ...key } }
 }
 
 function listed(tier: number): Parameters<typeof tierBinding>[0] {

@@ -4,6 +4,7 @@ import { digestOf } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import { proveClaim } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
+import type { SeedEpoch } from '../../runtime/device/identity/seed.ts'
 import type { Cell } from '../../runtime/state/cell.ts'
 import type { Join, Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
@@ -11,7 +12,7 @@ import { priorityOf } from '../../runtime/state/priority.ts'
 import { memberPoint } from '../../runtime/state/reserved-point.ts'
 import { openBatch } from '../../runtime/sync/batch-codec.ts'
 import { encodeSign1, openSign1 } from '../../runtime/sync/cose.ts'
-import { type Epoch, epochPayload } from '../../runtime/sync/epoch.ts'
+import { type Epoch, epochDigest, epochPayload } from '../../runtime/sync/epoch.ts'
 import type { Batch, Offer } from '../../runtime/sync/message.ts'
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../runtime/sync/snapshot.ts'
 import { DrivenReplica } from '../support/driven-replica.ts'
@@ -103,6 +104,25 @@ for (const [what, forge, reason] of cases) {
   })
 }
 
+test('a newcomer believes no sponsor that shows an older epoch than its seed names, or another one of that number', () => {
+  const epochs = [1, 2].map((number) => signed({ number, counting: [A, B], retired: [X] })) as [Epoch, Epoch]
+  const other = signed({ number: 2, counting: [A], retired: [X] })
+  const cases = [
+    [welcome, /it is of an older epoch than the seed of this node names/],
+    [withEpoch(epochs[0])(welcome), /it is of an older epoch than the seed of this node names/],
+    [withEpoch(other)(welcome), /it is of another epoch than the seed of this node names/],
+    [withEpoch(epochs[1])(welcome), null],
+    [withEpoch(signed({ number: 3, counting: [A, B], retired: [X] }))(welcome), null],
+  ] as const
+  for (const [shown, reason] of cases) {
+    const c = draft({ number: 2, digest: epochDigest(epochs[1]) })
+    give(c, shown, signedBy(KEY_B, OF_B))
+    const told = Object.keys(c.inspect().dropped)
+    assert.deepEqual([c.inspect().status, told.length], reason === null ? ['member', 0] : ['draft', 1])
+    if (reason !== null) assert.match(told[0] ?? '', reason)
+  }
+})
+
 const sponsors: readonly (readonly [what: string, key: SigningKey, offer: Partial<Offer>, reason: string])[] = [
   ['that shows nothing of who let it in', THIEF, { from: X }, 'offer of a node that is no member'],
   ['under the credential of another', THIEF, { from: X, sponsor: ofB() }, 'offer of a node that is no member'],
@@ -184,8 +204,8 @@ test('a join that the operator has not let in is dropped with its batch, whoever
 })
 
 /** A draft, always the same one. */
-function draft(): DrivenReplica {
-  const keys = FLEET.enrolment(KEY_C, TOKEN)
+function draft(epoch: SeedEpoch | null = null): DrivenReplica {
+  const keys = FLEET.enrolment(KEY_C, TOKEN, undefined, epoch)
   return new DrivenReplica(FLEET.genesis, '0c00000000000001' as NodeId, undefined, undefined, keys)
 }
 

@@ -82,7 +82,7 @@ function createSeedFile(command: Command, file: string): void {
 }
 
 /** No secret is in it. */
-function describe({ fleet, founderKey, enrolment, links }: Seed, file: string) {
+function describe({ fleet, founderKey, enrolment, epoch, links }: Seed, file: string) {
   const terms = enrolment?.token.terms
   return {
     file,
@@ -96,6 +96,7 @@ function describe({ fleet, founderKey, enrolment, links }: Seed, file: string) {
     uses: terms?.uses ?? null,
     expires: terms === undefined ? null : new Date(terms.expiresAt * 1000).toISOString(),
     hasExpired: terms !== undefined && terms.expiresAt <= systemSeconds(),
+    epoch: epoch?.number ?? 0,
     servers: links.flatMap(({ servers }) => servers),
   }
 }
@@ -106,6 +107,7 @@ function text(facts: ReturnType<typeof describe>): string {
     ['seed', `${facts.file}, for ${facts.for}, tier ${tier}${facts.token === null ? '' : ' at most'}, ${role}`],
     ['fleet', `${facts.name} (${facts.fleet}), founded by node ${facts.founder}`],
     ...(token === null ? [] : [['token', `${token}, ${uses} ${uses === 1 ? 'use' : 'uses'}, until ${expires}`]]),
+    ...(facts.epoch === 0 ? [] : [['epoch', `${facts.epoch}: it joins by nobody who shows an older one`]]),
     ['servers', facts.servers.length === 0 ? 'none: the config names the links' : facts.servers.join(' ')],
   ])
 }
