@@ -187,6 +187,13 @@ export const REQUEST_DELAY_MS = 50
 export const REQUEST_RETRY_MS = 500
 /** Longest delay between two requests for the same gap. */
 export const REQUEST_DELAY_MAX_MS = 30_000
+/**
+ * Announcements of a member that do not know of an operation, after which whoever said that it had issued that one is found out:
+ * some may have been under way when it was said.
+ */
+export const CLAIM_ANNOUNCEMENTS = 4
+/** Time in which a member that announces operations of its own sends none of them, after which people are told: a slow line needs some. */
+export const CLAIM_PATIENCE_MS: number = 5 * 60_000
 /** Delay within which those who could answer a request, or tell what they hold, wait for another who does it. */
 export const ANSWER_DELAY_MAX_MS = 200
 /** How many times as long they wait in a large fleet: what was sent a moment ago has then arrived, and few speak at once. */

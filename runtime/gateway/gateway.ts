@@ -411,6 +411,8 @@ export function describeAlarm(alarm: GatewayAlarm): string {
       return `operation ${alarm.seq} of ${alarm.member} came after its place was settled and was refused: that node was restored from an old backup or cloned`
     case 'identity-used-twice':
       return `${alarm.member} has issued two different operations ${alarm.seq}: two nodes use one identity; take one of them off the network`
+    case 'untrue-announcement':
+      return `${alarm.member} announces what cannot be true: ${alarm.reason}; it lies, was restored from an old backup, or two nodes use its identity: if it goes on, fleetstep fleet retire ${nodeOf(alarm.member)}`
     case 'regressed':
       return `this node stands still: ${alarm.reason}; its data directory is older than what it has said, or its card was cloned`
     case 'divergence':

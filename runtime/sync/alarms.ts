@@ -51,6 +51,7 @@ function evidenceOf(alarm: Alarm): string {
     case 'token-overused':
       return `${alarm.used}`
     case 'regressed':
+    case 'untrue-announcement':
       return alarm.reason
     case 'journal-long':
       return alarm.waitingFor ?? ''

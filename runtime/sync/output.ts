@@ -91,6 +91,8 @@ export type Alarm =
       readonly seq: number
       readonly digests: readonly [stands: Digest | null, other: Digest]
     }
+  /** A member has announced what cannot be true, for a reason in one line. */
+  | { readonly name: 'untrue-announcement'; readonly member: MemberId; readonly reason: string }
   | { readonly name: 'regressed'; readonly reason: string }
   | { readonly name: 'divergence'; readonly member: MemberId; readonly floor: number }
   | { readonly name: 'epoch-conflict'; readonly number: number }

@@ -10,6 +10,7 @@ import type { Peer } from './peers.ts'
 import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { snapshotPieces } from './snapshot.ts'
+import { Truthfulness } from './truthfulness.ts'
 import type { VersionEntry } from './version-vector.ts'
 
 /** What comes from other members: operations, announcements, requests; and the word of our own disk. */
@@ -18,8 +19,23 @@ export class Receiving {
   /** Where the chain of a member was seen to part below what we hold: the last entry before a batch of its other life. */
   readonly #forks = new Map<MemberId, VersionEntry>()
 
+  readonly #truthfulness: Truthfulness
+
   constructor(core: ReplicaCore) {
     this.#core = core
+    this.#truthfulness = new Truthfulness(() => core.history, core.peers)
+  }
+
+  /** Whether an announcement can be true. @returns what people are told, and whether anything of it counts */
+  judge(announcement: Announcement, now: Monotonic): { readonly outputs: Output[]; readonly isDropped: boolean } {
+    const { isDraft, history, dropped, alarms } = this.#core
+    const isMember = history.membership.get(announcement.member) !== undefined
+    const untruths = isDraft || !isMember ? [] : this.#truthfulness.untruthsIn(announcement, now)
+    const outputs = untruths.flatMap(({ member, reason }) => {
+      dropped.add('announcement that cannot be true')
+      return alarms.raise({ name: 'untrue-announcement', member, reason })
+    })
+    return { outputs, isDropped: untruths.some((one) => one.isDropped) }
   }
 
   batch(batch: Batch, link: string, now: Monotonic): readonly Output[] {

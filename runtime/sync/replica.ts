@@ -392,10 +392,12 @@ export class Replica {
       this.#core.dropped.add('announcement whose vector is not the one of its digest')
       return []
     }
+    const { outputs: told, isDropped } = this.#receiving.judge(announcement, now)
+    if (isDropped) return told
     this.#telemetry.noteHeard(announcement.member, announcement.start, now)
     const outputs = this.#retiring.compare(announcement, now)
     if (outputs === null) return this.#retiring.alarmOfConflict()
-    return [...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]
+    return [...told, ...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]
   }
 
   #noteStored(through: number, now: Monotonic): readonly Output[] {

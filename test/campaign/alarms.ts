@@ -4,6 +4,7 @@ import type { RoundReport } from './report.ts'
 /** What may be told after a trouble of each kind, and never without one. */
 const CAUSES: Readonly<Record<string, readonly string[]>> = {
   regressed: ['restored backup', 'retire and return', 'cloned card'],
+  'untrue-announcement': ['restored backup', 'cloned card'],
   'late-operation': ['restored backup'],
   'identity-used-twice': ['restored backup', 'cloned card'],
   'journal-long': [],

@@ -82,6 +82,7 @@ export class Allowances {
       case 'second-key':
       case 'token-overused':
         return false
+      case 'untrue-announcement':
       case 'late-operation':
       case 'identity-used-twice':
         return this.isExcused(nodeOf(alarm.member))
