@@ -135,6 +135,12 @@ export const OWN_VECTORS_MAX = 128
 export const VECTOR_CHANGES_MAX = 32
 /** Digests of past floors that are kept to find a divergence. */
 export const FLOOR_DIGESTS_MAX = 64
+/** Points of the settled state that are digested at one look: 5 ms on a PC, 50 ms on a Pi 3. The next look goes on. */
+export const STATE_DIGEST_POINTS_PER_LOOK_MAX = 2048
+/** Announcements that a draft keeps until it knows the keys of those who have made them: the newest of each. */
+export const WITNESSES_MAX = 64
+/** Time in which a draft takes no welcome of a sponsor whose state other members contradict. */
+export const DISTRUST_MS: number = 10 * 60_000
 
 // --- telemetry: readings that are no operations -----------------------------------------------------------------
 

@@ -47,6 +47,7 @@ function evidenceOf(alarm: Alarm): string {
     case 'epoch-forced':
       return `${alarm.number}`
     case 'second-key':
+    case 'welcome-doubted':
       return ''
     case 'token-overused':
       return `${alarm.used}`

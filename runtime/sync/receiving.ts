@@ -251,14 +251,25 @@ export class Receiving {
       this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
   }
 
-  /** Two nodes that have folded the same up to one floor and hold different states: a defect, or a damaged disk. */
+  /** Two nodes that have folded the same up to one floor and hold different states: a defect, a damaged disk, or a lie. */
   #checkDivergence(announcement: Announcement): Output[] {
     const core = this.#core
-    const { floor, floorDigest, member } = announcement
-    const digest = core.history.floorDigests.get(floor)
-    if (digest === undefined || digest === floorDigest) return []
-    if (isOutvoted(core, floor, digest))
-      core.noteSetBack(`most of the fleet has another settled state at floor ${floor}`)
+    const { floor, floorDigest, state } = announcement
+    const folded = core.history.floorDigests.get(floor)
+    if (folded !== undefined && folded !== floorDigest) {
+      const isOutvotedHere = isOutvoted(core, folded, (one) => (one.floor === floor ? one.floorDigest : null))
+      return this.#diverge(announcement, floor, isOutvotedHere)
+    }
+    const digest = state === undefined ? null : core.states.at(core.history, state.stage)
+    if (state === undefined || digest === null || digest === state.digest) return []
+    const { stage } = state
+    const isOutvotedHere = isOutvoted(core, digest, (one) => (one.state?.stage === stage ? one.state.digest : null))
+    return this.#diverge(announcement, stage, isOutvotedHere)
+  }
+
+  #diverge({ member }: Announcement, floor: number, isOutvotedHere: boolean): Output[] {
+    const core = this.#core
+    if (isOutvotedHere) core.noteSetBack(`most of the fleet has another settled state at floor ${floor}`)
     const alarm = core.alarms.raise({ name: 'divergence', member, floor })
     if (alarm.length === 0) return []
     // The other side does the same, so that the two can be compared.

@@ -374,6 +374,7 @@ export class Replica {
     now: Monotonic,
   ): Output[] {
     const problem = this.#core.problemOfAnnouncement(announcement)
+    if (this.#core.isDraft) this.#joining.noteWitness(announcement)
     if (problem === 'unknown') {
       // Nothing that it states counts before its key is known, but if it lacks an epoch, that is passed on.
       this.#retiring.noteKnown(announcement.newestEpoch, now)

@@ -24,6 +24,8 @@ export interface Candidate {
 export class Sponsor {
   readonly #random: Random
   readonly #candidates = new Map<MemberId, Candidate>()
+  /** Who has offered a welcome to whom. */
+  readonly #offered = new Map<MemberId, Set<MemberId>>()
   /** Those whose welcome waits until our records up to `through` are on the disk. */
   #welcomes: { readonly candidate: Candidate; readonly through: number }[] = []
 
@@ -44,8 +46,16 @@ export class Sponsor {
     this.#candidates.set(request.member, { request, link, at, isRefused: false })
   }
 
-  /** Another member has offered a welcome. */
-  noteWelcomed(member: MemberId): void {
+  /** Another member has offered a welcome. One that has offered it before, to a draft that still asks, silences nobody. */
+  noteWelcomed(member: MemberId, by: MemberId): void {
+    const others = this.#offered.get(member) ?? new Set()
+    if (others.has(by) || others.size >= CANDIDATES_MAX) return
+    this.#offered.delete(member)
+    this.#offered.set(member, others.add(by))
+    for (const oldest of this.#offered.keys()) {
+      if (this.#offered.size <= CANDIDATES_MAX) break
+      this.#offered.delete(oldest)
+    }
     this.#candidates.delete(member)
     this.#welcomes = this.#welcomes.filter(({ candidate }) => candidate.request.member !== member)
   }

@@ -9,6 +9,7 @@ const CAUSES: Readonly<Record<string, readonly string[]>> = {
   'identity-used-twice': ['restored backup', 'cloned card'],
   'journal-long': [],
   divergence: [],
+  'welcome-doubted': [],
   'epoch-conflict': [],
   'epoch-forced': [],
   'second-key': ['cloned card'],

@@ -79,6 +79,7 @@ export class Allowances {
     switch (alarm.name) {
       case 'regressed':
         return this.isExcused(node)
+      case 'welcome-doubted':
       case 'second-key':
       case 'token-overused':
         return false
