@@ -61,8 +61,8 @@ export function enrolmentOf(
     role: enrolment?.token.terms.role ?? ROLE_DEFAULT,
     key: key.publicKey,
     signature: { sign: (bytes) => key.sign(bytes), verify: verifySignature },
-    prove: (member: MemberId, tier: number, role: Role) =>
-      proveClaim({ fleet: fleet.id, member, tier, ...marked(role), key: key.publicKey }, key, enrolment),
+    prove: (member: MemberId, claimed: number, role: Role) =>
+      proveClaim({ fleet: fleet.id, member, tier: claimed, ...marked(role), key: key.publicKey }, key, enrolment),
     judgeJoin: (request, standing) => judge.judge(request, standing),
     verifyEpoch: (payload, signature) => verifySignature(fleet.operator, payload, signature),
     leastEpoch: seed.epoch,

@@ -102,7 +102,7 @@ test('a newcomer takes no values that its sponsor has made up where another memb
   await sees(carl, ({ links }) => links.length > 0, 'carl can be heard')
   await attacker.publish(`fleet/${keys.facts.id}/b/${ANNA}`, said()!)
   await sees(carl, ({ members }) => members.some(({ heardAgoMs }) => heardAgoMs !== null), 'carl has heard anna')
-  medium.snapshot = { bytes: forged(medium, keys, key), through: medium.last }
+  medium.snapshot = { bytes: forgedDisk(medium, keys, key), through: medium.last }
   medium.records = []
   const gone = await fleet.open(BERT, { key, medium })
   assert.deepEqual([gone.state.get('lamp'), gone.inspect().floor], [666, stage])
@@ -126,7 +126,7 @@ test('a newcomer takes no values that its sponsor has made up where another memb
 })
 
 /** The disk of a member, with another value of `lamp`. */
-function forged({ snapshot, records, last }: MemoryMedium, keys: SignedFleet, key: SigningKey): Uint8Array {
+function forgedDisk({ snapshot, records, last }: MemoryMedium, keys: SignedFleet, key: SigningKey): Uint8Array {
   const enrolment = keys.enrolment(key, keys.token())
   const recovered = { snapshot: snapshot?.bytes ?? null, records, last }
   const bert = new DrivenReplica(keys.genesis, BERT, recovered, undefined, enrolment)

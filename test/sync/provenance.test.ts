@@ -111,14 +111,14 @@ for (const [what, forge, reason] of cases) {
 test('a newcomer believes no sponsor that shows an older epoch than its seed names, or another one of that number', () => {
   const epochs = [1, 2].map((number) => signed({ number, counting: [A, B], retired: [X] })) as [Epoch, Epoch]
   const other = signed({ number: 2, counting: [A], retired: [X] })
-  const cases = [
+  const shows = [
     [welcome, /it is of an older epoch than the seed of this node names/],
     [withEpoch(epochs[0])(welcome), /it is of an older epoch than the seed of this node names/],
     [withEpoch(other)(welcome), /it is of another epoch than the seed of this node names/],
     [withEpoch(epochs[1])(welcome), null],
     [withEpoch(signed({ number: 3, counting: [A, B], retired: [X] }))(welcome), null],
   ] as const
-  for (const [shown, reason] of cases) {
+  for (const [shown, reason] of shows) {
     const c = draft({ number: 2, digest: epochDigest(epochs[1]) })
     give(c, shown, signedBy(KEY_B, OF_B))
     const told = Object.keys(c.inspect().dropped)
