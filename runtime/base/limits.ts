@@ -85,7 +85,7 @@ export const MEMBERS_MAX = 2048
  * Member ids that joins leave for the operator: members and retired ones, who are counted twice because an announcement may
  * hold two entries of each, may be so many more than MEMBERS_MAX. A full fleet can still part with dead nodes.
  */
-const RETIREMENTS_RESERVED = 128
+export const RETIREMENTS_RESERVED = 128
 /**
  * Member ids that anything which names all of them may hold: each side of a split may fill the fleet up, so that there are
  * more than MEMBERS_MAX after it.
