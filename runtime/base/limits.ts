@@ -135,6 +135,12 @@ export const OWN_VECTORS_MAX = 128
 export const VECTOR_CHANGES_MAX = 32
 /** Digests of past floors that are kept to find a divergence. */
 export const FLOOR_DIGESTS_MAX = 64
+/** Points of the settled state that are digested at one look: 5 ms on a PC, 50 ms on a Pi 3. The next look goes on. */
+export const STATE_DIGEST_POINTS_PER_LOOK_MAX = 2048
+/** Announcements that a draft keeps until it knows the keys of those who have made them: the newest of each. */
+export const WITNESSES_MAX = 64
+/** Time in which a draft takes no welcome of a sponsor whose state other members contradict. */
+export const DISTRUST_MS: number = 10 * 60_000
 
 // --- telemetry: readings that are no operations -----------------------------------------------------------------
 
@@ -185,6 +191,13 @@ export const REQUEST_DELAY_MS = 50
 export const REQUEST_RETRY_MS = 500
 /** Longest delay between two requests for the same gap. */
 export const REQUEST_DELAY_MAX_MS = 30_000
+/**
+ * Announcements of a member that do not know of an operation, after which whoever said that it had issued that one is found out:
+ * some may have been under way when it was said.
+ */
+export const CLAIM_ANNOUNCEMENTS = 4
+/** Time in which a member that announces operations of its own sends none of them, after which people are told: a slow line needs some. */
+export const CLAIM_PATIENCE_MS: number = 5 * 60_000
 /** Delay within which those who could answer a request, or tell what they hold, wait for another who does it. */
 export const ANSWER_DELAY_MAX_MS = 200
 /** How many times as long they wait in a large fleet: what was sent a moment ago has then arrived, and few speak at once. */
@@ -263,6 +276,8 @@ export const TOKEN_USES_MAX: number = MEMBERS_MAX
 export const TOKEN_DAYS_DEFAULT = 30
 /** Longest time for which a token can be made: ten years. */
 export const TOKEN_DAYS_MAX = 3650
+/** Seconds since 1970 when this release was made, 2026-11-22: no clock stands before it. Raised with each release. */
+export const RELEASE_SECONDS = 1_795_305_600
 /** Bytes of a seed file: facts, a token, and the servers of every link. */
 export const SEED_BYTES_MAX: number = 256 * 1024
 /** Bytes of an epoch that is handed from machine to machine as a file. */

@@ -97,7 +97,7 @@ logLevel: info                               # debug, info, warn or error
 function membersText(node: NodeId | null): string {
   const rules = `  # All gateways of the fleet, the same list on every one: fleetstep node id prints the id of each.
   # Where two change one point at once, the higher tier stands; in one tier the higher node id.
-  # A member with role: observer changes nothing.`
+  # In place of a tier an entry may name a profile whose optional.tier it is. A member with role: observer changes nothing.`
   return node === null
     ? `${rules}
   # This machine shows no id of its own: start it with --node-id NAME, and see fleetstep node id --explain.

@@ -27,7 +27,7 @@ export interface ConfigSettings {
     | {
         readonly name: string
         /** The same list on every gateway; null for a fleet of this node alone. */
-        readonly members: readonly { readonly node: NodeId; readonly tier: number; readonly role?: Role }[] | null
+        readonly members: readonly MemberSettings[] | null
         readonly seed: null
       }
     | {
@@ -57,6 +57,16 @@ export interface ConfigSettings {
   /** The control socket, or null for the usual place. */
   readonly controlSocket: string | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+}
+
+/** One member of a fleet without keys. */
+export interface MemberSettings {
+  readonly node: NodeId
+  /** 0 unless told otherwise, here or by `profile`. */
+  readonly tier?: number
+  /** The profile whose tier it has: a file, or the name of a shipped one; not beside `tier`. */
+  readonly profile?: string
+  readonly role?: Role
 }
 
 export interface MqttSettings {
@@ -109,11 +119,18 @@ const NODE = v.custom<NodeId>(
   'a node id has 16 hexadecimal digits in lower case and in quotes: fleetstep node id prints it',
 )
 
-const MEMBER = v.strictObject({
-  node: NODE,
-  tier: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(TIER_MAX)), 0),
-  role: v.exactOptional(v.picklist(ROLES)),
-})
+const MEMBER = v.pipe(
+  v.strictObject({
+    node: NODE,
+    tier: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(TIER_MAX))),
+    profile: v.exactOptional(FILE),
+    role: v.exactOptional(v.picklist(ROLES)),
+  }),
+  v.check(
+    ({ tier, profile }) => tier === undefined || profile === undefined,
+    'a member has a tier, or a profile whose tier it has: take one of them out',
+  ),
+)
 
 const MEMBERS = v.pipe(
   v.array(MEMBER),

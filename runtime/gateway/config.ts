@@ -71,9 +71,9 @@ function absolute(config: ConfigSettings, folder: string): GatewayConfig {
   const at = (file: string | null): string | null => (file === null ? null : resolve(folder, file))
   return {
     ...config,
-    fleet: config.fleet.seed === null ? config.fleet : { ...config.fleet, seed: resolve(folder, config.fleet.seed) },
+    fleet: fleetAt(config.fleet, folder),
     dataDirectory: resolve(folder, config.dataDirectory),
-    profile: config.profile !== null && /\.ya?ml$/.test(config.profile) ? at(config.profile) : config.profile,
+    profile: config.profile === null ? null : profileAt(config.profile, folder),
     controlSocket: at(config.controlSocket),
     links: config.links.map((link) => {
       if (link.kind === 'mqtt') return { ...link, ...secretsAt(link, at) }
@@ -81,6 +81,19 @@ function absolute(config: ConfigSettings, folder: string): GatewayConfig {
     }),
     mirror: config.mirror === null ? null : { ...config.mirror, ...secretsAt(config.mirror, at) },
   }
+}
+
+function fleetAt(fleet: ConfigSettings['fleet'], folder: string): ConfigSettings['fleet'] {
+  if (fleet.seed !== null) return { ...fleet, seed: resolve(folder, fleet.seed) }
+  const members = fleet.members?.map((member) =>
+    member.profile === undefined ? member : { ...member, profile: profileAt(member.profile, folder) },
+  )
+  return { ...fleet, members: members ?? null }
+}
+
+/** A file, or the name of a shipped one. */
+function profileAt(name: string, folder: string): string {
+  return /\.ya?ml$/.test(name) ? resolve(folder, name) : name
 }
 
 type CertificateNames = Pick<MqttSettings, 'caFile' | 'certificateFile' | 'keyFile'>

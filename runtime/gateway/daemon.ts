@@ -1,5 +1,6 @@
 import type { NodeId } from '../base/ids.ts'
 import type { Logger } from '../base/logger.ts'
+import type { LoadedProfile } from '../device/profiles/document.ts'
 import { JournalStore } from '../storage/journal-store.ts'
 import { nodeFileSystem, nodeProcessTable } from '../storage/node-file-system.ts'
 import { fleetIdOf } from '../sync/membership.ts'
@@ -20,6 +21,7 @@ import type { ProfileKeeper } from './profile-keeper.ts'
 import { keepProfile, ProfilePart } from './profile-part.ts'
 import { systemClock, systemSeconds } from './system-clock.ts'
 import { systemRandom } from './system-random.ts'
+import { chosenTier, type TierBinding, tierBinding, tierNotice } from './tier.ts'
 
 export interface Daemon {
   readonly gateway: Gateway
@@ -64,11 +66,13 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
   const config = { ...options.config, links: linksOf(options.config, fleet) }
   const mirror = mirrorPart(config)
   const device = config.device ?? node
-  const keeper = config.profile === null ? null : keepProfile(config.profile, logger)
+  const binding = tierBinding(fleet, node)
+  const keeper = config.profile === null ? null : keepProfile(config.profile, binding, logger)
+  const { tier } = chosenTier(binding, keeper?.current.profile ?? null)
   const brokerPort = await startOwnBroker(config, logger, closers)
   const gateway = await openGateway({
     fleet: fleet.genesis,
-    enrolment: enrol(fleet, node, config),
+    enrolment: enrol(fleet, node, config, tier),
     node,
     device,
     profile: keeper?.current.profile,
@@ -85,7 +89,7 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
     onFatal: options.onFatal,
   })
   closers.push(() => gateway.close())
-  const profile = keeper === null ? null : startProfile(gateway, keeper, options, closers)
+  const profile = keeper === null ? null : startProfile(gateway, keeper, options, closers, binding)
   const handler = controlHandler(gateway, profile)
   const control = await startControlServer(config.controlSocket ?? controlPath(device), handler, logger)
   closers.push(() => control.close())
@@ -104,8 +108,9 @@ function enrol(
   { seed }: ConfiguredFleet,
   node: NodeId,
   { dataDirectory }: GatewayConfig,
+  tier: number,
 ): EnrolmentOptions | undefined {
-  return seed === null ? undefined : enrolmentOf(seed, memberKeyOf(seed, node, dataDirectory), systemSeconds)
+  return seed === null ? undefined : enrolmentOf(seed, memberKeyOf(seed, node, dataDirectory), systemSeconds, tier)
 }
 
 /** A config's own links stand; a seed's are for one that names none. */
@@ -160,12 +165,19 @@ function startProfile(
   keeper: ProfileKeeper,
   { config, logger, onFatal, guardProgram }: DaemonOptions,
   closers: Closer[],
+  binding: TierBinding,
 ): ProfilePart {
   const part = new ProfilePart(gateway, keeper, systemClock, logger)
   const devices = new DevicesStart(gateway, config, logger, onFatal, guardProgram ?? null)
   let stop = startReadings(gateway, keeper.current.profile, logger)
   devices.use(keeper.current.profile)
+  const tellOfTier = ({ profile }: LoadedProfile): void => {
+    const notice = tierNotice(binding, gateway.inspect().tier, profile)
+    if (notice !== null) logger.warn(notice)
+  }
+  tellOfTier(keeper.current)
   part.observe((profile) => {
+    tellOfTier(profile)
     stop()
     stop = startReadings(gateway, profile.profile, logger)
     devices.use(profile.profile)

@@ -10,6 +10,7 @@ import {
   proveClaim,
   termsIn,
   type Token,
+  type TokenTerms,
 } from '../device/identity/enrolment.ts'
 import {
   createSigningKey,
@@ -30,23 +31,41 @@ import { createSecretFile, readSecretFile } from './secret-file.ts'
 export type EnrolmentOptions = Required<
   Pick<
     ReplicaOptions,
-    'tier' | 'role' | 'key' | 'signature' | 'prove' | 'judgeJoin' | 'verifyEpoch' | 'problemOfJoin' | 'usesOf'
+    | 'tier'
+    | 'role'
+    | 'key'
+    | 'signature'
+    | 'prove'
+    | 'judgeJoin'
+    | 'verifyEpoch'
+    | 'leastEpoch'
+    | 'problemOfJoin'
+    | 'usesOf'
   >
 >
 
-/** @param secondsNow seconds since 1970 by the clock of this machine, which may be wrong */
-export function enrolmentOf(seed: Seed, key: SigningKey, secondsNow: () => number): EnrolmentOptions {
+/**
+ * @param secondsNow seconds since 1970 by the clock of this machine, which may be wrong
+ * @param tier with which it asks to join: not above that of its token, which it has unless told otherwise
+ */
+export function enrolmentOf(
+  seed: Seed,
+  key: SigningKey,
+  secondsNow: () => number,
+  tier: number = seed.enrolment?.token.terms.tier ?? seed.fleet.founder.tier,
+): EnrolmentOptions {
   const { fleet, enrolment } = seed
   const judge = new EnrolmentJudge(seed, secondsNow)
   return {
-    tier: enrolment?.token.terms.tier ?? fleet.founder.tier,
+    tier,
     role: enrolment?.token.terms.role ?? ROLE_DEFAULT,
     key: key.publicKey,
     signature: { sign: (bytes) => key.sign(bytes), verify: verifySignature },
-    prove: (member: MemberId, tier: number, role: Role) =>
-      proveClaim({ fleet: fleet.id, member, tier, ...marked(role), key: key.publicKey }, key, enrolment),
+    prove: (member: MemberId, claimed: number, role: Role) =>
+      proveClaim({ fleet: fleet.id, member, tier: claimed, ...marked(role), key: key.publicKey }, key, enrolment),
     judgeJoin: (request, standing) => judge.judge(request, standing),
     verifyEpoch: (payload, signature) => verifySignature(fleet.operator, payload, signature),
+    leastEpoch: seed.epoch,
     problemOfJoin: (admission) => problemOfJoin(admission, fleet),
     usesOf: (credential) => termsIn(credential)?.uses ?? null,
   }
@@ -85,16 +104,20 @@ export function memberKeyOf(seed: Seed, node: NodeId, dataDirectory: string): Si
 
 /**
  * Decides who is taken in, by the token that a draft proves or by the operator's word. A gateway has no battery clock, so time
- * is the later of its own clock and of the newest token that it has seen: a clock that stands still can let in an expired token,
- * never refuse a good one. The count of uses and the revocations of the newest epoch need no clock.
+ * is the latest of its own clock and of the newest token that it has seen: its own, that of any member, which stands in the
+ * state and outlives a restart, or that of a draft. A clock that stands still can let in an expired token, never refuse a good
+ * one. The count of uses and the revocations of the newest epoch need no clock.
  */
 export class EnrolmentJudge {
   readonly #seed: Seed
   readonly #secondsNow: () => number
-  #newestIssuedAt = 0
+  #newestIssuedAt: number
+  /** Credentials of members whose tokens were looked at. */
+  readonly #seen = new WeakSet<Uint8Array>()
 
   constructor(seed: Seed, secondsNow: () => number) {
     this.#seed = seed
+    this.#newestIssuedAt = seed.enrolment?.token.terms.issuedAt ?? 0
     this.#secondsNow = secondsNow
   }
 
@@ -128,11 +151,22 @@ export class EnrolmentJudge {
   }
 
   #problemOf({ id, terms }: Token, standing: EnrolmentStanding): string | null {
-    this.#newestIssuedAt = Math.max(this.#newestIssuedAt, terms.issuedAt)
+    this.#noteIssuedAt(terms)
+    for (const credential of standing.credentials) this.#noteMember(credential)
     if (standing.revoked.includes(id)) return `its token ${id} was revoked`
     if (terms.expiresAt <= Math.max(this.#secondsNow(), this.#newestIssuedAt)) return `its token ${id} has expired`
     const uses = standing.usesOf(id)
     return uses < terms.uses ? null : `its token ${id} is used up: ${uses} of ${terms.uses}`
+  }
+
+  #noteMember(credential: Uint8Array): void {
+    if (credential.length === 0 || this.#seen.has(credential)) return
+    this.#seen.add(credential)
+    this.#noteIssuedAt(termsIn(credential))
+  }
+
+  #noteIssuedAt(terms: TokenTerms | null): void {
+    this.#newestIssuedAt = Math.max(this.#newestIssuedAt, terms?.issuedAt ?? 0)
   }
 }
 

@@ -8,7 +8,7 @@ import { type Enrolment, issueToken, signGrant } from '../device/identity/enrolm
 import { createSigningKey, parsePrivateKey, privateKeyText, type SigningKey } from '../device/identity/keys.ts'
 import { FACTS, type FleetFacts, factsFromJson, factsToJson, type Seed, seedText } from '../device/identity/seed.ts'
 import { marked, type Role, ROLES } from '../state/role.ts'
-import { type AdmittedDraft, type Epoch, epochPayload } from '../sync/epoch.ts'
+import { type AdmittedDraft, type Epoch, epochDigest, epochPayload } from '../sync/epoch.ts'
 import { type EpochDocument, epochFromText, epochText, type ProposedEpoch } from './epoch-file.ts'
 import { fleetIdOfFacts } from './fleet.ts'
 import { createSecretFile, readSecretFile, removeSecretFile } from './secret-file.ts'
@@ -85,12 +85,15 @@ export interface NewSeed {
 /** Writes a seed. @throws FleetstepError `file-occupied`, `fleet-invalid`, `key-invalid` */
 export function createSeed(folder: FleetFolder, { file, links, token }: NewSeed): Seed {
   const { path, facts } = folder
-  if (token !== null)
-    return written(file, { fleet: facts, founderKey: null, enrolment: enrolmentOf(folder, token), links })
+  if (token !== null) {
+    const last = lastSignedEpoch(folder)
+    const epoch = last === null ? null : { number: last.number, digest: epochDigest(last) }
+    return written(file, { fleet: facts, founderKey: null, enrolment: enrolmentOf(folder, token), epoch, links })
+  }
   const keyFile = join(path, FOUNDER_KEY)
   const missing = 'the seed of the founder was made already: there is one founder; its copies would speak as one node'
   const founderKey = readKey(keyFile, facts.founder.key, missing)
-  const seed = written(file, { fleet: facts, founderKey, enrolment: null, links })
+  const seed = written(file, { fleet: facts, founderKey, enrolment: null, epoch: null, links })
   removeSecretFile(keyFile)
   return seed
 }

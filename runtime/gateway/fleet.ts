@@ -2,31 +2,48 @@ import { FleetstepError } from '../base/errors.ts'
 import type { Digest } from '../base/digest.ts'
 import type { NodeId } from '../base/ids.ts'
 import { type FleetFacts, parseSeed, type Seed } from '../device/identity/seed.ts'
-import { fleetIdOf, type Genesis } from '../sync/membership.ts'
+import { loadProfile } from '../device/profiles/load.ts'
+import { type Founder, fleetIdOf, type Genesis } from '../sync/membership.ts'
 import type { GatewayConfig } from './config.ts'
-import { isServer } from './config-schema.ts'
+import { isServer, type MemberSettings } from './config-schema.ts'
 import { readSecretFile } from './secret-file.ts'
+import { shippedProfile } from './shipped-profiles.ts'
 
 /** The fleet that a config speaks of: by its list of members, or by its seed. */
 export interface ConfiguredFleet {
   readonly genesis: Genesis
   /** Null in a fleet whose members stand in every config. */
   readonly seed: Seed | null
+  /** Its config names no other member, and there is no seed by which any would join. */
+  readonly isAlone: boolean
 }
 
 /** One without members is a fleet of `node` alone. @throws FleetstepError `config-invalid`, `seed-invalid` */
 export function fleetOf({ fleet }: GatewayConfig, node: NodeId): ConfiguredFleet {
   if (fleet.seed !== null) {
     const seed = readSeed(fleet.seed)
-    return { genesis: genesisOfFacts(seed.fleet), seed }
+    return { genesis: genesisOfFacts(seed.fleet), seed, isAlone: false }
   }
   const { name, members } = fleet
-  if (members === null) return { genesis: { name, founders: [{ node, tier: 0 }] }, seed: null }
-  if (members.some((member) => member.node === node)) return { genesis: { name, founders: members }, seed: null }
+  if (members === null) return { genesis: { name, founders: [{ node, tier: 0 }] }, seed: null, isAlone: true }
+  if (members.some((member) => member.node === node))
+    return { genesis: genesisOfMembers(name, members), seed: null, isAlone: false }
   throw new FleetstepError(
     'config-invalid',
     `node ${node} is not among the members of fleet ${name}: add it to fleet.members in every gateway's config`,
   )
+}
+
+/** What every config of a fleet without keys says of it. @throws FleetstepError `profile-invalid` */
+export function genesisOfMembers(name: string, members: readonly MemberSettings[]): Genesis {
+  return { name, founders: members.map(founderOf) }
+}
+
+/** An entry that names a profile has its tier: whoever reads another one has another fleet id, and is not heard. */
+function founderOf({ profile, tier, ...member }: MemberSettings): Founder {
+  if (profile === undefined) return { ...member, tier: tier ?? 0 }
+  const named = loadProfile(shippedProfile(profile)).profile.optional?.tier
+  return { ...member, tier: named ?? 0 }
 }
 
 /** Reads and checks a seed file whole. @throws FleetstepError `seed-invalid` */

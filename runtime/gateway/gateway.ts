@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
-import { memberIdOf, type NodeId } from '../base/ids.ts'
+import { memberIdOf, type NodeId, nodeOf } from '../base/ids.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { REPORTED_BRANCH } from '../device/profiles/points.ts'
@@ -411,10 +411,14 @@ export function describeAlarm(alarm: GatewayAlarm): string {
       return `operation ${alarm.seq} of ${alarm.member} came after its place was settled and was refused: that node was restored from an old backup or cloned`
     case 'identity-used-twice':
       return `${alarm.member} has issued two different operations ${alarm.seq}: two nodes use one identity; take one of them off the network`
+    case 'untrue-announcement':
+      return `${alarm.member} announces what cannot be true: ${alarm.reason}; it lies, was restored from an old backup, or two nodes use its identity: if it goes on, fleetstep fleet retire ${nodeOf(alarm.member)}`
     case 'regressed':
       return `this node stands still: ${alarm.reason}; its data directory is older than what it has said, or its card was cloned`
     case 'divergence':
       return `${alarm.member} has another settled state at floor ${alarm.floor}: collect the journals of both nodes and report it`
+    case 'welcome-doubted':
+      return `${alarm.member} offers a settled state that other members contradict: nothing of it was taken, and this node asks others; compare the gateways, and retire the one that lies`
     case 'epoch-conflict':
       return `two different epochs have the number ${alarm.number}: two operators retired nodes at the same time; the second one is refused here; make another epoch`
     case 'epoch-forced':

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { LoadedProfile } from '../device/profiles/document.ts'
-import { readProfileFile } from '../device/profiles/load.ts'
+import { type ProfileFile, readProfileFile } from '../device/profiles/load.ts'
 import { type Enforcement, enforceProfile, standingEnforcement } from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
 import { differencesToJson, type JsonDifference } from './profile-json.ts'
@@ -9,6 +9,7 @@ import { misfitsOf, type ProfileMisfit } from './profile-misfits.ts'
 import { ProfileKeeper, type ProfileReport } from './profile-keeper.ts'
 import { shippedProfile } from './shipped-profiles.ts'
 import { systemClock } from './system-clock.ts'
+import { assertTier, type TierBinding } from './tier.ts'
 import { pollFile } from './watch-file.ts'
 
 /** The profile of the gateway's device as people see it. */
@@ -24,10 +25,14 @@ export interface AppliedProfile extends ProfileStatus {
   readonly misfits: readonly ProfileMisfit[]
 }
 
-/** @throws FleetstepError `profile-invalid` */
-export function keepProfile(name: string, logger: Logger): ProfileKeeper {
-  const file = shippedProfile(name)
-  return new ProfileKeeper({ file, read: readProfileFile, watch: pollFile, clock: systemClock, logger })
+/** @param binding what admits its gateway, beyond whose tier none is accepted @throws FleetstepError `profile-invalid` */
+export function keepProfile(name: string, binding: TierBinding, logger: Logger): ProfileKeeper {
+  const read = (file: string): ProfileFile => {
+    const found = readProfileFile(file)
+    if (found.reading.kind === 'accepted') assertTier(binding, found.reading.profile.profile, file)
+    return found
+  }
+  return new ProfileKeeper({ file: shippedProfile(name), read, watch: pollFile, clock: systemClock, logger })
 }
 
 /** Brings the profile of the gateway's device from its file into the gateway and the state of the fleet, whenever it changes. */

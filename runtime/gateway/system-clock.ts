@@ -1,4 +1,5 @@
 import type { Clock, Monotonic } from '../base/clock.ts'
+import { RELEASE_SECONDS } from '../base/limits.ts'
 
 /** Longest delay that Node's timers take; a longer one is reached in steps. */
 const TIMER_DELAY_MAX_MS = 2 ** 31 - 1
@@ -13,7 +14,10 @@ export const systemClock: Clock = {
   },
 }
 
-/** Seconds since 1970, where a person's calendar matters: a gateway has no battery clock, so it may be wrong by years. */
+/**
+ * Seconds since 1970, where a person's calendar matters: a gateway has no battery clock, so it may be wrong by years. It is not
+ * before this release was made.
+ */
 export function systemSeconds(): number {
-  return Math.floor(Date.now() / 1000)
+  return Math.max(Math.floor(Date.now() / 1000), RELEASE_SECONDS)
 }

@@ -39,6 +39,8 @@ export class Register {
   readonly alone: readonly Register[] = [this]
   /** The rules of the point's device, from when anybody has named them. */
   governor: Register | null = null
+  /** Digest of the settled cell, for whoever digests the settled state; null until then. */
+  settledMark: bigint | null = null
   /** While an input is carried out that may change it: the cell at its start. Null at any other time. */
   atStart: Cell | null = null
 
@@ -158,6 +160,7 @@ export class Register {
     const last = this.#chain[count - 1]
     if (last === undefined) return false
     this.#settled = this.#after(last)
+    this.settledMark = null
     if (this.#tail !== null) this.#foldTail(this.#tail, count)
     this.#chain.splice(0, count)
     return true
@@ -167,6 +170,7 @@ export class Register {
   forget(): void {
     assert(this.#chain.length === 0, 'a point with a journal is not forgotten')
     this.#settled = EMPTY_CELL
+    this.settledMark = null
     this.#cell = EMPTY_CELL
   }
 

@@ -47,10 +47,12 @@ function evidenceOf(alarm: Alarm): string {
     case 'epoch-forced':
       return `${alarm.number}`
     case 'second-key':
+    case 'welcome-doubted':
       return ''
     case 'token-overused':
       return `${alarm.used}`
     case 'regressed':
+    case 'untrue-announcement':
       return alarm.reason
     case 'journal-long':
       return alarm.waitingFor ?? ''

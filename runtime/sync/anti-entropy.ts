@@ -36,7 +36,7 @@ import { sortedEntries } from './version-vector.ts'
 export type OwnStatement = Pick<
   Announcement,
   'start' | 'stage' | 'epoch' | 'newestEpoch' | 'epochDigest' | 'knowsCuts' | 'frozen'
-> & { readonly floor: FloorMark }
+> & { readonly floor: FloorMark; readonly state: FloorMark | null }
 
 export interface AntiEntropyOptions {
   readonly fleet: Digest
@@ -278,7 +278,7 @@ export class AntiEntropy {
     ]
   }
 
-  #statementOf(statement: OwnStatement): Announcement {
+  #statementOf({ state, ...statement }: OwnStatement): Announcement {
     const { ownVector } = this.#options
     const [self, history] = [this.#self, this.#history]
     const own = ownVector()
@@ -291,6 +291,7 @@ export class AntiEntropy {
       floorDigest: statement.floor.digest,
       vectorDigest: own.digest,
       vector: this.#isFullWanted ? sortedEntries(own.vector) : null,
+      ...(state === null ? {} : { state }),
     }
   }
 

@@ -1,20 +1,26 @@
 import type { Digest } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
+import type { Announcement } from './message.ts'
 import type { ReplicaCore } from './replica-core.ts'
 
 /**
  * Whether the fleet stands against us (PROTOCOL section 7, divergence): more than half of the counting members of the newest
  * epoch, or half of them with the highest priority among them, announce one other digest at a floor that we have had too.
  * Then we are the one to give way; otherwise we stay, and the alarm stands.
- * @param digest ours at `floor`
+ * @param digest ours
+ * @param digestIn what another member announces at the same floor, or null if it announces none of that
  */
-export function isOutvoted(core: ReplicaCore, floor: number, digest: Digest): boolean {
+export function isOutvoted(
+  core: ReplicaCore,
+  digest: Digest,
+  digestIn: (announcement: Announcement) => Digest | null,
+): boolean {
   const counting = countingMembers(core)
   const votes = new Map<Digest, MemberId[]>()
   for (const member of counting) {
     const announcement = core.peers.get(member)?.announcement
-    if (announcement?.floor !== floor || announcement.floorDigest === digest) continue
-    votes.set(announcement.floorDigest, [...(votes.get(announcement.floorDigest) ?? []), member])
+    const other = announcement === undefined ? null : digestIn(announcement)
+    if (other !== null && other !== digest) votes.set(other, [...(votes.get(other) ?? []), member])
   }
   const highest = counting[0]
   return [...votes.values()].some((voters) => {

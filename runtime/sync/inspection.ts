@@ -17,6 +17,8 @@ export interface Inspection {
   readonly self: MemberId
   readonly status: 'member' | 'draft'
   readonly draftReason: string | null
+  /** Of this node in its present life. */
+  readonly tier: number
   /** Why the fleet did not take this draft in when it asked last, or null. */
   readonly refusal: string | null
   /** Drafts that have asked to join here, newest last. */
@@ -119,6 +121,7 @@ export interface InspectionSources {
   readonly self: MemberId
   readonly status: 'member' | 'draft'
   readonly draftReason: string | null
+  readonly tier: number
   /** Why the fleet did not take this draft in when it asked last, or null. */
   readonly refusal: string | null
   readonly candidates: readonly CandidateLine[]
@@ -141,6 +144,7 @@ export function inspect(sources: InspectionSources): Inspection {
     self,
     status: sources.status,
     draftReason: sources.draftReason,
+    tier: sources.tier,
     refusal: sources.refusal,
     candidates: sources.candidates,
     drafts: sources.drafts,

@@ -1,9 +1,11 @@
 import type { Monotonic } from '../base/clock.ts'
 import { FleetstepError } from '../base/errors.ts'
+import type { MemberId } from '../base/ids.ts'
+import { DISTRUST_MS } from '../base/limits.ts'
 import { marked } from '../state/role.ts'
 import { forgedStateIn } from './forged-state.ts'
 import type { History } from './history.ts'
-import type { Chunk, Offer, Refusal } from './message.ts'
+import type { Announcement, Chunk, Offer, Refusal } from './message.ts'
 import { Newcomer } from './newcomer.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -11,6 +13,7 @@ import { historyFrom } from './recovery.ts'
 import { provenanceProblem } from './provenance.ts'
 import { decodeSnapshot } from './snapshot.ts'
 import { Fetch, isAcceptable } from './transfer.ts'
+import { Witnesses } from './witnesses.ts'
 
 /** A snapshot that was fetched whole and is on its way to the disk. */
 export interface Fetched {
@@ -29,6 +32,9 @@ export class Joining {
   readonly #newcomer: Newcomer
   #fetch: Fetch | null = null
   #fetched: Fetched | null = null
+  readonly #witnesses = new Witnesses()
+  /** Sponsors whose welcome was doubted, and until when no other one of them is taken. */
+  readonly #distrusted = new Map<MemberId, Monotonic>()
 
   constructor(core: ReplicaCore) {
     this.#core = core
@@ -63,7 +69,7 @@ export class Joining {
     const { self, isDraft, options } = this.#core
     if (offer.to !== self || (offer.purpose === 'welcome') !== isDraft) return
     const isFetching = this.#fetch !== null && (!this.#fetch.isUnanswered || this.#fetch.offer.digest === offer.digest)
-    if (isFetching || this.#fetched !== null || !isAcceptable(offer)) return
+    if (isFetching || this.#fetched !== null || !isAcceptable(offer) || this.#isDistrusted(offer.from, now)) return
     this.#fetch = new Fetch(offer, link, options.random, now)
   }
 
@@ -80,6 +86,11 @@ export class Joining {
     return this.#askToJoin()
   }
 
+  /** A draft knows few keys: with those of a welcome what it has heard bears witness. */
+  noteWitness(announcement: Announcement): void {
+    this.#witnesses.note(announcement)
+  }
+
   noteChunk(chunk: Chunk, now: Monotonic): Output[] {
     const fetch = this.#fetch
     if (fetch === null || !fetch.take(chunk, now) || !fetch.isComplete) return []
@@ -89,7 +100,7 @@ export class Joining {
     if (bytes === null || problem !== null) {
       this.#core.dropped.add(`snapshot of another node: ${problem}`)
       this.askSoon(now)
-      return []
+      return problem === DOUBTED ? this.#distrust(fetch.offer, now) : []
     }
     const outputs = this.#core.writer.storeParts(fetch.offer.purpose, bytes)
     this.#fetched = { purpose: fetch.offer.purpose, bytes, record: this.#core.writer.lastNumber }
@@ -110,7 +121,20 @@ export class Joining {
     this.#fetch = null
     this.#fetched = null
     this.#newcomer.rest()
+    this.#witnesses.clear()
+    this.#distrusted.clear()
     if (this.#core.isDraft) this.askSoon(now)
+  }
+
+  /** People are told, and somebody else may sponsor. */
+  #distrust({ from }: Offer, now: Monotonic): Output[] {
+    this.#distrusted.set(from, now + DISTRUST_MS)
+    return this.#core.alarms.raise({ name: 'welcome-doubted', member: from })
+  }
+
+  #isDistrusted(sponsor: MemberId, now: Monotonic): boolean {
+    for (const [member, until] of this.#distrusted) if (until <= now) this.#distrusted.delete(member)
+    return this.#distrusted.has(sponsor)
   }
 
   #askToJoin(): Output[] {
@@ -150,6 +174,8 @@ export class Joining {
         this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
         return 'we have been a member in it before'
       }
+      if (offer.purpose === 'welcome' && this.#witnesses.isDoubted(fresh, this.#core.signatures, this.#core.own))
+        return DOUBTED
       if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return 'we lack nothing below its floor'
       if (offer.purpose === 'catch-up' && fresh.retirement.digest !== history.retirement.digest)
         return 'it is of another epoch'
@@ -160,6 +186,8 @@ export class Joining {
     }
   }
 }
+
+const DOUBTED = 'other members have another settled state'
 
 /** True if `ours` lacks operations that `theirs` has settled, and so cannot pass on one by one. */
 function lacksBelow(theirs: History, ours: History): boolean {

@@ -202,13 +202,14 @@ function encodeAnnouncement(announcement: Announcement): CborData {
     digestBytes(announcement.floorDigest),
     digestBytes(announcement.vectorDigest),
     announcement.vector?.map(encodeVersionEntry) ?? null,
+    ...(announcement.state === undefined ? [] : [announcement.state.stage, digestBytes(announcement.state.digest)]),
   ]
 }
 
 function decodeAnnouncement(data: CborData | undefined): Announcement {
-  const fields = tupleOf(data, 'announcement', 14)
+  const fields = tupleOf(data, 'announcement', Array.isArray(data) && data.length > 14 ? 16 : 14)
   const [member, start, number, epoch, newestEpoch, epochDigest, knowsCuts, frozen, ...rest] = fields
-  const [stage, ownSeq, floor, floorDigest, vectorDigest, vector] = rest
+  const [stage, ownSeq, floor, floorDigest, vectorDigest, vector, ...state] = rest
   if (typeof knowsCuts !== 'boolean') throw invalid('knowledge of the cuts', 'is neither true nor false')
   const entries = vector === null ? null : listOf(vector, 'vector', MEMBER_IDS_MAX).map(decodeVersionEntry)
   return {
@@ -226,7 +227,12 @@ function decodeAnnouncement(data: CborData | undefined): Announcement {
     floorDigest: digestFrom(floorDigest, 'digest of the floor'),
     vectorDigest: digestFrom(vectorDigest, 'digest of the vector'),
     vector: entries,
+    ...(state.length === 0 ? {} : { state: decodeState(state) }),
   }
+}
+
+function decodeState([stage, digest]: readonly CborData[]): Announcement['state'] & {} {
+  return { stage: uintOf(stage, 'stage of the state'), digest: digestFrom(digest, 'digest of the state') }
 }
 
 export function encodeVersionEntry(entry: VersionEntry): CborData {

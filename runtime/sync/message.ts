@@ -64,6 +64,8 @@ export interface Announcement {
   readonly vectorDigest: Digest
   /** The version vector, or null where the digest is expected to suffice. */
   readonly vector: readonly VersionEntry[] | null
+  /** Digest of the settled state at a stage, where its floor has come to rest. */
+  readonly state?: { readonly stage: number; readonly digest: Digest }
   /** All of it as its member has signed it, in a fleet with keys: so it is passed on. */
   readonly sealed?: Uint8Array
 }

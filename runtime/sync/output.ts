@@ -91,8 +91,12 @@ export type Alarm =
       readonly seq: number
       readonly digests: readonly [stands: Digest | null, other: Digest]
     }
+  /** A member has announced what cannot be true, for a reason in one line. */
+  | { readonly name: 'untrue-announcement'; readonly member: MemberId; readonly reason: string }
   | { readonly name: 'regressed'; readonly reason: string }
   | { readonly name: 'divergence'; readonly member: MemberId; readonly floor: number }
+  /** A welcome of this sponsor shows another settled state than other members announce: nothing of it was taken. */
+  | { readonly name: 'welcome-doubted'; readonly member: MemberId }
   | { readonly name: 'epoch-conflict'; readonly number: number }
   /** The operator has made an epoch in which members count that could not know: operations may be lost. */
   | { readonly name: 'epoch-forced'; readonly number: number }

@@ -23,6 +23,7 @@ export function ownStatement(core: ReplicaCore, coming: Operation | null): OwnSt
     epochDigest: retirement.digest,
     knowsCuts: retirement.cuts !== null,
     frozen: retirement.isEntriesWanted ? retirement.announcedEntries(self) : null,
+    state: core.states.mark(core.history),
   }
 }
 

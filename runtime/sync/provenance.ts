@@ -24,7 +24,12 @@ export function provenanceProblem(offered: Offered, core: ReplicaCore): string |
 
 function problemOfEpoch({ fresh: { retirement } }: Offered, { options, fleet }: ReplicaCore): string | null {
   const { epoch } = retirement
+  const least = options.leastEpoch ?? null
+  if (least !== null && retirement.number < least.number)
+    return 'it is of an older epoch than the seed of this node names'
   if (epoch === null) return null
+  if (least?.number === epoch.number && least.digest !== retirement.digest)
+    return 'it is of another epoch than the seed of this node names'
   const isSigned = options.verifyEpoch?.(epochPayload(fleet, epoch), epoch.signature) ?? false
   return isSigned ? null : 'its epoch is not signed by the operator'
 }

@@ -10,6 +10,7 @@ import type { Peer } from './peers.ts'
 import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { snapshotPieces } from './snapshot.ts'
+import { Truthfulness } from './truthfulness.ts'
 import type { VersionEntry } from './version-vector.ts'
 
 /** What comes from other members: operations, announcements, requests; and the word of our own disk. */
@@ -18,8 +19,23 @@ export class Receiving {
   /** Where the chain of a member was seen to part below what we hold: the last entry before a batch of its other life. */
   readonly #forks = new Map<MemberId, VersionEntry>()
 
+  readonly #truthfulness: Truthfulness
+
   constructor(core: ReplicaCore) {
     this.#core = core
+    this.#truthfulness = new Truthfulness(() => core.history, core.peers)
+  }
+
+  /** Whether an announcement can be true. @returns what people are told, and whether anything of it counts */
+  judge(announcement: Announcement, now: Monotonic): { readonly outputs: Output[]; readonly isDropped: boolean } {
+    const { isDraft, history, dropped, alarms } = this.#core
+    const isMember = history.membership.get(announcement.member) !== undefined
+    const untruths = isDraft || !isMember ? [] : this.#truthfulness.untruthsIn(announcement, now)
+    const outputs = untruths.flatMap(({ member, reason }) => {
+      dropped.add('announcement that cannot be true')
+      return alarms.raise({ name: 'untrue-announcement', member, reason })
+    })
+    return { outputs, isDropped: untruths.some((one) => one.isDropped) }
   }
 
   batch(batch: Batch, link: string, now: Monotonic): readonly Output[] {
@@ -235,14 +251,25 @@ export class Receiving {
       this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
   }
 
-  /** Two nodes that have folded the same up to one floor and hold different states: a defect, or a damaged disk. */
+  /** Two nodes that have folded the same up to one floor and hold different states: a defect, a damaged disk, or a lie. */
   #checkDivergence(announcement: Announcement): Output[] {
     const core = this.#core
-    const { floor, floorDigest, member } = announcement
-    const digest = core.history.floorDigests.get(floor)
-    if (digest === undefined || digest === floorDigest) return []
-    if (isOutvoted(core, floor, digest))
-      core.noteSetBack(`most of the fleet has another settled state at floor ${floor}`)
+    const { floor, floorDigest, state } = announcement
+    const folded = core.history.floorDigests.get(floor)
+    if (folded !== undefined && folded !== floorDigest) {
+      const isOutvotedHere = isOutvoted(core, folded, (one) => (one.floor === floor ? one.floorDigest : null))
+      return this.#diverge(announcement, floor, isOutvotedHere)
+    }
+    const digest = state === undefined ? null : core.states.at(core.history, state.stage)
+    if (state === undefined || digest === null || digest === state.digest) return []
+    const { stage } = state
+    const isOutvotedHere = isOutvoted(core, digest, (one) => (one.state?.stage === stage ? one.state.digest : null))
+    return this.#diverge(announcement, stage, isOutvotedHere)
+  }
+
+  #diverge({ member }: Announcement, floor: number, isOutvotedHere: boolean): Output[] {
+    const core = this.#core
+    if (isOutvotedHere) core.noteSetBack(`most of the fleet has another settled state at floor ${floor}`)
     const alarm = core.alarms.raise({ name: 'divergence', member, floor })
     if (alarm.length === 0) return []
     // The other side does the same, so that the two can be compared.

@@ -42,6 +42,7 @@ import type { ReplicaOptions } from './replica.ts'
 import { conflictsOfRemoved } from './settlement.ts'
 import { type Self, Signatures } from './signatures.ts'
 import type { Snapshot } from './snapshot.ts'
+import { StateDigests } from './state-digest.ts'
 import { StoredVector } from './stored-vector.ts'
 import { Turns } from './turns.ts'
 import type { VersionEntry } from './version-vector.ts'
@@ -57,6 +58,7 @@ export class ReplicaCore {
   readonly outbox: Outbox = new Outbox()
   readonly dropped: DropCounter = new DropCounter()
   readonly alarms: Alarms = new Alarms()
+  readonly states: StateDigests = new StateDigests()
   readonly writer: RecordWriter
   readonly antiEntropy: AntiEntropy
   readonly signatures: Signatures
@@ -74,7 +76,6 @@ export class ReplicaCore {
   readonly #turns = new Turns()
   #requests = 0
   #setBackReason: string | null = null
-  /** Whose own signature it verifies by which key. */
   #own: Self
 
   constructor(options: ReplicaOptions, recovery: Recovery) {
@@ -118,6 +119,7 @@ export class ReplicaCore {
 
   /** The fleet knows more of us than we do: our data directory is older than what we have said, or somebody is our clone. */
   noteSetBack(reason: string): void {
+    this.dropped.add('sign that this node was set back or cloned')
     this.#setBackReason ??= reason
   }
 
@@ -134,6 +136,11 @@ export class ReplicaCore {
 
   get isSetBack(): boolean {
     return this.#setBackReason !== null
+  }
+
+  /** Whose own signature it verifies by which key. */
+  get own(): Self {
+    return this.#own
   }
 
   /** Why this node is to begin a new life as a draft, or null. Until it has, it says nothing and settles nothing. */

@@ -59,6 +59,8 @@ export interface ReplicaOptions {
   readonly readFrame?: (bytes: Uint8Array) => Message
   /** Whether the operator's key made `signature` over `payload`. Without it no epoch is taken in. */
   readonly verifyEpoch?: (payload: Uint8Array, signature: Uint8Array) => boolean
+  /** The newest epoch that this node was told of from the start: it believes no snapshot of an older one. */
+  readonly leastEpoch?: { readonly number: number; readonly digest: Digest } | null
   /** How batches are signed and verified; exactly in a fleet whose genesis has keys. */
   readonly signature?: SignatureScheme
   /** Whether this draft is to be taken in, by its proof and what the fleet holds. Without it every draft may join. */
@@ -292,6 +294,7 @@ export class Replica {
       self: life.member,
       status: life.draftReason === null ? 'member' : 'draft',
       draftReason: life.draftReason,
+      tier: this.#core.priority.tier,
       refusal: this.#joining.refusal,
       candidates: this.#sponsoring.candidates,
       drafts: this.#issuing.drafts.list.length,
@@ -388,6 +391,7 @@ export class Replica {
     now: Monotonic,
   ): Output[] {
     const problem = this.#core.problemOfAnnouncement(announcement)
+    if (this.#core.isDraft) this.#joining.noteWitness(announcement)
     if (problem === 'unknown') {
       // Nothing that it states counts before its key is known, but if it lacks an epoch, that is passed on.
       this.#retiring.noteKnown(announcement.newestEpoch, now)
@@ -406,10 +410,12 @@ export class Replica {
       this.#core.dropped.add('announcement whose vector is not the one of its digest')
       return []
     }
+    const { outputs: told, isDropped } = this.#receiving.judge(announcement, now)
+    if (isDropped) return told
     this.#telemetry.noteHeard(announcement.member, announcement.start, now)
     const outputs = this.#retiring.compare(announcement, now)
     if (outputs === null) return this.#retiring.alarmOfConflict()
-    return [...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]
+    return [...told, ...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]
   }
 
   #noteStored(through: number, now: Monotonic): readonly Output[] {

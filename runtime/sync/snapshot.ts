@@ -86,7 +86,7 @@ export function snapshotPieces(snapshot: Snapshot): Iterable<Uint8Array> {
   const fields = before.length + 1 + between.length + 1 + after.length
   return (function* () {
     yield joinPieces([listHead(fields), ...before.map(encodeCbor)])
-    yield* listPieces(cells, ([path, cell]) => [path, ...encodeValue(cell.value), encodeWriter(cell.writer)])
+    yield* listPieces(cells, ([path, cell]) => encodeCell(path, cell))
     yield joinPieces(between.map(encodeCbor))
     yield* listPieces(batches, (batch) => batch.payload)
     yield joinPieces(after.map(encodeCbor))
@@ -183,6 +183,11 @@ function decodeWriter(data: CborData | undefined): Positioned | null {
   const operation = decodeId(id)
   if (operation === null) throw invalid('writer', 'has no id')
   return { id: operation, stage: uintOf(stage, 'stage'), priority: priorityOf(operation.member, uintOf(tier, 'tier')) }
+}
+
+/** A point of the settled state, whole. */
+export function encodeCell(path: Path, { value, writer }: Cell): CborData {
+  return [path, ...encodeValue(value), encodeWriter(writer)]
 }
 
 function decodeCell(data: CborData): readonly [Path, Cell] {

@@ -24,6 +24,8 @@ export interface Candidate {
 export class Sponsor {
   readonly #random: Random
   readonly #candidates = new Map<MemberId, Candidate>()
+  /** Who has offered a welcome to whom. */
+  readonly #offered = new Map<MemberId, Set<MemberId>>()
   /** Those whose welcome waits until our records up to `through` are on the disk. */
   #welcomes: { readonly candidate: Candidate; readonly through: number }[] = []
 
@@ -44,8 +46,16 @@ export class Sponsor {
     this.#candidates.set(request.member, { request, link, at, isRefused: false })
   }
 
-  /** Another member has offered a welcome. */
-  noteWelcomed(member: MemberId): void {
+  /** Another member has offered a welcome. One that has offered it before, to a draft that still asks, silences nobody. */
+  noteWelcomed(member: MemberId, by: MemberId): void {
+    const others = this.#offered.get(member) ?? new Set()
+    if (others.has(by) || others.size >= CANDIDATES_MAX) return
+    this.#offered.delete(member)
+    this.#offered.set(member, others.add(by))
+    for (const oldest of this.#offered.keys()) {
+      if (this.#offered.size <= CANDIDATES_MAX) break
+      this.#offered.delete(oldest)
+    }
     this.#candidates.delete(member)
     this.#welcomes = this.#welcomes.filter(({ candidate }) => candidate.request.member !== member)
   }
@@ -89,6 +99,8 @@ export class Sponsor {
 export interface EnrolmentStanding {
   /** Member ids that have joined with this token, retired ones too. */
   usesOf(token: Digest): number
+  /** What traces each member back to the operator, retired ones too. */
+  readonly credentials: readonly Uint8Array[]
   readonly revoked: readonly Digest[]
   readonly admitted: readonly AdmittedDraft[]
 }
@@ -101,6 +113,7 @@ export type Admission =
 export function enrolmentStanding({ membership, retirement }: History): EnrolmentStanding {
   return {
     usesOf: (token) => membership.list().filter((member) => member.token === token).length,
+    credentials: membership.list().map(({ credential }) => credential),
     revoked: retirement.epoch?.revoked ?? [],
     admitted: retirement.epoch?.admitted ?? [],
   }

@@ -60,7 +60,7 @@ export class Sponsoring {
 
   /** Another member was faster. */
   noteOffer(offer: Offer): void {
-    this.#sponsor.noteWelcomed(offer.to)
+    this.#sponsor.noteWelcomed(offer.to, offer.from)
     this.#laggards.delete(offer.to)
   }
 

@@ -202,8 +202,8 @@ export const FLOOR = [
   {
     name: 'divergence: the minority gives way',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (isOutvoted(core, floor, digest))',
-    to: 'if (isOutvoted(core, floor, digest) && floor < 0)',
+    from: 'if (isOutvotedHere) core',
+    to: 'if (isOutvotedHere && floor < 0) core',
     noticedBy: 'test/sync/divergence.test.ts',
   },
   {

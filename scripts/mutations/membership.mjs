@@ -48,15 +48,15 @@ export const MEMBERSHIP = [
   {
     name: 'sponsor: one is enough',
     file: 'runtime/sync/sponsor.ts',
-    from: 'noteWelcomed(member: MemberId): void {',
-    to: 'noteWelcomed(member: MemberId): void { if (member !== null) return',
+    from: 'noteWelcomed(member: MemberId, by: MemberId): void {',
+    to: 'noteWelcomed(member: MemberId, by: MemberId): void { if (member !== null) return',
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
     name: 'newcomer: the first welcome wins',
     file: 'runtime/sync/joining.ts',
-    from: 'if (isFetching || this.#fetched !== null || !isAcceptable(offer)) return',
-    to: 'if (!isAcceptable(offer)) return',
+    from: 'if (isFetching || this.#fetched !== null || !isAcceptable(offer) ||',
+    to: 'if (!isAcceptable(offer) ||',
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {

@@ -14,13 +14,16 @@ import {
   CARL,
   DORA,
   linkTo,
+  MALLORY,
   memberOf,
   PATIENCE_MS,
   sees,
+  settled,
   signEpoch,
   standing,
 } from '../support/attacked-fleet.ts'
 import { startEmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
+import { MemoryMedium } from '../../runtime/storage/memory-store.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
 
 const DAY = 86_400
@@ -60,6 +63,25 @@ describe('a token of enrolment', { concurrency: true }, () => {
       await until(() => told(reason), `the operator is shown who was refused: ${String(reason)}`, PATIENCE_MS)
     const carl = await fleet.open(CARL, { token: keys.token() })
     await sees(carl, ({ status }) => status === 'member', 'a new token lets carl in')
+  })
+
+  it('a stolen token lets nobody in where the clock stands at 1970, once anybody has joined by a later one', async (t) => {
+    const fleet = await attackedFleet(t)
+    const { keys } = fleet
+    const [stolen, later] = [keys.token({ expiresAt: 10 * DAY }), keys.token({ issuedAt: 11 * DAY })]
+    const medium = new MemoryMedium()
+    const before = await fleet.open(ANNA, { seconds: () => 0, medium })
+    const bert = await fleet.open(BERT, { token: later, seconds: () => 0 })
+    await sees(bert, ({ status }) => status === 'member', 'bert is a member')
+    await settled([before, bert], {})
+    await before.close()
+    await bert.close()
+    // What anna has seen outlives her: it stands in the state.
+    const anna = await fleet.open(ANNA, { seconds: () => 0, medium })
+    const thief = await fleet.open(MALLORY, { token: stolen, seconds: () => 0 })
+    await sees(thief, ({ refusal }) => refusal !== null, 'it is refused')
+    assert.match(thief.inspect().refusal ?? '', /its token [0-9a-f]{16} has expired/)
+    assert.equal(anna.inspect().members.length, 2)
   })
 
   it('a second key for a member id is refused, and everybody is told', async (t) => {

@@ -108,6 +108,7 @@ function enrolmentOfFounder(index: number): EnrolmentOptions {
     prove: () => new Uint8Array(),
     judgeJoin: () => ({ kind: 'refused', reason: 'nobody joins here' }),
     verifyEpoch: () => false,
+    leastEpoch: null,
     problemOfJoin: () => 'nobody joins here',
     usesOf: () => null,
   }

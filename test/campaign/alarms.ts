@@ -4,10 +4,12 @@ import type { RoundReport } from './report.ts'
 /** What may be told after a trouble of each kind, and never without one. */
 const CAUSES: Readonly<Record<string, readonly string[]>> = {
   regressed: ['restored backup', 'retire and return', 'cloned card'],
+  'untrue-announcement': ['restored backup', 'cloned card'],
   'late-operation': ['restored backup'],
   'identity-used-twice': ['restored backup', 'cloned card'],
   'journal-long': [],
   divergence: [],
+  'welcome-doubted': [],
   'epoch-conflict': [],
   'epoch-forced': [],
   'second-key': ['cloned card'],

@@ -55,7 +55,7 @@ describe('a fleet that is founded by its operator', () => {
   it('lets an observer see all and change nothing, as its seed says', async (t) => {
     const fleet = await foundFleet(t, { uses: 1, role: 'observer' })
     const seed = await fleetstep(fleet.place, 'seed', 'check', 'cards.seed')
-    assert.match(seed.stdout, /for newcomers, tier 0, observer/)
+    assert.match(seed.stdout, /for newcomers, tier 0 at most, observer/)
     await fleet.run('bert')
     await fleet.sees('bert', ({ status }) => status === 'member', 'bert is a member')
     const refused = await fleetstep(fleet.place, '--gateway', 'bert', 'state', 'set', 'lamp', 'true')
@@ -95,6 +95,12 @@ describe('a fleet that is founded by its operator', () => {
     assert.equal(restored.status, 'draft')
     assert.notEqual(restored.self, self)
     assert.ok(restored.alarms.some(({ name }) => name === 'regressed'))
+    const shown = await fleetstep(fleet.place, '--gateway', 'bert', 'status')
+    assert.match(
+      shown.stdout,
+      /dropped frames, by reason\n( +[0-9]+ .*\n)* +[0-9]+ +sign that this node was set back or cloned\n/,
+    )
+    assert.match(shown.stdout, /alarms\n +regressed: this node stands still: .*its card was cloned/)
     await fleet.sees('anna', ({ candidates }) => candidates.length > 0, 'anna has heard bert')
     await fleet.operator('anna', 'replace', restored.node)
     const back = await fleet.sees('bert', ({ status }) => status === 'member', 'bert is a member')

@@ -25,7 +25,7 @@ export interface Fleet {
 /** A fleet of its founder `anna` on a broker of its own, with a seed for `uses` newcomers. */
 export async function foundFleet(
   t: TestContext,
-  { uses, role }: { readonly uses: number; readonly role?: string },
+  { uses, role, tier }: { readonly uses: number; readonly role?: string; readonly tier?: number },
 ): Promise<Fleet> {
   const place = workplace(t)
   const broker = start(place, 'broker', '--port', '0', '--json')
@@ -37,6 +37,7 @@ export async function foundFleet(
   await fleetstep(place, 'seed', 'create', 'founder.seed', '--fleet', 'plant', '--founder', ...server)
   const words = ['seed', 'create', 'cards.seed', '--fleet', 'plant', '--uses', String(uses), ...server]
   if (role !== undefined) words.push('--role', role)
+  if (tier !== undefined) words.push('--tier', String(tier))
   const { token } = (await fleetstepJson(place, ...words)) as { token: string }
   const fleet = fleetAt(place, token, port)
   await fleet.run('anna')

@@ -105,7 +105,7 @@ describe('fleetstep without a gateway', () => {
     )
     const explained = await fleetstep(place, 'node', 'id', '--node-id', 'one', '--explain')
     assert.match(explained.stdout, /used +operator-override/)
-    assert.match(explained.stdout, new RegExp(`node id ${json.id}\n$`))
+    assert.match(explained.stdout, new RegExp(`node id ${json.id}\ntier +--config FILE shows it`))
   })
 
   it('prints a config that it accepts', async (t) => {

@@ -81,6 +81,13 @@ describe('a proof of enrolment', () => {
     assert.equal(token?.id, enrolment.token.id)
   })
 
+  it('proves its token for a lower tier too, and for that one alone', () => {
+    const lower = { ...claim, tier: 2 }
+    const proof = proveClaim(lower, draft, enrolment)
+    assert.equal(checkProof(proof, lower, operator.publicKey)?.id, enrolment.token.id)
+    assert.throws(() => checkProof(proof, claim, operator.publicKey), /does not hold its key/)
+  })
+
   it('of a role proves that role, and the member who claims it', () => {
     for (const role of ['observer', 'operator'] as const) {
       const given = enrolmentFor(FLEET, operator, role)
@@ -117,7 +124,12 @@ describe('a proof of enrolment', () => {
       { ...claim, member: memberIdOf('0a00000000000001' as NodeId, 8) },
       /does not hold its key/,
     ],
-    ['for a tier that was not granted', proveClaim(otherTier, draft, enrolment), otherTier, /is for tier 3, not 9/],
+    [
+      'for a tier that was not granted',
+      proveClaim(otherTier, draft, enrolment),
+      otherTier,
+      /is for tier 3 at most, not 9/,
+    ],
     [
       'for a role that was not granted',
       proveClaim(asOperator, draft, enrolment),

@@ -41,7 +41,7 @@ describe('config', () => {
   it('reads every setting, and file names from the folder of the file', () => {
     const config = parseConfig(
       `
-fleet: { name: f, members: [{ node: '0200000000000001', tier: 3 }, { node: '0200000000000002' }] }
+fleet: { name: f, members: [{ node: '0200000000000001', tier: 3 }, { node: '0200000000000002', profile: p.yaml }] }
 device: pump-1
 label: second
 dataDirectory: ../data
@@ -57,7 +57,7 @@ links:
     )
     assert.deepEqual(config.fleet.members, [
       { node: '0200000000000001', tier: 3 },
-      { node: '0200000000000002', tier: 0 },
+      { node: '0200000000000002', profile: '/etc/fleetstep/p.yaml' },
     ])
     assert.equal(config.dataDirectory, '/etc/data')
     assert.equal(config.storage.cardEnduranceTb, 80.5)

@@ -11,6 +11,8 @@ import {
 } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
 import type { Seed } from '../../runtime/device/identity/seed.ts'
+import { RELEASE_SECONDS } from '../../runtime/base/limits.ts'
+import { systemSeconds } from '../../runtime/gateway/system-clock.ts'
 import { EnrolmentJudge } from '../../runtime/gateway/enrolment.ts'
 import { fleetIdOfFacts } from '../../runtime/gateway/fleet.ts'
 import { marked, type Role } from '../../runtime/state/role.ts'
@@ -22,8 +24,8 @@ const founder = createSigningKey()
 const FOUNDER = '0a00000000000001' as NodeId
 const facts = { name: 'f', operator: operator.publicKey, founder: { node: FOUNDER, tier: 0, key: founder.publicKey } }
 const fleet = { ...facts, id: fleetIdOfFacts(facts) }
-const seed: Seed = { fleet, founderKey: founder, enrolment: null, links: [] }
-const NOTHING: EnrolmentStanding = { usesOf: () => 0, revoked: [], admitted: [] }
+const seed: Seed = { fleet, founderKey: founder, enrolment: null, epoch: null, links: [] }
+const NOTHING: EnrolmentStanding = { usesOf: () => 0, credentials: [], revoked: [], admitted: [] }
 const MEMBER = memberIdOf('0b00000000000001' as NodeId, 1)
 
 describe('a judge of enrolments', () => {
@@ -53,10 +55,26 @@ describe('a judge of enrolments', () => {
     refuses(judging.judge(old, NOTHING), /has expired/)
   })
 
+  it('learns it from the tokens of members, and from its own', () => {
+    const old = requestOf(tokenOf(1000, 2000))
+    const credentials = [requestOf(tokenOf(3000, 4000)).proof, new Uint8Array()]
+    refuses(judge(0).judge(old, { ...NOTHING, credentials }), /has expired/)
+    const judging = new EnrolmentJudge({ ...seed, founderKey: null, enrolment: tokenOf(3000, 4000) }, () => 0)
+    refuses(judging.judge(old, NOTHING), /has expired/)
+  })
+
   it('learns no time from a token that the operator has not signed', () => {
     const judging = judge(0)
     refuses(judging.judge(requestOf(tokenOf(3000, 4000, founder)), NOTHING), /not signed by the operator/)
     assert.equal(judging.judge(requestOf(tokenOf(1000, 2000)), NOTHING).kind, 'admitted')
+  })
+
+  it('has a clock that is not before the release, wherever that of the machine stands', (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 1000 })
+    assert.equal(systemSeconds(), RELEASE_SECONDS)
+    t.mock.timers.setTime((RELEASE_SECONDS + 9) * 1000)
+    assert.equal(systemSeconds(), RELEASE_SECONDS + 9)
+    refuses(new EnrolmentJudge(seed, systemSeconds).judge(requestOf(tokenOf(1000, 2000)), NOTHING), /has expired/)
   })
 
   it('counts the member ids that have joined with it', () => {

@@ -6,16 +6,19 @@ import { describe, it, type TestContext } from 'node:test'
 import type { Digest } from '../../runtime/base/digest.ts'
 import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import type { ProposedEpoch } from '../../runtime/gateway/epoch-file.ts'
+import type { Seed } from '../../runtime/device/identity/seed.ts'
+import { readSeed } from '../../runtime/gateway/fleet.ts'
 import { verifySignature } from '../../runtime/device/identity/keys.ts'
 import {
   assertAsked,
   createFleetFolder,
+  createSeed,
   type FleetFolder,
   lastSignedEpoch,
   openFleetFolder,
   signEpoch,
 } from '../../runtime/gateway/fleet-folder.ts'
-import { epochPayload } from '../../runtime/sync/epoch.ts'
+import { epochDigest, epochPayload } from '../../runtime/sync/epoch.ts'
 
 const A = '0a00000000000001' as NodeId
 const B = '0b00000000000001' as NodeId
@@ -33,6 +36,19 @@ describe('the folder of a fleet', () => {
     assert.ok(verifySignature(folder.facts.operator, epochPayload(folder.facts.id, signed), signed.signature))
     assert.deepEqual({ ...signed, admitted: [draft] }, { ...proposed, signature: signed.signature })
     assert.deepEqual(lastSignedEpoch(openFleetFolder(folder.path)), signed)
+  })
+
+  it('puts the newest epoch that it has signed into the seeds that it makes from then on', (t) => {
+    const folder = folderOf(t)
+    const token = { tier: 0, role: 'gateway', uses: 1, days: 1, now: 0 } as const
+    const made = (name: string): Seed => {
+      const file = join(folder.path, name)
+      createSeed(folder, { file, links: [], token })
+      return readSeed(file)
+    }
+    assert.equal(made('before.seed').epoch, null)
+    const epochs = [1, 2].map((number) => signEpoch(folder, epoch(number, [memberIdOf(B, 0)])))
+    assert.deepEqual(made('after.seed').epoch, { number: 2, digest: epochDigest(epochs[1]!) })
   })
 
   const member = memberIdOf(B, 0)

@@ -11,7 +11,7 @@ import zlib
 import cbor2
 
 KINDS = ["batch", "announcement", "request", "epoch", "join-request", "refusal", "offer", "chunk-request", "chunk", "telemetry"]
-FIELDS = [(2,), (14,), (3,), (4, 5, 7), (5, 6), (3,), (5,), (4,), (3,), (5,)]
+FIELDS = [(2,), (14, 16), (3,), (4, 5, 7), (5, 6), (3,), (5,), (4,), (3,), (5,)]
 WRITES = ["set", "delete", "toggle", "add", "append"]
 COMPARISONS = ["==", "!=", "<", "<=", ">", ">=", "exists"]
 ORIGINALS = ["operation", "draft"]

@@ -79,9 +79,11 @@ export class Allowances {
     switch (alarm.name) {
       case 'regressed':
         return this.isExcused(node)
+      case 'welcome-doubted':
       case 'second-key':
       case 'token-overused':
         return false
+      case 'untrue-announcement':
       case 'late-operation':
       case 'identity-used-twice':
         return this.isExcused(nodeOf(alarm.member))

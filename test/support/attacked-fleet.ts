@@ -5,12 +5,13 @@ import { connectAsync, type MqttClient } from 'mqtt'
 import type { Random } from '../../runtime/base/random.ts'
 import { type MemberId, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
 import type { Enrolment } from '../../runtime/device/identity/enrolment.ts'
+import type { SeedEpoch } from '../../runtime/device/identity/seed.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
 import { type Gateway, type LinkFactory, openGateway } from '../../runtime/gateway/gateway.ts'
 import { startEmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
 import { mqttLink } from '../../runtime/links/mqtt/mqtt-link.ts'
 import { MemoryMedium, MemoryStore } from '../../runtime/storage/memory-store.ts'
-import { epochPayload } from '../../runtime/sync/epoch.ts'
+import { type Epoch, epochPayload } from '../../runtime/sync/epoch.ts'
 import type { Message } from '../../runtime/sync/message.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { realClock, until } from '../links/clocks.ts'
@@ -45,6 +46,8 @@ export interface OpenOptions {
   /** Its own if not given. */
   readonly key?: SigningKey
   readonly token?: Enrolment | null
+  /** The epoch that its seed names. */
+  readonly epoch?: SeedEpoch | null
   /** Seconds since 1970 by its clock. */
   readonly seconds?: () => number
   /** Its disk, which outlives it. */
@@ -88,7 +91,7 @@ export async function attackedFleet(t: TestContext): Promise<AttackedFleet> {
       const shown = options.token === undefined ? token : options.token
       const gateway = await openGateway({
         fleet: keys.genesis,
-        enrolment: keys.enrolment(key, isFounder ? null : shown, options.seconds),
+        enrolment: keys.enrolment(key, isFounder ? null : shown, options.seconds, options.epoch),
         node,
         storage: new MemoryStore(options.medium ?? new MemoryMedium()),
         links: options.links ?? [linkTo(broker.port)],
@@ -172,10 +175,12 @@ export async function signEpoch(
   { keys }: AttackedFleet,
   gateway: Gateway,
   change: Partial<Parameters<Gateway['epochs']['propose']>[0]>,
-): Promise<void> {
+): Promise<Epoch> {
   const { epoch } = gateway.epochs.propose({ retire: [], replace: [], revoke: [], force: [], ...change })
   const signature = keys.operator.sign(epochPayload(keys.facts.id, epoch))
-  await gateway.epochs.take({ fleet: keys.facts.id, epoch: { ...epoch, signature } })
+  const signed = { ...epoch, signature }
+  await gateway.epochs.take({ fleet: keys.facts.id, epoch: signed })
+  return signed
 }
 
 export function memberOf(gateway: Gateway): MemberId {

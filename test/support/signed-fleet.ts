@@ -2,7 +2,7 @@ import type { Digest } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import { type Enrolment, issueToken, type TokenTerms } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey, verifySignature } from '../../runtime/device/identity/keys.ts'
-import type { FleetFacts, Seed } from '../../runtime/device/identity/seed.ts'
+import type { FleetFacts, Seed, SeedEpoch } from '../../runtime/device/identity/seed.ts'
 import { enrolmentOf, type EnrolmentOptions } from '../../runtime/gateway/enrolment.ts'
 import { fleetIdOfFacts } from '../../runtime/gateway/fleet.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
@@ -22,7 +22,12 @@ export interface SignedFleet {
   /** @param terms what it differs in from a token for nine uses that holds for the first year of the clock */
   token(terms?: Partial<TokenTerms>, signer?: SigningKey): Enrolment
   /** What a node holds that was given this token; the founder was given none. */
-  enrolment(key: SigningKey, token: Enrolment | null, seconds?: () => number): EnrolmentOptions
+  enrolment(
+    key: SigningKey,
+    token: Enrolment | null,
+    seconds?: () => number,
+    epoch?: SeedEpoch | null,
+  ): EnrolmentOptions
   /** Signs as whoever holds `key` would. */
   signatures(key: SigningKey): Signatures
 }
@@ -44,8 +49,8 @@ export function signedFleet(name: string = 'signed'): SignedFleet {
       const usual = { fleet: id, tier: 0, uses: 9, issuedAt: 0, expiresAt: 365 * 86_400, key: tokenKey.publicKey }
       return { token: issueToken({ ...usual, ...terms }, signer), tokenKey }
     },
-    enrolment(key, token, seconds = () => 0) {
-      const seed: Seed = { fleet: facts, founderKey: null, enrolment: token, links: [] }
+    enrolment(key, token, seconds = () => 0, epoch = null) {
+      const seed: Seed = { fleet: facts, founderKey: null, enrolment: token, epoch, links: [] }
       return enrolmentOf(seed, key, seconds)
     },
     signatures: (key) => new Signatures(id, { sign: (bytes) => key.sign(bytes), verify: verifySignature }),

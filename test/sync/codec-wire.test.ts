@@ -98,10 +98,12 @@ function describedBy(wire: WireMessage): unknown[] {
   switch (message.kind) {
     case 'announcement': {
       const { member, start, number, epoch, newestEpoch, knowsCuts, stage, ownSeq, floor } = message.announcement
-      const { epochDigest, frozen, floorDigest, vectorDigest, vector } = message.announcement
+      const { epochDigest, frozen, floorDigest, vectorDigest, vector, state } = message.announcement
       const epochs = [epoch, newestEpoch, fromHex(epochDigest), knowsCuts, entriesOf(frozen)]
       const digests = [fromHex(floorDigest), fromHex(vectorDigest)]
-      return [1, [bytesOf(member), start, number, ...epochs, stage, ownSeq, floor, ...digests, entriesOf(vector)]]
+      const rest = state === undefined ? [] : [state.stage, fromHex(state.digest)]
+      const fields = [bytesOf(member), start, number, ...epochs, stage, ownSeq, floor, ...digests, entriesOf(vector)]
+      return [1, [...fields, ...rest]]
     }
     case 'request': {
       const { from, to, gaps } = message.request

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Digest } from '../../runtime/base/digest.ts'
+import { type NodeId, nodeOf } from '../../runtime/base/ids.ts'
+import type { Path } from '../../runtime/state/path.ts'
+import { decodeFrame } from '../../runtime/sync/message-codec.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { decodeSnapshot, encodeSnapshot, joinPieces } from '../../runtime/sync/snapshot.ts'
 import type { Epoch } from '../../runtime/sync/epoch.ts'
@@ -119,6 +122,57 @@ test('a member whose settled state was damaged gives way, and after its replacem
   fleet.run(60_000)
   for (const node of fleet.nodes) assert.deepEqual(stateOf(node.replica), { x: 'right', y: 'its own' }, node.name)
 })
+
+test('a member of which one settled value has rotted is found out by the digests of the state, and gives way', () => {
+  const fleet = startedNetwork(3)
+  const [a, c] = [fleet.node('a'), fleet.node('c')]
+  fleet.issue(c, set('x', 'right'))
+  fleet.run(60_000)
+  fleet.receive(c, { kind: 'snapshot-due' })
+  fleet.run(1000)
+  assert.ok(c.disk.snapshot)
+  fleet.crash(c)
+  const held = decodeSnapshot(c.disk.snapshot)
+  const cells = held.cells.map(([path, cell]) => [path, path === 'x' ? { ...cell, value: 'wrong' } : cell] as const)
+  c.disk.snapshot = encodeSnapshot({ ...held, cells })
+  fleet.restart(c)
+  assert.deepEqual(stateOf(c.replica), { x: 'wrong' })
+  assert.ok(fleet.runUntil(() => viewOf(fleet, c).status === 'draft', 120_000))
+  assert.match(viewOf(fleet, c).draftReason ?? '', /most of the fleet has another settled state at floor/)
+  for (const node of [a, c]) assert.ok(alarmsOf(node).includes('divergence'), node.name)
+  assert.equal(viewOf(fleet, a).status, 'member')
+})
+
+test('nobody has another state where members come, values go and sums grow, in whatever order', () => {
+  const fleet = startedNetwork(3)
+  for (let round = 0; round < 6; round++) {
+    for (const node of fleet.nodes) {
+      fleet.issue(node, set(`x${round % 4}`, `${node.name}${round}`))
+      fleet.issue(node, { writes: [{ path: 'sum' as Path, kind: 'add', argument: round }], guards: [] })
+      fleet.issue(node, { writes: [{ path: 'x1' as Path, kind: 'delete', argument: null }], guards: [] })
+    }
+    fleet.run(round % 2 === 0 ? 500 : 60_000)
+  }
+  fleet.run(120_000)
+  const states = fleet.nodes.map(({ node }) => heardOf(fleet, node))
+  assert.equal(new Set(states.map(({ digest }) => digest)).size, 1)
+  for (const node of fleet.nodes) assert.deepEqual(alarmsOf(node), [], node.name)
+})
+
+/** The state that a node has announced last. */
+function heardOf(fleet: ReturnType<typeof startedNetwork>, of: NodeId): { readonly digest: Digest } {
+  const frames = fleet.nodes.flatMap(({ node, outputs }) => (node === of ? outputs : []))
+  const states = frames.flatMap((output) => {
+    if (output.kind !== 'send' || output.to.channel !== 'announcements') return []
+    const message = decodeFrame(fleet.nodes[0]!.replica.fleet, output.frame)
+    return message.kind === 'announcement' && nodeOf(message.announcement.member) === of
+      ? [message.announcement.state]
+      : []
+  })
+  const last = states.at(-1)
+  assert.ok(last, 'it states its state once that rests')
+  return last
+}
 
 function alarmNames(outputs: readonly Output[]): string[] {
   return outputs.flatMap((output) => (output.kind === 'alarm' ? [output.alarm.name] : []))

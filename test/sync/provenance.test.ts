@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { digestOf } from '../../runtime/base/digest.ts'
+import { type Digest, digestOf } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import { proveClaim } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
+import type { SeedEpoch } from '../../runtime/device/identity/seed.ts'
 import type { Cell } from '../../runtime/state/cell.ts'
 import type { Join, Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
@@ -11,9 +12,13 @@ import { priorityOf } from '../../runtime/state/priority.ts'
 import { memberPoint } from '../../runtime/state/reserved-point.ts'
 import { openBatch } from '../../runtime/sync/batch-codec.ts'
 import { encodeSign1, openSign1 } from '../../runtime/sync/cose.ts'
-import { type Epoch, epochPayload } from '../../runtime/sync/epoch.ts'
-import type { Batch, Offer } from '../../runtime/sync/message.ts'
+import { type Epoch, epochDigest, epochPayload } from '../../runtime/sync/epoch.ts'
+import type { Announcement, Batch, Message, Offer } from '../../runtime/sync/message.ts'
+import { historyFrom } from '../../runtime/sync/recovery.ts'
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../runtime/sync/snapshot.ts'
+import { stateDigest } from '../../runtime/sync/state-digest.ts'
+import { sortedEntries, vectorDigest, versionVector } from '../../runtime/sync/version-vector.ts'
+import { emptyHanded } from '../support/sealed-messages.ts'
 import { DrivenReplica } from '../support/driven-replica.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { set, stateOf } from '../support/replica-network.ts'
@@ -103,6 +108,79 @@ for (const [what, forge, reason] of cases) {
   })
 }
 
+test('a newcomer believes no sponsor that shows an older epoch than its seed names, or another one of that number', () => {
+  const epochs = [1, 2].map((number) => signed({ number, counting: [A, B], retired: [X] })) as [Epoch, Epoch]
+  const other = signed({ number: 2, counting: [A], retired: [X] })
+  const shows = [
+    [welcome, /it is of an older epoch than the seed of this node names/],
+    [withEpoch(epochs[0])(welcome), /it is of an older epoch than the seed of this node names/],
+    [withEpoch(other)(welcome), /it is of another epoch than the seed of this node names/],
+    [withEpoch(epochs[1])(welcome), null],
+    [withEpoch(signed({ number: 3, counting: [A, B], retired: [X] }))(welcome), null],
+  ] as const
+  for (const [shown, reason] of shows) {
+    const c = draft({ number: 2, digest: epochDigest(epochs[1]) })
+    give(c, shown, signedBy(KEY_B, OF_B))
+    const told = Object.keys(c.inspect().dropped)
+    assert.deepEqual([c.inspect().status, told.length], reason === null ? ['member', 0] : ['draft', 1])
+    if (reason !== null) assert.match(told[0] ?? '', reason)
+  }
+})
+
+const honest = historyFrom(FLEET.genesis, welcome)
+const TRUE_STATE = stateDigest(honest.local)!
+const forgedState = withValue('forged', 666)
+
+test('a newcomer takes no welcome that other members contradict: it tells people, and asks others', () => {
+  const c = draft()
+  c.store()
+  c.giveMessage(stating(A, FLEET.founderKey, honest.floor, TRUE_STATE))
+  give(c, forgedState(welcome), signedBy(KEY_B, OF_B))
+  assert.deepEqual([c.inspect().status, c.inspect().members.length, stateOf(c.replica)], ['draft', 1, {}])
+  assert.equal(c.inspect().dropped['snapshot of another node: other members have another settled state'], 1)
+  assert.deepEqual(
+    c.outputs.flatMap((output) => (output.kind === 'alarm' ? [output.alarm] : [])),
+    [{ name: 'welcome-doubted', member: B }],
+  )
+  give(c, welcome, signedBy(KEY_B, OF_B))
+  assert.equal(c.inspect().status, 'draft', 'nothing more is taken of that sponsor')
+  give(c, welcome, signedBy(FLEET.founderKey, { from: A }))
+  assert.deepEqual([c.inspect().status, stateOf(c.replica)], ['member', { a: 1, b: 2 }])
+})
+
+test('a newcomer takes a welcome that contradicts what its sponsor has announced itself for none', () => {
+  const c = draft()
+  c.store()
+  c.giveMessage(stating(B, KEY_B, honest.floor, TRUE_STATE))
+  give(c, forgedState(welcome), signedBy(KEY_B, OF_B))
+  assert.equal(c.inspect().status, 'draft')
+})
+
+test('nobody bears witness who is no member, whose signature is not good, or who speaks of another floor', () => {
+  const other = '0123456789abcdef' as Digest
+  const heard = [
+    stating(X, THIEF, honest.floor, other),
+    stating(A, THIEF, honest.floor, other),
+    stating(A, FLEET.founderKey, honest.floor + 1, other),
+  ]
+  for (const message of heard) {
+    const c = draft()
+    c.store()
+    c.giveMessage(message)
+    give(c, welcome, signedBy(KEY_B, OF_B))
+    assert.equal(c.inspect().status, 'member')
+  }
+})
+
+test('a newcomer that has taken forged values is found out by the first who announces the true state', () => {
+  const c = draft()
+  give(c, forgedState(welcome), signedBy(KEY_B, OF_B))
+  assert.equal(c.inspect().status, 'member')
+  const outputs = c.giveMessage(stating(A, FLEET.founderKey, honest.floor, TRUE_STATE))
+  const [alarm] = outputs.flatMap((output) => (output.kind === 'alarm' ? [output.alarm] : []))
+  assert.deepEqual(alarm, { name: 'divergence', member: A, floor: honest.floor })
+})
+
 const sponsors: readonly (readonly [what: string, key: SigningKey, offer: Partial<Offer>, reason: string])[] = [
   ['that shows nothing of who let it in', THIEF, { from: X }, 'offer of a node that is no member'],
   ['under the credential of another', THIEF, { from: X, sponsor: ofB() }, 'offer of a node that is no member'],
@@ -184,8 +262,8 @@ test('a join that the operator has not let in is dropped with its batch, whoever
 })
 
 /** A draft, always the same one. */
-function draft(): DrivenReplica {
-  const keys = FLEET.enrolment(KEY_C, TOKEN)
+function draft(epoch: SeedEpoch | null = null): DrivenReplica {
+  const keys = FLEET.enrolment(KEY_C, TOKEN, undefined, epoch)
   return new DrivenReplica(FLEET.genesis, '0c00000000000001' as NodeId, undefined, undefined, keys)
 }
 
@@ -239,6 +317,26 @@ function withEpoch(epoch: Epoch): (snapshot: Snapshot) => Snapshot {
     ...snapshot,
     retirement: { epoch, before: 0, frozen: new Map(), cuts: new Map(snapshot.logs.map((log) => [log.member, log])) },
   })
+}
+
+/** A settled point that nobody has ever written so. */
+function withValue(path: string, value: Cell['value']): (snapshot: Snapshot) => Snapshot {
+  const writer = { id: { member: A, seq: 1 }, stage: 1, priority: priorityOf(A, 1) }
+  return (snapshot) => ({ ...snapshot, cells: [...snapshot.cells, [path as Path, { value, writer }]] })
+}
+
+/** What a member announces that holds what the welcome holds, and says that its settled state is this. */
+function stating(member: MemberId, key: SigningKey, stage: number, digest: Digest): Message {
+  const vector = sortedEntries(versionVector([...honest.logs()].map((log) => log.held)))
+  const announcement: Announcement = {
+    ...emptyHanded(member),
+    stage: honest.highWater.stage,
+    ownSeq: honest.log(member).held.seq,
+    vectorDigest: vectorDigest(versionVector(vector)),
+    vector,
+    state: { stage, digest },
+  }
+  return { kind: 'announcement', announcement: FLEET.signatures(key).signAnnouncement(announcement) }
 }
 
 function withBatches(change: (batch: Batch) => Batch): (snapshot: Snapshot) => Snapshot {

@@ -84,7 +84,7 @@ test('each epoch freezes at what is held then, also what was frozen lower in the
   const frozen = [{ member: B, seq: 2, digest: ofB.batches[1]!.digest }]
   // c counts and speaks of the epoch, but a third member that counts is silent: the cuts stay unknown.
   assert.deepEqual(a.inspect().epoch.waitsFor, [C])
-  a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { ...ofC, frozen }) })
+  a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { ...ofC, frozen, stage: 9 }) })
   a.giveMessage({ kind: 'batch', batch: ofB.batches[1]! })
   a.store()
   assert.equal(a.replica.get('x' as never), 2)

@@ -104,6 +104,18 @@ test('who hears that another one has welcomed a draft is silent', () => {
   assert.equal(a.inspect().journalLength, 0)
 })
 
+test('who hears a welcome of the same one again, for a draft that still asks, is not silenced by it', () => {
+  const a = started(0, genesisOf(1))
+  const offer: Offer = { to: life('n', 7), from: B, purpose: 'welcome', digest: EMPTY_DIGEST, size: 9 }
+  for (let time = 0; time < 2; time++) {
+    assert.equal(a.inspect().journalLength, 0)
+    a.giveMessage(requestOf(life('n', 7)))
+    a.giveMessage({ kind: 'offer', offer })
+    a.wait(1000)
+  }
+  assert.equal(a.inspect().journalLength, 1, 'it takes the draft in')
+})
+
 /** A draft, and a sponsor that has its welcome ready. */
 function welcomed(fleet = genesisOf(1)): { n: DrivenReplica; sponsor: DrivenReplica; offer: Offer } {
   const n = new DrivenReplica(fleet, N)

@@ -34,7 +34,10 @@ alone, and take it off a card that leaves the house.
     .description('write a seed: of the founder once, or of newcomers, with a token that lets them join')
     .requiredOption('--fleet <folder>', 'what fleetstep fleet create made; its operator key signs the token')
     .option('--founder', 'for the node that founds the fleet, and no other')
-    .option('--tier <number>', 'tier of those who join with it: the higher one stands in a conflict (default 0)')
+    .option(
+      '--tier <number>',
+      'highest tier of those who join with it, unless their profile asks for less; the higher one stands in a conflict (default 0)',
+    )
     .addOption(
       new Option(
         '--role <role>',
@@ -79,7 +82,7 @@ function createSeedFile(command: Command, file: string): void {
 }
 
 /** No secret is in it. */
-function describe({ fleet, founderKey, enrolment, links }: Seed, file: string) {
+function describe({ fleet, founderKey, enrolment, epoch, links }: Seed, file: string) {
   const terms = enrolment?.token.terms
   return {
     file,
@@ -93,6 +96,7 @@ function describe({ fleet, founderKey, enrolment, links }: Seed, file: string) {
     uses: terms?.uses ?? null,
     expires: terms === undefined ? null : new Date(terms.expiresAt * 1000).toISOString(),
     hasExpired: terms !== undefined && terms.expiresAt <= systemSeconds(),
+    epoch: epoch?.number ?? 0,
     servers: links.flatMap(({ servers }) => servers),
   }
 }
@@ -100,9 +104,10 @@ function describe({ fleet, founderKey, enrolment, links }: Seed, file: string) {
 function text(facts: ReturnType<typeof describe>): string {
   const { token, uses, expires, tier, role } = facts
   return table([
-    ['seed', `${facts.file}, for ${facts.for}, tier ${tier}, ${role}`],
+    ['seed', `${facts.file}, for ${facts.for}, tier ${tier}${facts.token === null ? '' : ' at most'}, ${role}`],
     ['fleet', `${facts.name} (${facts.fleet}), founded by node ${facts.founder}`],
     ...(token === null ? [] : [['token', `${token}, ${uses} ${uses === 1 ? 'use' : 'uses'}, until ${expires}`]]),
+    ...(facts.epoch === 0 ? [] : [['epoch', `${facts.epoch}: it joins by nobody who shows an older one`]]),
     ['servers', facts.servers.length === 0 ? 'none: the config names the links' : facts.servers.join(' ')],
   ])
 }

@@ -11,7 +11,7 @@ import { type SigningKey, verifySignature } from './keys.ts'
 /** What the operator grants to whoever has the private half of `key`: to join the fleet, some times, for some time. */
 export interface TokenTerms {
   readonly fleet: Digest
-  /** The tier of whoever joins with it; nobody chooses his own. */
+  /** The highest tier with which anybody joins by it; a profile may ask for a lower one. */
   readonly tier: number
   /** Likewise; a gateway if it is absent. */
   readonly role?: MarkedRole
@@ -95,7 +95,8 @@ export function checkProof(proof: Uint8Array, claim: Claim, operator: Uint8Array
   const token = openToken(bytes, signature, claim.fleet, operator)
   if (!verifySignature(token.terms.key, claimed, byToken)) throw invalid('the token was granted to somebody else')
   const { tier, role = ROLE_DEFAULT } = token.terms
-  if (tier !== claim.tier) throw invalid(`the token is for tier ${tier}, not ${claim.tier}`)
+  // Whoever gives himself less than he may takes nothing from anybody.
+  if (claim.tier > tier) throw invalid(`the token is for tier ${tier} at most, not ${claim.tier}`)
   const wanted = claim.role ?? ROLE_DEFAULT
   if (role !== wanted) throw invalid(`the token is for the role ${role}, not ${wanted}`)
   return token

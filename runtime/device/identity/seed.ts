@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { Digest } from '../../base/digest.ts'
+import { type Digest, isDigest } from '../../base/digest.ts'
 import { FleetstepError } from '../../base/errors.ts'
 import { isNodeId, type NodeId } from '../../base/ids.ts'
 import { KEY_BYTES, LINKS_MAX, MQTT_SERVERS_MAX, SEED_BYTES_MAX } from '../../base/limits.ts'
@@ -23,12 +23,20 @@ export interface Seed {
   readonly founderKey: SigningKey | null
   /** Null in the seed of the founder, who needs none. */
   readonly enrolment: Enrolment | null
+  /** The newest epoch when it was made: its card believes no sponsor that shows an older one. Null if there was none. */
+  readonly epoch: SeedEpoch | null
   /** Servers of the MQTT links, for a config that names none. */
   readonly links: readonly { readonly servers: readonly string[] }[]
 }
 
+/** Names an epoch that the operator has signed. */
+export interface SeedEpoch {
+  readonly number: number
+  readonly digest: Digest
+}
+
 /** The text of a seed file. It holds a secret: mode 0600. */
-export function seedText({ fleet, founderKey, enrolment, links }: Seed): string {
+export function seedText({ fleet, founderKey, enrolment, epoch, links }: Seed): string {
   const file = {
     format: FORMAT,
     fleet: factsToJson(fleet),
@@ -41,6 +49,7 @@ export function seedText({ fleet, founderKey, enrolment, links }: Seed): string 
             signature: toBase64(enrolment.token.signature),
             tokenKey: toBase64(enrolment.tokenKey.secret),
           },
+    epoch,
     links,
   }
   return `${JSON.stringify(file, null, 2)}\n`
@@ -53,13 +62,13 @@ export function parseSeed(text: string, where: string): Seed {
   if (Buffer.byteLength(text) > SEED_BYTES_MAX) throw wrong('is too long for a seed')
   const parsed = v.safeParse(SEED, jsonOf(text))
   if (!parsed.success) throw wrong('is no seed of a fleet')
-  const { fleet: facts, founderKey, enrolment, links } = parsed.output
+  const { fleet: facts, founderKey, enrolment, epoch, links } = parsed.output
   const fleet = factsFromJson(facts)
   const founder = founderKey === null ? null : signingKeyFromSecret(fromBase64(founderKey))
   if (founder !== null && toBase64(founder.publicKey) !== facts.founder.key)
     throw wrong('holds a key of another founder')
   if ((founder === null) === (enrolment === null)) throw wrong('is neither of the founder nor of a newcomer')
-  return { fleet, founderKey: founder, enrolment: enrolment === null ? null : readEnrolment(), links }
+  return { fleet, founderKey: founder, enrolment: enrolment === null ? null : readEnrolment(), epoch, links }
 
   function readEnrolment(): Enrolment {
     const { token, signature, tokenKey } = enrolment as NonNullable<typeof enrolment>
@@ -113,6 +122,12 @@ const SEED = v.strictObject({
   fleet: FACTS,
   founderKey: v.nullable(KEY),
   enrolment: v.nullable(v.strictObject({ token: BASE64, signature: BASE64, tokenKey: KEY })),
+  epoch: v.nullable(
+    v.strictObject({
+      number: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+      digest: v.custom<Digest>(isDigest),
+    }),
+  ),
   links: v.pipe(
     v.array(
       v.strictObject({

@@ -19,6 +19,16 @@ export interface DeviceProfile {
   readonly labels: readonly string[]
   readonly deviceResources: readonly DeviceResource[]
   readonly deviceCommands: readonly DeviceCommand[]
+  readonly optional?: ProfileOptional
+}
+
+/** What EdgeX has no word for, of the device as a whole. */
+export interface ProfileOptional {
+  /**
+   * The tier of the gateway that has the device, from 0 to 255: of two changes of one point, neither of which had seen the other,
+   * that of the higher one stands. What admits the gateway to its fleet is the ceiling.
+   */
+  readonly tier?: number
 }
 
 /** One point: a value that is read, set, or both. */

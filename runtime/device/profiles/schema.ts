@@ -8,6 +8,7 @@ import {
   VALUE_BYTES_MAX,
 } from '../../base/limits.ts'
 import type { NodeId } from '../../base/ids.ts'
+import { TIER_MAX } from '../../state/priority.ts'
 import { VALUE_TYPES } from '../../state/rules/value-type.ts'
 import type { DeviceProfile } from './profile.ts'
 import {
@@ -160,6 +161,15 @@ const COMMAND = fields('a device command', {
   ),
 })
 
+const PROFILE_OPTIONAL = fields('optional', {
+  tier: v.exactOptional(
+    about(
+      'Tier of the gateway that has the device: in a conflict the higher one stands. Its token, or the list of members, is the ceiling.',
+      wholeFrom(0, TIER_MAX),
+    ),
+  ),
+})
+
 /** The one definition of a profile's form; the schema for editors is made of it. */
 export const PROFILE: Schema<DeviceProfile> = fields('a profile', {
   apiVersion: oneOf(['1']),
@@ -170,4 +180,5 @@ export const PROFILE: Schema<DeviceProfile> = fields('a profile', {
   labels: v.optional(listOf(LABEL, PROFILE_ENTRIES_MAX), []),
   deviceResources: nonEmptyListOf(RESOURCE, PROFILE_RESOURCES_MAX, 'resource'),
   deviceCommands: v.optional(listOf(COMMAND, PROFILE_COMMANDS_MAX), []),
+  optional: v.exactOptional(PROFILE_OPTIONAL),
 })

@@ -6,7 +6,7 @@ import { MEMBERS_MAX } from '../../base/limits.ts'
 import { fleetIdOf } from '../../sync/membership.ts'
 import { loadConfig } from '../config.ts'
 import { openFleetFolder } from '../fleet-folder.ts'
-import { readSeed } from '../fleet.ts'
+import { genesisOfMembers, readSeed } from '../fleet.ts'
 
 /** The members of an earlier run, one on each line; whoever edits it takes one out. */
 export const MEMBERS_FILE = 'members'
@@ -58,7 +58,7 @@ function ofConfig(config: string): BrokerMembers {
     )
   }
   const { name, members } = fleet
-  return { name, fleet: fleetIdOf({ name, founders: members }), nodes: members.map(({ node }) => node) }
+  return { name, fleet: fleetIdOf(genesisOfMembers(name, members)), nodes: members.map(({ node }) => node) }
 }
 
 function remembered(directory: string): readonly string[] {

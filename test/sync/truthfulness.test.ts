@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type Digest, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { CLAIM_ANNOUNCEMENTS, CLAIM_PATIENCE_MS } from '../../runtime/base/limits.ts'
+import type { Announcement } from '../../runtime/sync/message.ts'
+import type { Output } from '../../runtime/sync/output.ts'
+import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import { genesisOf, set } from '../support/replica-network.ts'
+import { announcementOf } from './announcements.ts'
+
+const GENESIS = genesisOf(3)
+const [LIAR, WITNESS] = [founder(GENESIS, 1), founder(GENESIS, 2)] as const
+const OTHER = '0123456789abcdef' as Digest
+const COUNTER = 'announcement that cannot be true'
+
+describe('an announcement', () => {
+  const contradictions: readonly (readonly [what: string, lie: Partial<Announcement>, reason: RegExp])[] = [
+    ['whose floor lies above its stage', { stage: 1, floor: 2 }, /its floor 2 lies above its stage 1/],
+    ['of an epoch that it does not know', { epoch: 2, newestEpoch: 1 }, /it is of epoch 2, and knows none after 1/],
+    ['that holds less of itself than it has issued', { ownSeq: 9 }, /has issued 9 operations, and holds 0 of them/],
+  ]
+  for (const [what, lie, reason] of contradictions) {
+    it(`${what} is dropped, counted, and told with its member`, () => {
+      const node = member()
+      const { stage, floor } = node.inspect().members.find((line) => line.member === LIAR)!
+      assert.match(told(say(node, lie)), reason)
+      const after = node.inspect().members.find((line) => line.member === LIAR)!
+      assert.deepEqual([after.stage, after.floor, node.inspect().dropped[COUNTER]], [stage, floor, 1])
+    })
+  }
+
+  for (const [what, lie, reason] of [
+    ['its stage', { stage: 0, floor: 0 }, /takes back what it has said: its stage went from 1 to 0/],
+    ['its floor', { floor: 0 }, /takes back what it has said: its floor went from 1 to 0/],
+  ] as const) {
+    it(`that takes back ${what} is dropped, counted, and told with its member`, () => {
+      const node = member()
+      say(node, { floor: 1 })
+      assert.match(told(say(node, lie)), reason)
+      assert.deepEqual([node.inspect().floorHold, node.inspect().dropped], [null, { [COUNTER]: 1 }])
+    })
+
+    it(`that takes back ${what} since a start is told too, and counts: that member is waited for`, () => {
+      const node = member()
+      say(node, { floor: 1 })
+      assert.match(told(say(node, { ...lie, start: 2 })), reason)
+      node.issue(set('x', 2))
+      node.store()
+      assert.equal(node.inspect().floorHold?.member, LIAR)
+    })
+  }
+
+  it('that says another thing under the number of the last one is dropped, counted, and told', () => {
+    const node = member()
+    const one = announcementOf(node, LIAR, { floor: 1, floorDigest: node.inspect().floorDigest })
+    node.giveMessage({ kind: 'announcement', announcement: one })
+    assert.equal(told(node.giveMessage({ kind: 'announcement', announcement: one })), '', 'an echo is no lie')
+    const another = { ...one, stage: one.stage + 3 }
+    assert.match(told(node.giveMessage({ kind: 'announcement', announcement: another })), /says two things at once/)
+    assert.equal(node.inspect().dropped[COUNTER], 1)
+  })
+
+  it('that claims what its issuer goes on to deny is told, with the one who claimed it', () => {
+    const node = member()
+    const { vector } = node.inspect()
+    say(node, { vector: [...vector, { member: WITNESS, seq: 50, digest: OTHER }] })
+    const denials = Array.from({ length: CLAIM_ANNOUNCEMENTS }, () => told(say(node, { member: WITNESS })))
+    assert.deepEqual(
+      denials.slice(0, -1),
+      denials.slice(1).map(() => ''),
+    )
+    assert.match(denials.at(-1) ?? '', new RegExp(`${LIAR}: it holds operation 50 of .*, which has issued 0`))
+    assert.equal(node.inspect().dropped[COUNTER], 1)
+  })
+
+  it('that claims what its issuer has announced by then is none', () => {
+    const node = member()
+    const { vector } = node.inspect()
+    const more = [...vector, { member: WITNESS, seq: 50, digest: OTHER }]
+    say(node, { vector: more })
+    for (let count = 0; count < 2 * CLAIM_ANNOUNCEMENTS; count++)
+      assert.equal(told(say(node, { member: WITNESS, vector: more })), '')
+    assert.equal(node.inspect().dropped[COUNTER], undefined)
+  })
+
+  it('of operations that its member never sends is told after a while, and that one is waited for by name', () => {
+    const node = member()
+    const { vector } = node.inspect()
+    const lie = { vector: [...vector, { member: LIAR, seq: 1000, digest: OTHER }] }
+    for (let count = 0; count < 2 * CLAIM_ANNOUNCEMENTS; count++) assert.equal(told(say(node, lie)), '')
+    node.wait(CLAIM_PATIENCE_MS)
+    assert.match(told(say(node, lie)), /it has issued 1000 operations, and sends none behind 0/)
+    node.issue(set('x', 2))
+    node.store()
+    const { floorHold } = node.inspect()
+    assert.deepEqual([floorHold?.member, floorHold?.reason], [LIAR, 'we lack operations of it'])
+  })
+})
+
+/** Of a fleet of three, with one operation of its own that all have settled. */
+function member(): DrivenReplica {
+  const node = new DrivenReplica(GENESIS, 0)
+  node.store()
+  node.issue(set('x', 1))
+  node.store()
+  for (const other of [LIAR, WITNESS]) say(node, { member: other })
+  assert.equal(node.inspect().floor, 1)
+  return node
+}
+
+function say(node: DrivenReplica, { member: speaker = LIAR, ...parts }: Partial<Announcement>): readonly Output[] {
+  const { floor, floorDigest } = node.inspect()
+  const said = { floor, ...parts }
+  const announcement = announcementOf(node, speaker, {
+    ...said,
+    floorDigest: said.floor === floor ? floorDigest : EMPTY_DIGEST,
+  })
+  return node.giveMessage({ kind: 'announcement', announcement })
+}
+
+function told(outputs: readonly Output[]): string {
+  return outputs
+    .flatMap((output) => (output.kind === 'alarm' && output.alarm.name === 'untrue-announcement' ? [output.alarm] : []))
+    .map(({ member: who, reason }) => `${who}: ${reason}`)
+    .join('\n')
+}
