@@ -41,8 +41,13 @@ export const FRAME_BYTES_MAX: number = 64 * 1024
 export const FRAME_DEPTH_MAX: number = VALUE_DEPTH_MAX + 8
 /** Operations in one batch: one signature, one replay. */
 export const OPERATIONS_PER_BATCH_MAX = 256
-/** Bytes of operations after which a batch is closed, so that a frame always holds it. */
-export const BATCH_BYTES_TARGET: number = 8 * 1024
+/**
+ * Bytes of operations after which a batch is closed, so that a frame always holds it. What is counted is the most that each may
+ * take: some 140 bytes for a change that takes 40, and 15 when deflated. As many of these as a batch may hold fit.
+ */
+export const BATCH_BYTES_TARGET: number = 36 * 1024
+/** Bytes of drafts that are settled in one record: each may become a conflict in it, which takes twice as much. */
+export const SETTLED_DRAFTS_BYTES_TARGET: number = 8 * 1024
 /** Bytes of a batch before it is deflated: no more than a frame, so that a small frame cannot become a large message. */
 export const BATCH_BYTES_MAX: number = FRAME_BYTES_MAX
 /** Bytes from which a batch is deflated: below, it costs more time on a small processor than the bytes are worth. */
@@ -582,9 +587,10 @@ export const DEMO_STEP_TIMEOUT_MS: number = RECONNECT_DELAY_MAX_MS
 export const DEMO_STOP_TIMEOUT_MS = 5000
 
 assert(OPERATION_BYTES_MAX < FRAME_BYTES_MAX - 1024, 'a frame holds any single operation')
+assert(BATCH_BYTES_TARGET < OPERATION_BYTES_MAX, 'a frame holds any batch, which is one operation or below its target')
 assert(
-  BATCH_BYTES_TARGET + OPERATION_BYTES_MAX < FRAME_BYTES_MAX - 512,
-  'a batch that has reached its target still fits a frame',
+  SETTLED_DRAFTS_BYTES_TARGET + OPERATION_BYTES_MAX < FRAME_BYTES_MAX - 512,
+  'a batch of drafts that has reached its target still fits a frame',
 )
 assert(FRAME_BYTES_MAX < MQTT_INFLIGHT_BYTES_MAX, 'the window of MQTT holds several of the largest frames')
 assert(LINK_QUEUE_FRAMES_RESERVED < LINK_QUEUE_FRAMES_MAX / 2, 'the reserve leaves most of the queue to operations')

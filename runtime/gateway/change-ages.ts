@@ -5,8 +5,9 @@ import type { Change } from '../sync/output.ts'
 /** When this gateway saw each point change, on the monotonic clock: a wrong wall clock does not matter. */
 export class ChangeAges {
   readonly #clock: Clock
-  /** In the order of their changes, the latest last. */
-  readonly #seen = new Map<string, Monotonic>()
+  /** The points that have changed last, and those that had before: half of all that are remembered fit each. */
+  #seen = new Map<string, Monotonic>()
+  #seenBefore = new Map<string, Monotonic>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -14,16 +15,20 @@ export class ChangeAges {
 
   note({ path, after, settled }: Change): void {
     if (settled) return
-    this.#seen.delete(path)
-    if (after === undefined) return
+    if (after === undefined) {
+      this.#seen.delete(path)
+      this.#seenBefore.delete(path)
+      return
+    }
     this.#seen.set(path, this.#clock.now())
-    const [oldest] = this.#seen.keys()
-    if (this.#seen.size > CHANGE_AGES_MAX && oldest !== undefined) this.#seen.delete(oldest)
+    if (this.#seen.size < CHANGE_AGES_MAX / 2) return
+    this.#seenBefore = this.#seen
+    this.#seen = new Map()
   }
 
   /** Null: not since the start. */
   of(path: string): number | null {
-    const at = this.#seen.get(path)
+    const at = this.#seen.get(path) ?? this.#seenBefore.get(path)
     return at === undefined ? null : this.#clock.now() - at
   }
 }

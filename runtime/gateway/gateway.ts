@@ -374,7 +374,7 @@ class RunningGateway implements Gateway {
       default:
         unreachable(output)
     }
-    for (const observer of this.#observers) observer(output)
+    if (this.#observers.size > 0) for (const observer of this.#observers) observer(output)
   }
 
   #noteStanding(draftReason: string | null): void {

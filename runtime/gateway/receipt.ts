@@ -103,8 +103,8 @@ export class Receipts {
   }
 
   #open({ member, seq }: OperationId, receipt: OpenReceipt): void {
-    const receipts = this.#operations.get(member) ?? new Map<number, OpenReceipt>()
-    this.#operations.set(member, receipts)
+    let receipts = this.#operations.get(member)
+    if (receipts === undefined) this.#operations.set(member, (receipts = new Map<number, OpenReceipt>()))
     receipts.set(seq, receipt)
   }
 }
@@ -198,7 +198,7 @@ class OpenReceipt implements Receipt {
   #answer(): void {
     if (this.#isDurable) this.#durable?.resolve()
     if (this.#isSettled) this.#settled?.resolve(this.#outcome)
-    if (!this.#isClosed) return
+    if (!this.#isClosed || (this.#durable === null && this.#settled === null)) return
     const closed = new FleetstepError('storage-failed', 'the gateway was closed before this was known')
     this.#durable?.reject(closed)
     this.#settled?.reject(closed)

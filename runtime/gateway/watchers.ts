@@ -17,7 +17,8 @@ interface Watch {
 
 /** Who wants to know of changes. A callback that throws harms nobody else. */
 export class Watchers {
-  readonly #watches = new Set<Watch>()
+  /** Another list after each change of it: what a callback adds is for the changes after the one that it is told of. */
+  #watches: readonly Watch[] = []
   readonly #logger: Logger
 
   constructor(logger: Logger) {
@@ -26,18 +27,18 @@ export class Watchers {
 
   /** @returns a function that ends the watch. @throws FleetstepError `limit-reached` */
   add(pattern: PathPattern, view: View, callback: WatchCallback): () => void {
-    if (this.#watches.size >= WATCHES_MAX) {
+    if (this.#watches.length >= WATCHES_MAX) {
       throw new FleetstepError('limit-reached', `there are ${WATCHES_MAX} watches already: end one that is not needed`)
     }
     const watch = { pattern, view, callback }
-    this.#watches.add(watch)
-    return () => this.#watches.delete(watch)
+    this.#watches = [...this.#watches, watch]
+    return () => {
+      this.#watches = this.#watches.filter((other) => other !== watch)
+    }
   }
 
   notify(change: Change): void {
-    // What a callback adds is for the changes after this one.
-    const watches = [...this.#watches]
-    for (const watch of watches) {
+    for (const watch of this.#watches) {
       if ((watch.view === 'settled') !== change.settled || !matchesPattern(change.path, watch.pattern)) continue
       try {
         watch.callback(change)

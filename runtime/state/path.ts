@@ -56,14 +56,33 @@ function problemOf(text: string): string | null {
  */
 export function matchesPattern(path: string, pattern: PathPattern): boolean {
   if (pattern === path || pattern === '**') return true
-  const names = path.split('/')
-  const wanted = pattern.split('/')
-  for (const [index, want] of wanted.entries()) {
-    if (want === '**' && index === wanted.length - 1) return names.length >= index
-    if (want !== '*' && want !== names[index]) return false
-    if (index >= names.length) return false
+  // Without lists of names: every change is held against every watch.
+  let at = 0
+  for (let from = 0; ;) {
+    const wantedEnd = endOfName(pattern, from)
+    const isLast = wantedEnd === pattern.length
+    if (isLast && pattern.startsWith('**', from) && wantedEnd - from === 2) return true
+    if (at > path.length) return false
+    const end = endOfName(path, at)
+    const isAny = wantedEnd - from === 1 && pattern[from] === '*'
+    if (!isAny && !isSameName(path, at, end, pattern, from, wantedEnd)) return false
+    if (isLast) return end === path.length
+    at = end + 1
+    from = wantedEnd + 1
   }
-  return wanted.length === names.length
+}
+
+/** Where the name ends that begins at `from`. */
+function endOfName(text: string, from: number): number {
+  const end = text.indexOf('/', from)
+  return end < 0 ? text.length : end
+}
+
+function isSameName(path: string, at: number, end: number, pattern: string, from: number, wantedEnd: number): boolean {
+  if (end - at !== wantedEnd - from) return false
+  for (let index = 0; index < end - at; index++)
+    if (path.charCodeAt(at + index) !== pattern.charCodeAt(from + index)) return false
+  return true
 }
 
 /** The device that a point belongs to: the first name of its path. */

@@ -23,7 +23,6 @@ export class MemoryMedium {
 export class MemoryStore implements Store {
   readonly #medium: MemoryMedium
   #opened = false
-  #committing = false
   #commits = 0
   #bytesWritten = 0
 
@@ -48,8 +47,6 @@ export class MemoryStore implements Store {
     return settle(() => {
       this.#assertOpen()
       assertBatchBounds(records)
-      assert(!this.#committing, 'one commit is in flight at a time')
-      this.#committing = true
       const copies = records.map((record) => record.slice())
       this.#medium.records.push(...copies)
       this.#medium.last += copies.length
@@ -57,8 +54,6 @@ export class MemoryStore implements Store {
       this.#medium.recordBytes += sizeOf(copies)
       this.#bytesWritten += sizeOf(copies)
       return this.#medium.last
-    }).finally(() => {
-      this.#committing = false
     })
   }
 

@@ -1,11 +1,11 @@
 import type { Monotonic } from '../base/clock.ts'
 import { assert, FleetstepError } from '../base/errors.ts'
 import {
-  BATCH_BYTES_TARGET,
   DRAFTS_MAX,
   JOURNAL_OPERATIONS_MAX,
   OPERATIONS_PER_BATCH_MAX,
   PATHS_MAX,
+  SETTLED_DRAFTS_BYTES_TARGET,
 } from '../base/limits.ts'
 import {
   type Join,
@@ -129,7 +129,7 @@ export class Issuing {
     for (let bytes = 0; count < this.drafts.list.length; count++) {
       const draft = this.drafts.list[count] as Draft
       bytes += encodeDraft(draft).length
-      if (count > 0 && (bytes > BATCH_BYTES_TARGET || messages.length === OPERATIONS_PER_BATCH_MAX)) break
+      if (count > 0 && (bytes > SETTLED_DRAFTS_BYTES_TARGET || messages.length === OPERATIONS_PER_BATCH_MAX)) break
       const settlement = settlementOf(draft, self, priority, history.local)
       const { original, guards } = draft.current
       if (settlement.kind === 'conflict') conflicts.push(settlement.conflict)
