@@ -4,6 +4,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
+import { clientIdOf } from '../../runtime/links/mqtt/topics.ts'
 import { findProgram } from '../support/system-programs.ts'
 import { addressOf, FOUNDER, GATEWAYS, MOSQUITTO, NATS, STRANGER } from './plan.ts'
 import { runTool } from './tool.ts'
@@ -101,8 +102,8 @@ function duplicateClientId({ fleet, one }: Scene): Trouble {
     `somebody connects under the client id of ${name}`,
     [name, STRANGER.name],
     async () => {
-      const { node } = await fleet.gateway(name).status()
-      const words = ['-h', server?.address ?? '', '-i', `fs-${node}`, '-t', 'nothing']
+      const { node, fleet: group } = await fleet.gateway(name).status()
+      const words = ['-h', server?.address ?? '', '-i', clientIdOf(group, node), '-t', 'nothing']
       client = spawn('ip', [...fleet.backbone.on(STRANGER.name), tool('mosquitto_sub'), ...words], { stdio: 'ignore' })
     },
     async () => await ended(client),

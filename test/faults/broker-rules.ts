@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { connect, type MqttClient } from 'mqtt'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import type { WrittenBroker } from '../../runtime/gateway/broker-config/broker-config.ts'
+import { clientIdOf } from '../../runtime/links/mqtt/topics.ts'
 import { until } from '../links/clocks.ts'
 
 export const PERSON = 'nodered'
@@ -153,7 +154,7 @@ async function connected({ written, url }: RuledCluster, user: string | null): P
   tools += 1
   const client = connect(url, {
     ...(user !== null && { username: user, password: passwordOf(written, user) }),
-    clientId: isNode ? `fs-${user}-json` : `tool-${tools}`,
+    clientId: isNode ? `${clientIdOf(written.fleet, user as NodeId)}-json` : `tool-${tools}`,
     protocolVersion: 4,
     reconnectPeriod: 0,
     connectTimeout: 30_000,

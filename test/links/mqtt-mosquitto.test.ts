@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { connect } from 'mqtt'
 import type { Link } from '../../runtime/links/link.ts'
 import type { MqttLinkOptions } from '../../runtime/links/mqtt/options.ts'
+import { clientIdOf } from '../../runtime/links/mqtt/topics.ts'
 import { until } from './clocks.ts'
 import { acceptLink, ALICE, BOB, patterned, type LinkHarness } from './link-acceptance.ts'
 import { MOSQUITTO_DEFAULTS, MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto, type Mosquitto } from './mosquitto.ts'
@@ -33,7 +34,10 @@ describe('an MQTT link over Mosquitto', { skip: MOSQUITTO_SKIP }, () => {
     await withMosquitto(MOSQUITTO_DEFAULTS, async ({ broker, open }) => {
       const { witness } = open(ALICE)
       await until(() => witness.ups === 1, 'alice is up')
-      await until(() => broker.log().includes(`as fs-${ALICE} (p5, c1, k15)`), 'the broker says who has come, and how')
+      await until(
+        () => broker.log().includes(`as ${clientIdOf(FLEET, ALICE)} (p5, c1, k15)`),
+        'the broker says who has come, and how',
+      )
     })
   })
 
@@ -77,6 +81,18 @@ describe('an MQTT link over Mosquitto', { skip: MOSQUITTO_SKIP }, () => {
       await until(() => witness.ups === 2, 'alice is up again')
       assert.equal(witness.causes.length, 1)
       assert.equal(link.status().counters.reconnects, 1)
+    })
+  })
+
+  test('shares a broker with the same node of another fleet', async () => {
+    await withMosquitto(MOSQUITTO_DEFAULTS, async ({ open }) => {
+      const bob = open(BOB)
+      await until(() => bob.witness.ups === 1, 'bob is up')
+      const [one, other] = [open(ALICE), open(ALICE, { fleet: 'ff112233445566ff' })]
+      await until(() => one.witness.ups > 0 && other.witness.ups > 0, 'both are up')
+      one.link.send(patterned(1, 20), { kind: 'operations' })
+      await until(() => bob.witness.frames.length > 0, 'bob has heard of the one in his fleet')
+      assert.deepEqual([one.witness.causes, other.witness.causes], [[], []])
     })
   })
 

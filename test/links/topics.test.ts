@@ -5,7 +5,7 @@ import { MEMBERS_MAX } from '../../runtime/base/limits.ts'
 import { formatPresence, parsePresence, PresenceBook } from '../../runtime/links/mqtt/presence.ts'
 import { RetainedBudget } from '../../runtime/links/mqtt/retained-budget.ts'
 import { firstServer, parseServers } from '../../runtime/links/mqtt/servers.ts'
-import { topicsOf } from '../../runtime/links/mqtt/topics.ts'
+import { clientIdOf, topicsOf } from '../../runtime/links/mqtt/topics.ts'
 import { ALICE, BOB } from './link-acceptance.ts'
 
 const GROUP = '00112233445566ff'
@@ -112,6 +112,12 @@ test('what is retained has a budget in bytes, and what is cleared gives it back'
   assert.equal(budget.take('abcde', 40), true)
   assert.equal(budget.take('fghij', 0), true)
   assert.equal(budget.take('abcde', 90), true)
+})
+
+test('a client id is one of the node in its fleet, and as long as each broker takes', () => {
+  assert.equal(clientIdOf(GROUP, ALICE), `fs-${ALICE}0011`)
+  assert.equal(clientIdOf(GROUP, ALICE).length, 23)
+  assert.notEqual(clientIdOf('ff112233445566ff', ALICE), clientIdOf(GROUP, ALICE))
 })
 
 test('servers are read from their URLs, and a fleet spreads over them', () => {

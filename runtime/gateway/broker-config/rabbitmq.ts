@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { clientIdOf } from '../../links/mqtt/topics.ts'
 import { type BrokerFile, type BrokerRequest, certificateFile, listenAddress } from './request.ts'
 import { fillTemplate } from './template.ts'
 
@@ -59,7 +60,7 @@ function definitionsOf(request: BrokerRequest): object {
   const root = `fleet\\.${request.fleet}`
   const nodes = request.nodes.map((node) => ({
     user: node,
-    clients: `fs-${node}(-json)?`,
+    clients: `${clientIdOf(request.fleet, node)}(-json)?`,
     write: anyOf([
       `${root}\\.(op|b|w)\\.${node}`,
       `${root}\\.in\\.[0-9a-f]+\\.${node}`,

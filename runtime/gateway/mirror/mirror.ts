@@ -8,6 +8,7 @@ import type { DeviceProfile } from '../../device/profiles/profile.ts'
 import { Courier } from '../../links/mqtt/courier.ts'
 import { DEFAULT_TIMING } from '../../links/mqtt/options.ts'
 import { firstServer, parseServers, type TlsFiles } from '../../links/mqtt/servers.ts'
+import { clientIdOf } from '../../links/mqtt/topics.ts'
 import { matchesPattern, type Path } from '../../state/path.ts'
 import { valueFromJson, valueToJson } from '../control-protocol.ts'
 import type { Gateway } from '../gateway.ts'
@@ -96,7 +97,7 @@ export class Mirror {
     return new Courier(
       {
         name: 'mirror',
-        clientId: `fs-${gateway.node}-json`,
+        clientId: `${clientIdOf(gateway.fleet, gateway.node)}-json`,
         servers,
         first: firstServer(gateway.node, servers.length),
         username,
@@ -111,7 +112,8 @@ export class Mirror {
       },
       {
         rise: () => this.#rise(),
-        fall: () => {
+        fall: (cause) => {
+          logger.warn(`mirror: ${cause}`)
           this.#leaves.hold()
           this.#qualities.hold()
         },

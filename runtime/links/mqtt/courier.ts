@@ -43,7 +43,7 @@ export interface CourierOptions {
 export interface CourierEvents {
   /** Connected and subscribed. */
   rise(): void
-  /** Told once for each outage. */
+  /** Told once for each outage, for the owner to tell people. */
   fall(cause: string): void
   /** @param isRetained it was lying there when the subscription began */
   message(topic: string, payload: Buffer, isRetained: boolean): void
@@ -208,9 +208,7 @@ export class Courier {
   }
 
   #fall(failure: Failure, server: number): void {
-    const cause = describeFailure(failure, this.#labelOf(server))
-    this.#options.logger.warn(`${this.#options.name}: ${cause}`)
-    this.#events.fall(cause)
+    this.#events.fall(describeFailure(failure, this.#labelOf(server)))
   }
 
   #abandon(): void {

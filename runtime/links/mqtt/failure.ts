@@ -61,7 +61,7 @@ export function describeFailure(failure: Failure, where: string): string {
     case 'protocol-version':
       return `${where} speaks neither MQTT 5 nor 3.1.1${because}: use another broker`
     case 'identifier':
-      return `${where} refused the client id of this node${because}: allow ids of 19 characters at the broker`
+      return `${where} refused the client id of this node${because}: allow ids of 23 characters at the broker`
     case 'broker-unavailable':
       return `${where} takes no clients now${because}: look at the broker's log`
     case 'taken-over':

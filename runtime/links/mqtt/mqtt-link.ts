@@ -8,7 +8,7 @@ import { DEFAULT_TIMING, type MqttLinkOptions } from './options.ts'
 import type { Outgoing } from './outbox.ts'
 import { formatPresence, parsePresence, PresenceBook } from './presence.ts'
 import { firstServer, parseServers } from './servers.ts'
-import { topicsOf, type Topics } from './topics.ts'
+import { clientIdOf, topicsOf, type Topics } from './topics.ts'
 
 /**
  * A broadcast link over an MQTT broker: MQTT 5 where the broker speaks it, else 3.1.1; clean sessions, subscriptions with
@@ -91,7 +91,7 @@ class MqttLink implements Link {
       {
         ...options,
         name: this.name,
-        clientId: options.guest?.clientId ?? `fs-${options.node}`,
+        clientId: options.guest?.clientId ?? clientIdOf(options.fleet, options.node),
         servers,
         first: firstServer(options.node, servers.length),
         username: options.username,
@@ -127,6 +127,8 @@ class MqttLink implements Link {
 
   private fall(cause: string): void {
     this.presence.forgetWhoIsOnline()
+    // Whose owner tells of all his post boxes at once; any other owner is told of this link, and tells people.
+    if (this.options.guest !== undefined) this.options.logger.warn(`${this.name}: ${cause}`)
     this.tell('down', (events) => events.down(cause))
   }
 

@@ -66,6 +66,16 @@ export function topicsOf(group: string, node: NodeId): Topics {
   }
 }
 
+/**
+ * With which a node goes by at a broker: `fs-`, its id, and the first four digits of its fleet's, so that nodes of two fleets on
+ * one broker do not cut each other off. 23 characters, as many as each broker of MQTT 3.1.1 takes (section 3.1.3.1).
+ */
+export function clientIdOf(group: string, node: NodeId): string {
+  return `fs-${node}${group.slice(0, CLIENT_ID_GROUP_DIGITS)}`
+}
+
+const CLIENT_ID_GROUP_DIGITS = 4
+
 const GROUP = /^[A-Za-z0-9_-]{1,64}$/
 
 function suffixOf(channel: Channel, node: NodeId): string {

@@ -189,7 +189,6 @@ class PeersLink implements Link {
     this.cause = cause
     if (this.isFallen) return
     this.isFallen = true
-    this.options.logger.warn(`${this.name}: ${cause}`)
     this.tell('down', (events) => events.down(cause))
   }
 
