@@ -424,6 +424,8 @@ export const RECONNECT_STABLE_MS = 10_000
 export const MQTT_GOODBYE_TIMEOUT_MS = 1000
 /** Messages that may come between SUBSCRIBE and its answer: the presence of a large fleet, and as many frames. */
 export const MQTT_EARLY_MESSAGES_MAX: number = 2 * MEMBERS_MAX
+/** Topics of others whose meaning a link remembers: those of a fleet of ordinary size, some 200 bytes each. */
+export const MQTT_TOPICS_REMEMBERED_MAX = 1024
 /** MQTT 5 expiry of announcements and requests: an older one has been replaced by several newer ones. */
 export const MQTT_MESSAGE_EXPIRY_S = 60
 /** Connections to the embedded broker: every member, and some room for people's tools. */

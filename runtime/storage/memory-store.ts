@@ -47,12 +47,12 @@ export class MemoryStore implements Store {
     return settle(() => {
       this.#assertOpen()
       assertBatchBounds(records)
-      const copies = records.map((record) => record.slice())
-      this.#medium.records.push(...copies)
-      this.#medium.last += copies.length
+      for (const record of records) this.#medium.records.push(record.slice())
+      const bytes = sizeOf(records)
+      this.#medium.last += records.length
       this.#commits += 1
-      this.#medium.recordBytes += sizeOf(copies)
-      this.#bytesWritten += sizeOf(copies)
+      this.#medium.recordBytes += bytes
+      this.#bytesWritten += bytes
       return this.#medium.last
     })
   }

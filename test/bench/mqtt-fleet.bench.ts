@@ -54,7 +54,7 @@ const PATIENCE_MS = 900_000
 export async function run({ smoke, module }: Options): Promise<{ rows: Row[] }> {
   const fleets: readonly Fleet[] = smoke
     ? [{ members: 4, hasKeys: true }]
-    : [...[10, 100, 500].map((members) => ({ members, hasKeys: false })), { members: 100, hasKeys: true }]
+    : [false, true].flatMap((hasKeys) => [10, 100, 500].map((members) => ({ members, hasKeys })))
   const rows: Row[] = []
   for (const fleet of fleets) {
     if (!smoke) console.error(`a fleet of ${fleet.members}${fleet.hasKeys ? ' with keys' : ''}`)

@@ -173,6 +173,8 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     connectTimeout: CONNECT_TIMEOUT_BEYOND_OURS_MS,
     resubscribe: false,
     queueQoSZero: false,
+    // Its own would ask some ten times for each packet whether anybody listens.
+    log: () => {},
     // Else it makes a buffer for each number of 16 bits, which takes 7 MiB.
     writeCache: false,
     // NATS refuses a user that is there but empty.

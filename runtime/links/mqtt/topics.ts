@@ -16,6 +16,7 @@
  */
 import { FleetstepError, unreachable } from '../../base/errors.ts'
 import { isNodeId, type NodeId } from '../../base/ids.ts'
+import { MQTT_TOPICS_REMEMBERED_MAX } from '../../base/limits.ts'
 import type { Channel } from '../link.ts'
 
 export interface Topics {
@@ -52,6 +53,7 @@ export function topicsOf(group: string, node: NodeId): Topics {
     )
   }
   const root = `fleet/${group}/`
+  const [operations, announcements, requests] = [`${root}op/${node}`, `${root}b/${node}`, `${root}w/${node}`]
   return {
     presence: `${root}n/${node}/st`,
     subscriptions: [
@@ -61,8 +63,37 @@ export function topicsOf(group: string, node: NodeId): Topics {
       { filter: `${root}in/${node}/+`, withoutOwn: true },
       { filter: `${root}n/+/st`, withoutOwn: false },
     ],
-    of: (channel) => root + suffixOf(channel, node),
-    parse: (topic) => (topic.startsWith(root) ? parseSuffix(topic.slice(root.length), node) : null),
+    of: (channel) => {
+      switch (channel.kind) {
+        case 'operations':
+        case 'answers':
+          return operations
+        case 'announcements':
+        case 'telemetry':
+          return announcements
+        case 'requests':
+          return requests
+        case 'direct':
+          return `${root}in/${channel.to}/${node}`
+        default:
+          return unreachable(channel)
+      }
+    },
+    parse: remembered((topic) => (topic.startsWith(root) ? parseSuffix(topic.slice(root.length), node) : null)),
+  }
+}
+
+/** The same few topics come again and again: three of each member, and what others say to this node alone. */
+function remembered(parse: Topics['parse']): Topics['parse'] {
+  const known = new Map<string, ReceivedTopic>()
+  return (topic) => {
+    const before = known.get(topic)
+    if (before !== undefined) return before
+    const received = parse(topic)
+    if (received === null) return null
+    if (known.size >= MQTT_TOPICS_REMEMBERED_MAX) known.clear()
+    known.set(topic, received)
+    return received
   }
 }
 
@@ -77,23 +108,6 @@ export function clientIdOf(group: string, node: NodeId): string {
 const CLIENT_ID_GROUP_DIGITS = 4
 
 const GROUP = /^[A-Za-z0-9_-]{1,64}$/
-
-function suffixOf(channel: Channel, node: NodeId): string {
-  switch (channel.kind) {
-    case 'operations':
-    case 'answers':
-      return `op/${node}`
-    case 'announcements':
-    case 'telemetry':
-      return `b/${node}`
-    case 'requests':
-      return `w/${node}`
-    case 'direct':
-      return `in/${channel.to}/${node}`
-    default:
-      return unreachable(channel)
-  }
-}
 
 function parseSuffix(suffix: string, self: NodeId): ReceivedTopic | null {
   const [kind, first, second, ...rest] = suffix.split('/')
