@@ -154,6 +154,7 @@ async function measureIdle(
   { windowMs, speed }: Window,
 ): Promise<Pick<Row, 'idleBytesPerS' | 'idleMessagesPerS' | 'idleByTopic' | 'idleCpuUs'>> {
   fleet.speed = speed
+  fleet.verify()
   // What was said while time passed faster arrives first.
   await new Promise((resolve) => setTimeout(resolve, windowMs / 4))
   const before = await fleet.look('')
@@ -187,6 +188,10 @@ class FleetOfProcesses {
 
   set speed(speed: number) {
     for (const part of this.#parts) part.send({ kind: 'speed', speed })
+  }
+
+  verify(): void {
+    for (const part of this.#parts) part.send({ kind: 'verify' })
   }
 
   set(index: number, path: string, value: number): void {
