@@ -23,6 +23,7 @@ export class MemoryMedium {
 export class MemoryStore implements Store {
   readonly #medium: MemoryMedium
   #opened = false
+  #committing = false
   #commits = 0
   #bytesWritten = 0
 
@@ -47,6 +48,12 @@ export class MemoryStore implements Store {
     return settle(() => {
       this.#assertOpen()
       assertBatchBounds(records)
+      assert(!this.#committing, 'one commit is in flight at a time')
+      this.#committing = true
+      // Before whoever waits for it goes on, and without a step of its own on that way.
+      queueMicrotask(() => {
+        this.#committing = false
+      })
       for (const record of records) this.#medium.records.push(record.slice())
       const bytes = sizeOf(records)
       this.#medium.last += records.length

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { CHANGE_AGES_MAX } from '../../runtime/base/limits.ts'
 import { ChangeAges } from '../../runtime/gateway/change-ages.ts'
 import { viewPoints } from '../../runtime/gateway/point-view.ts'
 import type { Path } from '../../runtime/state/path.ts'
@@ -103,5 +104,22 @@ describe('the age of a point', () => {
     assert.equal(ages.of('pump/level'), 5000, 'that it is settled is no change')
     change('pump/level', undefined)
     assert.equal(ages.of('pump/level'), null)
+  })
+
+  it('is remembered of the points that changed last, a bounded number', () => {
+    const ages = new ChangeAges({ now: () => 1000, schedule: () => () => undefined })
+    const change = (index: number, after: number | undefined): void =>
+      ages.note({ path: `machine${index}/speed` as Path, before: undefined, after, settled: false })
+    const isKnown = (index: number): boolean => ages.of(`machine${index}/speed`) !== null
+    const all = 2 * CHANGE_AGES_MAX
+    for (let index = 0; index < all; index += 1) change(index, 1)
+    const known = Array.from({ length: all }, (_, index) => isKnown(index))
+    const count = known.filter(Boolean).length
+    assert.ok(count >= CHANGE_AGES_MAX / 2 && count <= CHANGE_AGES_MAX, `${count}`)
+    assert.ok(known.slice(-count).every(Boolean))
+    for (const gone of [all - 1, all - CHANGE_AGES_MAX / 2]) {
+      change(gone, undefined)
+      assert.equal(isKnown(gone), false)
+    }
   })
 })

@@ -1,22 +1,26 @@
-import type { Writable } from 'node:stream'
 import { type Failure, failureOfReason } from './failure.ts'
 import type { Outgoing } from './outbox.ts'
 import { PACKET_ID_MAX, publishPacket } from './publish-packet.ts'
 import type { MqttVersion } from './session.ts'
+
+/** The socket of a connection, which takes whole packets between those of mqtt.js. */
+interface PacketStream {
+  readonly writable: boolean
+  write(packet: Buffer): unknown
+}
 
 /** Gets the broker's failure, or null. */
 export type Answered = (failure: Failure | null) => void
 
 /** The publishes of one connection with QoS 1, and who waits for their acknowledgements: as many as the window lets through. */
 export class Publisher {
-  readonly #stream: Writable
+  readonly #stream: PacketStream
   readonly #version: MqttVersion
   readonly #waiting = new Map<number, Answered>()
   #lastId = 0
   #whenIdle: (() => void) | null = null
 
-  /** @param stream the socket, which takes whole packets between those of mqtt.js */
-  constructor(stream: Writable, version: MqttVersion) {
+  constructor(stream: PacketStream, version: MqttVersion) {
     this.#stream = stream
     this.#version = version
   }
