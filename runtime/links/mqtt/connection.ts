@@ -1,17 +1,15 @@
 /**
  * One connection to one broker, over mqtt.js: its parser, TLS and keep-alive are worth having; its queue, store, window,
- * resubscription and reconnection are switched off, since each of them loses or reorders in silence somewhere, and its way
- * to publish is not used, since it is slow. A client of mqtt.js lives as long as its socket here, so nothing of one
- * connection can leak into the next.
+ * resubscription and reconnection are switched off, since each of them loses or reorders in silence somewhere. A client
+ * of mqtt.js lives as long as its socket here, so nothing of one connection can leak into the next.
  */
 import { Socket } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
-import { connect as connectClient, type IClientOptions, type MqttClient } from 'mqtt'
-import { FRAME_BYTES_MAX, MQTT_EARLY_MESSAGES_MAX } from '../../base/limits.ts'
+import { connect as connectClient, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
+import { FRAME_BYTES_MAX, MQTT_EARLY_MESSAGES_MAX, MQTT_MESSAGE_EXPIRY_S } from '../../base/limits.ts'
 import { commonNameOf } from './certificate.ts'
 import { failureOf, failureOfReason, type Failure } from './failure.ts'
 import type { Outgoing } from './outbox.ts'
-import { type Answered, Publisher } from './publisher.ts'
 import type { Server, TlsFiles } from './servers.ts'
 import type { MqttVersion } from './session.ts'
 import type { Subscription } from './topics.ts'
@@ -46,8 +44,8 @@ export interface ConnectionEvents {
 
 export interface Connection {
   subscribe(subscriptions: readonly Subscription[]): void
-  /** With QoS 1, once it is subscribed. `answered` is not called if the connection ends before. */
-  publish(outgoing: Outgoing, answered: Answered): void
+  /** With QoS 1. `answered` gets the broker's failure, or null; it is not called if the connection ends before. */
+  publish(outgoing: Outgoing, answered: (failure: Failure | null) => void): void
   /** Waits for what is in flight, sends DISCONNECT, and then calls `done`; possibly never, so the caller bounds it. */
   leave(done: () => void): void
   /** Drops the connection. */
@@ -59,9 +57,9 @@ export function openConnection(options: ConnectionOptions, events: ConnectionEve
 }
 
 class MqttJsConnection implements Connection {
+  private readonly version: MqttVersion
   private readonly events: ConnectionEvents
   private readonly client: MqttClient | null
-  private publisher: Publisher | null = null
   private ended = false
   /** mqtt.js tells of a message before it tells of the SUBACK that came before it. Null once that is told. */
   private early: [topic: string, payload: Buffer, isRetained: boolean][] | null = []
@@ -69,6 +67,7 @@ class MqttJsConnection implements Connection {
   private refusal: Failure | null = null
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
+    this.version = options.version
     this.events = events
     this.client = this.start(options)
   }
@@ -84,19 +83,21 @@ class MqttJsConnection implements Connection {
     })
   }
 
-  publish(outgoing: Outgoing, answered: Answered): void {
-    this.publisher?.publish(outgoing, (failure) => {
-      if (this.ended) return
-      this.refusal = failure
-      answered(failure)
+  publish(outgoing: Outgoing, answered: (failure: Failure | null) => void): void {
+    const { topic, payload, retain } = outgoing
+    const properties = this.version === 5 ? propertiesOf(outgoing) : {}
+    this.client?.publish(topic, payload, { qos: 1, retain, properties }, (error) => {
+      // An error without a reason code is no answer: mqtt.js flushes its callbacks before it says that the socket is gone.
+      if (this.ended || (error && !('code' in error))) return
+      this.refusal = error ? failureOf(error) : null
+      answered(this.refusal)
     })
   }
 
   leave(done: () => void): void {
     this.ended = true
-    const { client, publisher } = this
-    if (client === null || publisher === null) return done()
-    publisher.whenIdle(() => client.end(false, {}, done))
+    if (this.client === null) return done()
+    this.client.end(false, {}, done)
   }
 
   abandon(): void {
@@ -109,7 +110,6 @@ class MqttJsConnection implements Connection {
   private start(options: ConnectionOptions): MqttClient | null {
     try {
       const client = connectClient(clientOptions(options))
-      this.publisher = new Publisher(client.stream, options.version)
       this.listen(client, options)
       return client
     } catch (error) {
@@ -127,10 +127,6 @@ class MqttJsConnection implements Connection {
       if (this.ended) return
       if (this.early === null) this.events.message(topic, payload, packet.retain)
       else if (this.early.length < MQTT_EARLY_MESSAGES_MAX) this.early.push([topic, payload, packet.retain])
-    })
-    // Told of every packet; mqtt.js itself waits for no acknowledgement of a publish, and passes over it.
-    client.on('packetreceive', (packet) => {
-      if (packet.cmd === 'puback') this.publisher?.acknowledge(packet.messageId ?? 0, packet.reasonCode ?? 0)
     })
     client.on('disconnect', (packet) => this.end(failureOfReason(packet.reasonCode ?? 0, 'disconnected by the broker')))
     client.on('error', (error) => this.end(failureOf(error)))
@@ -155,6 +151,16 @@ class MqttJsConnection implements Connection {
     this.abandon()
     this.events.over(failure)
   }
+}
+
+/** Help for tools and for the broker's queues; nothing depends on it, since 3.1.1 has none of it. */
+function propertiesOf(outgoing: Outgoing): NonNullable<IClientPublishOptions['properties']> {
+  const userProperties = { v: TOPICS_VERSION }
+  if (outgoing.isJson) return { contentType: 'application/json', payloadFormatIndicator: true, userProperties }
+  if (outgoing.retain) return { contentType: 'text/plain', payloadFormatIndicator: true, userProperties }
+  const contentType = 'application/cbor'
+  const expiry = outgoing.control ? { messageExpiryInterval: MQTT_MESSAGE_EXPIRY_S } : {}
+  return { contentType, userProperties, ...expiry }
 }
 
 function clientOptions(options: ConnectionOptions): IClientOptions {
@@ -192,6 +198,8 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
   }
 }
 
+/** Version of the contract of topics and payloads, for tools; frames carry their own. */
+const TOPICS_VERSION = '1'
 /** Reason codes from here on say no (MQTT 5, section 2.4; 3.1.1, section 3.9.3). */
 const REFUSED = 0x80
 /** What a broker of MQTT 5 takes that does not say (section 3.2.2.3.3), and what one of 3.1.1 is taken to take. */
