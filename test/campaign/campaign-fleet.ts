@@ -9,6 +9,7 @@ import { type PtyLine, startPtyLine } from '../support/pty-line.ts'
 import { runCli } from '../support/program.ts'
 import { Backbone } from './backbone.ts'
 import { type BrokerProcess, brokersOn } from './brokers.ts'
+import { applyProfile, Instrument, writeProfile } from './devices.ts'
 import { Disk } from './disk.ts'
 import { GatewayProcess } from './gateway-process.ts'
 import {
@@ -44,6 +45,8 @@ export class CampaignFleet {
   readonly gateways: Map<string, GatewayProcess> = new Map()
   /** Ends of daemons that nobody had asked for. */
   readonly falls: string[] = []
+  /** What is wired to one of the gateways. */
+  instrument: Instrument | null = null
   readonly #options: FleetOptions
   #isOver = false
 
@@ -89,6 +92,7 @@ export class CampaignFleet {
       `device: ${name}`,
       `label: ${name}`,
       `dataDirectory: ${dataDirectory}`,
+      ...(GATEWAYS.some((plan) => plan.name === name) ? [`profile: ${writeProfile(this, name, 0)}`] : []),
       'logLevel: info',
       'links:',
       ...links.map((link) => `  - ${this.#linkText(link, name)}`),
@@ -140,6 +144,7 @@ export class CampaignFleet {
     await Promise.all([...this.gateways.values()].map(async (gateway) => await gateway.kill()))
     await Promise.all([this.mosquitto, ...this.nats].map(async (broker) => await broker.kill()))
     for (const cable of this.cables.values()) await cable.end()
+    await this.instrument?.end()
     for (const disk of this.disks.values()) await disk.remove()
     this.backbone.remove()
     await rm(this.folder, { recursive: true, force: true })
@@ -159,6 +164,7 @@ export class CampaignFleet {
           },
         ),
       )
+    this.instrument = await Instrument.start(this.folder)
     for (const { name } of GATEWAYS) this.disks.set(name, await Disk.create(this.folder, name))
   }
 
@@ -182,6 +188,8 @@ export class CampaignFleet {
     await this.gateway(FOUNDER).start()
     for (const gateway of this.gateways.values()) if (!gateway.isRunning) await gateway.start()
     await this.untilAll((status) => status.status === 'member', 'all are members', 120_000)
+    for (const { name } of GATEWAYS) await applyProfile(this, name, 0)
+    await this.untilAll(({ profile }) => profile?.fleet.kind === 'in-state', 'the profiles are in force', 120_000)
   }
 
   /** @throws Error with what each gateway shows, after `patienceMs` */

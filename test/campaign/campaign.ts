@@ -8,10 +8,11 @@ import { obstacleToLoopDisks } from '../faults/loop-disk.ts'
 import { findProgram } from '../support/system-programs.ts'
 import { CampaignFleet } from './campaign-fleet.ts'
 import { brokenPromises } from './check.ts'
+import { applyProfile, missingReadings, profilesOf } from './devices.ts'
 import { DEPOSIT, Load } from './load.ts'
 import { watchOver } from './operator.ts'
-import { FOUNDER } from './plan.ts'
-import { Records } from './records.ts'
+import { FOUNDER, GATEWAYS } from './plan.ts'
+import { INTERLOCK_LOG, Records } from './records.ts'
 import { type CampaignReport, type RoundReport, Sampler } from './report.ts'
 import { reportPage } from './report-page.ts'
 import type { Scene, Trouble } from './trouble.ts'
@@ -107,12 +108,18 @@ export async function runCampaign({ seed, minutes, perSecond, kinds, out }: Camp
     const bag = new Bag(kinds, below)
     const endMs = minutes * 60_000
     while (broken.length === 0 && elapsedMs() < endMs) {
-      const round = await runRound({ scene, bag, load, elapsedMs, note, sampler })
+      const round = await runRound({ round: rounds.length + 1, scene, bag, load, elapsedMs, note, sampler })
       rounds.push(round)
       note(
         `all ${fleet.gateways.size} hold the same ${round.convergedMs} ms after the last trouble ended, settled after ${round.settledMs} ms`,
       )
-      broken.push(...brokenPromises(records, await fleet.states()), ...(await alarmsWithoutCause(fleet, rounds)))
+      broken.push(
+        ...brokenPromises(records, await fleet.states()),
+        ...(await differingProfiles(fleet)),
+        ...(await alarmsWithoutCause(fleet, rounds)),
+      )
+      // A list has a bound; what was checked of it need not be kept.
+      await load.change(fleet.gateway(FOUNDER), 'clear the log', { delete: [INTERLOCK_LOG] })
     }
     isOver = true
     await running
@@ -144,6 +151,8 @@ export async function runCampaign({ seed, minutes, perSecond, kinds, out }: Camp
 }
 
 interface Round {
+  /** From 1. */
+  readonly round: number
   readonly scene: Scene
   readonly bag: Bag
   readonly load: Load
@@ -153,9 +162,12 @@ interface Round {
 }
 
 /** Troubles come one by one, last a while under load, and go; then the load rests until all have settled. */
-async function runRound({ scene, bag, load, elapsedMs, note, sampler }: Round): Promise<RoundReport> {
+async function runRound({ round, scene, bag, load, elapsedMs, note, sampler }: Round): Promise<RoundReport> {
   const { fleet, below } = scene
   load.resume()
+  const revised = scene.one(GATEWAYS).name
+  note(`the operator changes the profile of ${revised}`)
+  await applyProfile(fleet, revised, round)
   const begun: { readonly kind: string; readonly trouble: Trouble; readonly fromMs: number; untilMs: number }[] = []
   for (const [kind, trouble] of bag.draw(scene, 1 + below(3))) {
     note(trouble.what)
@@ -177,12 +189,34 @@ async function runRound({ scene, bag, load, elapsedMs, note, sampler }: Round): 
   await fleet.untilAll(hasAll, 'all hold the same', CONVERGENCE_MS_MAX)
   const convergedMs = elapsedMs() - healedMs
   await fleet.untilAll(hasSettled, 'all have settled alike', CONVERGENCE_MS_MAX)
+  const settledMs = elapsedMs() - healedMs
+  await untilReadingsAreFresh(fleet)
   return {
     troubles: begun.map(({ kind, trouble, fromMs, untilMs }) => ({ kind, what: trouble.what, fromMs, untilMs })),
     healedMs,
     convergedMs,
-    settledMs: elapsedMs() - healedMs,
+    settledMs,
     bytesToConverge: sampler.bytesSent() - bytesBefore,
+  }
+}
+
+/** Whatever the operator put in force meanwhile is the same everywhere. */
+async function differingProfiles(fleet: CampaignFleet): Promise<string[]> {
+  const due = await profilesOf(fleet, FOUNDER)
+  const differing: string[] = []
+  for (const name of fleet.gateways.keys())
+    if (!isDeepStrictEqual(await profilesOf(fleet, name), due)) differing.push(`${name} has other profiles in force`)
+  return differing
+}
+
+/** Telemetry is told anew and not asked for, so it needs no settling but a moment. */
+async function untilReadingsAreFresh(fleet: CampaignFleet): Promise<void> {
+  for (const deadline = performance.now() + CONVERGENCE_MS_MAX; ; await sleep(500)) {
+    const missing: string[] = []
+    for (const name of fleet.gateways.keys())
+      missing.push(...(await missingReadings(fleet, name)).map((path) => `${name} lacks ${path}`))
+    if (missing.length === 0) return
+    if (performance.now() > deadline) throw new Error(`telemetry is not fresh: ${missing.join(', ')}`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { ACCOUNTS, account, COUNTERS, DEPOSIT } from './load.ts'
-import { type Entry, markerOf, type Records } from './records.ts'
+import { SETPOINT_MAX } from './device-profile.ts'
+import { ACCOUNTS, account, DEPOSIT, FORBIDDEN } from './load.ts'
+import { type Entry, INTERLOCK_LOG, markerOf, type Records } from './records.ts'
 
 type State = Readonly<Record<string, unknown>>
 
@@ -23,6 +24,8 @@ export function brokenPromises(records: Records, states: ReadonlyMap<string, Sta
     ...wrongLists(standing, state),
     ...wrongPoints(standing, state),
     ...wrongInterlock(standing, state),
+    ...wrongLog(state),
+    ...wrongDevices(standing, state),
   ]
 }
 
@@ -53,11 +56,19 @@ function unaskedChanges({ entries }: Records, state: State): string[] {
 
 /** Each change that stands is counted once, and no other. */
 function wrongCounters(standing: readonly Entry[], state: State): string[] {
-  return Array.from({ length: COUNTERS }, (_, index) => `sums/sum${index}`).flatMap((path) => {
-    const due = standing.reduce((sum, { patch }) => sum + (patch.add?.[path] ?? 0), 0)
+  const due = new Map<string, number>()
+  for (const path of Object.keys(state)) if (isCounter(path)) due.set(path, 0)
+  for (const { patch } of standing)
+    for (const [path, addend] of Object.entries(patch.add ?? {}))
+      if (isCounter(path)) due.set(path, (due.get(path) ?? 0) + addend)
+  return [...due].flatMap(([path, sum]) => {
     const is = Number(state[path] ?? 0)
-    return is === due ? [] : [`${path} is ${is}, and what was added to it is ${due}`]
+    return is === sum ? [] : [`${path} is ${is}, and what was added to it is ${sum}`]
   })
+}
+
+function isCounter(path: string): boolean {
+  return path.startsWith('sums/') || path.endsWith('/starts')
 }
 
 function wrongAccounts(standing: readonly Entry[], state: State): string[] {
@@ -74,6 +85,7 @@ function wrongLists(standing: readonly Entry[], state: State): string[] {
   const due = new Map<string, string[]>()
   for (const { patch } of standing)
     for (const [path, item] of Object.entries(patch.append ?? {})) {
+      if (path === INTERLOCK_LOG) continue
       const list = due.get(path) ?? []
       list.push(String(item))
       due.set(path, list)
@@ -110,4 +122,45 @@ function wrongInterlock(standing: readonly Entry[], state: State): string[] {
     const due = state['interlock/holder'] === gateway ? 1 : 0
     return count === due ? [] : [`${gateway} took the interlock ${count - due} times more than it gave it back`]
   })
+}
+
+/** Whoever holds it gives it back before another one takes it: so the order in which that settled must say. */
+function wrongLog(state: State): string[] {
+  const list: unknown = state[INTERLOCK_LOG]
+  const log = Array.isArray(list) ? list.map(String) : []
+  const last = log.at(-1)
+  const holder = state['interlock/holder']
+  const due = last === undefined ? holder : last.startsWith('take ') ? last.slice('take '.length) : undefined
+  const on = Object.keys(state).filter((path) => path.endsWith('/pump') && state[path] === true)
+  return [
+    ...log.flatMap((line, index) => {
+      const before = log[index - 1]
+      const isGood =
+        before === undefined || (line.startsWith('take') ? before.startsWith('give') : isTakeOf(line, before))
+      return isGood ? [] : [`the interlock settled as ‘${before}’ and then ‘${line}’`]
+    }),
+    ...(holder === due ? [] : [`${String(holder)} holds the interlock, and the last that settled is ‘${last ?? ''}’`]),
+    ...(isDeepStrictEqual(on, holder === undefined ? [] : [`${String(holder)}/pump`])
+      ? []
+      : [`${String(holder)} holds the interlock, and on are: ${on.join(' ')}`]),
+  ]
+}
+
+function isTakeOf(give: string, take: string): boolean {
+  return take === give.replace('give', 'take')
+}
+
+/** The profiles hold in the settled state: nothing that they forbid stands. */
+function wrongDevices(standing: readonly Entry[], state: State): string[] {
+  const forbidden: readonly string[] = Object.values(FORBIDDEN)
+  return [
+    ...standing.flatMap(({ key, job }) => (forbidden.includes(job) ? [`${key} stands, which was to ${job}`] : [])),
+    ...Object.entries(state).flatMap(([path, value]) => {
+      const [device = '', point] = path.split('/')
+      if (point === 'setpoint' && !(Number(value) >= 0 && Number(value) <= SETPOINT_MAX))
+        return [`${path} is ${String(value)}, beyond its span`]
+      const isForeign = point === 'serial' && !String(value).startsWith(`${device}/`)
+      return isForeign ? [`${path} is ${String(value)}, which another gateway wrote`] : []
+    }),
+  ]
 }

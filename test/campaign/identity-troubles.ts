@@ -7,7 +7,7 @@ import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { findProgram } from '../support/system-programs.ts'
 import { addressOf, FOUNDER, GATEWAYS, MOSQUITTO, NATS, STRANGER } from './plan.ts'
 import { runTool } from './tool.ts'
-import { MOVABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
+import { MOVABLE, RETIRABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
 
 /** Troubles about who is who: some need the operator afterwards. */
 export const identityTroubles: Readonly<Record<string, TroubleKind>> = {
@@ -76,7 +76,7 @@ function clonedCard({ fleet, one }: Scene): Trouble {
 
 /** The operator retires a node that lives; it asks to come back. */
 function retireAndReturn({ fleet, one }: Scene): Trouble {
-  const name = one(MOVABLE)
+  const name = one(RETIRABLE)
   return trouble(
     `${name} is retired and returns`,
     [name, 'membership'],

@@ -33,6 +33,9 @@ export function markerOf(key: string): string {
   return `done/${key}`
 }
 
+/** Who took the interlock and who gave it back, in the order in which the fleet settled it. */
+export const INTERLOCK_LOG = 'interlock/log'
+
 /**
  * What the clients of the campaign know by themselves: what they asked for and what they were told, and the fates of
  * operations as any gateway told them while it was watched. Nothing of it comes from the inside of a replica.
@@ -45,16 +48,29 @@ export class Records {
   readonly #issuedAgain = new Map<string, string | null>()
   readonly #forgiven = new Set<string>()
   readonly broken: string[] = []
+  /** Settled prefixes in which the interlock was looked at. */
+  prefixes = 0
 
   /** Follows a daemon until it ends. */
   follow(gateway: string, client: ControlClient): void {
     const ended = (): undefined => undefined
     // After a start it tells again what had settled, and not reached the disk as settled.
     const settled = new Set<string>()
-    void client.watch('journal.watch', {}, (event) => this.#noteJournal(event)).catch(ended)
-    void client
-      .watch('state.watch', { pattern: '**', settled: true }, (event) => this.#noteSettled(gateway, settled, event))
-      .catch(ended)
+    const pumps = new Map<string, unknown>()
+    const noteJournal = (event: unknown): void => {
+      this.#noteJournal(event)
+      if (isRecord(event) && event['kind'] === 'settled') this.#checkPumps(gateway, pumps)
+    }
+    const noteSettled = (event: unknown): void => {
+      this.#noteSettled(gateway, settled, event)
+      if (isRecord(event) && textIn(event, 'path').endsWith('/pump')) pumps.set(textIn(event, 'path'), event['after'])
+    }
+    void client.watch('journal.watch', {}, noteJournal).catch(ended)
+    void client.watch('state.watch', { pattern: '**', settled: true }, noteSettled).catch(ended)
+    void client.call('state.get', { settled: true }).then((state) => {
+      for (const [path, value] of Object.entries(isRecord(state) ? state : {}))
+        if (path.endsWith('/pump')) pumps.set(path, value)
+    }, ended)
     void client.call('journal.list').then((lines) => this.#noteLines(lines), ended)
     void client.call('conflict.list').then((list) => this.#noteConflicts(list), ended)
   }
@@ -102,6 +118,13 @@ export class Records {
     for (const conflict of list) {
       if (isRecord(conflict) && isRecord(conflict['loser'])) this.#losers.add(textIn(conflict['loser'], 'operation'))
     }
+  }
+
+  /** What one step of the floor settled has been told before the step is: here no two pumps may be on. */
+  #checkPumps(gateway: string, pumps: ReadonlyMap<string, unknown>): void {
+    this.prefixes += 1
+    const on = [...pumps].flatMap(([path, value]) => (value === true ? [path] : []))
+    if (on.length > 1) this.broken.push(`${on.join(' and ')} were on together in a settled state of ${gateway}`)
   }
 
   /** Markers are set once and never taken back. */
