@@ -22,6 +22,7 @@ import { type Fetched, Joining } from './joining.ts'
 import { newLife } from './life.ts'
 import type { Genesis } from './membership.ts'
 import type { JoinRequest, Message, Offer, Reading } from './message.ts'
+import { NewerReleaseError } from './codec-fields.ts'
 import { decodeFrame, dropReason } from './message-codec.ts'
 import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
@@ -327,7 +328,8 @@ export class Replica {
       message = this.#core.options.readFrame?.(bytes) ?? decodeFrame(this.fleet, bytes)
     } catch (error) {
       this.#core.dropped.add(dropReason(error))
-      return NO_OUTPUTS
+      if (!(error instanceof NewerReleaseError)) return NO_OUTPUTS
+      return this.#core.alarms.raise({ name: 'newer-release', reason: error.message })
     }
     if (this.#core.isDraft) this.#repeat(message, bytes, link, now)
     return this.#receiveMessage(message, bytes, link, now)
