@@ -179,6 +179,27 @@ export const FLOOR = [
     noticedBy: 'test/sync/hostile-input.test.ts',
   },
   {
+    name: 'newer release: people are told',
+    file: 'runtime/sync/replica.ts',
+    from: "return this.#core.alarms.raise({ name: 'newer-release', reason: error.message })",
+    to: 'return NO_OUTPUTS',
+    noticedBy: 'test/sync/newer-release.test.ts',
+  },
+  {
+    name: 'newer release: what names another fleet is no news',
+    file: 'runtime/sync/message-codec.ts',
+    from: 'const isOurs = reader.takeBeginning(ofUs.take())',
+    to: 'const isOurs = true',
+    noticedBy: 'test/sync/newer-release.test.ts',
+  },
+  {
+    name: 'newer release: its records are not damage',
+    file: 'runtime/sync/records.ts',
+    from: 'if (cause instanceof NewerReleaseError) {',
+    to: 'if (cause instanceof NewerReleaseError && cause.message === "") {',
+    noticedBy: 'test/sync/stored-forms.test.ts',
+  },
+  {
     name: 'late: raises an alarm',
     file: 'runtime/sync/replica-core.ts',
     from: "[...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]",

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { type PtyLine, startPtyLine } from '../support/pty-line.ts'
-import { runCli } from '../support/program.ts'
+import { CLI, runCli } from '../support/program.ts'
 import { Backbone } from './backbone.ts'
 import { type BrokerProcess, brokersOn } from './brokers.ts'
 import { applyProfile, Instrument, writeProfile } from './devices.ts'
@@ -25,6 +25,7 @@ import {
   NATS,
 } from './plan.ts'
 import type { Records } from './records.ts'
+import type { Release } from './releases.ts'
 
 export interface FleetOptions {
   readonly records: Records
@@ -43,6 +44,11 @@ export class CampaignFleet {
   readonly cables: Map<string, PtyLine> = new Map()
   readonly disks: Map<string, Disk> = new Map()
   readonly gateways: Map<string, GatewayProcess> = new Map()
+  /** Which release the daemons are, and its program. */
+  release: Release = { kinds: 0, versions: 0 }
+  program: string = CLI
+  /** All gateways that there ever were, clones too. */
+  readonly known: Set<string> = new Set()
   /** Ends of daemons that nobody had asked for. */
   readonly falls: string[] = []
   /** What is wired to one of the gateways. */
@@ -103,11 +109,13 @@ export class CampaignFleet {
       on: this.backbone.on(host),
       folder: this.folder,
       config,
+      program: this.program,
       clockLibrary: this.#options.clockLibrary,
       onEnd: (code, lastWords) => this.#noteFall(name, code, lastWords),
       onConnected: (watch) => this.#options.records.follow(name, watch),
     })
     this.gateways.set(name, gateway)
+    this.known.add(name)
     return gateway
   }
 

@@ -10,6 +10,7 @@ import { CampaignFleet } from './campaign-fleet.ts'
 import { brokenPromises } from './check.ts'
 import { applyProfile, missingReadings, profilesOf } from './devices.ts'
 import { DEPOSIT, Load } from './load.ts'
+import { logOf } from './logs.ts'
 import { watchOver } from './operator.ts'
 import { FOUNDER, GATEWAYS } from './plan.ts'
 import { INTERLOCK_LOG, Records } from './records.ts'
@@ -104,7 +105,7 @@ export async function runCampaign({ seed, minutes, perSecond, kinds, out }: Camp
       watchOver(fleet, () => isOver, note),
     ])
     const below = (limit: number): number => Math.floor((random.uint32() / 2 ** 32) * limit)
-    const scene: Scene = { fleet, records, below, one: (list) => list[below(list.length)]! }
+    const scene: Scene = { fleet, records, load, below, one: (list) => list[below(list.length)]! }
     const bag = new Bag(kinds, below)
     const endMs = minutes * 60_000
     while (broken.length === 0 && elapsedMs() < endMs) {
@@ -116,7 +117,8 @@ export async function runCampaign({ seed, minutes, perSecond, kinds, out }: Camp
       broken.push(
         ...brokenPromises(records, await fleet.states()),
         ...(await differingProfiles(fleet)),
-        ...(await alarmsWithoutCause(fleet, rounds)),
+        ...round.unnoticed,
+        ...alarmsWithoutCause(fleet, rounds),
       )
       // A list has a bound; what was checked of it need not be kept.
       await load.change(fleet.gateway(FOUNDER), 'clear the log', { delete: [INTERLOCK_LOG] })
@@ -128,7 +130,7 @@ export async function runCampaign({ seed, minutes, perSecond, kinds, out }: Camp
   } finally {
     isOver = true
     sampler.stop()
-    if (broken.length > 0) keepLogs(fleet, out)
+    keepLogs(fleet, out)
     await fleet.end()
   }
   for (const line of broken) note(`BROKEN: ${line}`)
@@ -191,7 +193,9 @@ async function runRound({ round, scene, bag, load, elapsedMs, note, sampler }: R
   await fleet.untilAll(hasSettled, 'all have settled alike', CONVERGENCE_MS_MAX)
   const settledMs = elapsedMs() - healedMs
   await untilReadingsAreFresh(fleet)
+  const unnoticed = await unnoticedOf(begun.map(({ trouble }) => trouble))
   return {
+    unnoticed,
     troubles: begun.map(({ kind, trouble, fromMs, untilMs }) => ({ kind, what: trouble.what, fromMs, untilMs })),
     healedMs,
     convergedMs,
@@ -199,6 +203,22 @@ async function runRound({ round, scene, bag, load, elapsedMs, note, sampler }: R
     bytesToConverge: sampler.bytesSent() - bytesBefore,
   }
 }
+
+/** What must have been noticed may take a moment, as a broker that lets go of a client. */
+async function unnoticedOf(troubles: readonly Trouble[]): Promise<string[]> {
+  const unnoticed: string[] = []
+  for (const { what, unnoticed: look } of troubles) {
+    let problem = await look()
+    for (const deadline = performance.now() + NOTICE_MS; problem !== null && performance.now() < deadline;) {
+      await sleep(500)
+      problem = await look()
+    }
+    if (problem !== null) unnoticed.push(`${what}: ${problem}`)
+  }
+  return unnoticed
+}
+
+const NOTICE_MS = 20_000
 
 /** Whatever the operator put in force meanwhile is the same everywhere. */
 async function differingProfiles(fleet: CampaignFleet): Promise<string[]> {
@@ -278,7 +298,7 @@ class Bag {
 /** What the gateways have logged, for whoever looks for the cause. */
 function keepLogs(fleet: CampaignFleet, out: string): void {
   mkdirSync(out, { recursive: true })
-  for (const { name, log } of fleet.gateways.values()) writeFileSync(join(out, `${name}.log`), log)
+  for (const name of fleet.known) writeFileSync(join(out, `${name}.log`), logOf(fleet.folder, name))
 }
 
 function textOf(report: CampaignReport, out: string): string {

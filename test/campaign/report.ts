@@ -7,6 +7,8 @@ export interface RoundReport {
     readonly fromMs: number
     readonly untilMs: number
   }[]
+  /** What must have been noticed of the troubles, and was not. */
+  readonly unnoticed: readonly string[]
   /** When the last trouble was over, since the start. */
   readonly healedMs: number
   /** From then until all held the same operations in one order. */
