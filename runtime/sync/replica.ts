@@ -23,6 +23,7 @@ import { newLife } from './life.ts'
 import type { Genesis } from './membership.ts'
 import type { JoinRequest, Message, Offer, Reading } from './message.ts'
 import { NewerReleaseError } from './codec-fields.ts'
+import { settledChanges } from './settle.ts'
 import { decodeFrame, dropReason } from './message-codec.ts'
 import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
@@ -474,6 +475,7 @@ export class Replica {
     const core = this.#core
     const outputs = core.seal()
     const before = new Map(this.#visibleCells())
+    const settledBefore = new Map(this.settledEntries())
     const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
     const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)
     const own = core.history.log(core.self).stored
@@ -489,7 +491,9 @@ export class Replica {
     for (const [path] of this.#visibleCells())
       if (!before.has(path)) before.set(path, { value: undefined, writer: null })
     outputs.push({ kind: 'standing', member: life.member, draftReason: life.draftReason }, ...settled)
-    return [...outputs, ...changesSince(before, (path) => this.#issuing.drafts.cell(path, history.local))]
+    outputs.push(...changesSince(before, (path) => this.#issuing.drafts.cell(path, history.local)))
+    const changes = settledChanges(settledBefore, new Map(this.settledEntries()))
+    return [...outputs, { kind: 'settled', floor: history.floor, changes }]
   }
 
   #rebase(drafts: Parameters<Issuing['rebase']>[0], now: Monotonic): void {

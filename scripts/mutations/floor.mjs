@@ -200,6 +200,13 @@ export const FLOOR = [
     noticedBy: 'test/sync/stored-forms.test.ts',
   },
   {
+    name: 'adopted snapshot: what it settles is told',
+    file: 'runtime/sync/replica.ts',
+    from: "{ kind: 'settled', floor: history.floor, changes }",
+    to: "{ kind: 'settled', floor: history.floor, changes: [] }",
+    noticedBy: 'test/sync/catch-up.test.ts',
+  },
+  {
     name: 'late: raises an alarm',
     file: 'runtime/sync/replica-core.ts',
     from: "[...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]",
