@@ -24,6 +24,7 @@ import {
   MOSQUITTO,
   NATS,
 } from './plan.ts'
+import { FOLDER_PREFIX, NAMESPACE_PREFIX, PROCESSES_FILE } from './leftovers.ts'
 import type { Records } from './records.ts'
 import type { Release } from './releases.ts'
 
@@ -55,12 +56,13 @@ export class CampaignFleet {
   instrument: Instrument | null = null
   readonly #options: FleetOptions
   #isOver = false
+  #ended: Promise<void> | null = null
 
   private constructor(options: FleetOptions) {
     this.#options = options
-    this.folder = mkdtempSync(join(tmpdir(), 'fleetstep-campaign-'))
+    this.folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`))
     mkdirSync(join(this.folder, 'run', 'fleetstep'), { recursive: true, mode: 0o700 })
-    this.backbone = new Backbone(`fsc${process.pid}`, HOSTS)
+    this.backbone = new Backbone(`${NAMESPACE_PREFIX}${process.pid}`, HOSTS)
     const { mosquitto, nats } = brokersOn(this.backbone, this.folder)
     this.mosquitto = mosquitto
     this.nats = nats
@@ -147,8 +149,16 @@ export class CampaignFleet {
     return states
   }
 
+  /** Takes everything away, also what stands half, and only once. */
   async end(): Promise<void> {
     this.#isOver = true
+    this.#ended ??= this.#takeAway()
+    await this.#ended
+  }
+
+  async #takeAway(): Promise<void> {
+    // Whoever waits for a disk that stands still does not end.
+    for (const disk of this.disks.values()) disk.release()
     await Promise.all([...this.gateways.values()].map(async (gateway) => await gateway.kill()))
     await Promise.all([this.mosquitto, ...this.nats].map(async (broker) => await broker.kill()))
     for (const cable of this.cables.values()) await cable.end()
@@ -173,6 +183,7 @@ export class CampaignFleet {
         ),
       )
     this.instrument = await Instrument.start(this.folder)
+    writeFileSync(join(this.folder, PROCESSES_FILE), `${this.instrument.pid}\n`)
     for (const { name } of GATEWAYS) this.disks.set(name, await Disk.create(this.folder, name))
   }
 

@@ -30,6 +30,10 @@ export class Instrument {
     return new Instrument(device, child)
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const exited = once(this.#child, 'exit')

@@ -146,6 +146,19 @@ export class GatewayProcess {
     }
   }
 
+  /** Sent over the network of its machine since that was made, or null while the process is down. */
+  sentBytes(): number | null {
+    if (this.pid === null) return null
+    try {
+      const wire = readFileSync(`/proc/${this.pid}/net/dev`, 'utf8')
+        .split('\n')
+        .find((line) => line.trim().startsWith('wire:'))
+      return Number(wire?.split(':')[1]?.trim().split(/\s+/)[8])
+    } catch {
+      return null
+    }
+  }
+
   get log(): string {
     return existsSync(this.#log) ? readFileSync(this.#log, 'utf8') : ''
   }

@@ -8,7 +8,7 @@ import { findProgram } from '../support/system-programs.ts'
 import { addressOf, FOUNDER, GATEWAYS, MOSQUITTO, NATS, STRANGER } from './plan.ts'
 import { alarmsSince, logMarks, type LogMarks, logOf, logSince } from './logs.ts'
 import { runTool } from './tool.ts'
-import { MOVABLE, RETIRABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
+import { MOVABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
 
 /** Troubles about who is who: some need the operator afterwards. */
 export const identityTroubles: Readonly<Record<string, TroubleKind>> = {
@@ -90,7 +90,7 @@ function clonedCard({ fleet, one }: Scene): Trouble {
 
 /** The operator retires a node that lives; it asks to come back. */
 function retireAndReturn({ fleet, one }: Scene): Trouble {
-  const name = one(RETIRABLE)
+  const name = one(MOVABLE)
   let mark: LogMarks = new Map()
   let retired = ''
   return trouble(

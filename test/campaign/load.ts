@@ -68,6 +68,8 @@ function anyOf(below: (limit: number) => number): string {
   return GATEWAYS[below(GATEWAYS.length)]?.name ?? ''
 }
 
+export const JOB_NAMES: readonly string[] = Object.keys(JOBS)
+
 interface Draw {
   readonly gateway: string
   readonly key: string
@@ -124,8 +126,7 @@ export class Load {
       this.#numbers.set(gateway.name, number)
       const key = `${gateway.name}/${number}`
       const below = (limit: number): number => Math.floor(fraction(this.#random) * limit)
-      const names = Object.keys(JOBS)
-      const job = names[below(names.length)] ?? ''
+      const job = JOB_NAMES[below(JOB_NAMES.length)] ?? ''
       const patch = JOBS[job]?.({ gateway: gateway.name, key, number, below })
       if (patch !== undefined) await this.#send(gateway, key, job, patch)
     }
@@ -141,11 +142,16 @@ export class Load {
       const isTyped = isTypable(marked) && fraction(this.#random) * TYPED_OF < 1
       entry.answer = isTyped ? await typed(gateway, marked) : await answerTo(gateway.call('state.patch', { ...marked }))
       if (isTyped) this.typed += 1
+      this.#records.noteAnswer(entry)
     } finally {
       this.#underWay -= 1
     }
     return entry
   }
+}
+
+export function isMarker(path: string): boolean {
+  return path.startsWith('done/')
 }
 
 export function account(index: number): string {

@@ -1,5 +1,6 @@
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import type { ControlClient } from '../../runtime/gateway/control-client.ts'
+import type { JobReport } from './report.ts'
 
 /** What a client asked a gateway for, as `state.patch` takes it. */
 export interface Patch {
@@ -41,7 +42,17 @@ export const INTERLOCK_LOG = 'interlock/log'
  * operations as any gateway told them while it was watched. Nothing of it comes from the inside of a replica.
  */
 export class Records {
-  readonly entries: Entry[] = []
+  /** Those that are not archived. */
+  entries: Entry[] = []
+  /** What those that are archived leave behind: keys of changes that stood, what they added, who took the interlock how often. */
+  readonly archivedKeys: Set<string> = new Set()
+  readonly archivedSums: Map<string, number> = new Map()
+  readonly archivedTakes: Map<string, number> = new Map()
+  readonly #archivedAnswers: { durable: number; unknown: number } = { durable: 0, unknown: 0 }
+  /** What the clients asked for and were told durable, as they said it. */
+  durableBytes = 0
+  readonly jobs: Map<string, JobReport> = new Map()
+  readonly #cleared = new Set<string>()
   /** The last outcome of each operation that a gateway told. */
   readonly #outcomes = new Map<string, string>()
   readonly #losers = new Set<string>()
@@ -50,6 +61,65 @@ export class Records {
   readonly broken: string[] = []
   /** Settled prefixes in which the interlock was looked at. */
   prefixes = 0
+
+  /** What was checked and stands needs no further record than its sums. @param markers that are taken out of the state now */
+  archive(markers: ReadonlySet<string>): void {
+    for (const path of markers) this.#cleared.add(path)
+    const kept: Entry[] = []
+    for (const entry of this.entries) {
+      const stands = markers.has(markerOf(entry.key))
+      if (stands || entry.answer?.kind !== 'unknown') this.#archive(entry, stands)
+      else kept.push(entry)
+    }
+    this.entries = kept
+  }
+
+  #archive({ key, answer, gateway, job, patch }: Entry, stands: boolean): void {
+    if (answer?.kind === 'durable') this.#archivedAnswers.durable += 1
+    if (answer?.kind === 'unknown') this.#archivedAnswers.unknown += 1
+    if (!stands) return
+    this.archivedKeys.add(key)
+    for (const [path, addend] of Object.entries(patch.add ?? {}))
+      this.archivedSums.set(path, (this.archivedSums.get(path) ?? 0) + addend)
+    const takes = takesOf(job)
+    if (takes !== 0) this.archivedTakes.set(gateway, (this.archivedTakes.get(gateway) ?? 0) + takes)
+    this.#jobOf(job).standing += 1
+  }
+
+  /** A change was answered. */
+  noteAnswer({ answer, patch, job }: Entry): void {
+    const report = this.#jobOf(job)
+    report.asked += 1
+    if (answer?.kind === 'durable') report.durable += 1
+    if (answer?.kind === 'error') report.refused += 1
+    if (answer?.kind === 'durable') this.durableBytes += Buffer.byteLength(JSON.stringify(patch))
+  }
+
+  #jobOf(job: string): JobReport {
+    let report = this.jobs.get(job)
+    if (report === undefined) this.jobs.set(job, (report = { asked: 0, durable: 0, refused: 0, standing: 0 }))
+    return report
+  }
+
+  /** By job, with those that stand in `state` now. */
+  jobsIn(state: Readonly<Record<string, unknown>>): Record<string, JobReport> {
+    const jobs = Object.fromEntries([...this.jobs].map(([job, report]) => [job, { ...report }]))
+    for (const { job, key } of this.entries) {
+      const report = jobs[job]
+      if (report !== undefined && state[markerOf(key)] === true) report.standing += 1
+    }
+    return jobs
+  }
+
+  answers(): { readonly operations: number; readonly durable: number; readonly unknown: number } {
+    let { durable, unknown } = this.#archivedAnswers
+    for (const { answer } of this.entries) {
+      if (answer?.kind === 'durable') durable += 1
+      if (answer?.kind === 'unknown') unknown += 1
+    }
+    const operations = [...this.jobs.values()].reduce((sum, { asked }) => sum + asked, 0)
+    return { operations, durable, unknown }
+  }
 
   /** Follows a daemon until it ends. */
   follow(gateway: string, client: ControlClient): void {
@@ -132,10 +202,16 @@ export class Records {
     if (!isRecord(event)) return
     const path = textIn(event, 'path')
     if (!path.startsWith('done/')) return
+    if (event['after'] === undefined && this.#cleared.has(path)) return
     if (event['after'] === undefined) this.broken.push(`${gateway} took back ${path}, which had been settled`)
     else if (settled.has(path)) this.broken.push(`${gateway} settled ${path} twice`)
     else settled.add(path)
   }
+}
+
+/** 1 for whoever takes the interlock, -1 for whoever gives it back. */
+export function takesOf(job: string): number {
+  return job === 'take the interlock' ? 1 : job === 'give the interlock back' ? -1 : 0
 }
 
 function textIn(event: Readonly<Record<string, unknown>>, name: string): string {

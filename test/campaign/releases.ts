@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /** What a later release than ours says that ours does not know: how many kinds of write more, and how many versions on. */
@@ -18,7 +18,7 @@ export function laterPath(kind: number, point: string): string {
  * @returns the file that node runs
  */
 export async function buildRelease({ kinds, versions }: Release): Promise<string> {
-  const outdir = resolve('.cache', 'campaign', `release-${versions}-${kinds}-${process.pid}`)
+  const outdir = join(FOLDER, `release-${versions}-${kinds}-${process.pid}`)
   const file = join(outdir, 'main.js')
   if (existsSync(file)) return file
   const { build } = await import('esbuild')
@@ -52,8 +52,8 @@ function kindOf(number: number) {
     plugins: [
       {
         name: 'later-release',
-        setup(build) {
-          build.onLoad({ filter: /runtime\/sync\/(message|write)-codec\.ts$/ }, ({ path }) => {
+        setup(bundling) {
+          bundling.onLoad({ filter: /runtime\/sync\/(message|write)-codec\.ts$/ }, ({ path }) => {
             const name = path.endsWith('write-codec.ts') ? 'write-codec.ts' : 'message-codec.ts'
             let contents = readFileSync(path, 'utf8')
             for (const [was, is] of changes[name] ?? []) {
@@ -68,3 +68,12 @@ function kindOf(number: number) {
   })
   return file
 }
+
+/** Of this campaign. */
+export function removeReleases(): void {
+  for (const name of existsSync(FOLDER) ? readdirSync(FOLDER) : [])
+    if (name.endsWith(`-${process.pid}`) && name.startsWith('release-'))
+      rmSync(join(FOLDER, name), { recursive: true, force: true })
+}
+
+const FOLDER = resolve('.cache', 'campaign')

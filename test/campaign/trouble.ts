@@ -31,9 +31,6 @@ export type TroubleKind = (scene: Scene) => Trouble
 /** The operator's commands go by the founder, so that is not the one that is sent away. */
 export const MOVABLE: readonly string[] = GATEWAYS.map(({ name }) => name).filter((name) => name !== FOUNDER)
 
-/** Not those over which alone others are reached: while they are away, nobody can tell those of the epoch. */
-export const RETIRABLE: readonly string[] = MOVABLE.filter((name) => name !== 'gateway-4')
-
 export function trouble(
   what: string,
   claims: readonly string[],
