@@ -12,21 +12,27 @@ export class Bag {
     this.#below = below
   }
 
+  /** What does not go with what is drawn already stays for the next time. */
   draw(scene: Scene, count: number): readonly (readonly [string, Trouble])[] {
     const drawn: (readonly [string, Trouble])[] = []
+    const left: string[] = []
     const claimed = new Set<string>()
-    while (drawn.length < count && this.#kinds.length > 0) {
-      if (this.#rest.length === 0) this.#rest = [...this.#kinds]
+    while (drawn.length < count) {
+      if (this.#rest.length === 0) {
+        if (drawn.length > 0 || this.#kinds.length === 0) break
+        this.#rest = [...this.#kinds]
+      }
       const kind = this.#rest.splice(this.#below(this.#rest.length), 1)[0] ?? ''
       const trouble = TROUBLES[kind]?.(scene)
       if (trouble === undefined) continue
       if (trouble.claims.some((claim) => claimed.has(claim))) {
-        this.#rest.push(kind)
-        break
+        left.push(kind)
+        continue
       }
       for (const claim of trouble.claims) claimed.add(claim)
       drawn.push([kind, trouble])
     }
+    this.#rest.push(...left)
     return drawn
   }
 }

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { EXIT_CODES } from '../../runtime/base/errors.ts'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { type PtyLine, startPtyLine } from '../support/pty-line.ts'
@@ -121,12 +122,18 @@ export class CampaignFleet {
     return gateway
   }
 
-  /** What the operator types. @throws Error with what it printed, unless it ends with 0 */
+  /**
+   * What the operator types. A gateway that is too busy to answer is asked again, and may have done it the first time.
+   * @throws Error with what it printed, unless it ends with 0
+   */
   async operate(...words: readonly string[]): Promise<string> {
     const environment = { XDG_RUNTIME_DIR: join(this.folder, 'run') }
-    const { code, lines, errors } = await runCli(words, environment, this.folder)
-    if (code !== 0) throw new Error(`fleetstep ${words.join(' ')} ended with ${code}: ${errors.join(' ')}`)
-    return lines.join('\n')
+    for (let attempt = 1; ; attempt += 1) {
+      const { code, lines, errors } = await runCli(words, environment, this.folder)
+      if (code === 0 || (attempt > 1 && code !== EXIT_CODES['daemon-unreachable'])) return lines.join('\n')
+      const isBusy = code === EXIT_CODES['daemon-unreachable'] && attempt < ATTEMPTS_MAX
+      if (!isBusy) throw new Error(`fleetstep ${words.join(' ')} ended with ${code}: ${errors.join(' ')}`)
+    }
   }
 
   async statuses(): Promise<Map<string, GatewayStatus>> {
@@ -206,9 +213,13 @@ export class CampaignFleet {
     for (const { name, links } of GATEWAYS) this.addGateway(name, name, this.dataDirectory(name), links)
     await this.gateway(FOUNDER).start()
     for (const gateway of this.gateways.values()) if (!gateway.isRunning) await gateway.start()
-    await this.untilAll((status) => status.status === 'member', 'all are members', 120_000)
+    await this.untilAll((status) => status.status === 'member', 'all are members', FOUNDING_MS_MAX)
     for (const { name } of GATEWAYS) await applyProfile(this, name, 0)
-    await this.untilAll(({ profile }) => profile?.fleet.kind === 'in-state', 'the profiles are in force', 120_000)
+    await this.untilAll(
+      ({ profile }) => profile?.fleet.kind === 'in-state',
+      'the profiles are in force',
+      FOUNDING_MS_MAX,
+    )
   }
 
   /** @throws Error with what each gateway shows, after `patienceMs` */
@@ -261,6 +272,9 @@ export class CampaignFleet {
 }
 
 const RESTART_DELAY_MS = 1000
+const ATTEMPTS_MAX = 10
+/** A machine on which other campaigns run takes a while. */
+const FOUNDING_MS_MAX = 300_000
 
 export function cableEnd(cable: string, gateway: string): string {
   return `${cable}-${gateway}`

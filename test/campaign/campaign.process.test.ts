@@ -7,7 +7,7 @@ import { obstacleToCampaign } from './campaign.ts'
 
 /**
  * The whole product under fire: mosquitto, nats-server, socat, mosquitto_sub, libfaketime, networkNamespace. Where nothing may be
- * skipped it is the campaign of five minutes, in which every kind of trouble comes; elsewhere a short one.
+ * skipped it is the campaign of five minutes; elsewhere a short one.
  */
 const IS_GATE = process.env['CI'] === 'true'
 const MINUTES = IS_GATE ? 5 : 1

@@ -219,7 +219,7 @@ const RESTORED: readonly string[] = ['regressed', 'late-operation', 'identity-us
 
 const LETTERS: readonly string[] = 'abcdefghij'.split('')
 
-const BACK_MS = 90_000
+const BACK_MS = 300_000
 
 /** The record as it stands on a machine that is not the one on which it was made. */
 function showOtherHardware(file: string): void {

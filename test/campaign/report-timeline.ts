@@ -41,25 +41,18 @@ function laneOf(
   x: (ms: number) => number,
 ): string {
   const top = lane * LANE + 3
+  const isNamed = new RegExp(`\\b${gateway}\\b`)
   const spans = spansOf(samples.filter((sample) => sample.gateway === gateway))
   const bars = spans.map(
     ({ fromMs, untilMs, standing }) =>
       `<rect x="${x(fromMs).toFixed(1)}" y="${top}" width="${Math.max(1, x(untilMs) - x(fromMs)).toFixed(1)}" height="${LANE - 6}" fill="${COLOURS[standing]}"><title>${gateway} ${standing}, ${clock(fromMs)} to ${clock(untilMs)}</title></rect>`,
   )
-  const troubles = rounds.flatMap((round) =>
-    round.troubles.filter(({ claims, what }) => isAbout(gateway, claims, what)),
-  )
+  const troubles = rounds.flatMap((round) => round.troubles.filter(({ what }) => isNamed.test(what)))
   const shades = troubles.map(
     ({ fromMs, untilMs, what }) =>
       `<rect x="${x(fromMs).toFixed(1)}" y="${top}" width="${Math.max(1, x(untilMs) - x(fromMs)).toFixed(1)}" height="${LANE - 6}" fill="#c0392b" fill-opacity=".45"><title>${escaped(what)}</title></rect>`,
   )
   return `<text x="0" y="${top + 11}">${gateway}</text>${bars.join('')}${shades.join('')}`
-}
-
-/** A trouble that claims all of them, so that nothing else comes with it, is about the one that it names. */
-function isAbout(gateway: string, claims: readonly string[], what: string): boolean {
-  const isNamed = new RegExp(`\\b${gateway}\\b`).test(what)
-  return isNamed && claims.some((claim) => claim.includes(gateway) || claim === 'network')
 }
 
 type Standing = 'answers as a member' | 'asks to become a member' | 'does not answer'

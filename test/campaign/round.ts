@@ -101,7 +101,7 @@ async function unnoticedOf(troubles: readonly Trouble[]): Promise<string[]> {
   return unnoticed
 }
 
-const NOTICE_MS = 20_000
+const NOTICE_MS = 60_000
 
 /** Whatever the operator put in force meanwhile is the same everywhere. */
 export async function differingProfiles(fleet: CampaignFleet): Promise<string[]> {

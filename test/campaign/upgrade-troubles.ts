@@ -4,7 +4,7 @@ import { markerOf } from './records.ts'
 import { buildRelease, laterPath, type Release } from './releases.ts'
 import { MOVABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
 
-/** One gateway is of a later release than the others for a while; then the others are upgraded too, one by one. */
+/** One gateway is of a later release than the others for a while; then the others are upgraded too, some at a time. */
 export const upgradeTroubles: Readonly<Record<string, TroubleKind>> = {
   'later kind': (scene) =>
     upgrade(scene, ({ kinds, versions }) => ({ kinds: kinds + 1, versions }), /kind of write is not known/),
@@ -41,12 +41,15 @@ function upgrade(scene: Scene, next: (release: Release) => Release, sign: RegExp
     },
     async () => {
       fleet.release = later
-      for (const gateway of fleet.gateways.values()) {
-        if (gateway.name === name) continue
-        await gateway.stop()
-        gateway.useProgram(fleet.program)
-        await gateway.start()
-      }
+      const others = [...fleet.gateways.values()].filter((gateway) => gateway.name !== name)
+      for (let index = 0; index < others.length; index += UPGRADED_TOGETHER)
+        await Promise.all(
+          others.slice(index, index + UPGRADED_TOGETHER).map(async (gateway) => {
+            await gateway.stop()
+            gateway.useProgram(fleet.program)
+            await gateway.start()
+          }),
+        )
     },
     () => (problems.length === 0 ? null : problems.join('; ')),
   )
@@ -92,7 +95,9 @@ async function within(patienceMs: number, holds: () => Promise<boolean>): Promis
   return false
 }
 
-const SAY_MS = 45_000
+const UPGRADED_TOGETHER = 3
+
+const SAY_MS = 120_000
 
 function textOf({ kinds, versions }: Release): string {
   return `${versions}.${kinds}`
