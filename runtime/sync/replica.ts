@@ -476,6 +476,7 @@ export class Replica {
     const outputs = core.seal()
     const before = new Map(this.#visibleCells())
     const settledBefore = new Map(this.settledEntries())
+    const listed = new Set(this.conflicts().map(({ id }) => id))
     const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
     const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)
     const own = core.history.log(core.self).stored
@@ -487,6 +488,7 @@ export class Replica {
     markAllStored(history, history.log(own.member).held.seq > own.seq ? own : null)
     core.writer.noteAdopted(history.highWater.stage, { stage: history.floor, digest: history.floorDigest })
     this.#rebase(drafts, now)
+    for (const conflict of this.conflicts()) if (!listed.has(conflict.id)) outputs.push({ kind: 'conflict', conflict })
     const settled = this.#issuing.settle()
     for (const [path] of this.#visibleCells())
       if (!before.has(path)) before.set(path, { value: undefined, writer: null })

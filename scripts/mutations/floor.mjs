@@ -207,6 +207,13 @@ export const FLOOR = [
     noticedBy: 'test/sync/catch-up.test.ts',
   },
   {
+    name: 'adopted snapshot: the conflicts that it brings are told',
+    file: 'runtime/sync/replica.ts',
+    from: '!listed.has(conflict.id)',
+    to: 'listed.size < 0',
+    noticedBy: 'test/sync/join.test.ts',
+  },
+  {
     name: 'late: raises an alarm',
     file: 'runtime/sync/replica-core.ts',
     from: "[...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]",

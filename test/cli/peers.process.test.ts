@@ -42,7 +42,10 @@ describe('a fleet without a broker', () => {
     await sameEverywhere(place, NAMES, 6)
 
     const book = join(place.folder, 'data-bert', 'peers.json')
-    const hasBoth = (met: unknown): boolean => Array.isArray(met) && met.length === 2
+    const hasBoth = (met: unknown): boolean =>
+      Array.isArray(met) &&
+      met.length === 2 &&
+      met.every((peer: unknown) => Object.keys(Object(peer)).join() === 'node,host,port')
     await until(
       () => existsSync(book) && hasBoth(JSON.parse(readFileSync(book, 'utf8'))),
       'bert keeps the addresses of anna and carl',
