@@ -8,7 +8,7 @@ import { SETPOINT_MAX } from './device-profile.ts'
 import { GATEWAYS } from './plan.ts'
 import { type Answer, type Entry, INTERLOCK_LOG, markerOf, type Patch, type Records } from './records.ts'
 
-export const COUNTERS = 3
+const COUNTERS = 3
 export const ACCOUNTS = ['north', 'south', 'east'] as const
 /** Nothing is in the accounts before the first deposit, and nothing but transfers goes between them. */
 export const DEPOSIT = 1000
