@@ -187,6 +187,7 @@ export class CampaignFleet {
             baud: 115_200,
             seed: this.#options.seed + index,
           },
+          this.folder,
         ),
       )
     this.instrument = await Instrument.start(this.folder)

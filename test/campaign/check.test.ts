@@ -176,6 +176,16 @@ describe('the check of a campaign', () => {
     ])
   })
 
+  it('believes who told that a change is refused, also if another gateway tells what it had known before', () => {
+    const records = recordsOf(entry('a/1', {}))
+    const refused = { kind: 'outcome', operation: 'a.0:1', outcome: 'refused', before: 'applied' }
+    follow(records, refused)
+    followAs(records, 'restored', { ...refused, outcome: 'applied', before: null })
+    assert.deepEqual(brokenPromises(records, new Map([['a', {}]])), [])
+    followAs(records, 'a', { ...refused, outcome: 'applied', before: 'refused' })
+    assert.equal(brokenPromises(records, new Map([['a', {}]])).length, 1)
+  })
+
   it('finds a settled change that was taken back', () => {
     const records = recordsOf()
     follow(records, { path: 'done/a/1', after: true, settled: true }, { path: 'done/a/1', before: true, settled: true })
@@ -203,6 +213,10 @@ function marked(...keys: readonly string[]): Record<string, unknown> {
 
 /** A gateway that tells these events to whoever watches. */
 function follow(records: Records, ...events: readonly Readonly<Record<string, unknown>>[]): void {
+  followAs(records, 'a', ...events)
+}
+
+function followAs(records: Records, gateway: string, ...events: readonly Readonly<Record<string, unknown>>[]): void {
   const followers = new Map<string, (event: unknown) => void>()
   const client: ControlClient = {
     path: 'a',
@@ -215,5 +229,5 @@ function follow(records: Records, ...events: readonly Readonly<Record<string, un
     },
     close: () => undefined,
   }
-  records.follow('a', client)
+  records.follow(gateway, client)
 }

@@ -53,8 +53,11 @@ export class Records {
   durableBytes = 0
   readonly jobs: Map<string, JobReport> = new Map()
   readonly #cleared = new Set<string>()
-  /** The last outcome of each operation that a gateway told. */
-  readonly #outcomes = new Map<string, string>()
+  /**
+   * By operation, the last outcome that each gateway told: one that was set back tells again what it had known, and then adopts
+   * what the others have settled.
+   */
+  readonly #outcomes = new Map<string, Map<string, string>>()
   readonly #losers = new Set<string>()
   readonly #issuedAgain = new Map<string, string | null>()
   readonly #forgiven = new Set<string>()
@@ -128,7 +131,7 @@ export class Records {
     const settled = new Set<string>()
     const pumps = new Map<string, unknown>()
     const noteJournal = (event: unknown): void => {
-      this.#noteJournal(event)
+      this.#noteJournal(gateway, event)
       if (isRecord(event) && event['kind'] === 'settled') this.#checkPumps(gateway, pumps)
     }
     const noteSettled = (event: unknown): void => {
@@ -141,7 +144,7 @@ export class Records {
       for (const [path, value] of Object.entries(isRecord(state) ? state : {}))
         if (path.endsWith('/pump')) pumps.set(path, value)
     }, ended)
-    void client.call('journal.list').then((lines) => this.#noteLines(lines), ended)
+    void client.call('journal.list').then((lines) => this.#noteLines(gateway, lines), ended)
     void client.call('conflict.list').then((list) => this.#noteConflicts(list), ended)
   }
 
@@ -161,13 +164,13 @@ export class Records {
     if (again !== undefined) return this.fateOf(again, 'operation')
     if (kind === 'draft') return null
     if (this.#losers.has(operation)) return 'conflict'
-    const outcome = this.#outcomes.get(operation)
-    return outcome === undefined || outcome === 'applied' ? null : outcome
+    const told = [...(this.#outcomes.get(operation)?.values() ?? [])]
+    return told.find((outcome) => outcome !== 'applied') ?? null
   }
 
-  #noteJournal(event: unknown): void {
+  #noteJournal(gateway: string, event: unknown): void {
     if (!isRecord(event)) return
-    if (event['kind'] === 'outcome') this.#noteLines([event])
+    if (event['kind'] === 'outcome') this.#noteLines(gateway, [event])
     if (event['kind'] === 'conflict') this.#noteConflicts([event['conflict']])
     const { original } = event
     if (event['kind'] !== 'issued-again' || !isRecord(original)) return
@@ -175,11 +178,13 @@ export class Records {
     this.#issuedAgain.set(`${textIn(original, 'kind')} ${textIn(original, 'operation')}`, operation)
   }
 
-  #noteLines(lines: unknown): void {
+  #noteLines(gateway: string, lines: unknown): void {
     if (!Array.isArray(lines)) return
     for (const line of lines) {
-      if (isRecord(line) && line['outcome'] !== null)
-        this.#outcomes.set(textIn(line, 'operation'), textIn(line, 'outcome'))
+      if (!isRecord(line) || line['outcome'] === null) continue
+      const operation = textIn(line, 'operation')
+      const told = this.#outcomes.get(operation) ?? new Map<string, string>()
+      this.#outcomes.set(operation, told.set(gateway, textIn(line, 'outcome')))
     }
   }
 
