@@ -12,7 +12,7 @@ import { TROUBLES } from './troubles.ts'
 const USAGE = `npm run campaign -- [--seed N] [--minutes M] [--soak] [--only KIND[,KIND]] [--per-second R] [--patience S] [--out DIRECTORY]
   --seed N        another draw of troubles and load (default 1)
   --minutes M     how long (default 5; of a soak 120)
-  --soak          a modest load (0.2 changes a second and gateway), longer troubles, and memory and disk have to stay flat
+  --soak          a modest load (0.2 changes a second and gateway), longer troubles; from 30 minutes on memory and disk have to stay flat
   --only KINDS    troubles of these kinds alone: ${Object.keys(TROUBLES).join(', ')}; none: no trouble at all
   --per-second R  changes of each gateway (default 2)
   --patience S    how long a healed fleet may take until all hold the same (default 120)

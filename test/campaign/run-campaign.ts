@@ -126,11 +126,13 @@ async function runRounds(campaign: Campaign): Promise<void> {
 
 const TROUBLE_MS = 3000
 const SOAK_TROUBLE_MS = 20_000
+/** A heap takes some minutes to its full size; a shorter soak says nothing of memory. */
+const SOAK_MINUTES_MIN = 30
 
 async function reportOf(campaign: Campaign): Promise<CampaignReport> {
   const { options, records, fleet, sampler, load, elapsedMs, broken } = campaign
   const { seed, minutes, perSecond, isSoak } = options
-  if (isSoak) broken.push(...growths(sampler.samples))
+  if (isSoak && minutes >= SOAK_MINUTES_MIN) broken.push(...growths(sampler.samples))
   const state = (await fleet.states().catch(() => null))?.get(FOUNDER) ?? {}
   const jobs = records.jobsIn(state)
   if (broken.length === 0) broken.push(...idleJobs(jobs))
