@@ -22,9 +22,8 @@ import { type Fetched, Joining } from './joining.ts'
 import { newLife } from './life.ts'
 import type { Genesis } from './membership.ts'
 import type { JoinRequest, Message, Offer, Reading } from './message.ts'
-import { NewerReleaseError } from './codec-fields.ts'
-import { settledChanges } from './settle.ts'
-import { decodeFrame, dropReason } from './message-codec.ts'
+import { heardOf, newsOf } from './adopted-news.ts'
+import { decodeFrame } from './message-codec.ts'
 import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
 import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
@@ -328,9 +327,7 @@ export class Replica {
     try {
       message = this.#core.options.readFrame?.(bytes) ?? decodeFrame(this.fleet, bytes)
     } catch (error) {
-      this.#core.dropped.add(dropReason(error))
-      if (!(error instanceof NewerReleaseError)) return NO_OUTPUTS
-      return this.#core.alarms.raise({ name: 'newer-release', reason: error.message })
+      return this.#core.noteUndecodable(error)
     }
     if (this.#core.isDraft) this.#repeat(message, bytes, link, now)
     return this.#receiveMessage(message, bytes, link, now)
@@ -475,8 +472,7 @@ export class Replica {
     const core = this.#core
     const outputs = core.seal()
     const before = new Map(this.#visibleCells())
-    const settledBefore = new Map(this.settledEntries())
-    const listed = new Set(this.conflicts().map(({ id }) => id))
+    const heard = heardOf(core.history)
     const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
     const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)
     const own = core.history.log(core.self).stored
@@ -488,14 +484,12 @@ export class Replica {
     markAllStored(history, history.log(own.member).held.seq > own.seq ? own : null)
     core.writer.noteAdopted(history.highWater.stage, { stage: history.floor, digest: history.floorDigest })
     this.#rebase(drafts, now)
-    for (const conflict of this.conflicts()) if (!listed.has(conflict.id)) outputs.push({ kind: 'conflict', conflict })
     const settled = this.#issuing.settle()
     for (const [path] of this.#visibleCells())
       if (!before.has(path)) before.set(path, { value: undefined, writer: null })
     outputs.push({ kind: 'standing', member: life.member, draftReason: life.draftReason }, ...settled)
     outputs.push(...changesSince(before, (path) => this.#issuing.drafts.cell(path, history.local)))
-    const changes = settledChanges(settledBefore, new Map(this.settledEntries()))
-    return [...outputs, { kind: 'settled', floor: history.floor, changes }]
+    return [...outputs, ...newsOf(history, heard)]
   }
 
   #rebase(drafts: Parameters<Issuing['rebase']>[0], now: Monotonic): void {

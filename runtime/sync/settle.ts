@@ -26,13 +26,3 @@ export function settle(history: History, stage: number): Settlement {
   }
   return { paths: [...before.keys()], changes }
 }
-
-/** What differs between the settled values of two histories, where a node goes on with another one. */
-export function settledChanges(before: ReadonlyMap<Path, Value>, after: ReadonlyMap<Path, Value>): Change[] {
-  const changes: Change[] = []
-  for (const path of new Set([...before.keys(), ...after.keys()])) {
-    const [was, is] = [before.get(path), after.get(path)]
-    if (!equalValues(was, is)) changes.push({ path, before: was, after: is, settled: true })
-  }
-  return changes
-}

@@ -180,8 +180,8 @@ export const FLOOR = [
   },
   {
     name: 'newer release: people are told',
-    file: 'runtime/sync/replica.ts',
-    from: "return this.#core.alarms.raise({ name: 'newer-release', reason: error.message })",
+    file: 'runtime/sync/replica-core.ts',
+    from: "return this.alarms.raise({ name: 'newer-release', reason: error.message })",
     to: 'return NO_OUTPUTS',
     noticedBy: 'test/sync/newer-release.test.ts',
   },
@@ -201,16 +201,16 @@ export const FLOOR = [
   },
   {
     name: 'adopted snapshot: what it settles is told',
-    file: 'runtime/sync/replica.ts',
+    file: 'runtime/sync/adopted-news.ts',
     from: "{ kind: 'settled', floor: history.floor, changes }",
     to: "{ kind: 'settled', floor: history.floor, changes: [] }",
     noticedBy: 'test/sync/catch-up.test.ts',
   },
   {
     name: 'adopted snapshot: the conflicts that it brings are told',
-    file: 'runtime/sync/replica.ts',
-    from: '!listed.has(conflict.id)',
-    to: 'listed.size < 0',
+    file: 'runtime/sync/adopted-news.ts',
+    from: '!conflicts.has(conflict.id)',
+    to: 'conflicts.size < 0',
     noticedBy: 'test/sync/join.test.ts',
   },
   {
