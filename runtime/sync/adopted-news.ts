@@ -4,22 +4,29 @@ import { equalValues, type Value } from '../state/value.ts'
 import type { History } from './history.ts'
 import type { Change, Output } from './output.ts'
 
-/** What whoever follows a node has heard of what settled there, and of its conflicts. */
+/** What whoever follows a node has heard of its state, of what settled there, and of its conflicts. */
 interface Heard {
+  readonly visible: ReadonlyMap<Path, Value>
   readonly settled: ReadonlyMap<Path, Value>
   readonly conflicts: ReadonlySet<string>
 }
 
-export function heardOf(history: History): Heard {
-  return { settled: settledValues(history), conflicts: new Set(history.conflicts.list().map(({ id }) => id)) }
+/** @param visible every point that has a value, drafts with it */
+export function heardOf(history: History, visible: Iterable<readonly [Path, Value]>): Heard {
+  const conflicts = new Set(history.conflicts.list().map(({ id }) => id))
+  return { visible: new Map(visible), settled: settledValues(history), conflicts }
 }
 
 /** What is news to whoever has heard of the history before, where a node goes on with `history`. */
-export function newsOf(history: History, { settled, conflicts }: Heard): Output[] {
-  const outputs: Output[] = []
+export function newsOf(history: History, heard: Heard, visible: Iterable<readonly [Path, Value]>): Output[] {
+  const { settled, conflicts } = heard
+  const outputs: Output[] = differences(heard.visible, new Map(visible), false).map((change) => ({
+    kind: 'change',
+    change,
+  }))
   for (const conflict of history.conflicts.list())
     if (!conflicts.has(conflict.id)) outputs.push({ kind: 'conflict', conflict })
-  const changes = differences(settled, settledValues(history))
+  const changes = differences(settled, settledValues(history), true)
   return [...outputs, { kind: 'settled', floor: history.floor, changes }]
 }
 
@@ -30,11 +37,11 @@ function settledValues({ local }: History): Map<Path, Value> {
   return values
 }
 
-function differences(before: ReadonlyMap<Path, Value>, after: ReadonlyMap<Path, Value>): Change[] {
+function differences(before: ReadonlyMap<Path, Value>, after: ReadonlyMap<Path, Value>, isSettled: boolean): Change[] {
   const changes: Change[] = []
   for (const path of new Set([...before.keys(), ...after.keys()])) {
     const [was, is] = [before.get(path), after.get(path)]
-    if (!equalValues(was, is)) changes.push({ path, before: was, after: is, settled: true })
+    if (!equalValues(was, is)) changes.push({ path, before: was, after: is, settled: isSettled })
   }
   return changes
 }

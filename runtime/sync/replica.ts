@@ -11,7 +11,6 @@ import { maySetRules, type Role } from '../state/role.ts'
 import { type DeviceRules, RuleTable } from '../state/rules/rules.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
-import { changesSince } from './describe-integration.ts'
 import { type Epoch, type EnrolmentChange, forceEpoch, NO_CHANGE, proposeEpoch } from './epoch.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import type { Input } from './input.ts'
@@ -471,8 +470,7 @@ export class Replica {
   #adopt({ purpose, bytes }: Fetched, now: Monotonic): Output[] {
     const core = this.#core
     const outputs = core.seal()
-    const before = new Map(this.#visibleCells())
-    const heard = heardOf(core.history)
+    const heard = heardOf(core.history, this.entries())
     const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
     const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)
     const own = core.history.log(core.self).stored
@@ -485,11 +483,8 @@ export class Replica {
     core.writer.noteAdopted(history.highWater.stage, { stage: history.floor, digest: history.floorDigest })
     this.#rebase(drafts, now)
     const settled = this.#issuing.settle()
-    for (const [path] of this.#visibleCells())
-      if (!before.has(path)) before.set(path, { value: undefined, writer: null })
     outputs.push({ kind: 'standing', member: life.member, draftReason: life.draftReason }, ...settled)
-    outputs.push(...changesSince(before, (path) => this.#issuing.drafts.cell(path, history.local)))
-    return [...outputs, ...newsOf(history, heard)]
+    return [...outputs, ...newsOf(history, heard, this.entries())]
   }
 
   #rebase(drafts: Parameters<Issuing['rebase']>[0], now: Monotonic): void {
@@ -499,9 +494,5 @@ export class Replica {
     this.#issuing.rebase(drafts)
     this.#joining.reset(now)
     this.#repeater.clear()
-  }
-
-  *#visibleCells(): Generator<readonly [Path, { readonly value: Value | undefined; readonly writer: null }]> {
-    for (const [path, value] of this.entries()) yield [path, { value, writer: null }]
   }
 }

@@ -7,7 +7,6 @@ const CAUSES: Readonly<Record<string, readonly string[]>> = {
   regressed: ['restored backup', 'retire and return', 'cloned card'],
   'untrue-announcement': ['restored backup', 'cloned card'],
   'late-operation': ['restored backup'],
-  'untrue-announcement': ['restored backup', 'cloned card'],
   'identity-used-twice': ['restored backup', 'cloned card'],
   'newer-release': ['later kind', 'later version', 'forgery', 'bit errors'],
   'journal-long': [],
