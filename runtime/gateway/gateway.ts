@@ -429,6 +429,8 @@ export function describeAlarm(alarm: GatewayAlarm): string {
       return `${alarm.used} member ids have joined with token ${alarm.token}, which is for ${alarm.uses}: a split let in some on each side; fleetstep fleet members shows who has it: retire whom you do not know`
     case 'cut-below-floor':
       return `operations of ${alarm.member} behind ${alarm.seq} were cut although they are settled here: they stay; an epoch was forced`
+    case 'newer-release':
+      return `a node of this fleet runs another release (${alarm.reason}): what it says is dropped here, and is fetched once the newer release is installed here too`
     case 'journal-long':
       return `the journal holds ${alarm.operations} operations because ${alarm.waitingFor ?? 'the own disk'} has not confirmed them: bring that node back or retire it`
     case 'storage-damaged':

@@ -36,7 +36,7 @@ export function peersPart(part: PeersPart, dataDirectory: string): LinkFactory {
 
 const MET = v.pipe(
   v.array(
-    v.strictObject({
+    v.object({
       node: v.custom<NodeId>(isNodeId),
       host: v.pipe(v.string(), v.maxLength(253)),
       port: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535)),
@@ -59,7 +59,8 @@ function peerBook(file: string, logger: Logger): PeerBook {
     },
     store(peers: readonly MetPeer[]) {
       try {
-        writeFileSync(`${file}.new`, JSON.stringify(peers.slice(0, PEERS_MAX)), { mode: 0o600 })
+        const met = peers.slice(0, PEERS_MAX).map(({ node, host, port }) => ({ node, host, port }))
+        writeFileSync(`${file}.new`, JSON.stringify(met), { mode: 0o600 })
         renameSync(`${file}.new`, file)
       } catch (error) {
         logger.warn(`${file}: the addresses of peers cannot be kept: ${String(error)}`)

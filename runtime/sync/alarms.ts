@@ -53,6 +53,7 @@ function evidenceOf(alarm: Alarm): string {
       return `${alarm.used}`
     case 'regressed':
     case 'untrue-announcement':
+    case 'newer-release':
       return alarm.reason
     case 'journal-long':
       return alarm.waitingFor ?? ''

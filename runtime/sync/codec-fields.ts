@@ -12,6 +12,14 @@ export function invalid(field: string, problem: string): FleetstepError {
   return new FleetstepError('message-invalid', `${field} ${problem}`)
 }
 
+/** What this release has no meaning for, and a later one may have. What is known of it is as it should be. */
+export class NewerReleaseError extends FleetstepError {}
+
+/** @param field holds a number or a word that means nothing here */
+export function unknownHere(field: string): NewerReleaseError {
+  return new NewerReleaseError('message-invalid', `${field} is not known to this version`)
+}
+
 export function listOf(data: CborData | undefined, field: string, lengthMax: number): readonly CborData[] {
   if (!isList(data)) throw invalid(field, 'is not a list')
   if (data.length > lengthMax) throw invalid(field, `has more than ${lengthMax} entries`)
@@ -57,7 +65,7 @@ export function keyFrom(data: CborData | undefined): Uint8Array {
 /** A role that is written down: a gateway is what nothing is said of. */
 export function markedRoleFrom(data: CborData | undefined): MarkedRole {
   const role = typeof data === 'number' ? ROLES[data] : undefined
-  if (role === undefined || role === ROLE_DEFAULT) throw invalid('role', 'is not known to this version')
+  if (role === undefined || role === ROLE_DEFAULT) throw unknownHere('role')
   return role
 }
 

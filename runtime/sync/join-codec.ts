@@ -13,6 +13,7 @@ import {
   memberFrom,
   tupleOf,
   uintOf,
+  unknownHere,
 } from './codec-fields.ts'
 import type { Chunk, ChunkRequest, JoinRequest, Offer, Refusal, Turn } from './message.ts'
 
@@ -67,7 +68,7 @@ export function decodeOffer(data: CborData | undefined, isSealed: boolean): Offe
   const length = isSealed && Array.isArray(data) && data.length === 6 ? 6 : 5
   const [to, from, purposeIndex, digest, size, sponsor] = tupleOf(data, 'offer', length)
   const purpose = PURPOSES[uintOf(purposeIndex, 'purpose')]
-  if (purpose === undefined) throw invalid('purpose', 'is not known to this version')
+  if (purpose === undefined) throw unknownHere('purpose')
   return {
     to: memberFrom(to, 'receiver'),
     from: memberFrom(from, 'sender'),

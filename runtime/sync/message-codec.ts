@@ -6,7 +6,17 @@ import { FleetstepError, unreachable } from '../base/errors.ts'
 import { memberIdToBytes } from '../base/ids.ts'
 import { EPOCH_RETIRED_MAX, FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
 import { openBatch } from './batch-codec.ts'
-import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import {
+  digestBytes,
+  digestFrom,
+  invalid,
+  listOf,
+  NewerReleaseError,
+  memberFrom,
+  tupleOf,
+  uintOf,
+  unknownHere,
+} from './codec-fields.ts'
 import { openSign1 } from './cose.ts'
 import { decodeEpoch, encodeEpoch } from './epoch.ts'
 import {
@@ -80,10 +90,18 @@ export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
 /** Says what is wrong with a frame that does not begin as those of this fleet. */
 function readBeginning(reader: CborReader, fleet: Digest): void {
   reader.list('frame', 4, 4)
-  if (reader.uint('version') !== PROTOCOL_VERSION)
-    throw invalid('version', `is not ${PROTOCOL_VERSION}: a node here runs another release`)
+  if (reader.uint('version') !== PROTOCOL_VERSION) throw otherVersion(reader, fleet)
   if (reader.hex('fleet', EMPTY_DIGEST.length / 2) !== fleet)
     throw invalid('fleet', 'is another one, or this one with other founders')
+}
+
+/** Noise has any number here, and seldom our fleet behind it. */
+function otherVersion(reader: CborReader, fleet: Digest): FleetstepError {
+  const problem = `version is not ${PROTOCOL_VERSION}: a node here runs another release`
+  const ofUs = new CborWriter()
+  ofUs.bytes(digestBytes(fleet))
+  const isOurs = reader.takeBeginning(ofUs.take())
+  return isOurs ? new NewerReleaseError('message-invalid', problem) : new FleetstepError('message-invalid', problem)
 }
 
 /** With which all frames of one fleet begin. */
@@ -112,7 +130,7 @@ function decodeBody(kind: number, body: CborData): Message {
     case KIND_CHUNK:
       return { kind: 'chunk', chunk: decodeChunk(body) }
     default:
-      throw invalid('kind', 'is not known to this version')
+      throw unknownHere('kind')
   }
 }
 

@@ -6,7 +6,7 @@ import { KEY_BYTES, PROOF_BYTES_MAX, WRITES_PER_OPERATION_MAX } from '../base/li
 import { type Join, type Original, pathsMet, pathsOf, type Write } from '../state/operation.ts'
 import { type Priority, TIER_MAX } from '../state/priority.ts'
 import { type MarkedRole, ROLES } from '../state/role.ts'
-import { digestBytes, invalid, keyFrom, markedRoleFrom } from './codec-fields.ts'
+import { digestBytes, invalid, keyFrom, markedRoleFrom, unknownHere } from './codec-fields.ts'
 import { type MemberTable, readOperationId, writeOperationId } from './member-table.ts'
 import type { Previous, SyncMessage } from './message.ts'
 import { readGuards, readWrite, writeGuards, writesProblem, writeWrite } from './write-codec.ts'
@@ -159,6 +159,6 @@ function readOriginal(reader: CborReader, table: MemberTable): Original | null {
   if (reader.takeNull()) return null
   reader.list('original', 2, 2)
   const kind = ORIGINAL_KINDS[reader.uint('kind of original')]
-  if (kind === undefined) throw invalid('kind of original', 'is not known to this version')
+  if (kind === undefined) throw unknownHere('kind of original')
   return { kind, id: readOperationId(reader, 'original', table) }
 }

@@ -105,4 +105,6 @@ export type Alarm =
   /** More member ids have joined with a token than it is for: a split let in some on each side. */
   | { readonly name: 'token-overused'; readonly token: Digest; readonly used: number; readonly uses: number }
   | { readonly name: 'cut-below-floor'; readonly member: MemberId; readonly seq: number }
+  /** A node of the fleet says what this release has no meaning for: it was dropped, and what hangs on it waits. */
+  | { readonly name: 'newer-release'; readonly reason: string }
   | { readonly name: 'journal-long'; readonly operations: number; readonly waitingFor: MemberId | null }

@@ -4,7 +4,7 @@ import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, memberIdToBytes } from '../base/ids.ts'
 import { CONFLICTS_MAX, FRAME_DEPTH_MAX } from '../base/limits.ts'
 import { openBatch } from './batch-codec.ts'
-import { invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import { NewerReleaseError, invalid, listOf, memberFrom, tupleOf, uintOf, unknownHere } from './codec-fields.ts'
 import type { RetirementRecord } from './cut.ts'
 import type { Conflict } from './conflict.ts'
 import { decodeDraft, type Draft, encodeDraft } from './draft.ts'
@@ -103,12 +103,16 @@ export function encodeRecord(record: StoredRecord): Uint8Array {
   }
 }
 
-/** @throws FleetstepError `data-directory-damaged`: the bytes are whole but mean nothing to this version */
+/** @throws FleetstepError `data-directory-newer` for what another release has written, `data-directory-damaged` for nonsense */
 export function decodeRecord(bytes: Uint8Array): StoredRecord {
   try {
     return batchRecordFrom(bytes) ?? recordFrom(decodeCbor(bytes, FRAME_DEPTH_MAX))
   } catch (cause) {
     if (!(cause instanceof FleetstepError)) throw cause
+    if (cause instanceof NewerReleaseError) {
+      const problem = `a stored record cannot be read: ${cause.message}; install the release that wrote it`
+      throw new FleetstepError('data-directory-newer', problem, { cause })
+    }
     throw new FleetstepError('data-directory-damaged', `a stored record cannot be read: ${cause.message}`, { cause })
   }
 }
@@ -172,7 +176,7 @@ function recordFrom(data: CborData): StoredRecord {
       return { kind: 'part', part: { ...part, bytes: bytesFrom(bytes) } }
     }
     default:
-      throw invalid('kind of record', 'is not known to this version')
+      throw Number.isInteger(data[0]) ? unknownHere('kind of record') : invalid('record', 'has no kind')
   }
 }
 

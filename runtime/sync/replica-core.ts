@@ -9,6 +9,7 @@ import { type Priority, priorityOf } from '../state/priority.ts'
 import { type Role, ROLE_DEFAULT } from '../state/role.ts'
 import { Alarms } from './alarms.ts'
 import { AntiEntropy } from './anti-entropy.ts'
+import { NewerReleaseError } from './codec-fields.ts'
 import { isOfOriginal } from './conflict.ts'
 import type { Verdict } from './consistency.ts'
 import { describeIntegration, describeRemoval } from './describe-integration.ts'
@@ -30,7 +31,7 @@ import {
   type Request,
   type Turn,
 } from './message.ts'
-import { encodeFrame } from './message-codec.ts'
+import { dropReason, encodeFrame } from './message-codec.ts'
 import { MutePeers } from './mute-peers.ts'
 import { Outbox } from './outbox.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
@@ -115,6 +116,13 @@ export class ReplicaCore {
 
   get isDraft(): boolean {
     return this.life.draftReason !== null
+  }
+
+  /** A frame of a link that means nothing here. */
+  noteUndecodable(error: unknown): readonly Output[] {
+    this.dropped.add(dropReason(error))
+    if (!(error instanceof NewerReleaseError)) return NO_OUTPUTS
+    return this.alarms.raise({ name: 'newer-release', reason: error.message })
   }
 
   /** The fleet knows more of us than we do: our data directory is older than what we have said, or somebody is our clone. */

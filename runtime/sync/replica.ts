@@ -11,7 +11,6 @@ import { maySetRules, type Role } from '../state/role.ts'
 import { type DeviceRules, RuleTable } from '../state/rules/rules.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
-import { changesSince } from './describe-integration.ts'
 import { type Epoch, type EnrolmentChange, forceEpoch, NO_CHANGE, proposeEpoch } from './epoch.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import type { Input } from './input.ts'
@@ -22,7 +21,8 @@ import { type Fetched, Joining } from './joining.ts'
 import { newLife } from './life.ts'
 import type { Genesis } from './membership.ts'
 import type { JoinRequest, Message, Offer, Reading } from './message.ts'
-import { decodeFrame, dropReason } from './message-codec.ts'
+import { heardOf, newsOf } from './adopted-news.ts'
+import { decodeFrame } from './message-codec.ts'
 import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
 import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
@@ -326,8 +326,7 @@ export class Replica {
     try {
       message = this.#core.options.readFrame?.(bytes) ?? decodeFrame(this.fleet, bytes)
     } catch (error) {
-      this.#core.dropped.add(dropReason(error))
-      return NO_OUTPUTS
+      return this.#core.noteUndecodable(error)
     }
     if (this.#core.isDraft) this.#repeat(message, bytes, link, now)
     return this.#receiveMessage(message, bytes, link, now)
@@ -471,7 +470,7 @@ export class Replica {
   #adopt({ purpose, bytes }: Fetched, now: Monotonic): Output[] {
     const core = this.#core
     const outputs = core.seal()
-    const before = new Map(this.#visibleCells())
+    const heard = heardOf(core.history, this.entries())
     const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
     const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)
     const own = core.history.log(core.self).stored
@@ -484,10 +483,8 @@ export class Replica {
     core.writer.noteAdopted(history.highWater.stage, { stage: history.floor, digest: history.floorDigest })
     this.#rebase(drafts, now)
     const settled = this.#issuing.settle()
-    for (const [path] of this.#visibleCells())
-      if (!before.has(path)) before.set(path, { value: undefined, writer: null })
     outputs.push({ kind: 'standing', member: life.member, draftReason: life.draftReason }, ...settled)
-    return [...outputs, ...changesSince(before, (path) => this.#issuing.drafts.cell(path, history.local))]
+    return [...outputs, ...newsOf(history, heard, this.entries())]
   }
 
   #rebase(drafts: Parameters<Issuing['rebase']>[0], now: Monotonic): void {
@@ -497,9 +494,5 @@ export class Replica {
     this.#issuing.rebase(drafts)
     this.#joining.reset(now)
     this.#repeater.clear()
-  }
-
-  *#visibleCells(): Generator<readonly [Path, { readonly value: Value | undefined; readonly writer: null }]> {
-    for (const [path, value] of this.entries()) yield [path, { value, writer: null }]
   }
 }

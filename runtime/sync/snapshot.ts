@@ -19,7 +19,16 @@ import { deviceOfRules, isReserved, isRulesPoint } from '../state/reserved-point
 import { areRules } from '../state/rules/rules-codec.ts'
 import { isValue, type Value } from '../state/value.ts'
 import { openBatch } from './batch-codec.ts'
-import { digestBytes, digestFrom, invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import {
+  NewerReleaseError,
+  digestBytes,
+  digestFrom,
+  invalid,
+  listOf,
+  memberFrom,
+  tupleOf,
+  uintOf,
+} from './codec-fields.ts'
 import type { Conflict, ConflictSide } from './conflict.ts'
 import { decodeDraft, type Draft, encodeDraft } from './draft.ts'
 import type { Life } from './life.ts'
@@ -129,6 +138,10 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   } catch (cause) {
     if (!(cause instanceof FleetstepError)) throw cause
     if (cause.code === 'data-directory-newer') throw cause
+    if (cause instanceof NewerReleaseError) {
+      const problem = `the snapshot cannot be read: ${cause.message}; install the release that wrote it`
+      throw new FleetstepError('data-directory-newer', problem, { cause })
+    }
     throw new FleetstepError('data-directory-damaged', `the snapshot cannot be read: ${cause.message}`, { cause })
   }
 }

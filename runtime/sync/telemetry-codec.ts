@@ -3,7 +3,7 @@ import { memberIdToBytes } from '../base/ids.ts'
 import { TELEMETRY_READINGS_PER_MESSAGE_MAX, TELEMETRY_VALUE_BYTES_MAX } from '../base/limits.ts'
 import { belowDevice, type Path, pathProblem } from '../state/path.ts'
 import { ownValue, type Value, valueBytes } from '../state/value.ts'
-import { invalid, listOf, memberFrom, tupleOf, uintOf } from './codec-fields.ts'
+import { invalid, listOf, memberFrom, tupleOf, uintOf, unknownHere } from './codec-fields.ts'
 import { QUALITIES, type Reading, type Telemetry } from './message.ts'
 
 /** Readings of one device, see `sync.cddl`; the points without the name of the device, and a quality only if it is not good. */
@@ -56,7 +56,7 @@ function decodeReading(data: CborData, device: string): Reading {
   const path = `${device}/${below}` as Path
   if (pathProblem(path) !== null) throw invalid('point', 'is no path')
   const quality = QUALITIES[uintOf(place, 'quality')]
-  if (quality === undefined) throw invalid('quality', 'is not known to this version')
+  if (quality === undefined) throw unknownHere('quality')
   if (hasQuality && quality === 'good') throw invalid('quality', 'is good and not left out')
   return { path, value: valueFrom(value), quality, ageMs: uintOf(ageMs, 'age') }
 }

@@ -6,7 +6,7 @@ import { knownPath, type Path, pathProblem } from '../state/path.ts'
 import { deviceOfRules, isRulesPoint } from '../state/reserved-point.ts'
 import { areRules } from '../state/rules/rules-codec.ts'
 import { type Value, valueProblem } from '../state/value.ts'
-import { invalid } from './codec-fields.ts'
+import { invalid, unknownHere } from './codec-fields.ts'
 import { type MemberTable, readOperationId, writeOperationId } from './member-table.ts'
 
 /** write, see `sync.cddl`. What most writes have is left out from the end: the kind `set`, and that nothing is replaced. */
@@ -27,7 +27,7 @@ export function readWrite(reader: CborReader, table: MemberTable): Write {
   const argument = isRulesPoint(path) ? readRules(reader) : readValue(reader, 'argument')
   const replaces = length < 3 || reader.takeNull() ? null : readOperationId(reader, 'replaces', table)
   const kind = length < 4 ? 'set' : WRITE_KINDS[reader.uint('kind of write')]
-  if (kind === undefined) throw invalid('kind of write', 'is not known to this version')
+  if (kind === undefined) throw unknownHere('kind of write')
   const write: Write = { path, kind, argument, replaces }
   const problem = writeProblem(write)
   if (problem !== null) throw invalid(kind, problem)
@@ -90,7 +90,7 @@ function readGuard(reader: CborReader): Guard {
   const path = readPath(reader)
   const comparison = COMPARISONS[reader.uint('comparison')]
   const value = readValue(reader, 'value of a guard')
-  if (comparison === undefined) throw invalid('comparison', 'is not known to this version')
+  if (comparison === undefined) throw unknownHere('comparison')
   if (comparison === 'exists' && typeof value !== 'boolean') throw invalid('exists', 'takes true or false')
   return { path, comparison, value }
 }

@@ -199,7 +199,7 @@ test('frames of an older or newer version, and of another fleet, are dropped by 
   foreign[4]! ^= 1
   await attacker.publish(good!.topic, foreign)
   await counted(bert, 'fleet is another one, or this one with other founders')
-  assert.deepEqual(standing(bert), before)
+  assert.deepEqual(standing(bert), { ...before, alarms: ['newer-release'] })
   await stillWorks(fleet)
 })
 

@@ -1,4 +1,5 @@
 import type { CampaignFleet } from './campaign-fleet.ts'
+import { alarmsSince } from './logs.ts'
 import type { RoundReport } from './report.ts'
 
 /** What may be told after a trouble of each kind, and never without one. */
@@ -7,6 +8,7 @@ const CAUSES: Readonly<Record<string, readonly string[]>> = {
   'untrue-announcement': ['restored backup', 'cloned card'],
   'late-operation': ['restored backup'],
   'identity-used-twice': ['restored backup', 'cloned card'],
+  'newer-release': ['later kind', 'later version', 'forgery', 'bit errors'],
   'journal-long': [],
   divergence: [],
   'welcome-doubted': [],
@@ -19,14 +21,11 @@ const CAUSES: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** @returns one line for each alarm of a gateway that no trouble so far explains */
-export async function alarmsWithoutCause(fleet: CampaignFleet, rounds: readonly RoundReport[]): Promise<string[]> {
+export function alarmsWithoutCause(fleet: CampaignFleet, rounds: readonly RoundReport[]): string[] {
   const kinds = new Set(rounds.flatMap(({ troubles }) => troubles.map(({ kind }) => kind)))
-  const statuses = await fleet.statuses()
-  return [...statuses].flatMap(([gateway, { alarms }]) =>
-    alarms.flatMap(({ name, message }) =>
-      CAUSES[name]?.some((kind) => kinds.has(kind)) === true
-        ? []
-        : [`${gateway} raised ${name} without a cause: ${message}`],
-    ),
+  return alarmsSince(fleet, new Map()).flatMap(({ gateway, name, message }) =>
+    CAUSES[name]?.some((kind) => kinds.has(kind)) === true
+      ? []
+      : [`${gateway} raised ${name} without a cause: ${message}`],
   )
 }

@@ -3,12 +3,14 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { EXIT_CODES } from '../../runtime/base/errors.ts'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { type PtyLine, startPtyLine } from '../support/pty-line.ts'
-import { runCli } from '../support/program.ts'
+import { CLI, runCli } from '../support/program.ts'
 import { Backbone } from './backbone.ts'
 import { type BrokerProcess, brokersOn } from './brokers.ts'
+import { applyProfile, Instrument, writeProfile } from './devices.ts'
 import { Disk } from './disk.ts'
 import { GatewayProcess } from './gateway-process.ts'
 import {
@@ -23,7 +25,9 @@ import {
   MOSQUITTO,
   NATS,
 } from './plan.ts'
+import { FOLDER_PREFIX, NAMESPACE_PREFIX, PROCESSES_FILE } from './leftovers.ts'
 import type { Records } from './records.ts'
+import type { Release } from './releases.ts'
 
 export interface FleetOptions {
   readonly records: Records
@@ -42,16 +46,24 @@ export class CampaignFleet {
   readonly cables: Map<string, PtyLine> = new Map()
   readonly disks: Map<string, Disk> = new Map()
   readonly gateways: Map<string, GatewayProcess> = new Map()
+  /** Which release the daemons are, and its program. */
+  release: Release = { kinds: 0, versions: 0 }
+  program: string = CLI
+  /** All gateways that there ever were, clones too. */
+  readonly known: Set<string> = new Set()
   /** Ends of daemons that nobody had asked for. */
   readonly falls: string[] = []
+  /** What is wired to one of the gateways. */
+  instrument: Instrument | null = null
   readonly #options: FleetOptions
   #isOver = false
+  #ended: Promise<void> | null = null
 
   private constructor(options: FleetOptions) {
     this.#options = options
-    this.folder = mkdtempSync(join(tmpdir(), 'fleetstep-campaign-'))
+    this.folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`))
     mkdirSync(join(this.folder, 'run', 'fleetstep'), { recursive: true, mode: 0o700 })
-    this.backbone = new Backbone(`fsc${process.pid}`, HOSTS)
+    this.backbone = new Backbone(`${NAMESPACE_PREFIX}${process.pid}`, HOSTS)
     const { mosquitto, nats } = brokersOn(this.backbone, this.folder)
     this.mosquitto = mosquitto
     this.nats = nats
@@ -89,6 +101,7 @@ export class CampaignFleet {
       `device: ${name}`,
       `label: ${name}`,
       `dataDirectory: ${dataDirectory}`,
+      ...(GATEWAYS.some((plan) => plan.name === name) ? [`profile: ${writeProfile(this, name, 0)}`] : []),
       'logLevel: info',
       'links:',
       ...links.map((link) => `  - ${this.#linkText(link, name)}`),
@@ -99,20 +112,28 @@ export class CampaignFleet {
       on: this.backbone.on(host),
       folder: this.folder,
       config,
+      program: this.program,
       clockLibrary: this.#options.clockLibrary,
       onEnd: (code, lastWords) => this.#noteFall(name, code, lastWords),
       onConnected: (watch) => this.#options.records.follow(name, watch),
     })
     this.gateways.set(name, gateway)
+    this.known.add(name)
     return gateway
   }
 
-  /** What the operator types. @throws Error with what it printed, unless it ends with 0 */
+  /**
+   * What the operator types. A gateway that is too busy to answer is asked again, and may have done it the first time.
+   * @throws Error with what it printed, unless it ends with 0
+   */
   async operate(...words: readonly string[]): Promise<string> {
     const environment = { XDG_RUNTIME_DIR: join(this.folder, 'run') }
-    const { code, lines, errors } = await runCli(words, environment, this.folder)
-    if (code !== 0) throw new Error(`fleetstep ${words.join(' ')} ended with ${code}: ${errors.join(' ')}`)
-    return lines.join('\n')
+    for (let attempt = 1; ; attempt += 1) {
+      const { code, lines, errors } = await runCli(words, environment, this.folder)
+      if (code === 0 || (attempt > 1 && code !== EXIT_CODES['daemon-unreachable'])) return lines.join('\n')
+      const isBusy = code === EXIT_CODES['daemon-unreachable'] && attempt < ATTEMPTS_MAX
+      if (!isBusy) throw new Error(`fleetstep ${words.join(' ')} ended with ${code}: ${errors.join(' ')}`)
+    }
   }
 
   async statuses(): Promise<Map<string, GatewayStatus>> {
@@ -135,11 +156,20 @@ export class CampaignFleet {
     return states
   }
 
+  /** Takes everything away, also what stands half, and only once. */
   async end(): Promise<void> {
     this.#isOver = true
+    this.#ended ??= this.#takeAway()
+    await this.#ended
+  }
+
+  async #takeAway(): Promise<void> {
+    // Whoever waits for a disk that stands still does not end.
+    for (const disk of this.disks.values()) disk.release()
     await Promise.all([...this.gateways.values()].map(async (gateway) => await gateway.kill()))
     await Promise.all([this.mosquitto, ...this.nats].map(async (broker) => await broker.kill()))
     for (const cable of this.cables.values()) await cable.end()
+    await this.instrument?.end()
     for (const disk of this.disks.values()) await disk.remove()
     this.backbone.remove()
     await rm(this.folder, { recursive: true, force: true })
@@ -157,8 +187,11 @@ export class CampaignFleet {
             baud: 115_200,
             seed: this.#options.seed + index,
           },
+          this.folder,
         ),
       )
+    this.instrument = await Instrument.start(this.folder)
+    writeFileSync(join(this.folder, PROCESSES_FILE), `${this.instrument.pid}\n`)
     for (const { name } of GATEWAYS) this.disks.set(name, await Disk.create(this.folder, name))
   }
 
@@ -181,7 +214,13 @@ export class CampaignFleet {
     for (const { name, links } of GATEWAYS) this.addGateway(name, name, this.dataDirectory(name), links)
     await this.gateway(FOUNDER).start()
     for (const gateway of this.gateways.values()) if (!gateway.isRunning) await gateway.start()
-    await this.untilAll((status) => status.status === 'member', 'all are members', 120_000)
+    await this.untilAll((status) => status.status === 'member', 'all are members', FOUNDING_MS_MAX)
+    for (const { name } of GATEWAYS) await applyProfile(this, name, 0)
+    await this.untilAll(
+      ({ profile }) => profile?.fleet.kind === 'in-state',
+      'the profiles are in force',
+      FOUNDING_MS_MAX,
+    )
   }
 
   /** @throws Error with what each gateway shows, after `patienceMs` */
@@ -234,6 +273,9 @@ export class CampaignFleet {
 }
 
 const RESTART_DELAY_MS = 1000
+const ATTEMPTS_MAX = 10
+/** A machine on which other campaigns run takes a while. */
+const FOUNDING_MS_MAX = 300_000
 
 export function cableEnd(cable: string, gateway: string): string {
   return `${cable}-${gateway}`

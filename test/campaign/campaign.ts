@@ -1,65 +1,37 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isDeepStrictEqual, parseArgs } from 'node:util'
-import { seededRandom } from '../../runtime/base/random.ts'
-import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
+import { parseArgs } from 'node:util'
 import { obstacleToLoopDisks } from '../faults/loop-disk.ts'
+import { NAMESPACE_SKIP } from '../support/network-namespace.ts'
 import { findProgram } from '../support/system-programs.ts'
-import { CampaignFleet } from './campaign-fleet.ts'
-import { brokenPromises } from './check.ts'
-import { DEPOSIT, Load } from './load.ts'
-import { watchOver } from './operator.ts'
-import { FOUNDER } from './plan.ts'
-import { Records } from './records.ts'
-import { type CampaignReport, type RoundReport, Sampler } from './report.ts'
 import { reportPage } from './report-page.ts'
-import type { Scene, Trouble } from './trouble.ts'
+import type { CampaignReport } from './report.ts'
+import { type CampaignOptions, CLOCK_LIBRARY, runCampaign } from './run-campaign.ts'
 import { TROUBLES } from './troubles.ts'
-import { alarmsWithoutCause } from './alarms.ts'
 
-const USAGE = `npm run campaign -- [--seed N] [--minutes M] [--only KIND[,KIND]] [--per-second R] [--out DIRECTORY]
+const USAGE = `npm run campaign -- [--seed N] [--minutes M] [--soak] [--only KIND[,KIND]] [--per-second R] [--patience S] [--out DIRECTORY]
   --seed N        another draw of troubles and load (default 1)
-  --minutes M     how long (default 5)
-  --only KINDS    troubles of these kinds alone: ${Object.keys(TROUBLES).join(', ')}
+  --minutes M     how long (default 5; of a soak 120)
+  --soak          a modest load (0.2 changes a second and gateway), longer troubles; from 30 minutes on memory and disk have to stay flat
+  --only KINDS    troubles of these kinds alone: ${Object.keys(TROUBLES).join(', ')}; none: no trouble at all
   --per-second R  changes of each gateway (default 2)
-  --out DIRECTORY where report.json and report.html go (default .cache/campaign/seed-N)`
+  --patience S    how long a healed fleet may take until all hold the same (default 120)
+  --out DIRECTORY where report.json, report.html and the logs of the gateways go (default .cache/campaign/seed-N)
+Campaigns with different seeds can run side by side. What one that was killed has left is taken away by the next one.`
 
-/** @returns the exit code: 0, 1 if a promise was broken, 2 for wrong arguments */
+/** @returns the exit code: 0, 1 if a promise was broken or nothing could be tested, 2 for wrong arguments */
 export async function main(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seed: { type: 'string', default: '1' },
-      minutes: { type: 'string', default: '5' },
-      only: { type: 'string' },
-      'per-second': { type: 'string', default: '2' },
-      out: { type: 'string' },
-      help: { type: 'boolean' },
-    },
-  })
-  const kinds = values.only?.split(',') ?? Object.keys(TROUBLES)
-  const unknown = kinds.find((kind) => TROUBLES[kind] === undefined)
-  if (values.help === true || unknown !== undefined) {
-    console.error(unknown === undefined ? USAGE : `there is no trouble ${unknown}\n${USAGE}`)
-    return values.help === true ? 0 : 2
-  }
+  const options = readOptions(args)
+  if (typeof options === 'number') return options
   const obstacle = obstacleToCampaign()
   if (obstacle !== null) {
-    console.error(`Not tested: ${obstacle}.`)
-    return process.env['CI'] === 'true' ? 1 : 0
+    console.error(`No campaign can be run here: ${obstacle}.`)
+    return 1
   }
-  const seed = Number(values.seed)
-  const out = values.out ?? join('.cache', 'campaign', `seed-${seed}`)
-  const report = await runCampaign({
-    seed,
-    minutes: Number(values.minutes),
-    perSecond: Number(values['per-second']),
-    kinds,
-    out,
-  })
+  const { out } = options
   mkdirSync(out, { recursive: true })
-  writeFileSync(join(out, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
+  const report = await runCampaign(options)
+  writeFileSync(join(out, 'report.json'), `${JSON.stringify(report)}\n`)
   writeFileSync(join(out, 'report.html'), reportPage(report))
   console.log(textOf(report, out))
   return report.broken.length === 0 ? 0 : 1
@@ -67,184 +39,42 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** Why no campaign can be run here, or null. */
 export function obstacleToCampaign(): string | null {
-  const missing = ['mosquitto', 'nats-server', 'socat', 'mosquitto_sub', 'ip', 'mkfs.ext4'].find(
+  const missing = ['mosquitto', 'nats-server', 'socat', 'mosquitto_sub', 'ip', 'mkfs.ext4', 'fsfreeze'].find(
     (program) => findProgram(program) === null,
   )
-  return missing === undefined ? obstacleToLoopDisks() : `${missing} is missing`
+  if (missing !== undefined) return `${missing} is missing`
+  if (CLOCK_LIBRARY === null) return 'libfaketime is missing (Debian: faketime)'
+  return obstacleToLoopDisks() ?? (NAMESPACE_SKIP === false ? null : NAMESPACE_SKIP)
 }
 
-interface CampaignOptions {
-  readonly seed: number
-  readonly minutes: number
-  readonly perSecond: number
-  readonly kinds: readonly string[]
-  /** Where the reports go. */
-  readonly out: string
-}
-
-export async function runCampaign({ seed, minutes, perSecond, kinds, out }: CampaignOptions): Promise<CampaignReport> {
-  const startedAt = performance.now()
-  const elapsedMs = (): number => Math.round(performance.now() - startedAt)
-  const note = (line: string): void => console.log(`${(elapsedMs() / 1000).toFixed(1).padStart(7)} s  ${line}`)
-  const random = seededRandom(seed)
-  const records = new Records()
-  const clockLibrary = CLOCK_LIBRARIES.find((file) => existsSync(file)) ?? null
-  const fleet = await CampaignFleet.found({ records, seed, clockLibrary, note })
-  let isOver = false
-  const broken: string[] = []
-  const rounds: RoundReport[] = []
-  const sampler = new Sampler(fleet, elapsedMs)
-  try {
-    note('ten gateways are one fleet')
-    const load = new Load({ records, perSecond, seed: seed + 1 })
-    await load.change(fleet.gateway(FOUNDER), 'deposit', { add: { 'accounts/north': DEPOSIT } })
-    const running = Promise.all([
-      load.run([...fleet.gateways.values()], () => isOver),
-      watchOver(fleet, () => isOver, note),
-    ])
-    const below = (limit: number): number => Math.floor((random.uint32() / 2 ** 32) * limit)
-    const scene: Scene = { fleet, records, below, one: (list) => list[below(list.length)]! }
-    const bag = new Bag(kinds, below)
-    const endMs = minutes * 60_000
-    while (broken.length === 0 && elapsedMs() < endMs) {
-      const round = await runRound({ scene, bag, load, elapsedMs, note, sampler })
-      rounds.push(round)
-      note(
-        `all ${fleet.gateways.size} hold the same ${round.convergedMs} ms after the last trouble ended, settled after ${round.settledMs} ms`,
-      )
-      broken.push(...brokenPromises(records, await fleet.states()), ...(await alarmsWithoutCause(fleet, rounds)))
-    }
-    isOver = true
-    await running
-  } catch (error) {
-    broken.push(error instanceof Error ? error.message : String(error))
-  } finally {
-    isOver = true
-    sampler.stop()
-    if (broken.length > 0) keepLogs(fleet, out)
-    await fleet.end()
+function readOptions(args: readonly string[]): CampaignOptions | number {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string', default: '1' },
+      minutes: { type: 'string' },
+      soak: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      'per-second': { type: 'string' },
+      patience: { type: 'string', default: '120' },
+      out: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const kinds = values.only === 'none' ? [] : (values.only?.split(',') ?? Object.keys(TROUBLES))
+  const unknown = kinds.find((kind) => TROUBLES[kind] === undefined)
+  const { soak } = values
+  const seed = Number(values.seed)
+  const minutes = Number(values.minutes ?? (soak ? 120 : 5))
+  const perSecond = Number(values['per-second'] ?? (soak ? 0.2 : 2))
+  const patienceMs = Number(values.patience) * 1000
+  const isWrong = unknown !== undefined || ![seed, minutes, perSecond, patienceMs].every((number) => number > 0)
+  if (values.help || isWrong) {
+    console.error(unknown === undefined ? USAGE : `there is no trouble ${unknown}\n${USAGE}`)
+    return values.help ? 0 : 2
   }
-  for (const line of broken) note(`BROKEN: ${line}`)
-  return reportOf()
-
-  function reportOf(): CampaignReport {
-    return {
-      seed,
-      minutes,
-      elapsedMs: elapsedMs(),
-      operations: records.entries.length,
-      durable: records.entries.filter(({ answer }) => answer?.kind === 'durable').length,
-      unknown: records.entries.filter(({ answer }) => answer?.kind === 'unknown').length,
-      rounds,
-      samples: sampler.samples,
-      falls: fleet.falls,
-      broken,
-    }
-  }
-}
-
-interface Round {
-  readonly scene: Scene
-  readonly bag: Bag
-  readonly load: Load
-  readonly elapsedMs: () => number
-  readonly note: (line: string) => void
-  readonly sampler: Sampler
-}
-
-/** Troubles come one by one, last a while under load, and go; then the load rests until all have settled. */
-async function runRound({ scene, bag, load, elapsedMs, note, sampler }: Round): Promise<RoundReport> {
-  const { fleet, below } = scene
-  load.resume()
-  const begun: { readonly kind: string; readonly trouble: Trouble; readonly fromMs: number; untilMs: number }[] = []
-  for (const [kind, trouble] of bag.draw(scene, 1 + below(3))) {
-    note(trouble.what)
-    begun.push({ kind, trouble, fromMs: elapsedMs(), untilMs: 0 })
-    await trouble.begin()
-    await sleep(below(2000))
-  }
-  await sleep(3000 + below(9000))
-  // What needs the operator needs a fleet that can hear him, so the rest is mended before.
-  for (const one of begun.toSorted((left, right) => Number(needsOperator(left)) - Number(needsOperator(right)))) {
-    await one.trouble.end()
-    one.untilMs = elapsedMs()
-    note(`over: ${one.trouble.what}`)
-  }
-  await sleep(1000)
-  const healedMs = elapsedMs()
-  await load.pause()
-  const bytesBefore = sampler.bytesSent()
-  await fleet.untilAll(hasAll, 'all hold the same', CONVERGENCE_MS_MAX)
-  const convergedMs = elapsedMs() - healedMs
-  await fleet.untilAll(hasSettled, 'all have settled alike', CONVERGENCE_MS_MAX)
-  return {
-    troubles: begun.map(({ kind, trouble, fromMs, untilMs }) => ({ kind, what: trouble.what, fromMs, untilMs })),
-    healedMs,
-    convergedMs,
-    settledMs: elapsedMs() - healedMs,
-    bytesToConverge: sampler.bytesSent() - bytesBefore,
-  }
-}
-
-type InFleet = (status: GatewayStatus, all: ReadonlyMap<string, GatewayStatus>) => boolean
-
-/** The same operations as the others, in one order. */
-const hasAll: InFleet = ({ status, drafts, last, vector }, all) => {
-  const [first] = all.values()
-  const isSame = last.operation === first?.last.operation && isDeepStrictEqual(vector, first.vector)
-  return status === 'member' && drafts === 0 && isSame
-}
-
-const hasSettled: InFleet = ({ floor, floorDigest, last }, all) => {
-  const [first] = all.values()
-  return floor === last.stage && floorDigest === first?.floorDigest
-}
-
-function needsOperator({ trouble }: { readonly trouble: Trouble }): boolean {
-  return trouble.claims.includes('membership')
-}
-
-/** What two machines loaded with all of this take at most; a fleet that needs more has stopped. */
-const CONVERGENCE_MS_MAX = 60_000
-
-const CLOCK_LIBRARIES: readonly string[] = ['x86_64', 'aarch64', 'arm'].flatMap((machine) =>
-  ['gnu', 'gnueabihf'].map((libc) => `/usr/lib/${machine}-linux-${libc}/faketime/libfaketime.so.1`),
-)
-
-/** Every kind comes before any comes again. */
-class Bag {
-  readonly #kinds: readonly string[]
-  readonly #below: (limit: number) => number
-  #rest: string[] = []
-
-  constructor(kinds: readonly string[], below: (limit: number) => number) {
-    this.#kinds = kinds
-    this.#below = below
-  }
-
-  draw(scene: Scene, count: number): readonly (readonly [string, Trouble])[] {
-    const drawn: (readonly [string, Trouble])[] = []
-    const claimed = new Set<string>()
-    while (drawn.length < count) {
-      if (this.#rest.length === 0) this.#rest = [...this.#kinds]
-      const kind = this.#rest.splice(this.#below(this.#rest.length), 1)[0] ?? ''
-      const trouble = TROUBLES[kind]?.(scene)
-      if (trouble === undefined) continue
-      if (trouble.claims.some((claim) => claimed.has(claim))) {
-        this.#rest.push(kind)
-        break
-      }
-      for (const claim of trouble.claims) claimed.add(claim)
-      drawn.push([kind, trouble])
-    }
-    return drawn
-  }
-}
-
-/** What the gateways have logged, for whoever looks for the cause. */
-function keepLogs(fleet: CampaignFleet, out: string): void {
-  mkdirSync(out, { recursive: true })
-  for (const { name, log } of fleet.gateways.values()) writeFileSync(join(out, `${name}.log`), log)
+  const out = values.out ?? join('.cache', 'campaign', `${soak ? 'soak' : 'seed'}-${seed}`)
+  return { seed, minutes, perSecond, kinds, isSoak: soak, patienceMs, out }
 }
 
 function textOf(report: CampaignReport, out: string): string {

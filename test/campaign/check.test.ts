@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { ControlClient } from '../../runtime/gateway/control-client.ts'
-import { brokenPromises } from './check.ts'
+import { brokenPromises, idleJobs } from './check.ts'
+import { FORBIDDEN, JOB_NAMES } from './load.ts'
 import { type Answer, type Entry, markerOf, type Patch, Records } from './records.ts'
 
 const DURABLE: Answer = { kind: 'durable', operation: 'a.0:1', isDraft: false }
@@ -60,9 +61,40 @@ describe('the check of a campaign', () => {
     [
       'an interlock that two have taken',
       recordsOf(interlock('a/1'), interlock('b/1')),
-      { ...marked('a/1', 'b/1'), 'interlock/holder': 'b' },
+      { ...marked('a/1', 'b/1'), 'interlock/holder': 'b', 'b/pump': true, 'interlock/log': ['give a', 'take b'] },
       /a took the interlock 1 times more/,
     ],
+    [
+      'an interlock that settled for a second one before it was given back',
+      recordsOf(),
+      { 'interlock/log': ['take a', 'take b', 'give b'] },
+      /settled as ‘take a’ and then ‘take b’/,
+    ],
+    [
+      'an interlock that somebody else gave back',
+      recordsOf(),
+      { 'interlock/log': ['take a', 'give b'] },
+      /settled as ‘take a’ and then ‘give b’/,
+    ],
+    [
+      'a pump that is on without the interlock',
+      recordsOf(),
+      { 'a/pump': true },
+      /nobody holds the interlock, and on are: a/,
+    ],
+    [
+      'what a profile forbids',
+      recordsOf(entry('a/1', {}, { kind: 'unknown' }, FORBIDDEN.foreign)),
+      marked('a/1'),
+      /a\/1 stands, which was to write what another gateway owns/,
+    ],
+    [
+      'a value beyond the span of its device',
+      recordsOf(),
+      { 'a/setpoint': 101 },
+      /a\/setpoint is 101, beyond its span/,
+    ],
+    ['a point that another gateway wrote', recordsOf(), { 'a/serial': 'b/7' }, /a\/serial is b\/7, which another/],
   ] as const) {
     it(`finds ${what}`, () => {
       const broken = brokenPromises(records, new Map([['a', state]]))
@@ -97,6 +129,63 @@ describe('the check of a campaign', () => {
     assert.deepEqual(brokenPromises(again, new Map([['a', {}]])), [])
   })
 
+  it('finds two pumps that are on together in a settled prefix, and not what one step of the floor does one after the other', () => {
+    const records = recordsOf()
+    follow(
+      records,
+      { path: 'a/pump', after: true, settled: true },
+      { kind: 'settled', floor: 1 },
+      { path: 'b/pump', before: false, after: true, settled: true },
+      { path: 'a/pump', before: true, after: false, settled: true },
+      { kind: 'settled', floor: 2 },
+    )
+    assert.deepEqual([records.broken, records.prefixes], [[], 2])
+    follow(records, { path: 'a/pump', after: true }, { path: 'b/pump', after: true }, { kind: 'settled', floor: 3 })
+    assert.match(records.broken.join(), /a\/pump and b\/pump were on together in a settled state of a/)
+  })
+
+  it('counts on with what was archived', () => {
+    const records = recordsOf(
+      entry('a/1', { add: { 'sums/sum0': 2 } }),
+      entry('a/2', { set: { 'shared/point0': 'a/2' } }),
+      entry('a/3', {}, DURABLE, 'take the interlock'),
+    )
+    records.archive(new Set(['done/a/1', 'done/a/2', 'done/a/3']))
+    assert.deepEqual(records.entries, [])
+    const state = {
+      'sums/sum0': 2,
+      'shared/point0': 'a/2',
+      'interlock/holder': 'a',
+      'a/pump': true,
+      'interlock/log': ['take a'],
+    }
+    assert.deepEqual(brokenPromises(records, new Map([['a', state]])), [])
+    assert.match(
+      brokenPromises(records, new Map([['a', { ...state, 'sums/sum0': 3 }]])).join(),
+      /sum0 is 3, and .* is 2/,
+    )
+    follow(records, { path: 'done/a/1', before: true, settled: true })
+    assert.deepEqual(records.broken, [], 'its mark was taken away on purpose')
+  })
+
+  it('finds a job of which nothing stands', () => {
+    const jobs = Object.fromEntries(JOB_NAMES.map((job) => [job, { asked: 30, durable: 9, refused: 0, standing: 9 }]))
+    assert.deepEqual(idleJobs(jobs), [])
+    assert.deepEqual(idleJobs({ ...jobs, add: { asked: 30, durable: 9, refused: 21, standing: 0 } }), [
+      'no change of the job ‘add’ stands',
+    ])
+  })
+
+  it('believes who told that a change is refused, also if another gateway tells what it had known before', () => {
+    const records = recordsOf(entry('a/1', {}))
+    const refused = { kind: 'outcome', operation: 'a.0:1', outcome: 'refused', before: 'applied' }
+    follow(records, refused)
+    followAs(records, 'restored', { ...refused, outcome: 'applied', before: null })
+    assert.deepEqual(brokenPromises(records, new Map([['a', {}]])), [])
+    followAs(records, 'a', { ...refused, outcome: 'applied', before: 'refused' })
+    assert.equal(brokenPromises(records, new Map([['a', {}]])).length, 1)
+  })
+
   it('finds a settled change that was taken back', () => {
     const records = recordsOf()
     follow(records, { path: 'done/a/1', after: true, settled: true }, { path: 'done/a/1', before: true, settled: true })
@@ -124,13 +213,21 @@ function marked(...keys: readonly string[]): Record<string, unknown> {
 
 /** A gateway that tells these events to whoever watches. */
 function follow(records: Records, ...events: readonly Readonly<Record<string, unknown>>[]): void {
+  followAs(records, 'a', ...events)
+}
+
+function followAs(records: Records, gateway: string, ...events: readonly Readonly<Record<string, unknown>>[]): void {
+  const followers = new Map<string, (event: unknown) => void>()
   const client: ControlClient = {
     path: 'a',
     call: async () => [],
     watch: async (method, _params, onEvent) => {
-      for (const event of events) if ((method === 'state.watch') === 'path' in event) onEvent(event)
+      followers.set(method, onEvent)
+      // Both tell what happens in its order, over one connection.
+      if (followers.size === 2)
+        for (const event of events) followers.get('path' in event ? 'state.watch' : 'journal.watch')?.(event)
     },
     close: () => undefined,
   }
-  records.follow('a', client)
+  records.follow(gateway, client)
 }

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import { ACCOUNTS, account, COUNTERS, DEPOSIT } from './load.ts'
-import { type Entry, markerOf, type Records } from './records.ts'
+import { SETPOINT_MAX } from './device-profile.ts'
+import { ACCOUNTS, account, DEPOSIT, FORBIDDEN, JOB_NAMES } from './load.ts'
+import { type Entry, INTERLOCK_LOG, markerOf, type Records, takesOf } from './records.ts'
+import type { JobReport } from './report.ts'
 
 type State = Readonly<Record<string, unknown>>
 
@@ -18,12 +20,29 @@ export function brokenPromises(records: Records, states: ReadonlyMap<string, Sta
     ...differing.map(([name]) => `${name} has another state than ${first}`),
     ...lostChanges(records, state),
     ...unaskedChanges(records, state),
-    ...wrongCounters(standing, state),
-    ...wrongAccounts(standing, state),
+    ...wrongCounters(records, standing, state),
+    ...wrongAccounts(records, standing, state),
     ...wrongLists(standing, state),
-    ...wrongPoints(standing, state),
-    ...wrongInterlock(standing, state),
+    ...wrongPoints(records, standing, state),
+    ...wrongInterlock(records, standing, state),
+    ...wrongLog(state),
+    ...wrongDevices(standing, state),
   ]
+}
+
+/** So few changes may miss a job by chance. */
+const ASKED_MIN = 400
+
+/** What never stands is not tested: a load that does nothing would find nothing. */
+export function idleJobs(jobs: Readonly<Record<string, JobReport>>): string[] {
+  const asked = Object.values(jobs).reduce((sum, job) => sum + job.asked, 0)
+  const forbidden: readonly string[] = Object.values(FORBIDDEN)
+  if (asked < ASKED_MIN) return []
+  return JOB_NAMES.flatMap((job) => {
+    const report = jobs[job]
+    if (forbidden.includes(job)) return report === undefined ? [`nobody tried to ${job}`] : []
+    return report === undefined || report.standing === 0 ? [`no change of the job ‘${job}’ stands`] : []
+  })
 }
 
 /** What was told durable stands, or somebody was told why it does not. */
@@ -52,18 +71,28 @@ function unaskedChanges({ entries }: Records, state: State): string[] {
 }
 
 /** Each change that stands is counted once, and no other. */
-function wrongCounters(standing: readonly Entry[], state: State): string[] {
-  return Array.from({ length: COUNTERS }, (_, index) => `sums/sum${index}`).flatMap((path) => {
-    const due = standing.reduce((sum, { patch }) => sum + (patch.add?.[path] ?? 0), 0)
+function wrongCounters(records: Records, standing: readonly Entry[], state: State): string[] {
+  const due = new Map<string, number>()
+  for (const path of [...Object.keys(state), ...records.archivedSums.keys()])
+    if (isCounter(path)) due.set(path, records.archivedSums.get(path) ?? 0)
+  for (const { patch } of standing)
+    for (const [path, addend] of Object.entries(patch.add ?? {}))
+      if (isCounter(path)) due.set(path, (due.get(path) ?? 0) + addend)
+  return [...due].flatMap(([path, sum]) => {
     const is = Number(state[path] ?? 0)
-    return is === due ? [] : [`${path} is ${is}, and what was added to it is ${due}`]
+    return is === sum ? [] : [`${path} is ${is}, and what was added to it is ${sum}`]
   })
 }
 
-function wrongAccounts(standing: readonly Entry[], state: State): string[] {
+function isCounter(path: string): boolean {
+  return path.startsWith('sums/') || path.endsWith('/starts')
+}
+
+function wrongAccounts(records: Records, standing: readonly Entry[], state: State): string[] {
   const balances = ACCOUNTS.map((_, index) => Number(state[account(index)] ?? 0))
   const total = balances.reduce((sum, one) => sum + one, 0)
-  const due = standing.some(({ job }) => job === 'deposit') ? DEPOSIT : 0
+  const hasDeposit = standing.some(({ job }) => job === 'deposit') || records.archivedSums.has(account(0))
+  const due = hasDeposit ? DEPOSIT : 0
   return [
     ...balances.flatMap((one, index) => (one < 0 ? [`${account(index)} is ${one}: its guard did not hold`] : [])),
     ...(total === due ? [] : [`the accounts hold ${total} together, and ${due} was paid in`]),
@@ -74,6 +103,7 @@ function wrongLists(standing: readonly Entry[], state: State): string[] {
   const due = new Map<string, string[]>()
   for (const { patch } of standing)
     for (const [path, item] of Object.entries(patch.append ?? {})) {
+      if (path === INTERLOCK_LOG) continue
       const list = due.get(path) ?? []
       list.push(String(item))
       due.set(path, list)
@@ -88,26 +118,72 @@ function wrongLists(standing: readonly Entry[], state: State): string[] {
 }
 
 /** What stands at a point is the value of a change that stands, and changes of one operation stand together. */
-function wrongPoints(standing: readonly Entry[], state: State): string[] {
+function wrongPoints(records: Records, standing: readonly Entry[], state: State): string[] {
   const keys = new Set(standing.map(({ key }) => key))
   const points = Object.entries(state).filter(([path]) => /^(shared|own|twins)\//.test(path))
   return [
     ...points.flatMap(([path, value]) =>
-      keys.has(String(value)) ? [] : [`${path} is ${String(value)}, of a change that does not stand`],
+      keys.has(String(value)) || records.archivedKeys.has(String(value))
+        ? []
+        : [`${path} is ${String(value)}, of a change that does not stand`],
     ),
     ...(isDeepStrictEqual(state['twins/left'], state['twins/right']) ? [] : ['the twins differ']),
   ]
 }
 
 /** Whoever took it gave it back before the next one took it; so each has given back what it took, but for the holder. */
-function wrongInterlock(standing: readonly Entry[], state: State): string[] {
-  const balance = new Map<string, number>()
+function wrongInterlock(records: Records, standing: readonly Entry[], state: State): string[] {
+  const balance = new Map(records.archivedTakes)
   for (const { gateway, job } of standing) {
-    if (job === 'take the interlock') balance.set(gateway, (balance.get(gateway) ?? 0) + 1)
-    if (job === 'give the interlock back') balance.set(gateway, (balance.get(gateway) ?? 0) - 1)
+    const takes = takesOf(job)
+    if (takes !== 0) balance.set(gateway, (balance.get(gateway) ?? 0) + takes)
   }
   return [...balance].flatMap(([gateway, count]) => {
     const due = state['interlock/holder'] === gateway ? 1 : 0
     return count === due ? [] : [`${gateway} took the interlock ${count - due} times more than it gave it back`]
   })
+}
+
+/** Whoever holds it gives it back before another one takes it: so the order in which that settled must say. */
+function wrongLog(state: State): string[] {
+  const list: unknown = state[INTERLOCK_LOG]
+  const log = Array.isArray(list) ? list.map(String) : []
+  const last = log.at(-1)
+  const named = state['interlock/holder']
+  const holder = typeof named === 'string' ? named : undefined
+  const due = last === undefined ? holder : last.startsWith('take ') ? last.slice('take '.length) : undefined
+  const on = Object.keys(state).filter((path) => path.endsWith('/pump') && state[path] === true)
+  return [
+    ...log.flatMap((line, index) => {
+      const before = log[index - 1]
+      const isGood =
+        before === undefined || (line.startsWith('take') ? before.startsWith('give') : isTakeOf(line, before))
+      return isGood ? [] : [`the interlock settled as ‘${before}’ and then ‘${line}’`]
+    }),
+    ...(holder === due
+      ? []
+      : [`${holder ?? 'nobody'} holds the interlock, and the last that settled is ‘${last ?? ''}’`]),
+    ...(isDeepStrictEqual(on, holder === undefined ? [] : [`${holder}/pump`])
+      ? []
+      : [`${holder ?? 'nobody'} holds the interlock, and on are: ${on.join(' ')}`]),
+  ]
+}
+
+function isTakeOf(give: string, take: string): boolean {
+  return take === give.replace('give', 'take')
+}
+
+/** The profiles hold in the settled state: nothing that they forbid stands. */
+function wrongDevices(standing: readonly Entry[], state: State): string[] {
+  const forbidden: readonly string[] = Object.values(FORBIDDEN)
+  return [
+    ...standing.flatMap(({ key, job }) => (forbidden.includes(job) ? [`${key} stands, which was to ${job}`] : [])),
+    ...Object.entries(state).flatMap(([path, value]) => {
+      const [device = '', point] = path.split('/')
+      if (point === 'setpoint' && !(Number(value) >= 0 && Number(value) <= SETPOINT_MAX))
+        return [`${path} is ${String(value)}, beyond its span`]
+      const isForeign = point === 'serial' && !String(value).startsWith(`${device}/`)
+      return isForeign ? [`${path} is ${String(value)}, which another gateway wrote`] : []
+    }),
+  ]
 }

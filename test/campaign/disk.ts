@@ -52,6 +52,11 @@ export class Disk {
     runTool('fsfreeze', ['--unfreeze', this.mountPoint])
   }
 
+  /** The same if it stands still; it may be the middle of a trouble. */
+  release(): void {
+    spawnSync('fsfreeze', ['--unfreeze', this.mountPoint])
+  }
+
   async remove(): Promise<void> {
     await this.#disk.unmount()
     await this.#disk.detach()

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { type ControlClient, connectControl } from '../../runtime/gateway/control-client.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
-import { CLI } from '../support/program.ts'
 
 export interface GatewayProcessOptions {
   readonly name: string
@@ -12,6 +12,8 @@ export interface GatewayProcessOptions {
   readonly on: readonly string[]
   readonly folder: string
   readonly config: string
+  /** The program that node runs: which release of the daemon. */
+  readonly program: string
   /** The library that shows it another time of day, or null. */
   readonly clockLibrary: string | null
   /** Told of each end that nobody had asked for. */
@@ -31,10 +33,12 @@ export class GatewayProcess {
   #clients: ControlClient[] = []
   #client: Promise<ControlClient> | null = null
   #isWanted = false
+  #program: string
   starts = 0
 
   constructor(options: GatewayProcessOptions) {
     this.#options = options
+    this.#program = options.program
     this.name = options.name
     this.socket = join(options.folder, 'run', 'fleetstep', `${options.name}.sock`)
     this.#log = join(options.folder, `${options.name}.log`)
@@ -53,10 +57,7 @@ export class GatewayProcess {
   /** Resolves once it answers. */
   async start(): Promise<void> {
     this.#isWanted = true
-    const { on, config, folder } = this.#options
-    const words = [...on, process.execPath, CLI, 'run', '--config', config, '--json']
-    const environment = { ...process.env, XDG_RUNTIME_DIR: join(folder, 'run'), ...this.#clockEnvironment() }
-    const child = spawn('ip', words, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = this.#spawn(this.#program)
     this.#child = child
     this.starts += 1
     child.stderr.on('data', (text: Buffer) => appendFileSync(this.#log, text))
@@ -69,6 +70,25 @@ export class GatewayProcess {
     if (watch === null) return
     this.#clients.push(watch)
     this.#options.onConnected(watch)
+  }
+
+  /** From its next start on it is another release. */
+  useProgram(program: string): void {
+    this.#program = program
+  }
+
+  /** What another release says that is started on its data in its place, and ends again. */
+  async tryProgram(program: string): Promise<{ readonly code: number | null; readonly text: string }> {
+    const child = this.#spawn(program)
+    let text = ''
+    const note = (some: Buffer): void => {
+      text += some.toString()
+      if (text.includes('"controlSocket"')) child.kill('SIGTERM')
+    }
+    child.stderr.on('data', note)
+    child.stdout.on('data', note)
+    await once(child, 'close')
+    return { code: child.exitCode, text }
   }
 
   async stop(): Promise<void> {
@@ -126,6 +146,19 @@ export class GatewayProcess {
     }
   }
 
+  /** Sent over the network of its machine since that was made, or null while the process is down. */
+  sentBytes(): number | null {
+    if (this.pid === null) return null
+    try {
+      const wire = readFileSync(`/proc/${this.pid}/net/dev`, 'utf8')
+        .split('\n')
+        .find((line) => line.trim().startsWith('wire:'))
+      return Number(wire?.split(':')[1]?.trim().split(/\s+/)[8])
+    } catch {
+      return null
+    }
+  }
+
   get log(): string {
     return existsSync(this.#log) ? readFileSync(this.#log, 'utf8') : ''
   }
@@ -142,6 +175,13 @@ export class GatewayProcess {
       forget()
       throw error
     }
+  }
+
+  #spawn(program: string): ChildProcess & { readonly stdout: Readable; readonly stderr: Readable } {
+    const { on, config, folder } = this.#options
+    const words = [...on, process.execPath, program, 'run', '--config', config, '--json']
+    const environment = { ...process.env, XDG_RUNTIME_DIR: join(folder, 'run'), ...this.#clockEnvironment() }
+    return spawn('ip', words, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
   }
 
   #clockEnvironment(): NodeJS.ProcessEnv {

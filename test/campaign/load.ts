@@ -3,13 +3,26 @@ import { FleetstepError } from '../../runtime/base/errors.ts'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import { fraction, type Random, seededRandom } from '../../runtime/base/random.ts'
 import type { GatewayProcess } from './gateway-process.ts'
-import { type Answer, type Entry, markerOf, type Patch, type Records } from './records.ts'
+import { runCli } from '../support/program.ts'
+import { SETPOINT_MAX } from './device-profile.ts'
+import { GATEWAYS } from './plan.ts'
+import { type Answer, type Entry, INTERLOCK_LOG, markerOf, type Patch, type Records } from './records.ts'
 
-export const COUNTERS = 3
+const COUNTERS = 3
 export const ACCOUNTS = ['north', 'south', 'east'] as const
 /** Nothing is in the accounts before the first deposit, and nothing but transfers goes between them. */
 export const DEPOSIT = 1000
 const CONTESTED = 5
+
+/** Jobs that the profiles of the devices forbid, on every gateway: nothing of them may ever stand. */
+export const FORBIDDEN = {
+  foreign: 'write what another gateway owns',
+  beyond: 'set a device beyond its span',
+  unknown: 'set what a device does not have',
+} as const
+
+/** One change of this many goes by the command line, as a person would type it. */
+const TYPED_OF = 40
 
 /** What one client does with its gateway: each job draws one patch. */
 const JOBS: Readonly<Record<string, (draw: Draw) => Patch>> = {
@@ -31,13 +44,31 @@ const JOBS: Readonly<Record<string, (draw: Draw) => Patch>> = {
   },
   'take the interlock': ({ gateway }) => ({
     expect: [['interlock/holder', 'exists', false]],
-    set: { 'interlock/holder': gateway },
+    set: { 'interlock/holder': gateway, [`${gateway}/pump`]: true },
+    append: { [INTERLOCK_LOG]: `take ${gateway}` },
   }),
   'give the interlock back': ({ gateway }) => ({
     expect: [['interlock/holder', '==', gateway]],
+    set: { [`${gateway}/pump`]: false },
     delete: ['interlock/holder'],
+    append: { [INTERLOCK_LOG]: `give ${gateway}` },
   }),
+  'set the device of any gateway': ({ below }) => ({ set: { [`${anyOf(below)}/setpoint`]: below(SETPOINT_MAX) } }),
+  'count a start of any device': ({ below }) => ({ add: { [`${anyOf(below)}/starts`]: 1 } }),
+  'write what is its own': ({ gateway, key }) => ({ set: { [`${gateway}/serial`]: key } }),
+  [FORBIDDEN.foreign]: ({ gateway, key, below }) => {
+    const others = GATEWAYS.filter(({ name }) => name !== gateway)
+    return { set: { [`${others[below(others.length)]?.name ?? ''}/serial`]: key } }
+  },
+  [FORBIDDEN.beyond]: ({ below }) => ({ set: { [`${anyOf(below)}/setpoint`]: SETPOINT_MAX + 1 + below(9) } }),
+  [FORBIDDEN.unknown]: ({ below, key }) => ({ set: { [`${anyOf(below)}/nothing`]: key } }),
 }
+
+function anyOf(below: (limit: number) => number): string {
+  return GATEWAYS[below(GATEWAYS.length)]?.name ?? ''
+}
+
+export const JOB_NAMES: readonly string[] = Object.keys(JOBS)
 
 interface Draw {
   readonly gateway: string
@@ -54,6 +85,8 @@ export class Load {
   readonly #random: Random
   readonly #startedAt = performance.now()
   readonly #numbers = new Map<string, number>()
+  /** Changes that went by the command line. */
+  typed = 0
   #isPaused = true
   #underWay = 0
 
@@ -93,8 +126,7 @@ export class Load {
       this.#numbers.set(gateway.name, number)
       const key = `${gateway.name}/${number}`
       const below = (limit: number): number => Math.floor(fraction(this.#random) * limit)
-      const names = Object.keys(JOBS)
-      const job = names[below(names.length)] ?? ''
+      const job = JOB_NAMES[below(JOB_NAMES.length)] ?? ''
       const patch = JOBS[job]?.({ gateway: gateway.name, key, number, below })
       if (patch !== undefined) await this.#send(gateway, key, job, patch)
     }
@@ -107,7 +139,10 @@ export class Load {
     this.#records.entries.push(entry)
     this.#underWay += 1
     try {
-      entry.answer = await answerTo(gateway.call('state.patch', { ...marked }))
+      const isTyped = isTypable(marked) && fraction(this.#random) * TYPED_OF < 1
+      entry.answer = isTyped ? await typed(gateway, marked) : await answerTo(gateway.call('state.patch', { ...marked }))
+      if (isTyped) this.typed += 1
+      this.#records.noteAnswer(entry)
     } finally {
       this.#underWay -= 1
     }
@@ -115,19 +150,58 @@ export class Load {
   }
 }
 
+export function isMarker(path: string): boolean {
+  return path.startsWith('done/')
+}
+
 export function account(index: number): string {
   return `accounts/${ACCOUNTS[index] ?? ''}`
 }
 
+/** Words that say this on the command line: it has none for a point that is not there. */
+function isTypable({ expect = [] }: Patch): boolean {
+  return expect.every(([, comparison]) => comparison !== 'exists')
+}
+
+async function typed(gateway: GatewayProcess, patch: Patch): Promise<Answer> {
+  const words = [
+    ...pairsOf('--set', patch.set),
+    ...pairsOf('--add', patch.add),
+    ...pairsOf('--append', patch.append),
+    ...(patch.toggle ?? []).flatMap((path) => ['--toggle', path]),
+    ...(patch.delete ?? []).flatMap((path) => ['--rm', path]),
+    ...(patch.expect ?? []).flatMap(([path, comparison, value]) => [
+      '--expect',
+      `${path}${comparison === '==' ? '=' : comparison}${String(value)}`,
+    ]),
+  ]
+  const { lines, code } = await runCli(['--json', '--socket', gateway.socket, 'state', 'patch', ...words])
+  const printed: unknown = JSON.parse(lines.join('\n') || 'null')
+  if (!isRecord(printed)) throw new Error(`state patch printed ${lines.join(' ')} and ended with ${code}`)
+  const { error } = printed
+  return isRecord(error) ? answerOfCode(String(error['code'])) : answerOf(printed)
+}
+
+function pairsOf(option: string, values: Readonly<Record<string, unknown>> = {}): string[] {
+  return Object.entries(values).flatMap(([path, value]) => [option, `${path}=${String(value)}`])
+}
+
 async function answerTo(call: Promise<unknown>): Promise<Answer> {
   try {
-    const result = await call
-    if (!isRecord(result)) throw new Error('a change was answered with nothing')
-    return { kind: 'durable', operation: String(result['operation']), isDraft: result['draft'] === true }
+    return answerOf(await call)
   } catch (error) {
     if (!(error instanceof FleetstepError)) throw error
-    // A full disk keeps the change until there is room: it may come yet.
-    const isOpen = error.code === 'daemon-unreachable' || error.code === 'disk-full' || error.code === 'storage-failed'
-    return isOpen ? { kind: 'unknown' } : { kind: 'error', code: error.code }
+    return answerOfCode(error.code)
   }
+}
+
+function answerOf(result: unknown): Answer {
+  if (!isRecord(result)) throw new Error('a change was answered with nothing')
+  return { kind: 'durable', operation: String(result['operation']), isDraft: result['draft'] === true }
+}
+
+/** A full disk keeps the change until there is room: it may come yet. */
+function answerOfCode(code: string): Answer {
+  const isOpen = code === 'daemon-unreachable' || code === 'disk-full' || code === 'storage-failed'
+  return isOpen ? { kind: 'unknown' } : { kind: 'error', code }
 }

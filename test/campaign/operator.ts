@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CampaignFleet } from './campaign-fleet.ts'
-import { FOUNDER } from './plan.ts'
 
 const LOOK_INTERVAL_MS = 1000
 
@@ -12,22 +11,19 @@ export async function watchOver(
 ): Promise<void> {
   const letIn = new Set<string>()
   for (; !isOver(); await sleep(LOOK_INTERVAL_MS)) {
-    const founder = await fleet
-      .gateway(FOUNDER)
-      .status()
-      .catch(() => null)
-    if (founder === null) continue
-    for (const { member, refusal } of founder.candidates) {
-      if (refusal === null || letIn.has(member) || founder.epoch.admitted.includes(member)) continue
-      letIn.add(member)
-      note(`the operator lets ${member} in again, which was refused: ${refusal}`)
-      const [node = ''] = member.split('.')
-      await fleet
-        .operate('--gateway', FOUNDER, 'fleet', 'replace', node, '--fleet', 'campaign')
-        .catch((error: unknown) => {
-          letIn.delete(member)
-          note(`the operator was told: ${String(error)}`)
-        })
-    }
+    // Whoever asks to come back is heard by its neighbours.
+    for (const [gateway, { candidates, epoch }] of await fleet.statuses())
+      for (const { member, refusal } of candidates) {
+        if (refusal === null || letIn.has(member) || epoch.admitted.includes(member)) continue
+        letIn.add(member)
+        note(`the operator lets ${member} in again, which was refused: ${refusal}`)
+        const [node = ''] = member.split('.')
+        await fleet
+          .operate('--gateway', gateway, 'fleet', 'replace', node, '--fleet', 'campaign')
+          .catch((error: unknown) => {
+            letIn.delete(member)
+            note(`the operator was told: ${String(error)}`)
+          })
+      }
   }
 }

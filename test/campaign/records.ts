@@ -1,5 +1,6 @@
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import type { ControlClient } from '../../runtime/gateway/control-client.ts'
+import type { JobReport } from './report.ts'
 
 /** What a client asked a gateway for, as `state.patch` takes it. */
 export interface Patch {
@@ -33,29 +34,117 @@ export function markerOf(key: string): string {
   return `done/${key}`
 }
 
+/** Who took the interlock and who gave it back, in the order in which the fleet settled it. */
+export const INTERLOCK_LOG = 'interlock/log'
+
 /**
  * What the clients of the campaign know by themselves: what they asked for and what they were told, and the fates of
  * operations as any gateway told them while it was watched. Nothing of it comes from the inside of a replica.
  */
 export class Records {
-  readonly entries: Entry[] = []
-  /** The last outcome of each operation that a gateway told. */
-  readonly #outcomes = new Map<string, string>()
+  /** Those that are not archived. */
+  entries: Entry[] = []
+  /** What those that are archived leave behind: keys of changes that stood, what they added, who took the interlock how often. */
+  readonly archivedKeys: Set<string> = new Set()
+  readonly archivedSums: Map<string, number> = new Map()
+  readonly archivedTakes: Map<string, number> = new Map()
+  readonly #archivedAnswers: { durable: number; unknown: number } = { durable: 0, unknown: 0 }
+  /** What the clients asked for and were told durable, as they said it. */
+  durableBytes = 0
+  readonly jobs: Map<string, JobReport> = new Map()
+  readonly #cleared = new Set<string>()
+  /**
+   * By operation, the last outcome that each gateway told: one that was set back tells again what it had known, and then adopts
+   * what the others have settled.
+   */
+  readonly #outcomes = new Map<string, Map<string, string>>()
   readonly #losers = new Set<string>()
   readonly #issuedAgain = new Map<string, string | null>()
   readonly #forgiven = new Set<string>()
   readonly broken: string[] = []
+  /** Settled prefixes in which the interlock was looked at. */
+  prefixes = 0
+
+  /** What was checked and stands needs no further record than its sums. @param markers that are taken out of the state now */
+  archive(markers: ReadonlySet<string>): void {
+    for (const path of markers) this.#cleared.add(path)
+    const kept: Entry[] = []
+    for (const entry of this.entries) {
+      const stands = markers.has(markerOf(entry.key))
+      if (stands || entry.answer?.kind !== 'unknown') this.#archive(entry, stands)
+      else kept.push(entry)
+    }
+    this.entries = kept
+  }
+
+  #archive({ key, answer, gateway, job, patch }: Entry, stands: boolean): void {
+    if (answer?.kind === 'durable') this.#archivedAnswers.durable += 1
+    if (answer?.kind === 'unknown') this.#archivedAnswers.unknown += 1
+    if (!stands) return
+    this.archivedKeys.add(key)
+    for (const [path, addend] of Object.entries(patch.add ?? {}))
+      this.archivedSums.set(path, (this.archivedSums.get(path) ?? 0) + addend)
+    const takes = takesOf(job)
+    if (takes !== 0) this.archivedTakes.set(gateway, (this.archivedTakes.get(gateway) ?? 0) + takes)
+    this.#jobOf(job).standing += 1
+  }
+
+  /** A change was answered. */
+  noteAnswer({ answer, patch, job }: Entry): void {
+    const report = this.#jobOf(job)
+    report.asked += 1
+    if (answer?.kind === 'durable') report.durable += 1
+    if (answer?.kind === 'error') report.refused += 1
+    if (answer?.kind === 'durable') this.durableBytes += Buffer.byteLength(JSON.stringify(patch))
+  }
+
+  #jobOf(job: string): JobReport {
+    let report = this.jobs.get(job)
+    if (report === undefined) this.jobs.set(job, (report = { asked: 0, durable: 0, refused: 0, standing: 0 }))
+    return report
+  }
+
+  /** By job, with those that stand in `state` now. */
+  jobsIn(state: Readonly<Record<string, unknown>>): Record<string, JobReport> {
+    const jobs = Object.fromEntries([...this.jobs].map(([job, report]) => [job, { ...report }]))
+    for (const { job, key } of this.entries) {
+      const report = jobs[job]
+      if (report !== undefined && state[markerOf(key)] === true) report.standing += 1
+    }
+    return jobs
+  }
+
+  answers(): { readonly operations: number; readonly durable: number; readonly unknown: number } {
+    let { durable, unknown } = this.#archivedAnswers
+    for (const { answer } of this.entries) {
+      if (answer?.kind === 'durable') durable += 1
+      if (answer?.kind === 'unknown') unknown += 1
+    }
+    const operations = [...this.jobs.values()].reduce((sum, { asked }) => sum + asked, 0)
+    return { operations, durable, unknown }
+  }
 
   /** Follows a daemon until it ends. */
   follow(gateway: string, client: ControlClient): void {
     const ended = (): undefined => undefined
     // After a start it tells again what had settled, and not reached the disk as settled.
     const settled = new Set<string>()
-    void client.watch('journal.watch', {}, (event) => this.#noteJournal(event)).catch(ended)
-    void client
-      .watch('state.watch', { pattern: '**', settled: true }, (event) => this.#noteSettled(gateway, settled, event))
-      .catch(ended)
-    void client.call('journal.list').then((lines) => this.#noteLines(lines), ended)
+    const pumps = new Map<string, unknown>()
+    const noteJournal = (event: unknown): void => {
+      this.#noteJournal(gateway, event)
+      if (isRecord(event) && event['kind'] === 'settled') this.#checkPumps(gateway, pumps)
+    }
+    const noteSettled = (event: unknown): void => {
+      this.#noteSettled(gateway, settled, event)
+      if (isRecord(event) && textIn(event, 'path').endsWith('/pump')) pumps.set(textIn(event, 'path'), event['after'])
+    }
+    void client.watch('journal.watch', {}, noteJournal).catch(ended)
+    void client.watch('state.watch', { pattern: '**', settled: true }, noteSettled).catch(ended)
+    void client.call('state.get', { settled: true }).then((state) => {
+      for (const [path, value] of Object.entries(isRecord(state) ? state : {}))
+        if (path.endsWith('/pump')) pumps.set(path, value)
+    }, ended)
+    void client.call('journal.list').then((lines) => this.#noteLines(gateway, lines), ended)
     void client.call('conflict.list').then((list) => this.#noteConflicts(list), ended)
   }
 
@@ -75,13 +164,13 @@ export class Records {
     if (again !== undefined) return this.fateOf(again, 'operation')
     if (kind === 'draft') return null
     if (this.#losers.has(operation)) return 'conflict'
-    const outcome = this.#outcomes.get(operation)
-    return outcome === undefined || outcome === 'applied' ? null : outcome
+    const told = [...(this.#outcomes.get(operation)?.values() ?? [])]
+    return told.find((outcome) => outcome !== 'applied') ?? null
   }
 
-  #noteJournal(event: unknown): void {
+  #noteJournal(gateway: string, event: unknown): void {
     if (!isRecord(event)) return
-    if (event['kind'] === 'outcome') this.#noteLines([event])
+    if (event['kind'] === 'outcome') this.#noteLines(gateway, [event])
     if (event['kind'] === 'conflict') this.#noteConflicts([event['conflict']])
     const { original } = event
     if (event['kind'] !== 'issued-again' || !isRecord(original)) return
@@ -89,11 +178,13 @@ export class Records {
     this.#issuedAgain.set(`${textIn(original, 'kind')} ${textIn(original, 'operation')}`, operation)
   }
 
-  #noteLines(lines: unknown): void {
+  #noteLines(gateway: string, lines: unknown): void {
     if (!Array.isArray(lines)) return
     for (const line of lines) {
-      if (isRecord(line) && line['outcome'] !== null)
-        this.#outcomes.set(textIn(line, 'operation'), textIn(line, 'outcome'))
+      if (!isRecord(line) || line['outcome'] === null) continue
+      const operation = textIn(line, 'operation')
+      const told = this.#outcomes.get(operation) ?? new Map<string, string>()
+      this.#outcomes.set(operation, told.set(gateway, textIn(line, 'outcome')))
     }
   }
 
@@ -104,15 +195,28 @@ export class Records {
     }
   }
 
+  /** What one step of the floor settled has been told before the step is: here no two pumps may be on. */
+  #checkPumps(gateway: string, pumps: ReadonlyMap<string, unknown>): void {
+    this.prefixes += 1
+    const on = [...pumps].flatMap(([path, value]) => (value === true ? [path] : []))
+    if (on.length > 1) this.broken.push(`${on.join(' and ')} were on together in a settled state of ${gateway}`)
+  }
+
   /** Markers are set once and never taken back. */
   #noteSettled(gateway: string, settled: Set<string>, event: unknown): void {
     if (!isRecord(event)) return
     const path = textIn(event, 'path')
     if (!path.startsWith('done/')) return
+    if (event['after'] === undefined && this.#cleared.has(path)) return
     if (event['after'] === undefined) this.broken.push(`${gateway} took back ${path}, which had been settled`)
     else if (settled.has(path)) this.broken.push(`${gateway} settled ${path} twice`)
     else settled.add(path)
   }
+}
+
+/** 1 for whoever takes the interlock, -1 for whoever gives it back. */
+export function takesOf(job: string): number {
+  return job === 'take the interlock' ? 1 : job === 'give the interlock back' ? -1 : 0
 }
 
 function textIn(event: Readonly<Record<string, unknown>>, name: string): string {

@@ -1,101 +1,127 @@
-import type { CampaignReport, Sample } from './report.ts'
-
-const WIDTH = 1100
-const LEFT = 110
-const LANE = 22
-const PLOT = 120
+import { plots } from './report-plots.ts'
+import { timeline } from './report-timeline.ts'
+import type { CampaignReport, JobReport, RoundReport } from './report.ts'
+import { escaped, mib, seconds } from './report-text.ts'
 
 /** The report as one page that needs nothing else: what happened when, and what each gateway did. */
 export function reportPage(report: CampaignReport): string {
-  const gateways = [...new Set(report.samples.map(({ gateway }) => gateway))]
-  const verdict =
-    report.broken.length === 0 ? 'No promise was broken.' : `${report.broken.length} promises were broken.`
+  const isKept = report.broken.length === 0
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>Campaign, seed ${report.seed}</title>
-<style>
-  body { font: 14px/1.4 system-ui, sans-serif; margin: 2rem; color: #222; max-width: ${WIDTH}px }
-  table { border-collapse: collapse } td, th { padding: 2px 10px 2px 0; text-align: left; vertical-align: top }
-  .broken { color: #b00020 } svg text { font: 11px system-ui, sans-serif; fill: #444 }
-</style>
+<style>${STYLE}</style>
 <h1>Campaign, seed ${report.seed}</h1>
-<p class="${report.broken.length === 0 ? '' : 'broken'}">${verdict} ${report.rounds.length} rounds in ${seconds(report.elapsedMs)} s;
-${report.operations} changes, ${report.durable} told durable, ${report.unknown} without an answer;
-${report.falls.length} daemons ended by themselves.</p>
-${list(report.broken, 'broken')}${list(report.falls, '')}
+<p class="verdict ${isKept ? 'kept' : 'broken'}">${isKept ? 'No promise was broken.' : `${report.broken.length} promises were broken.`}</p>
+${list(report.broken)}
+${figures(report)}
 <h2>What happened</h2>
-${timeline(report, gateways)}
-<p>A lane is blue while the gateway answers as a member, orange while it is a draft, and empty while it does not answer. Grey bars are
-troubles; green ones the time from the end of the last one until all had settled alike.</p>
-<h2>Stages, floors and journals</h2>
-${plot(report, gateways, ({ stage }) => stage, 'stage of each gateway')}
-${plot(report, gateways, ({ floor }) => floor, 'settled stage of each gateway')}
-${plot(report, gateways, ({ journal }) => journal, 'operations in each journal')}
-<h2>Memory and disk</h2>
-${plot(report, gateways, ({ rssKib }) => rssKib / 1024, 'MiB of memory of each gateway')}
-${plot(report, gateways, ({ diskBytes }) => diskBytes / 1024, 'KiB on the disk of each gateway')}
+<p class="key"><i style="background:#4a7fb5"></i>answers as a member <i style="background:#e08a1e"></i>asks to become one
+<i style="background:#eee"></i>does not answer <i style="background:#c0392b;opacity:.45"></i>in trouble
+<i style="background:#3a9d5d"></i>healed, until all have settled alike. Point at a bar to read what it was.</p>
+${timeline(report)}
+<h2>Stages, floors, memory, disk, traffic</h2>
+${plots(report)}
 <h2>Rounds</h2>
-<table><tr><th>healed at</th><th>the same after</th><th>settled after</th><th>bytes sent until then</th><th>troubles</th></tr>
-${report.rounds.map(({ healedMs, convergedMs, settledMs, bytesToConverge, troubles }) => `<tr><td>${seconds(healedMs)} s</td><td>${convergedMs} ms</td><td>${settledMs} ms</td><td>${bytesToConverge}</td><td>${troubles.map(({ what }) => escaped(what)).join('<br>')}</td></tr>`).join('\n')}
-</table>
+${roundsTable(report.rounds)}
+<h2>Kinds of trouble</h2>
+${kindsTable(report.rounds)}
+<h2>What the clients did</h2>
+${jobsTable(report.jobs)}
+<h2>Alarms</h2>
+${report.alarms.length === 0 ? '<p>None.</p>' : list(report.alarms.map(({ gateway, message }) => `${gateway}: ${message}`))}
+${report.falls.length === 0 ? '' : `<h2>Daemons that ended by themselves</h2>${list(report.falls)}`}
 </html>
 `
 }
 
-function timeline({ rounds, samples, elapsedMs }: CampaignReport, gateways: readonly string[]): string {
-  const troubles = rounds.flatMap((round) => round.troubles)
-  const height = (gateways.length + 2) * LANE + 40
-  const x = (ms: number): number => LEFT + (ms / elapsedMs) * (WIDTH - LEFT)
-  const lanes = gateways.map((gateway, lane) => {
-    const own = samples.filter((sample) => sample.gateway === gateway && sample.isUp)
-    const bars = own.map(
-      ({ atMs, isMember }) =>
-        `<rect x="${x(atMs).toFixed(1)}" y="${lane * LANE + 4}" width="${((WIDTH - LEFT) * 2100) / elapsedMs}" height="${LANE - 8}" fill="${isMember ? '#4a7fb5' : '#e08a1e'}"/>`,
-    )
-    return `<text x="0" y="${lane * LANE + 15}">${gateway}</text>${bars.join('')}`
-  })
-  const top = gateways.length * LANE + 4
-  const bars = troubles.map(
-    ({ what, fromMs, untilMs }) =>
-      `<rect x="${x(fromMs).toFixed(1)}" y="0" width="${Math.max(1, x(untilMs) - x(fromMs)).toFixed(1)}" height="${top + LANE}" fill="#888" fill-opacity="0.2"><title>${escaped(what)}</title></rect>`,
+const STYLE = `
+  body { font: 14px/1.45 system-ui, sans-serif; margin: 1.5rem auto; padding: 0 1rem; color: #222; max-width: 1140px }
+  h2 { margin: 2rem 0 .5rem; font-size: 1.15rem } h3 { margin: 1rem 0 0; font-size: .95rem; font-weight: 600 }
+  .verdict { font-size: 1.1rem; font-weight: 600 } .kept { color: #2a7a45 } .broken { color: #b00020 }
+  table { border-collapse: collapse } td, th { padding: 3px 14px 3px 0; text-align: left; vertical-align: top; border-bottom: 1px solid #eee }
+  td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+  .figures { display: flex; flex-wrap: wrap; gap: .5rem 2rem } .figures div { min-width: 8rem } .figures b { display: block; font-size: 1.25rem }
+  .key i { display: inline-block; width: 1em; height: .8em; margin: 0 .3em 0 1em } .key { color: #555 }
+  svg { display: block; width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; fill: #444 }
+`
+
+function figures({
+  rounds,
+  operations,
+  durable,
+  unknown,
+  typed,
+  prefixes,
+  traffic,
+  cpu,
+  elapsedMs,
+}: CampaignReport): string {
+  const sent = traffic.networkBytes + traffic.serialBytes
+  const cells: readonly (readonly [string, string])[] = [
+    [
+      `${rounds.flatMap(({ troubles }) => troubles).length}`,
+      `troubles in ${rounds.length} rounds, ${seconds(elapsedMs)} s`,
+    ],
+    [`${operations}`, `changes, ${typed} of them typed`],
+    [`${durable}`, `told durable; ${unknown} without an answer`],
+    [`${prefixes}`, 'settled prefixes looked at'],
+    [
+      `${seconds(Math.max(0, ...rounds.map(({ settledMs }) => settledMs)))} s`,
+      'at most from a heal until all had settled',
+    ],
+    [`${mib(sent)} MiB`, `sent; the changes alone, to each gateway once: ${mib(traffic.neededBytes)} MiB`],
+    [
+      `${((100 * cpu.gatewaysMs) / elapsedMs / 10).toFixed(1)} %`,
+      `of a processor for each gateway; ${((100 * cpu.harnessMs) / elapsedMs).toFixed(0)} % for what watches them`,
+    ],
+  ]
+  return `<div class="figures">${cells.map(([figure, what]) => `<div><b>${figure}</b>${what}</div>`).join('')}</div>`
+}
+
+function roundsTable(rounds: readonly RoundReport[]): string {
+  const rows = rounds.map(
+    ({ fromMs, troubles, convergedMs, settledMs, traffic, bytesToConverge }, index) =>
+      `<tr><td class="number">${index + 1}</td><td class="number">${seconds(fromMs)} s</td><td>${troubles.map(({ what }) => escaped(what)).join('<br>')}</td>${numbers(`${convergedMs} ms`, `${settledMs} ms`, kib(bytesToConverge), kib(traffic.networkBytes + traffic.serialBytes), kib(traffic.neededBytes))}</tr>`,
   )
-  const healing = rounds.map(
-    ({ healedMs, settledMs }) =>
-      `<rect x="${x(healedMs).toFixed(1)}" y="${top + LANE}" width="${Math.max(1, x(settledMs) - LEFT).toFixed(1)}" height="${LANE - 8}" fill="#3a9d5d"><title>settled after ${settledMs} ms</title></rect>`,
+  return `<table><tr><th class="number"></th><th class="number">from</th><th>troubles</th>${headings('the same after', 'settled after', 'sent until then', 'sent in the round', 'needed')}</tr>${rows.join('\n')}</table>`
+}
+
+function kindsTable(rounds: readonly RoundReport[]): string {
+  const kinds = new Map<string, number[]>()
+  for (const { troubles, settledMs } of rounds)
+    for (const { kind } of troubles) kinds.set(kind, [...(kinds.get(kind) ?? []), settledMs])
+  const rows = [...kinds]
+    .toSorted(([left], [right]) => (left < right ? -1 : 1))
+    .map(([kind, spansMs]) => {
+      const mean = spansMs.reduce((sum, one) => sum + one, 0) / spansMs.length
+      return `<tr><td>${escaped(kind)}</td>${numbers(`${spansMs.length}`, `${Math.round(mean)} ms`, `${Math.max(...spansMs)} ms`)}</tr>`
+    })
+  return `<table><tr><th>kind</th>${headings('times', 'settled after, mean', 'at most')}</tr>${rows.join('\n')}</table>
+<p>The spans are those of the rounds in which it was drawn, alone or with others.</p>`
+}
+
+function jobsTable(jobs: Readonly<Record<string, JobReport>>): string {
+  const rows = Object.entries(jobs).map(
+    ([job, { asked, durable, refused, standing }]) =>
+      `<tr><td>${escaped(job)}</td>${numbers(`${asked}`, `${durable}`, `${refused}`, `${standing}`)}</tr>`,
   )
-  return `<svg viewBox="0 0 ${WIDTH} ${height}">${bars.join('')}${lanes.join('')}<text x="0" y="${top + LANE + 11}">settling</text>${healing.join('')}<text x="${LEFT}" y="${height - 8}">0 s</text><text x="${WIDTH - 50}" y="${height - 8}">${seconds(elapsedMs)} s</text></svg>`
+  return `<table><tr><th>job</th>${headings('asked for', 'told durable', 'refused at once', 'stand at the end')}</tr>${rows.join('\n')}</table>`
 }
 
-function plot(
-  { samples, elapsedMs }: CampaignReport,
-  gateways: readonly string[],
-  valueOf: (sample: Sample) => number,
-  title: string,
-): string {
-  const most = Math.max(1, ...samples.map(valueOf))
-  const lines = gateways.map((gateway, index) => {
-    const points = samples
-      .filter((sample) => sample.gateway === gateway && sample.isUp)
-      .map(
-        (sample) =>
-          `${(LEFT + (sample.atMs / elapsedMs) * (WIDTH - LEFT)).toFixed(1)},${(PLOT - (valueOf(sample) / most) * (PLOT - 14)).toFixed(1)}`,
-      )
-    return `<polyline points="${points.join(' ')}" fill="none" stroke="hsl(${index * 36} 60% 40%)" stroke-width="1"><title>${gateway}</title></polyline>`
-  })
-  return `<svg viewBox="0 0 ${WIDTH} ${PLOT + 6}"><text x="0" y="12">${title}</text><text x="0" y="28">up to ${Math.round(most)}</text>${lines.join('')}</svg>`
+function numbers(...texts: readonly string[]): string {
+  return texts.map((text) => `<td class="number">${text}</td>`).join('')
 }
 
-function list(lines: readonly string[], style: string): string {
-  return lines.length === 0
-    ? ''
-    : `<ul class="${style}">${lines.map((line) => `<li>${escaped(line)}</li>`).join('')}</ul>\n`
+function headings(...texts: readonly string[]): string {
+  return texts.map((text) => `<th class="number">${text}</th>`).join('')
 }
 
-function seconds(ms: number): string {
-  return (ms / 1000).toFixed(1)
+function list(lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `<ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join('')}</ul>`
 }
 
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+function kib(bytes: number): string {
+  return `${Math.round(bytes / 1024)} KiB`
 }

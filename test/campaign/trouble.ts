@@ -1,4 +1,5 @@
 import type { CampaignFleet } from './campaign-fleet.ts'
+import type { Load } from './load.ts'
 import { FOUNDER, GATEWAYS } from './plan.ts'
 import type { Records } from './records.ts'
 
@@ -11,10 +12,13 @@ export interface Trouble {
   begin(): Promise<void>
   /** Puts everything back as it was, and does what its operator would do. */
   end(): Promise<void>
+  /** Looked at once the fleet has settled: what nobody has noticed of it though somebody must have, or null. */
+  unnoticed(): Promise<string | null>
 }
 
 /** The fleet with what draws of it need. */
 export interface Scene {
+  readonly load: Load
   readonly fleet: CampaignFleet
   readonly records: Records
   /** A whole number from 0, below the limit. */
@@ -32,6 +36,13 @@ export function trouble(
   claims: readonly string[],
   begin: () => Promise<void> | void,
   end: () => Promise<void> | void,
+  unnoticed: () => Promise<string | null> | string | null = () => null,
 ): Trouble {
-  return { what, claims, begin: async () => await begin(), end: async () => await end() }
+  return {
+    what,
+    claims,
+    begin: async () => await begin(),
+    end: async () => await end(),
+    unnoticed: async () => await unnoticed(),
+  }
 }

@@ -4,6 +4,7 @@ import { cableEnd } from './campaign-fleet.ts'
 import { identityTroubles } from './identity-troubles.ts'
 import { CABLES, endsOf, GATEWAYS, HOSTS, MOSQUITTO, NATS, STRANGER } from './plan.ts'
 import { trouble, type Trouble, type TroubleKind } from './trouble.ts'
+import { upgradeTroubles } from './upgrade-troubles.ts'
 
 /** Every kind of trouble, by its name in the report. */
 export const TROUBLES: Readonly<Record<string, TroubleKind>> = {
@@ -133,6 +134,7 @@ export const TROUBLES: Readonly<Record<string, TroubleKind>> = {
   'clock in 1970': ({ fleet, one }) => clockOf(fleet, one(NAMES), '-20500d', 'in 1970'),
   'clock ahead': ({ fleet, one }) => clockOf(fleet, one(NAMES), '+7d', 'a week ahead'),
   ...identityTroubles,
+  ...upgradeTroubles,
 }
 
 const NAMES: readonly string[] = GATEWAYS.map(({ name }) => name)

@@ -94,6 +94,7 @@ export class Allowances {
         return this.#hasTwoOperators || this.#isForced
       case 'epoch-forced':
         return this.#isForced
+      case 'newer-release':
       case 'journal-long':
         return false
     }

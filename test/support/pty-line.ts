@@ -29,8 +29,12 @@ export interface PtyLine {
   end(): Promise<void>
 }
 
-export async function startPtyLine(names: readonly string[], options: Omit<LineOptions, 'clock'>): Promise<PtyLine> {
-  const directory = await mkdtemp(join(tmpdir(), 'fleetstep-line-'))
+export async function startPtyLine(
+  names: readonly string[],
+  options: Omit<LineOptions, 'clock'>,
+  folder: string = tmpdir(),
+): Promise<PtyLine> {
+  const directory = await mkdtemp(join(folder, 'fleetstep-line-'))
   const line = new EmulatedLine({ ...options, clock: realClock })
   const terminals = new Map<string, Terminal>()
   const device = (name: string): string => join(directory, name)

@@ -10,6 +10,7 @@ import { encodeSnapshot } from '../../runtime/sync/snapshot.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { genesisOf, set, stateOf } from '../support/replica-network.ts'
+import type { Output } from '../../runtime/sync/output.ts'
 
 test('a member that lacks what all others have folded adopts a snapshot, and keeps its own operations above it', () => {
   const fleet = startedNetwork(2)
@@ -43,6 +44,7 @@ test('a member that lacks what all others have folded adopts a snapshot, and kee
     'one snapshot as its welcome, one to catch up',
   )
   assert.ok(fleet.issue(n, set('after', 1)).stage > own.stage, 'its stages do not go back')
+  assert.deepEqual(toldAsSettled(n.outputs), expected, 'whoever follows what settles there is told of a snapshot too')
 })
 
 test('what is held above an adopted floor is kept, and no stage of ours goes back', () => {
@@ -87,3 +89,9 @@ test('a snapshot of another member is not adopted by one that lacks nothing belo
   )
   assert.equal(a.inspect().dropped['snapshot of another node: we lack nothing below its floor'], 1)
 })
+
+/** The settled state as somebody has it who only hears what settles. */
+function toldAsSettled(outputs: readonly Output[]): Record<string, unknown> {
+  const changes = outputs.flatMap((output) => (output.kind === 'settled' ? output.changes : []))
+  return Object.fromEntries(changes.map(({ path, after }) => [path, after]))
+}

@@ -322,7 +322,12 @@ function messageIn(victim: DrivenReplica, bytes: Uint8Array): Message | null {
 
 function expectDropped(victim: DrivenReplica, bytes: Uint8Array, where: string): void {
   const before = dropsOf(victim)
-  assert.deepEqual(victim.giveFrame(bytes), [], where)
+  const outputs = victim.giveFrame(bytes)
+  // A number without a meaning may come from a later release: that is all that is ever said about such a frame.
+  assert.ok(
+    outputs.every((output) => output.kind === 'alarm' && output.alarm.name === 'newer-release'),
+    where,
+  )
   assert.equal(dropsOf(victim), before + 1, `it is counted once: ${where}`)
 }
 

@@ -187,6 +187,11 @@ test('a node that was set back to an old backup becomes a draft, and after its r
   assert.equal(new Set(states).size, 1, states.join(' '))
   assert.equal(c.replica.get('count' as never), 11, 'what was lost has come back, and what it said twice is for people')
   assert.equal(c.replica.conflicts().length, 1)
+  assert.equal(
+    c.outputs.filter(({ kind }) => kind === 'conflict').length,
+    1,
+    'whoever follows the journal is told of it',
+  )
 })
 
 test('drafts of a node that was set back to before it joined are not issued twice', () => {

@@ -48,8 +48,15 @@ describe('a stored record', () => {
     })
   }
 
-  test('that means nothing to this version is named as damage', () => {
-    for (const data of [[], [99], 'text', [0, 'x', 1], [1, new Uint8Array(3)], [2, 5], [0, new Uint8Array(12), -1]]) {
+  test('of a kind that a later release has added is not called damage', () => {
+    assert.throws(() => decodeRecord(encodeCbor([99])), {
+      code: 'data-directory-newer',
+      message: /kind of record is not known to this version; install the release that wrote it/,
+    })
+  })
+
+  test('that means nothing to any version is named as damage', () => {
+    for (const data of [[], ['x'], 'text', [0, 'x', 1], [1, new Uint8Array(3)], [2, 5], [0, new Uint8Array(12), -1]]) {
       assert.throws(() => decodeRecord(encodeCbor(data)), { code: 'data-directory-damaged' })
     }
     assert.throws(() => decodeRecord(new Uint8Array([0xff])), { code: 'data-directory-damaged' })

@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CABLES, FOUNDER, GATEWAYS, MOSQUITTO } from './plan.ts'
+import { markerOf } from './records.ts'
+import { buildRelease, laterPath, type Release } from './releases.ts'
+import { MOVABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
+
+/** One gateway is of a later release than the others for a while; then the others are upgraded too, some at a time. */
+export const upgradeTroubles: Readonly<Record<string, TroubleKind>> = {
+  'later kind': (scene) =>
+    upgrade(scene, ({ kinds, versions }) => ({ kinds: kinds + 1, versions }), /kind of write is not known/),
+  'later version': (scene) =>
+    upgrade(
+      scene,
+      ({ kinds, versions }) => ({ kinds, versions: versions + 1 }),
+      /version is not \d+: a node here runs/,
+    ),
+}
+
+/** @param sign by which the older ones count what they drop */
+function upgrade(scene: Scene, next: (release: Release) => Release, sign: RegExp): Trouble {
+  const { fleet, load, one } = scene
+  const name = one(MOVABLE)
+  const older = fleet.release
+  const later = next(older)
+  const problems: string[] = []
+  return trouble(
+    `${name} is upgraded from release ${textOf(older)} to ${textOf(later)} before the others`,
+    ['membership', 'network', MOSQUITTO.name, 'nats', ...CABLES, ...GATEWAYS.map((gateway) => gateway.name)],
+    async () => {
+      const before = fleet.program
+      const gateway = fleet.gateway(name)
+      await gateway.stop()
+      fleet.program = await buildRelease(later)
+      gateway.useProgram(fleet.program)
+      await gateway.start()
+      const key = `what only release ${textOf(later)} knows`
+      await load.change(gateway, key, { set: { [laterPath(later.kinds, name)]: textOf(later) } })
+      await untilOlderOnesSay(scene, name, sign, problems)
+      await untilOthersGoOn(scene, name, problems)
+      if (later.kinds > older.kinds) problems.push(...(await backToOlder(scene, name, before)))
+    },
+    async () => {
+      fleet.release = later
+      const others = [...fleet.gateways.values()].filter((gateway) => gateway.name !== name)
+      for (let index = 0; index < others.length; index += UPGRADED_TOGETHER)
+        await Promise.all(
+          others.slice(index, index + UPGRADED_TOGETHER).map(async (gateway) => {
+            await gateway.stop()
+            gateway.useProgram(fleet.program)
+            await gateway.start()
+          }),
+        )
+    },
+    () => (problems.length === 0 ? null : problems.join('; ')),
+  )
+}
+
+/** They count what they drop, and tell people once. */
+async function untilOlderOnesSay({ fleet }: Scene, name: string, sign: RegExp, problems: string[]): Promise<void> {
+  const hasSaid = async (): Promise<boolean> => {
+    const statuses = [...(await fleet.statuses())].filter(([gateway]) => gateway !== name)
+    return statuses.some(
+      ([, { dropped, alarms }]) =>
+        Object.keys(dropped).some((reason) => sign.test(reason)) &&
+        alarms.some((alarm) => alarm.name === 'newer-release'),
+    )
+  }
+  if (!(await within(SAY_MS, hasSaid))) problems.push(`no older gateway told of the later release of ${name}`)
+}
+
+/** What the founder changes meanwhile reaches somebody of its own release. */
+async function untilOthersGoOn({ fleet, load }: Scene, name: string, problems: string[]): Promise<void> {
+  const other = name === 'gateway-9' ? 'gateway-6' : 'gateway-9'
+  const { key } = await load.change(fleet.gateway(FOUNDER), 'go on among older ones', {})
+  const hasCome = async (): Promise<boolean> => {
+    const state = await fleet.gateway(other).call('state.get', {})
+    return typeof state === 'object' && state !== null && markerOf(key) in state
+  }
+  if (!(await within(SAY_MS, hasCome))) problems.push(`${FOUNDER} and ${other} did not go on without ${name}`)
+}
+
+/** The release from before refuses the data of the later one, and says why. */
+async function backToOlder({ fleet }: Scene, name: string, older: string): Promise<string[]> {
+  const gateway = fleet.gateway(name)
+  await gateway.stop()
+  const { code, text } = await gateway.tryProgram(older)
+  await gateway.start()
+  const isTold = code === 4 && /install the release that wrote it/.test(text)
+  return isTold ? [] : [`the older release ended with ${code} on the data of the later one: ${text.slice(-300)}`]
+}
+
+async function within(patienceMs: number, holds: () => Promise<boolean>): Promise<boolean> {
+  for (const deadline = performance.now() + patienceMs; performance.now() < deadline; await sleep(200))
+    if (await holds().catch(() => false)) return true
+  return false
+}
+
+const UPGRADED_TOGETHER = 3
+
+const SAY_MS = 120_000
+
+function textOf({ kinds, versions }: Release): string {
+  return `${versions}.${kinds}`
+}
