@@ -16,8 +16,6 @@ export interface CheckedOperation {
   readonly writes: readonly Write[]
   readonly guards: readonly Guard[]
   readonly paths: readonly Path[]
-  /** Upper bound of its size in a batch. */
-  readonly bytes: number
 }
 
 /** What became of a local operation at once. It can change until the operation is settled. */
@@ -49,7 +47,7 @@ export function checkOperation(request: OperationRequest, cellAt: (path: Path) =
   for (const guard of guards) bytes += sizeOf(guard.path, guard.value)
   if (bytes > OPERATION_BYTES_MAX)
     throw notValid(`it has ${bytes} bytes; at most ${OPERATION_BYTES_MAX} are carried at once`)
-  return { writes, guards, paths: pathsOf(writes, guards), bytes }
+  return { writes, guards, paths: pathsOf(writes, guards) }
 }
 
 const NO_GUARDS: readonly Guard[] = []

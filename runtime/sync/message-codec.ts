@@ -1,7 +1,7 @@
 import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
 import { CborReader } from '../base/cbor-reader.ts'
 import { CborWriter } from '../base/cbor-writer.ts'
-import { type Digest, EMPTY_DIGEST } from '../base/digest.ts'
+import type { Digest } from '../base/digest.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import { memberIdToBytes } from '../base/ids.ts'
 import { EPOCH_RETIRED_MAX, FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
@@ -82,8 +82,7 @@ function readBeginning(reader: CborReader, fleet: Digest): void {
   reader.list('frame', 4, 4)
   if (reader.uint('version') !== PROTOCOL_VERSION)
     throw invalid('version', `is not ${PROTOCOL_VERSION}: a node here runs another release`)
-  if (reader.hex('fleet', EMPTY_DIGEST.length / 2) !== fleet)
-    throw invalid('fleet', 'is another one, or this one with other founders')
+  if (reader.digest('fleet') !== fleet) throw invalid('fleet', 'is another one, or this one with other founders')
 }
 
 /** With which all frames of one fleet begin. */
@@ -92,7 +91,7 @@ function beginningOf(fleet: Digest): Uint8Array {
     frameWriter.reset()
     frameWriter.list(4)
     frameWriter.uint(PROTOCOL_VERSION)
-    frameWriter.bytes(digestBytes(fleet))
+    frameWriter.hex(fleet)
     beginning = { fleet, bytes: new Uint8Array(frameWriter.take()) }
   }
   return beginning.bytes
