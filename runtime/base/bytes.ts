@@ -21,6 +21,13 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && asBuffer(left).equals(right)
 }
 
+/** Bytes of a text in UTF-8. Most are short and in ASCII, and are counted before the platform could be asked. */
+export function textBytes(text: string): number {
+  if (text.length > COPIED_BYTE_BY_BYTE_MAX) return Buffer.byteLength(text)
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) >= 0x80) return Buffer.byteLength(text)
+  return text.length
+}
+
 /** Four bytes from `at` on as a signed number, big-endian. */
 export function wordAt(bytes: Uint8Array, at: number): number {
   return (

@@ -27,12 +27,19 @@ import type { RecentTexts } from './recent-texts.ts'
  * Every method throws FleetstepError `message-invalid` that names the field. Source: RFC 8949 section 3 and section 4.1.
  */
 export class CborReader {
-  readonly #bytes: Buffer
+  #bytes: Buffer = NOTHING
   #at = 0
 
   /** @param bytes are not copied and must not change while they are read; what is returned does not refer to them */
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array = NOTHING) {
+    this.begin(bytes)
+  }
+
+  /** Reads other bytes from here on: a reader that is used for every message is made once, and so is its code. */
+  begin(bytes: Uint8Array): this {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#at = 0
+    return this
   }
 
   /** Reads `beginning` if it comes next. */
@@ -306,6 +313,8 @@ export class CborReader {
     return start
   }
 }
+
+const NOTHING: Buffer = Buffer.alloc(0)
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

@@ -57,6 +57,9 @@ function isSign1(payload: Uint8Array): boolean {
 /** The messages go first, into a writer of their own, because they say which members the table holds. */
 const messageWriter = new CborWriter()
 const batchWriter = new CborWriter()
+/** Each is made once, and so is its code: what lives for one message has none when the memory was tidied. */
+const tableOfWriter = new MemberTable()
+const tableOfReader = new MemberTable()
 
 /** Writes a batch into the writer. @returns how many messages it holds */
 function writeBatch(origin: MemberId, link: Digest, messages: readonly SyncMessage[], bytesMax: number): number {
@@ -64,7 +67,7 @@ function writeBatch(origin: MemberId, link: Digest, messages: readonly SyncMessa
   assert(first, 'a batch is not empty')
   const { id, priority } = first.current
   assert(id.member === origin, 'a batch is of one origin')
-  const table = new MemberTable(origin)
+  const table = tableOfWriter.begin(origin)
   const count = writeMessages(messages, table, bytesMax)
   batchWriter.reset()
   batchWriter.list(5)
@@ -106,7 +109,7 @@ function assertFollows({ id, priority }: Operation, before: Operation): void {
 function readBatch(reader: CborReader): Omit<Batch, 'digest' | 'payload' | 'isSigned'> {
   const plainBytes = reader.left
   reader.list('batch', 5, 5)
-  const table = readMembers(reader)
+  const table = readMembers(reader, tableOfReader)
   const { origin } = table
   const link = reader.digest('link')
   const priority = priorityOf(origin, reader.uint('priority', TIER_MAX))
@@ -139,8 +142,10 @@ function deflated(plain: Uint8Array): Uint8Array {
   return batchWriter.take()
 }
 
+const inflatedReader = new CborReader()
+
 function inflated(reader: CborReader): CborReader {
   const bytes = reader.bytes('batch', 1, BATCH_BYTES_MAX)
   reader.end('batch')
-  return new CborReader(inflate('batch', bytes, BATCH_BYTES_MAX))
+  return inflatedReader.begin(inflate('batch', bytes, BATCH_BYTES_MAX))
 }

@@ -1,3 +1,4 @@
+import { textBytes } from '../base/bytes.ts'
 import { FleetstepError } from '../base/errors.ts'
 import type { OperationId } from '../base/ids.ts'
 import { mapped } from '../base/mapped.ts'
@@ -83,7 +84,7 @@ function checkGuard(guard: Guard): Guard {
 }
 
 function sizeOf(path: Path, value: Value): number {
-  return WRITE_OVERHEAD_BYTES + Buffer.byteLength(path) + valueBytes(value)
+  return WRITE_OVERHEAD_BYTES + textBytes(path) + valueBytes(value)
 }
 
 function notValid(problem: string): FleetstepError {

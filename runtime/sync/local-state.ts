@@ -50,6 +50,7 @@ export class LocalState {
   readonly #rules = new RuleIndex()
   readonly #free: Law
   #reexecutions = 0
+  readonly #run = new Run()
 
   constructor(charter: Charter = OPEN_CHARTER) {
     this.#free = { charter, rules: null }
@@ -116,7 +117,7 @@ export class LocalState {
    * nearly every operation comes.
    */
   append(entries: readonly Entry[]): Effects {
-    const run = new Run()
+    const run = this.#run.begin()
     for (const entry of entries) {
       const registers = this.#registersOf(entry.operation.paths)
       entry.registers = registers
@@ -134,7 +135,7 @@ export class LocalState {
 
   /** Executes new entries and whatever they affect. They stand in the journal already. */
   add(entries: readonly Entry[]): Effects {
-    const run = new Run()
+    const run = this.#run.begin()
     for (const entry of entries) {
       entry.registers = this.#registersOf(entry.operation.paths)
       for (const register of entry.registers) {
@@ -148,7 +149,7 @@ export class LocalState {
 
   /** Takes back entries that have left the journal, and executes again whatever that affects. */
   remove(entries: readonly Entry[]): Effects {
-    const run = new Run()
+    const run = this.#run.begin()
     const affected = new Set<Entry>()
     for (const entry of entries) {
       for (const register of entry.registers) {
@@ -313,12 +314,19 @@ function isJudgedInJournal({ governor }: Register): boolean {
   return governor !== null && governor.length > 0
 }
 
-/** What one input does to the state, while it is done. */
+/** What one input does to the state, while it is done. It is made once, so that the code for it outlives the tidying of memory. */
 class Run {
-  readonly executed: Executed[] = []
+  executed: Executed[] = []
   /** Rules may stand elsewhere in this run than entries were judged by before. */
   rulesMoved = false
-  readonly #met: Register[] = []
+  #met: Register[] = []
+
+  begin(): this {
+    this.executed = []
+    this.rulesMoved = false
+    this.#met = []
+    return this
+  }
 
   /** `register` may change in this run. */
   note(register: Register): void {

@@ -6,12 +6,19 @@ import { invalid } from './codec-fields.ts'
 
 /** The members that a batch speaks of, so that each id of 12 bytes stands in it once. The first is the origin. */
 export class MemberTable {
-  readonly origin: MemberId
+  #origin = '' as MemberId
   /** Those behind the origin: null in most batches, which name nobody else. */
   #others: MemberId[] | null = null
 
-  constructor(origin: MemberId) {
-    this.origin = origin
+  /** The table of another batch. */
+  begin(origin: MemberId): this {
+    this.#origin = origin
+    this.#others = null
+    return this
+  }
+
+  get origin(): MemberId {
+    return this.#origin
   }
 
   get size(): number {
@@ -30,7 +37,7 @@ export class MemberTable {
 
   /** @returns the position of `member`, which is added if it is new */
   referTo(member: MemberId): number {
-    if (member === this.origin) return 0
+    if (member === this.#origin) return 0
     const known = this.#others?.indexOf(member) ?? -1
     if (known >= 0) return known + 1
     this.add(member)
@@ -38,7 +45,7 @@ export class MemberTable {
   }
 
   resolve(position: number, field: string): MemberId {
-    const member = position === 0 ? this.origin : this.#others?.[position - 1]
+    const member = position === 0 ? this.#origin : this.#others?.[position - 1]
     if (member === undefined) throw invalid(field, 'names no member of the batch')
     return member
   }
@@ -50,10 +57,10 @@ export function writeMembers(writer: CborWriter, table: MemberTable): void {
     writer.bytes(memberIdToBytes(table.resolve(position, 'member')))
 }
 
-/** @throws FleetstepError `message-invalid` */
-export function readMembers(reader: CborReader): MemberTable {
+/** @param table is filled anew. @throws FleetstepError `message-invalid` */
+export function readMembers(reader: CborReader, table: MemberTable): MemberTable {
   const count = reader.list('members', 1, MEMBER_IDS_MAX)
-  const table = new MemberTable(reader.memberId('member'))
+  table.begin(reader.memberId('member'))
   for (let index = 1; index < count; index++) table.add(reader.memberId('member'))
   return table
 }

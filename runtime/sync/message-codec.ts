@@ -62,7 +62,7 @@ export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
  */
 export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
   if (frame.length > FRAME_BYTES_MAX) throw invalid('frame', `has more than ${FRAME_BYTES_MAX} bytes`)
-  const reader = new CborReader(frame)
+  const reader = frameReader.begin(frame)
   if (!reader.takeBeginning(beginningOf(fleet))) readBeginning(reader, fleet)
   const kind = reader.uint('kind')
   if (kind === KIND_ANNOUNCEMENT)
@@ -122,6 +122,7 @@ export function dropReason(error: unknown): string {
 }
 
 const frameWriter = new CborWriter()
+const frameReader = new CborReader()
 
 function kindAndBody(message: Exclude<Message, { readonly kind: 'batch' }>): readonly [number, Uint8Array] {
   switch (message.kind) {
