@@ -117,6 +117,9 @@ export class LocalState {
    * nearly every operation comes.
    */
   append(entries: readonly Entry[]): Effects {
+    const [only] = entries
+    if (entries.length === 1 && only?.operation.paths.length === 1)
+      return this.#appendOne(only, only.operation.paths[0] as Path)
     const run = this.#run.begin()
     for (const entry of entries) {
       const registers = this.#registersOf(entry.operation.paths)
@@ -131,6 +134,19 @@ export class LocalState {
       }
     }
     return run.effects()
+  }
+
+  /** Most come one by one, of one point: its cell is all that there is to look at. */
+  #appendOne(entry: Entry, path: Path): Effects {
+    const register = this.#register(path)
+    const before = register.cell
+    entry.registers = register.alone
+    const execution = execute(entry.operation, [before], this.#lawOver(register.alone, null))
+    const after = execution.after[0] as Cell
+    entry.execution = execution
+    register.append(entry, after)
+    const changed = sameCell(before, after) ? NOTHING_CHANGED : [{ path, before, after }]
+    return { changed, executed: [{ entry, before: null, after: execution }] }
   }
 
   /** Executes new entries and whatever they affect. They stand in the journal already. */
@@ -309,6 +325,7 @@ function setsRules({ operation }: Entry): boolean {
 }
 
 const NO_REGISTERS: readonly Register[] = []
+const NOTHING_CHANGED: readonly ChangedCell[] = []
 
 function isJudgedInJournal({ governor }: Register): boolean {
   return governor !== null && governor.length > 0

@@ -2,9 +2,12 @@ import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
 import { BATCH_BYTES_TARGET } from '../base/limits.ts'
+import { pushed } from '../base/mapped.ts'
 import type { Operation } from '../state/operation.ts'
 import { sealBatch } from './batch-codec.ts'
 import type { Batch, Previous, SyncMessage } from './message.ts'
+
+const NONE: readonly Batch[] = []
 
 /**
  * Our own operations between their execution and their commit. What was issued while a commit was under way goes into the
@@ -14,7 +17,7 @@ export class Outbox {
   #messages: SyncMessage[] = []
   #sealAt: Monotonic | null = null
   /** Batches that were handed to the store and are not on the disk yet. */
-  readonly #inFlight: Batch[] = []
+  #inFlight: readonly Batch[] = NONE
 
   get isEmpty(): boolean {
     return this.#messages.length === 0
@@ -40,7 +43,7 @@ export class Outbox {
   }
 
   add(message: SyncMessage, sealAt: Monotonic): void {
-    this.#messages.push(message)
+    this.#messages = pushed(this.#messages, message)
     this.#sealAt = this.#sealAt === null ? sealAt : Math.min(this.#sealAt, sealAt)
   }
 
@@ -63,26 +66,22 @@ export class Outbox {
 
   /** A batch of ours went to the store by another way. */
   noteHandedOver(batch: Batch): void {
-    this.#inFlight.push(batch)
+    this.#inFlight = this.#inFlight.length === 0 ? [batch] : [...this.#inFlight, batch]
   }
 
   /** @returns true if the batch is one of ours that was on its way */
   noteStored(batch: Batch): boolean {
-    // They come to the disk in order.
-    const index = this.#inFlight.indexOf(batch)
-    if (index === 0) this.#inFlight.shift()
-    else if (index > 0) this.#inFlight.splice(index, 1)
-    return index >= 0
+    if (!this.#inFlight.includes(batch)) return false
+    this.#inFlight = this.#inFlight.length === 1 ? NONE : this.#inFlight.filter((other) => other !== batch)
+    return true
   }
 
   #sealSome(member: MemberId, link: Digest, messages: readonly SyncMessage[], sign: (batch: Batch) => Batch): Batch {
     const batch = sign(sealBatch(member, link, messages, BATCH_BYTES_TARGET))
-    this.#inFlight.push(batch)
+    this.noteHandedOver(batch)
     return batch
   }
 }
-
-const NONE: readonly Batch[] = []
 
 /** As in a fleet without keys. */
 function unsigned(batch: Batch): Batch {

@@ -1,4 +1,5 @@
 import { assert } from '../base/errors.ts'
+import { pushed } from '../base/mapped.ts'
 import type { Batch } from './message.ts'
 import { lastOf } from './message.ts'
 
@@ -50,7 +51,7 @@ export class StoredMark {
   /** Numbers the next record, which holds `batch` or something else. */
   expect(batch: Batch | null): number {
     this.#expected += 1
-    if (batch !== null) this.#pending.push({ number: this.#expected, batch })
+    if (batch !== null) this.#pending = pushed(this.#pending, { number: this.#expected, batch })
     return this.#expected
   }
 
