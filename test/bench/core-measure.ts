@@ -37,13 +37,9 @@ export async function measure(job: Job): Promise<Figures> {
       const open = (): PeerReplica => foldingReplica(peer)
       return { ...saved, ...measureMemory('memory', open, job.sizes.history), ...measureWork(peer, job.sizes) }
     }
-    case 'work': {
-      const standing = standingPair(peer)
+    case 'work':
       measureWork(peer, shrunk(job.sizes))
-      const figures = measureWork(peer, job.sizes)
-      assertSame(standing)
-      return figures
-    }
+      return measureWork(peer, job.sizes)
     case 'save':
       return save(peer, job)
     case 'cold-start':
@@ -53,19 +49,6 @@ export async function measure(job: Job): Promise<Figures> {
     case 'memory-folded':
       return measureMemory('folded', () => foldingReplica(peer), job.sizes.history)
   }
-}
-
-/**
- * Two replicas that live as long as the process, for every system alike: a daemon is never without one. When the last of them
- * goes, the engine forgets with it what it has compiled, and each step would be measured from the beginning.
- */
-function standingPair(peer: Peer): readonly [PeerReplica, PeerReplica] {
-  const [author, reader] = pairOf(peer)
-  const random = seededRandom(9)
-  const writes = drawWrites(random, BATCH).map((write) => [write])
-  for (const write of [...writes, drawWrites(random, BATCH)])
-    for (const message of author.write(write)) reader.receive(message)
-  return [author, reader]
 }
 
 function measureWork(peer: Peer, sizes: Sizes): Figures {
