@@ -227,15 +227,9 @@ export class Replica {
     const { outbox, antiEntropy } = this.#core
     if (!this.#hasStarted) outputs.push(...this.#begin())
     if (outbox.sealAt !== null && outbox.sealAt <= now) this.#core.seal(outputs)
-    add(outputs, this.#retiring.tick(now))
-    add(outputs, this.#joining.tick(now))
-    add(
-      outputs,
-      this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now)),
-    )
-    add(outputs, antiEntropy.tick(now))
-    add(outputs, this.#telemetry.tick(now))
-    add(outputs, this.#repeater.tick(now))
+    add(outputs, this.#retiring.tick(now), this.#joining.tick(now))
+    const admitted = this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now))
+    add(outputs, admitted, antiEntropy.tick(now), this.#telemetry.tick(now), this.#repeater.tick(now))
   }
 
   /** Seals what waits for its commit window, before an orderly end. */
@@ -434,13 +428,10 @@ export class Replica {
   #noteStored(through: number, now: Monotonic): readonly Output[] {
     const outputs: Output[] = []
     this.#receiving.stored(through, now, outputs)
-    add(outputs, this.#issuing.noteStored(through))
-    add(outputs, this.#retiring.noteStored(through, now))
+    add(outputs, this.#issuing.noteStored(through), this.#retiring.noteStored(through, now))
     const fetched = this.#joining.noteStored(through)
     if (fetched !== null) add(outputs, this.#adopt(fetched, now))
-    add(outputs, this.#core.advanceFloor())
-    add(outputs, this.#sponsoring.noteStored(through, now))
-    add(outputs, this.#snapshotIfDue())
+    add(outputs, this.#core.advanceFloor(), this.#sponsoring.noteStored(through, now), this.#snapshotIfDue())
     this.#concludeInto(outputs, now)
     return outputs
   }
