@@ -3,11 +3,6 @@ export function toHex(bytes: Uint8Array): string {
   return asBuffer(bytes).toString('hex')
 }
 
-/** One character for each of `bytes`: a key for a Map. */
-export function latin1Of(bytes: Uint8Array): string {
-  return asBuffer(bytes).toString('latin1')
-}
-
 /** Bytes of a hexadecimal text of even length; the caller has checked its form. */
 export function fromHex(hex: string): Uint8Array {
   const bytes = allocate(hex.length / 2)
@@ -18,7 +13,7 @@ export function fromHex(hex: string): Uint8Array {
 }
 
 /** Of a digit or a letter of either case: the low bits of a letter are 1 to 6. */
-function nibbleOf(unit: number): number {
+export function nibbleOf(unit: number): number {
   return unit < 0x40 ? unit & 15 : (unit & 15) + 9
 }
 
@@ -26,12 +21,37 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && asBuffer(left).equals(right)
 }
 
+/** Bytes of a text in UTF-8. Most are short and in ASCII, and are counted before the platform could be asked. */
+export function textBytes(text: string): number {
+  if (text.length > COPIED_BYTE_BY_BYTE_MAX) return Buffer.byteLength(text)
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) >= 0x80) return Buffer.byteLength(text)
+  return text.length
+}
+
+/** Four bytes from `at` on as a signed number, big-endian. */
+export function wordAt(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)
+  )
+}
+
 /** A copy of `bytes` that may be kept as long as its neighbours, see {@link allocate}. */
 export function copyOf(bytes: Uint8Array): Uint8Array {
-  const copy = allocate(bytes.length)
-  copy.set(bytes)
+  return copyOfPart(bytes, 0, bytes.length)
+}
+
+/** A copy of `bytes` from `start` to `end`, of the same kind. Byte by byte where that is sooner done than a view is made. */
+export function copyOfPart(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = allocate(end - start)
+  if (end - start > COPIED_BYTE_BY_BYTE_MAX) copy.set(bytes.subarray(start, end))
+  else for (let at = start; at < end; at++) copy[at - start] = bytes[at] as number
   return copy
 }
+
+const COPIED_BYTE_BY_BYTE_MAX = 128
 
 /**
  * Bytes to be written. Few share a slab: a buffer of their own takes 0.7 µs and some 200 bytes beside the content, a part of
@@ -45,7 +65,7 @@ export function allocate(length: number): Uint8Array {
     slabUsed = 0
   }
   slabUsed += length
-  return slab.subarray(slabUsed - length, slabUsed)
+  return new Uint8Array(slab.buffer, slabUsed - length, length)
 }
 
 /** The size of Node's own pool: enough for a hundred messages, and little if one of them is kept for ever. */

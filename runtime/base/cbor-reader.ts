@@ -1,4 +1,4 @@
-import { copyOf } from './bytes.ts'
+import { copyOfPart } from './bytes.ts'
 import type { CborData } from './cbor.ts'
 import {
   FALSE,
@@ -15,8 +15,11 @@ import {
   NULL,
   TRUE,
 } from './cbor-heads.ts'
+import { type Digest, digestAt, EMPTY_DIGEST } from './digest.ts'
 import { FleetstepError } from './errors.ts'
 import { floatFromHalf, halfOf } from './half-float.ts'
+import { MEMBER_ID_BYTES, type MemberId, memberIdAt } from './ids.ts'
+import type { RecentTexts } from './recent-texts.ts'
 
 /**
  * Reads plain CBOR item by item and checks each as it comes, so that a hostile length, depth or type costs nothing: for the
@@ -24,12 +27,19 @@ import { floatFromHalf, halfOf } from './half-float.ts'
  * Every method throws FleetstepError `message-invalid` that names the field. Source: RFC 8949 section 3 and section 4.1.
  */
 export class CborReader {
-  readonly #bytes: Buffer
+  #bytes: Buffer = NOTHING
   #at = 0
 
   /** @param bytes are not copied and must not change while they are read; what is returned does not refer to them */
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array = NOTHING) {
+    this.begin(bytes)
+  }
+
+  /** Reads other bytes from here on: a reader that is used for every message is made once, and so is its code. */
+  begin(bytes: Uint8Array): this {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#at = 0
+    return this
   }
 
   /** Reads `beginning` if it comes next. */
@@ -90,7 +100,7 @@ export class CborReader {
   /** @returns a copy */
   bytes(field: string, min: number, max: number): Uint8Array {
     const start = this.#bytesStart(field, min, max)
-    return copyOf(this.#bytes.subarray(start, this.#at))
+    return copyOfPart(this.#bytes, start, this.#at)
   }
 
   /** Goes into bytes that nothing follows: what is read next is what they hold. @returns a copy of them */
@@ -98,7 +108,7 @@ export class CborReader {
     const start = this.#bytesStart(field, min, max)
     this.end(field)
     this.#at = start
-    return copyOf(this.#bytes.subarray(start))
+    return copyOfPart(this.#bytes, start, this.#bytes.length)
   }
 
   /** @returns a view, to be read at once */
@@ -112,24 +122,26 @@ export class CborReader {
     return this.#bytes.toString('hex', start, this.#at)
   }
 
-  /** As text of one character for each byte. */
-  latin1(field: string, length: number): string {
-    const start = this.#bytesStart(field, length, length)
-    return this.#bytes.toString('latin1', start, this.#at)
+  /** The first 8 bytes of a hash. */
+  digest(field: string): Digest {
+    return digestAt(this.#bytes, this.#bytesStart(field, DIGEST_BYTES, DIGEST_BYTES))
   }
 
-  /** @param known gives the same text, which is ASCII, if it is kept there already */
-  text(field: string, known: ((text: string) => string | undefined) | null = null): string {
-    if (this.#major() !== MAJOR_TEXT) throw invalid(field, 'is not text')
-    const length = this.#argument(field)
-    const start = this.#skip(field, length)
-    const text = this.#bytes.toString('latin1', start, this.#at)
-    const same = known?.(text)
-    if (same !== undefined) return same
-    for (let at = start; at < this.#at; at++) {
-      if ((this.#bytes[at] as number) >= 0x80) return this.#wideText(field, start)
-    }
-    return text
+  memberId(field: string): MemberId {
+    return memberIdAt(this.#bytes, this.#bytesStart(field, MEMBER_ID_BYTES, MEMBER_ID_BYTES))
+  }
+
+  /** Reads the text that comes next if it is among the recent ones. */
+  takeRecent<T extends string>(field: string, recent: RecentTexts<T>): T | null {
+    const before = this.#at
+    const start = this.#textStart(field)
+    const known = recent.find(this.#bytes, start, this.#at)
+    if (known === null) this.#at = before
+    return known
+  }
+
+  text(field: string): string {
+    return this.#textFrom(field, this.#textStart(field))
   }
 
   /** Any item. @param depthMax levels of nesting that are accepted */
@@ -272,6 +284,19 @@ export class CborReader {
     return this.#skip(field, length)
   }
 
+  #textStart(field: string): number {
+    if (this.#major() !== MAJOR_TEXT) throw invalid(field, 'is not text')
+    const length = this.#argument(field)
+    return this.#skip(field, length)
+  }
+
+  #textFrom(field: string, start: number): string {
+    for (let at = start; at < this.#at; at++) {
+      if ((this.#bytes[at] as number) >= 0x80) return this.#wideText(field, start)
+    }
+    return this.#bytes.toString('latin1', start, this.#at)
+  }
+
   #wideText(field: string, start: number): string {
     try {
       return utf8.decode(this.#bytes.subarray(start, this.#at))
@@ -289,7 +314,11 @@ export class CborReader {
   }
 }
 
+const NOTHING: Buffer = Buffer.alloc(0)
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+const DIGEST_BYTES: number = EMPTY_DIGEST.length / 2
 
 const LONGER = 'is written longer than it need be'
 

@@ -1,4 +1,4 @@
-import { copyOf } from './bytes.ts'
+import { copyOfPart, nibbleOf } from './bytes.ts'
 import type { CborData } from './cbor.ts'
 import {
   FALSE,
@@ -45,6 +45,17 @@ export class CborWriter {
     this.raw(bytes)
   }
 
+  /** Bytes that are at hand as lower-case hexadecimal text. */
+  hex(hex: string): void {
+    const length = hex.length / 2
+    this.#head(MAJOR_BYTES, length)
+    this.#reserve(length)
+    for (let index = 0; index < length; index++)
+      this.#bytes[this.#at + index] =
+        (nibbleOf(hex.charCodeAt(2 * index)) << 4) | nibbleOf(hex.charCodeAt(2 * index + 1))
+    this.#at += length
+  }
+
   text(text: string): void {
     // A UTF-16 unit takes at most three bytes.
     this.#reserve(9 + text.length * 3)
@@ -80,19 +91,35 @@ export class CborWriter {
 
   /** Items that are encoded already. */
   raw(bytes: Uint8Array): void {
-    this.#reserve(bytes.length)
-    this.#bytes.set(bytes, this.#at)
-    this.#at += bytes.length
+    const { length } = bytes
+    this.#reserve(length)
+    if (length > COPIED_BYTE_BY_BYTE_MAX) this.#bytes.set(bytes, this.#at)
+    else for (let index = 0; index < length; index++) this.#bytes[this.#at + index] = bytes[index] as number
+    this.#at += length
   }
 
-  /** What was written so far, as a view: to be copied before anything else is written. */
-  get written(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at)
+  /** All that another writer has written. */
+  rawOf(other: CborWriter): void {
+    const { length } = other
+    this.#reserve(length)
+    if (length > COPIED_BYTE_BY_BYTE_MAX) this.#bytes.set(other.#bytes.subarray(0, length), this.#at)
+    else for (let index = 0; index < length; index++) this.#bytes[this.#at + index] = other.#bytes[index] as number
+    this.#at += length
+  }
+
+  /** Bytes that were written so far. */
+  get length(): number {
+    return this.#at
+  }
+
+  /** Forgets what was written behind the first `length` bytes. */
+  shorten(length: number): void {
+    this.#at = length
   }
 
   /** @returns bytes of their own with all that was written; the writer starts again */
   take(): Uint8Array {
-    const taken = copyOf(this.written)
+    const taken = copyOfPart(this.#bytes, 0, this.#at)
     this.reset()
     return taken
   }
@@ -207,6 +234,8 @@ export class CborWriter {
 }
 
 const INITIAL_BYTES = 1024
+/** Below, a copy in a loop is sooner done than a view is made. */
+const COPIED_BYTE_BY_BYTE_MAX = 128
 /** A writer that once wrote something large does not keep that memory. */
 const KEPT_BYTES: number = 64 * 1024
 

@@ -2,9 +2,9 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { FleetstepError } from './errors.ts'
 
-/** RFC 1951, without a header of its own. */
+/** RFC 1951, without a header of its own. @returns a view, to be copied before it is kept */
 export function deflate(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(deflateRawSync(bytes, { memLevel: MEMORY_LEVEL }))
+  return deflateRawSync(bytes, { memLevel: MEMORY_LEVEL })
 }
 
 /** @throws FleetstepError `message-invalid` if it is not what {@link deflate} makes, or holds more than `bytesMax` */

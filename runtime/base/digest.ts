@@ -1,4 +1,5 @@
 import crypto from 'node:crypto'
+import { wordAt } from './bytes.ts'
 
 /** First 8 bytes of a SHA-256, as 16 lower-case hexadecimal digits. It tells two contents apart; it is no signature. */
 export type Digest = string & { readonly brand: 'Digest' }
@@ -33,10 +34,66 @@ function sha256OfParts(content: Uint8Array | string, more: readonly (Uint8Array 
   return hash.digest('binary')
 }
 
-/** A text of its own: a part of the longer one would keep all of it, 112 bytes for 32, with every batch that is held. */
 function beginningOf(hash: Hash): Digest {
-  beginning.write(hash, 0, beginning.length, 'latin1')
-  return beginning.toString('hex') as Digest
+  return recent(wordOf(hash, 0), wordOf(hash, 4))
 }
 
-const beginning: Buffer = Buffer.alloc(EMPTY_DIGEST.length / 2)
+/** The digest whose 8 bytes begin at `at`. What was made or read lately is the same text, which then is kept once. */
+export function digestAt(bytes: Uint8Array, at: number): Digest {
+  return recent(wordAt(bytes, at), wordAt(bytes, at + 4))
+}
+
+function recent(high: number, low: number): Digest {
+  const slot = (low ^ (low >>> 16)) & (SLOTS - 1)
+  const known = slots[slot]
+  if (known !== undefined && known.high === high && known.low === low) return known.digest
+  const digest = textOf(high, low)
+  slots[slot] = { high, low, digest }
+  return digest
+}
+
+const SLOTS = 1024
+const slots: (Recent | undefined)[] = Array.from({ length: SLOTS })
+
+interface Recent {
+  readonly high: number
+  readonly low: number
+  readonly digest: Digest
+}
+
+function wordOf(hash: Hash, at: number): number {
+  return (
+    (hash.charCodeAt(at) << 24) |
+    (hash.charCodeAt(at + 1) << 16) |
+    (hash.charCodeAt(at + 2) << 8) |
+    hash.charCodeAt(at + 3)
+  )
+}
+
+/** At once: a third of the time that Buffer takes for so few bytes, and no part of a longer text that is kept with it. */
+function textOf(high: number, low: number): Digest {
+  return String.fromCharCode(
+    digit(high >>> 28),
+    digit(high >>> 24),
+    digit(high >>> 20),
+    digit(high >>> 16),
+    digit(high >>> 12),
+    digit(high >>> 8),
+    digit(high >>> 4),
+    digit(high),
+    digit(low >>> 28),
+    digit(low >>> 24),
+    digit(low >>> 20),
+    digit(low >>> 16),
+    digit(low >>> 12),
+    digit(low >>> 8),
+    digit(low >>> 4),
+    digit(low),
+  ) as Digest
+}
+
+/** The character of the lowest four bits. */
+function digit(word: number): number {
+  const nibble = word & 15
+  return nibble < 10 ? 48 + nibble : 87 + nibble
+}

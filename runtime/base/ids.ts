@@ -1,4 +1,4 @@
-import { fromHex, latin1Of } from './bytes.ts'
+import { fromHex, toHex, wordAt } from './bytes.ts'
 import { MEMBERS_MAX } from './limits.ts'
 
 /** 8 bytes from hardware, as 16 lower-case hexadecimal digits. */
@@ -58,18 +58,32 @@ export function memberIdToBytes(member: MemberId): Uint8Array {
  * @param bytes exactly 12
  */
 export function memberIdFromBytes(bytes: Uint8Array): MemberId {
-  return memberIdFromLatin1(latin1Of(bytes))
+  return memberIdAt(bytes, 0)
 }
 
-/** @param text one character for each of the 12 bytes */
-export function memberIdFromLatin1(text: string): MemberId {
-  const known = interned.get(text)
-  if (known !== undefined) return known
-  const hex = Buffer.from(text, 'latin1').toString('hex')
+/** The member id whose 12 bytes begin at `at`. */
+export function memberIdAt(bytes: Uint8Array, at: number): MemberId {
+  const high = wordAt(bytes, at)
+  const low = wordAt(bytes, at + 4)
+  const nonce = wordAt(bytes, at + 8)
+  const slot = (Math.imul(high, 31) ^ low ^ (low >>> 15) ^ nonce ^ (nonce >>> 13)) & (READ_SLOTS - 1)
+  const known = read[slot]
+  if (known !== undefined && known.low === low && known.nonce === nonce && known.high === high) return known.id
+  const hex = toHex(bytes.subarray(at, at + MEMBER_ID_BYTES))
   const id = `${hex.slice(0, 16)}.${hex.slice(16)}` as MemberId
+  read[slot] = { high, low, nonce, id: interned(id) }
+  return read[slot].id
+}
+
+export const MEMBER_ID_BYTES = 12
+
+/** The one text for equal ones. */
+function interned(id: MemberId): MemberId {
+  const known = texts.get(id)
+  if (known !== undefined) return known
   // Whoever sends ids that nobody has must not cost memory.
-  if (interned.size >= MEMBERS_MAX) interned.clear()
-  interned.set(text, id)
+  if (texts.size >= MEMBERS_MAX) texts.clear()
+  texts.set(id, id)
   return id
 }
 
@@ -96,4 +110,15 @@ export function sameOperationId(left: OperationId | null, right: OperationId | n
 const encoded = new Map<MemberId, Uint8Array>()
 
 /** Member ids that were read lately, by their bytes. */
-const interned = new Map<string, MemberId>()
+const READ_SLOTS = 2048
+const read: (ReadId | undefined)[] = Array.from({ length: READ_SLOTS })
+
+interface ReadId {
+  readonly high: number
+  readonly low: number
+  readonly nonce: number
+  readonly id: MemberId
+}
+
+/** And by themselves, for those that share a slot. */
+const texts = new Map<MemberId, MemberId>()

@@ -1,3 +1,4 @@
+import { RecentTexts } from '../base/recent-texts.ts'
 import { KNOWN_PATHS_MAX, PATH_BYTES_MAX, PATH_SEGMENTS_MAX } from '../base/limits.ts'
 
 /** Names one point of the device-state object: segments joined by `/`, as in `line1/pump3/speed`. */
@@ -19,9 +20,14 @@ export function isPath(text: unknown): text is Path {
   return pathProblem(text) === null
 }
 
-/** The same text as long as it is known, so that many operations hold it once. */
-export function knownPath(text: string): Path | undefined {
-  return known.get(text)?.[0]
+/** Paths that were read lately. */
+export const recentPaths: RecentTexts<Path> = new RecentTexts(KNOWN_PATHS_MAX)
+
+/** Notes a valid path that was read. @returns the same text as long as it is known, so that many operations hold it once */
+export function notePathRead(path: Path): Path {
+  const same = known.get(path)?.[0] ?? path
+  recentPaths.keep(same)
+  return same
 }
 
 /** The list of one path, which all operations of this point alone share while it is known. */

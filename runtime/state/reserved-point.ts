@@ -28,7 +28,7 @@ export function rulesPoint(device: string): Path {
 }
 
 export function isReserved(path: Path): boolean {
-  return path.startsWith(MARK)
+  return path.charCodeAt(0) === 0
 }
 
 /** The member whose point `path` is, or null for any other point. */
@@ -38,7 +38,7 @@ export function memberOfPoint(path: Path): MemberId | null {
 
 /** The device whose rules are at `path`, or null for any other point. */
 export function deviceOfRules(path: Path): string | null {
-  return path.startsWith(RULES_PREFIX) ? path.slice(RULES_PREFIX.length) : null
+  return isReserved(path) && path.startsWith(RULES_PREFIX) ? path.slice(RULES_PREFIX.length) : null
 }
 
 /** True for the points of rules that operations may write: a device is one name. */

@@ -1,4 +1,4 @@
-import { equalBytes } from '../base/bytes.ts'
+import { equalBytes, textBytes } from '../base/bytes.ts'
 import { VALUE_BYTES_MAX, VALUE_DEPTH_MAX } from '../base/limits.ts'
 
 /** What a point holds. Whole numbers outside ±2^53 are bigints of at most 64 bits. */
@@ -79,7 +79,7 @@ function measure(value: unknown, depth: number): number | string {
     case 'bigint':
       return value >= INT64_MIN && value <= UINT64_MAX ? 9 : 'a whole number has at most 64 bits'
     case 'string':
-      return value.isWellFormed() ? HEAD_BYTES + Buffer.byteLength(value) : 'a text has no lone surrogates'
+      return value.isWellFormed() ? HEAD_BYTES + textBytes(value) : 'a text has no lone surrogates'
     case 'object':
       break
     default:

@@ -101,6 +101,7 @@ export class AntiEntropy {
 
   get hasGaps(): boolean {
     const history = this.#history
+    if (this.#heights.size === 0 && history.waitingList.length === 0) return false
     for (const [member, wanted] of this.#heights) {
       if (this.#isMissing(member, wanted)) return true
       this.#heights.delete(member)

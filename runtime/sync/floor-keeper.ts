@@ -30,33 +30,10 @@ export class FloorKeeper {
   }
 
   /**
-   * @param storedStage the highest stage that we may state
-   * @param firstUnsealedStage stage of our first operation that nobody else can hold yet, or null
-   */
-  advance(self: MemberId, storedStage: number, firstUnsealedStage: number | null): readonly Output[] {
-    if (this.#isHeldStill(self)) return NO_OUTPUTS
-    this.#view = possibleFloor(
-      this.#history,
-      this.#peers,
-      self,
-      storedStage,
-      firstUnsealedStage,
-      this.#coverage,
-      this.#view.hold?.member,
-    )
-    this.#lookedAt = { self, revision: this.#history.revision, holder: this.#holder() }
-    const { stage } = this.#view
-    if (stage <= this.#history.floor) return NO_OUTPUTS
-    const { paths, changes } = settle(this.#history, stage)
-    this.#tombstones.follow(paths, this.#peers, self)
-    return [{ kind: 'settled', floor: stage, changes }]
-  }
-
-  /**
    * Whether the member that held the floor when we looked last still does: only its own next announcement can change that.
    * The whole look costs members times members, and it would be taken at every commit.
    */
-  #isHeldStill(self: MemberId): boolean {
+  isHeldStill(self: MemberId): boolean {
     const { hold } = this.#view
     if (hold === null || this.#lookedAt === null) return false
     if (this.#lookedAt.self !== self || this.#lookedAt.revision !== this.#history.revision) return false
@@ -74,6 +51,28 @@ export class FloorKeeper {
       default:
         return unreachable(hold.reason)
     }
+  }
+
+  /**
+   * @param storedStage the highest stage that we may state
+   * @param firstUnsealedStage stage of our first operation that nobody else can hold yet, or null
+   */
+  advance(self: MemberId, storedStage: number, firstUnsealedStage: number | null): readonly Output[] {
+    this.#view = possibleFloor(
+      this.#history,
+      this.#peers,
+      self,
+      storedStage,
+      firstUnsealedStage,
+      this.#coverage,
+      this.#view.hold?.member,
+    )
+    this.#lookedAt = { self, revision: this.#history.revision, holder: this.#holder() }
+    const { stage } = this.#view
+    if (stage <= this.#history.floor) return NO_OUTPUTS
+    const { paths, changes } = settle(this.#history, stage)
+    this.#tombstones.follow(paths, this.#peers, self)
+    return [{ kind: 'settled', floor: stage, changes }]
   }
 
   #holder(): Peer | undefined {

@@ -1,7 +1,7 @@
 import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
-import { mapped } from '../base/mapped.ts'
+import { mapped, pushed } from '../base/mapped.ts'
 import { FLOOR_DIGESTS_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
@@ -285,13 +285,13 @@ export class History implements Holdings {
 
   /** Integrates a ready batch, then in canonical order each waiting one that has become ready; adds the rest to `rejected`. */
   #integrateAll(batch: Batch, rejected: Rejection[]): Integration[] {
-    const integrations: Integration[] = []
+    let integrations: Integration[] = []
     let ready = [batch]
     for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
       if (next !== batch && !this.#isReadyOrWaits(next, rejected)) continue
       const operations = this.#above(next)
       this.log(next.origin).extend(next)
-      if (operations.length > 0) integrations.push(this.#integrate(operations, next))
+      if (operations.length > 0) integrations = pushed(integrations, this.#integrate(operations, next))
       const released = this.#releasedBy(next, operations)
       if (released.length > 0) ready = [...ready, ...released].sort(byFirst)
     }
@@ -299,10 +299,11 @@ export class History implements Holdings {
   }
 
   /** The operations of a batch that are not in the snapshot. */
-  #above({ messages }: Batch): Operation[] {
-    const operations: Operation[] = []
-    for (const { current } of messages) if (current.stage > this.floor) operations.push(current)
-    return operations
+  #above({ messages }: Batch): readonly Operation[] {
+    const operations = mapped(messages, currentOf)
+    return (operations[0] as Operation).stage > this.floor
+      ? operations
+      : operations.filter(({ stage }) => stage > this.floor)
   }
 
   #releasedBy({ origin }: Batch, operations: readonly Operation[]): readonly Batch[] {
@@ -376,6 +377,10 @@ export class History implements Holdings {
     const last = this.journal.last?.operation
     if (last !== undefined && last.stage >= this.#highWater.stage) this.#highWater = { id: last.id, stage: last.stage }
   }
+}
+
+function currentOf({ current }: SyncMessage): Operation {
+  return current
 }
 
 function byFirst(left: Batch, right: Batch): number {

@@ -1,3 +1,4 @@
+import { textBytes } from '../base/bytes.ts'
 import { FleetstepError } from '../base/errors.ts'
 import type { OperationId } from '../base/ids.ts'
 import { mapped } from '../base/mapped.ts'
@@ -16,8 +17,6 @@ export interface CheckedOperation {
   readonly writes: readonly Write[]
   readonly guards: readonly Guard[]
   readonly paths: readonly Path[]
-  /** Upper bound of its size in a batch. */
-  readonly bytes: number
 }
 
 /** What became of a local operation at once. It can change until the operation is settled. */
@@ -49,7 +48,7 @@ export function checkOperation(request: OperationRequest, cellAt: (path: Path) =
   for (const guard of guards) bytes += sizeOf(guard.path, guard.value)
   if (bytes > OPERATION_BYTES_MAX)
     throw notValid(`it has ${bytes} bytes; at most ${OPERATION_BYTES_MAX} are carried at once`)
-  return { writes, guards, paths: pathsOf(writes, guards), bytes }
+  return { writes, guards, paths: pathsOf(writes, guards) }
 }
 
 const NO_GUARDS: readonly Guard[] = []
@@ -85,7 +84,7 @@ function checkGuard(guard: Guard): Guard {
 }
 
 function sizeOf(path: Path, value: Value): number {
-  return WRITE_OVERHEAD_BYTES + Buffer.byteLength(path) + valueBytes(value)
+  return WRITE_OVERHEAD_BYTES + textBytes(path) + valueBytes(value)
 }
 
 function notValid(problem: string): FleetstepError {

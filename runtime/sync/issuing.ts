@@ -65,10 +65,11 @@ export class Issuing {
   admit(join: Join, now: Monotonic): Output[] {
     const message = this.#messageOf({ writes: [], guards: [], paths: [] }, join, null)
     const integration = this.#core.history.execute(message.current)
-    this.#core.outbox.add(message, JOIN_BYTES + (join.credential?.length ?? 0), now)
+    this.#core.outbox.add(message, now)
     const outputs: Output[] = []
     this.#core.describe(integration, outputs)
-    return [...outputs, ...this.#core.seal()]
+    this.#core.seal(outputs)
+    return outputs
   }
 
   /** Issues the drafts of a node that has become a member, in order: each is gone and in the fleet in one stored record. */
@@ -97,7 +98,7 @@ export class Issuing {
     const message = this.#messageOf(checked, null, null)
     const { id, stage } = message.current
     const integration = this.#core.history.execute(message.current)
-    this.#core.outbox.add(message, checked.bytes, sealAt)
+    this.#core.outbox.add(message, sealAt)
     const execution = integration.entries[0]?.execution
     assert(execution, 'a local operation is executed at once')
     const outputs: Output[] = []
@@ -197,6 +198,3 @@ export class Issuing {
     )
   }
 }
-
-/** Upper bound of a join in a batch, without its credential. */
-const JOIN_BYTES = 160

@@ -50,6 +50,7 @@ export class LocalState {
   readonly #rules = new RuleIndex()
   readonly #free: Law
   #reexecutions = 0
+  readonly #run = new Run()
 
   constructor(charter: Charter = OPEN_CHARTER) {
     this.#free = { charter, rules: null }
@@ -116,7 +117,10 @@ export class LocalState {
    * nearly every operation comes.
    */
   append(entries: readonly Entry[]): Effects {
-    const run = new Run()
+    const [only] = entries
+    if (entries.length === 1 && only?.operation.paths.length === 1)
+      return this.#appendOne(only, only.operation.paths[0] as Path)
+    const run = this.#run.begin()
     for (const entry of entries) {
       const registers = this.#registersOf(entry.operation.paths)
       entry.registers = registers
@@ -132,9 +136,22 @@ export class LocalState {
     return run.effects()
   }
 
+  /** Most come one by one, of one point: its cell is all that there is to look at. */
+  #appendOne(entry: Entry, path: Path): Effects {
+    const register = this.#register(path)
+    const before = register.cell
+    entry.registers = register.alone
+    const execution = execute(entry.operation, [before], this.#lawOver(register.alone, null))
+    const after = execution.after[0] as Cell
+    entry.execution = execution
+    register.append(entry, after)
+    const changed = sameCell(before, after) ? NOTHING_CHANGED : [{ path, before, after }]
+    return { changed, executed: [{ entry, before: null, after: execution }] }
+  }
+
   /** Executes new entries and whatever they affect. They stand in the journal already. */
   add(entries: readonly Entry[]): Effects {
-    const run = new Run()
+    const run = this.#run.begin()
     for (const entry of entries) {
       entry.registers = this.#registersOf(entry.operation.paths)
       for (const register of entry.registers) {
@@ -148,7 +165,7 @@ export class LocalState {
 
   /** Takes back entries that have left the journal, and executes again whatever that affects. */
   remove(entries: readonly Entry[]): Effects {
-    const run = new Run()
+    const run = this.#run.begin()
     const affected = new Set<Entry>()
     for (const entry of entries) {
       for (const register of entry.registers) {
@@ -308,17 +325,25 @@ function setsRules({ operation }: Entry): boolean {
 }
 
 const NO_REGISTERS: readonly Register[] = []
+const NOTHING_CHANGED: readonly ChangedCell[] = []
 
 function isJudgedInJournal({ governor }: Register): boolean {
   return governor !== null && governor.length > 0
 }
 
-/** What one input does to the state, while it is done. */
+/** What one input does to the state, while it is done. It is made once, so that the code for it outlives the tidying of memory. */
 class Run {
-  readonly executed: Executed[] = []
+  executed: Executed[] = []
   /** Rules may stand elsewhere in this run than entries were judged by before. */
   rulesMoved = false
-  readonly #met: Register[] = []
+  #met: Register[] = []
+
+  begin(): this {
+    this.executed = []
+    this.rulesMoved = false
+    this.#met = []
+    return this
+  }
 
   /** `register` may change in this run. */
   note(register: Register): void {

@@ -1,7 +1,7 @@
 import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
 import { CborReader } from '../base/cbor-reader.ts'
 import { CborWriter } from '../base/cbor-writer.ts'
-import { type Digest, EMPTY_DIGEST } from '../base/digest.ts'
+import type { Digest } from '../base/digest.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import { memberIdToBytes } from '../base/ids.ts'
 import { EPOCH_RETIRED_MAX, FRAME_BYTES_MAX, FRAME_DEPTH_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
@@ -72,7 +72,7 @@ export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
  */
 export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
   if (frame.length > FRAME_BYTES_MAX) throw invalid('frame', `has more than ${FRAME_BYTES_MAX} bytes`)
-  const reader = new CborReader(frame)
+  const reader = frameReader.begin(frame)
   if (!reader.takeBeginning(beginningOf(fleet))) readBeginning(reader, fleet)
   const kind = reader.uint('kind')
   if (kind === KIND_ANNOUNCEMENT)
@@ -91,8 +91,7 @@ export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
 function readBeginning(reader: CborReader, fleet: Digest): void {
   reader.list('frame', 4, 4)
   if (reader.uint('version') !== PROTOCOL_VERSION) throw otherVersion(reader, fleet)
-  if (reader.hex('fleet', EMPTY_DIGEST.length / 2) !== fleet)
-    throw invalid('fleet', 'is another one, or this one with other founders')
+  if (reader.digest('fleet') !== fleet) throw invalid('fleet', 'is another one, or this one with other founders')
 }
 
 /** Noise has any number here, and seldom our fleet behind it. */
@@ -110,7 +109,7 @@ function beginningOf(fleet: Digest): Uint8Array {
     frameWriter.reset()
     frameWriter.list(4)
     frameWriter.uint(PROTOCOL_VERSION)
-    frameWriter.bytes(digestBytes(fleet))
+    frameWriter.hex(fleet)
     beginning = { fleet, bytes: new Uint8Array(frameWriter.take()) }
   }
   return beginning.bytes
@@ -141,6 +140,7 @@ export function dropReason(error: unknown): string {
 }
 
 const frameWriter = new CborWriter()
+const frameReader = new CborReader()
 
 function kindAndBody(message: Exclude<Message, { readonly kind: 'batch' }>): readonly [number, Uint8Array] {
   switch (message.kind) {

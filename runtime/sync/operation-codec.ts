@@ -1,26 +1,26 @@
 import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
-import type { Digest } from '../base/digest.ts'
-import { isFounding, memberIdFromBytes, memberIdToBytes, type OperationId, sameOperationId } from '../base/ids.ts'
+import { isFounding, memberIdToBytes, type OperationId, sameOperationId } from '../base/ids.ts'
 import { KEY_BYTES, PROOF_BYTES_MAX, WRITES_PER_OPERATION_MAX } from '../base/limits.ts'
-import { type Join, type Original, pathsMet, pathsOf, type Write } from '../state/operation.ts'
+import { type Join, type Operation, type Original, pathsMet, pathsOf, type Write } from '../state/operation.ts'
 import { type Priority, TIER_MAX } from '../state/priority.ts'
 import { type MarkedRole, ROLES } from '../state/role.ts'
-import { digestBytes, invalid, keyFrom, markedRoleFrom, unknownHere } from './codec-fields.ts'
+import { invalid, keyFrom, markedRoleFrom, unknownHere } from './codec-fields.ts'
 import { type MemberTable, readOperationId, writeOperationId } from './member-table.ts'
 import type { Previous, SyncMessage } from './message.ts'
-import { readGuards, readWrite, writeGuards, writesProblem, writeWrite } from './write-codec.ts'
+import { NO_GUARDS, readGuards, readWrite, writeGuards, writesProblem, writeWrite } from './write-codec.ts'
 
-/** What a message is read and written against: the members that its batch names, and the message before in the batch. */
-export interface Context {
-  readonly table: MemberTable
-  /** Null for the first. */
-  readonly before: SyncMessage | null
-}
-
-/** sync-message, see `sync.cddl`. What follows from the message before is left out. */
-export function writeSyncMessage(writer: CborWriter, { current, previous }: SyncMessage, context: Context): void {
-  const { table, before } = context
+/**
+ * sync-message, see `sync.cddl`. What follows from the message before is left out.
+ * @param table the members that its batch names
+ * @param before the message before in the batch, or null for the first
+ */
+export function writeSyncMessage(
+  writer: CborWriter,
+  { current, previous }: SyncMessage,
+  table: MemberTable,
+  before: SyncMessage | null,
+): void {
   const { floor, guards, original } = current
   const follows = before !== null && followsFrom(before, floor, previous)
   const length = !follows ? 5 : original !== null ? 3 : guards.length > 0 ? 2 : 1
@@ -33,19 +33,28 @@ export function writeSyncMessage(writer: CborWriter, { current, previous }: Sync
   writePrevious(writer, previous, table)
 }
 
-/** @throws FleetstepError `message-invalid` */
+/** The inverse of {@link writeSyncMessage}. @throws FleetstepError `message-invalid` */
 export function readSyncMessage(
   reader: CborReader,
   id: OperationId,
   priority: Priority,
-  context: Context,
+  table: MemberTable,
+  before: SyncMessage | null,
 ): SyncMessage {
-  const { table, before } = context
   const length = reader.list('message', 1, 5)
-  const { writes, join } = readContent(reader, table)
-  const guards = length >= 2 ? readGuards(reader) : []
+  const count = reader.list('writes', 1, WRITES_PER_OPERATION_MAX)
+  // Writes are lists, and a join begins with the bytes of a member id.
+  const join = reader.isAtBytes ? readJoin(reader, count) : null
+  const writes = join === null ? readWrites(reader, count, table) : NO_WRITES
+  const guards = length >= 2 ? readGuards(reader) : NO_GUARDS
   const original = length >= 3 ? readOriginal(reader, table) : null
-  const { previous, floor } = length >= 4 ? readPosition(reader, table) : positionBehind(before)
+  const isFollowing = length < 4
+  if (isFollowing && before === null) throw invalid('message', 'does not say what it follows')
+  // The floor is written as its distance below the previous operation: small in a fleet that settles.
+  const distance = isFollowing ? 0 : reader.uint('floor')
+  const previous = isFollowing ? positionOf((before as SyncMessage).current) : readPrevious(reader, table)
+  if (distance > previous.stage) throw invalid('floor', 'is below the genesis')
+  const floor = isFollowing ? (before as SyncMessage).current.floor : previous.stage - distance
   if (join !== null && guards.length > 0) throw invalid('join', 'has guards')
   if (join !== null && original !== null) throw invalid('join', 'has an original')
   const problem = writesProblem(writes, guards)
@@ -55,27 +64,12 @@ export function readSyncMessage(
   return { current: { id, stage, floor, priority, writes, guards, join, original, paths }, previous }
 }
 
-interface Position {
-  readonly previous: Previous
-  readonly floor: number
-}
-
 function followsFrom({ current }: SyncMessage, floor: number, previous: Previous): boolean {
   return floor === current.floor && previous.stage === current.stage && sameOperationId(previous.id, current.id)
 }
 
-function positionBehind(before: SyncMessage | null): Position {
-  if (before === null) throw invalid('message', 'does not say what it follows')
-  const { id, stage, floor } = before.current
-  return { previous: { id, stage }, floor }
-}
-
-/** The floor is written as its distance below the previous operation: small in a fleet that settles. */
-function readPosition(reader: CborReader, table: MemberTable): Position {
-  const distance = reader.uint('floor')
-  const previous = readPrevious(reader, table)
-  if (distance > previous.stage) throw invalid('floor', 'is below the genesis')
-  return { previous, floor: previous.stage - distance }
+function positionOf({ id, stage }: Operation): Previous {
+  return { id, stage }
 }
 
 function writePrevious(writer: CborWriter, { id, stage }: Previous, table: MemberTable): void {
@@ -102,22 +96,21 @@ function writeContent(writer: CborWriter, { writes, join }: SyncMessage['current
   for (const write of writes) writeWrite(writer, write, table)
 }
 
-/** Writes are lists, and a join begins with the bytes of a member id. */
-function readContent(reader: CborReader, table: MemberTable): { readonly writes: Write[]; readonly join: Join | null } {
-  const count = reader.list('writes', 1, WRITES_PER_OPERATION_MAX)
-  if (reader.isAtBytes) return { writes: [], join: readJoin(reader, count) }
+function readWrites(reader: CborReader, count: number, table: MemberTable): readonly Write[] {
   // Most have one write, and a list that grows takes room for 17.
   const writes = [readWrite(reader, table)]
   for (let index = 1; index < count; index++) writes.push(readWrite(reader, table))
-  return { writes, join: null }
+  return writes
 }
+
+const NO_WRITES: readonly Write[] = []
 
 function writeJoin(writer: CborWriter, { member, tier, key, token, role, credential }: Join): void {
   writer.list(credential !== undefined ? 6 : role !== undefined ? 5 : token !== undefined ? 4 : 3)
   writer.bytes(memberIdToBytes(member))
   writer.uint(tier)
   writer.bytes(key)
-  if (token !== undefined) writer.bytes(digestBytes(token))
+  if (token !== undefined) writer.hex(token)
   else if (role !== undefined || credential !== undefined) writer.null()
   if (role !== undefined) writer.uint(ROLES.indexOf(role))
   else if (credential !== undefined) writer.null()
@@ -126,13 +119,13 @@ function writeJoin(writer: CborWriter, { member, tier, key, token, role, credent
 
 function readJoin(reader: CborReader, length: number): Join {
   if (length < 3 || length > 6) throw invalid('join', 'is not a list of 3 to 6')
-  const member = memberIdFromBytes(reader.bytes('member of a join', 12, 12))
+  const member = reader.memberId('member of a join')
   if (isFounding(member)) throw invalid('member of a join', 'is of the genesis')
   const tier = reader.uint('tier of a join', TIER_MAX)
   const key = keyFrom(reader.bytes('key', 0, KEY_BYTES))
   if (length === 3) return { member, tier, key }
   const hasToken = length === 4 || !reader.takeNull()
-  const token = hasToken ? { token: reader.hex('token', 8) as Digest } : {}
+  const token = hasToken ? { token: reader.digest('token') } : {}
   if (length === 4) return { member, tier, key, ...token }
   const hasRole = length === 5 || !reader.takeNull()
   const role = hasRole ? { role: readRole(reader) } : {}

@@ -1,20 +1,23 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
-import { BATCH_BYTES_TARGET, OPERATIONS_PER_BATCH_MAX } from '../base/limits.ts'
+import { BATCH_BYTES_TARGET } from '../base/limits.ts'
+import { pushed } from '../base/mapped.ts'
 import type { Operation } from '../state/operation.ts'
 import { sealBatch } from './batch-codec.ts'
 import type { Batch, Previous, SyncMessage } from './message.ts'
+
+const NONE: readonly Batch[] = []
 
 /**
  * Our own operations between their execution and their commit. What was issued while a commit was under way goes into the
  * next batch as a whole (group commit): one batch is one commit, one signature and one frame.
  */
 export class Outbox {
-  #messages: { readonly message: SyncMessage; readonly bytes: number }[] = []
+  #messages: SyncMessage[] = []
   #sealAt: Monotonic | null = null
   /** Batches that were handed to the store and are not on the disk yet. */
-  readonly #inFlight = new Set<Digest>()
+  #inFlight: readonly Batch[] = NONE
 
   get isEmpty(): boolean {
     return this.#messages.length === 0
@@ -26,63 +29,57 @@ export class Outbox {
 
   /** The first operation that is in no batch yet, so that nobody else can hold it. */
   get first(): Operation | null {
-    return this.#messages[0]?.message.current ?? null
+    return this.#messages[0]?.current ?? null
   }
 
   /** What the first of them follows. */
   get firstPrevious(): Previous | null {
-    return this.#messages[0]?.message.previous ?? null
+    return this.#messages[0]?.previous ?? null
   }
 
   /** When the next batch is due; null while there is nothing to seal or a commit is under way. */
   get sealAt(): Monotonic | null {
-    return this.#inFlight.size > 0 ? null : this.#sealAt
+    return this.#inFlight.length > 0 ? null : this.#sealAt
   }
 
-  /** @param bytes upper bound of the message's size in a batch */
-  add(message: SyncMessage, bytes: number, sealAt: Monotonic): void {
-    this.#messages.push({ message, bytes })
+  add(message: SyncMessage, sealAt: Monotonic): void {
+    this.#messages = pushed(this.#messages, message)
     this.#sealAt = this.#sealAt === null ? sealAt : Math.min(this.#sealAt, sealAt)
   }
 
   /** Makes chained batches of all that waits. */
-  seal(member: MemberId, link: Digest, sign: (batch: Batch) => Batch = unsigned): Batch[] {
-    const batches: Batch[] = []
-    let before = link
-    for (const messages of this.#portions()) {
-      const batch = sign(sealBatch(member, before, messages))
-      batches.push(batch)
-      before = batch.digest
-    }
+  seal(member: MemberId, link: Digest, sign: (batch: Batch) => Batch = unsigned): readonly Batch[] {
+    if (this.#messages.length === 0) return NONE
+    const messages = this.#messages
     this.#messages = []
     this.#sealAt = null
-    for (const { digest } of batches) this.#inFlight.add(digest)
+    const first = this.#sealSome(member, link, messages, sign)
+    if (first.messages.length === messages.length) return [first]
+    const batches = [first]
+    let before = first
+    for (let done = first.messages.length; done < messages.length; done += before.messages.length) {
+      before = this.#sealSome(member, before.digest, messages.slice(done), sign)
+      batches.push(before)
+    }
     return batches
   }
 
   /** A batch of ours went to the store by another way. */
-  noteHandedOver({ digest }: Batch): void {
-    this.#inFlight.add(digest)
+  noteHandedOver(batch: Batch): void {
+    this.#inFlight = this.#inFlight.length === 0 ? [batch] : [...this.#inFlight, batch]
   }
 
   /** @returns true if the batch is one of ours that was on its way */
-  noteStored(digest: Digest): boolean {
-    return this.#inFlight.delete(digest)
+  noteStored(batch: Batch): boolean {
+    if (!this.#inFlight.includes(batch)) return false
+    this.#inFlight = this.#inFlight.length === 1 ? NONE : this.#inFlight.filter((other) => other !== batch)
+    return true
   }
 
-  *#portions(): Generator<SyncMessage[]> {
-    let portion: SyncMessage[] = []
-    let total = 0
-    for (const { message, bytes } of this.#messages) {
-      if (portion.length > 0 && (total + bytes > BATCH_BYTES_TARGET || portion.length === OPERATIONS_PER_BATCH_MAX)) {
-        yield portion
-        portion = []
-        total = 0
-      }
-      portion.push(message)
-      total += bytes
-    }
-    if (portion.length > 0) yield portion
+  #sealSome(member: MemberId, link: Digest, messages: readonly SyncMessage[], sign: (batch: Batch) => Batch): Batch {
+    const batch = sign(sealBatch(member, link, messages, BATCH_BYTES_TARGET))
+    this.noteHandedOver(batch)
+    return batch
   }
 }
 

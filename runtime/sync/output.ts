@@ -52,6 +52,11 @@ export type Output =
 /** What most inputs bring about at most places: one list for all of them. */
 export const NO_OUTPUTS: readonly Output[] = []
 
+/** Adds lists to one, which all that one input brings about share: each list of its own would take room for 17. */
+export function add(outputs: Output[], ...lists: readonly (readonly Output[])[]): void {
+  for (const more of lists) for (let index = 0; index < more.length; index++) outputs.push(more[index] as Output)
+}
+
 /** One list behind the other; no copy where one of them is empty, which it nearly always is. */
 export function joined(first: readonly Output[], second: readonly Output[]): readonly Output[] {
   if (second.length === 0) return first

@@ -1,11 +1,12 @@
 import type { Monotonic } from '../base/clock.ts'
-import type { MemberId, OperationId } from '../base/ids.ts'
+import type { MemberId } from '../base/ids.ts'
+import type { Verdict } from './consistency.ts'
 import { lateOperations } from './late.ts'
 import { standingLife } from './used-twice.ts'
 import { type Announcement, type Batch, firstOf, lastOf, type Request, subjectOf } from './message.ts'
 import type { Integration } from './history.ts'
 import type { MemberLog } from './member-log.ts'
-import { joined, NO_OUTPUTS, type Output } from './output.ts'
+import { add, NO_OUTPUTS, type Output } from './output.ts'
 import type { Peer } from './peers.ts'
 import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -58,20 +59,24 @@ export class Receiving {
       core.dropped.add('this node is a draft')
       return NO_OUTPUTS
     }
-    let outputs = this.#settleFork(batch)
+    const outputs: Output[] = []
+    add(outputs, this.#settleFork(batch))
     const reception = core.history.receive(batch)
-    for (const one of [{ batch, verdict: reception.verdict }, ...reception.rejected]) {
-      if (one.verdict.kind === 'used-twice') this.#noteFork(one.batch)
-      outputs = joined(outputs, core.describeVerdict(one.batch, one.verdict))
-    }
+    this.#describeVerdict(batch, reception.verdict, outputs)
+    for (const rejection of reception.rejected) this.#describeVerdict(rejection.batch, rejection.verdict, outputs)
     if (reception.waits === 'full') core.dropped.add('the waiting list is full')
     if (reception.waits === 'full of strangers')
       core.dropped.add('too many operations wait for joins that are not known')
-    outputs = joined(outputs, this.#carryOut(reception.integrations, link))
+    this.#carryOut(reception.integrations, link, outputs)
     // What was refused must not be asked for again and again.
     if (reception.verdict.kind !== 'refused' && reception.verdict.kind !== 'late')
       core.antiEntropy.noteBatch(batch, link, reception.verdict.kind === 'ready', now)
     return outputs
+  }
+
+  #describeVerdict(batch: Batch, verdict: Verdict, outputs: Output[]): void {
+    if (verdict.kind === 'used-twice') this.#noteFork(batch)
+    add(outputs, this.#core.describeVerdict(batch, verdict))
   }
 
   announcement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): readonly Output[] {
@@ -120,18 +125,18 @@ export class Receiving {
   }
 
   /** Our records up to `through` are on the disk: our operations among them may be sent now. */
-  stored(through: number, now: Monotonic): readonly Output[] {
+  stored(through: number, now: Monotonic, outputs: Output[]): void {
     const core = this.#core
-    const outputs: Output[] = []
-    for (const batch of core.writer.advance(through)) {
+    for (const { batch } of core.writer.advance(through)) {
       const { id } = lastOf(batch).current
-      core.noteStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
-      if (!core.outbox.noteStored(batch.digest)) continue
+      const { held } = core.history.log(batch.origin)
+      const isLast = held.digest === batch.digest && held.seq === id.seq
+      core.noteStored(isLast ? held : { member: batch.origin, seq: id.seq, digest: batch.digest })
+      if (!core.outbox.noteStored(batch)) continue
       outputs.push({ kind: 'durable', through: id })
       if (batch.origin === core.self && core.maySpeak()) outputs.push(core.sendBatch(batch, 'all'))
     }
     core.antiEntropy.noteStored(now)
-    return outputs
   }
 
   /**
@@ -202,9 +207,8 @@ export class Receiving {
   }
 
   /** Stores what was integrated, tells of it, and carries it on: a node with several links does so for those with one. */
-  #carryOut(integrations: readonly Integration[], link: string): readonly Output[] {
+  #carryOut(integrations: readonly Integration[], link: string, outputs: Output[]): void {
     const core = this.#core
-    const outputs: Output[] = []
     const isRelay = core.antiEntropy.links.size > 1
     for (const integration of integrations) {
       const { batch } = integration
@@ -212,7 +216,6 @@ export class Receiving {
       if (batch !== null && isRelay) outputs.push(core.sendBatch(batch, { except: link }))
       core.describe(integration, outputs)
     }
-    return outputs
   }
 
   /**
@@ -222,14 +225,11 @@ export class Receiving {
   #unknownOwnSeq(batch: Batch): number | null {
     const { self, history } = this.#core
     const held = history.log(self).held.seq
-    const isUnknown = (id: OperationId | null): id is OperationId => id !== null && id.member === self && id.seq > held
-    if (batch.origin === self) return isUnknown(lastOf(batch).current.id) ? lastOf(batch).current.id.seq : null
-    if (history.membership.get(batch.origin) === undefined || history.retirement.isRetired(batch.origin)) return null
-    for (const { previous, current } of batch.messages) {
-      if (isUnknown(previous.id)) return previous.id.seq
-      for (const { replaces } of current.writes) if (isUnknown(replaces)) return replaces.seq
-    }
-    return null
+    if (batch.origin === self) return lastOf(batch).current.id.seq > held ? lastOf(batch).current.id.seq : null
+    const seq = highestNamedOf(self, batch)
+    if (seq <= held) return null
+    const isMember = history.membership.get(batch.origin) !== undefined && !history.retirement.isRetired(batch.origin)
+    return isMember ? seq : null
   }
 
   /** Whoever knows more of us than we do has met us before our data directory was set back, or a clone of us. */
@@ -275,4 +275,15 @@ export class Receiving {
     // The other side does the same, so that the two can be compared.
     return [...alarm, { kind: 'evidence', name: `divergence-${floor}`, pieces: snapshotPieces(core.snapshot(null)) }]
   }
+}
+
+/** The highest seq of an operation of `member` that a batch of somebody else follows or replaces; 0 if it names none. */
+function highestNamedOf(member: MemberId, { messages }: Batch): number {
+  let highest = 0
+  for (const { previous, current } of messages) {
+    if (previous.id?.member === member) highest = Math.max(highest, previous.id.seq)
+    for (const { replaces } of current.writes)
+      if (replaces?.member === member) highest = Math.max(highest, replaces.seq)
+  }
+  return highest
 }

@@ -1,11 +1,10 @@
 import { TRANSFER_CHUNK_BYTES } from '../base/limits.ts'
-import type { Batch } from './message.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import { encodeRecord, type SnapshotPart, type StoredRecord } from './records.ts'
 import type { Recovered } from './recovery.ts'
 import { type Snapshot, snapshotPieces } from './snapshot.ts'
 import { type FloorMark, StoredFloor } from './stored-floor.ts'
-import { StoredMark } from './stored-mark.ts'
+import { type Stored, StoredMark } from './stored-mark.ts'
 
 /** Hands records to the store, and follows what of them is on the disk and when a snapshot is cheaper than they are. */
 export class RecordWriter {
@@ -73,20 +72,19 @@ export class RecordWriter {
     return { kind: 'store', record: bytes, number }
   }
 
-  /** A floor that the disk does not know yet goes before the batch: all that lies below it is in earlier records. */
-  storeBatch(batch: Batch, floor: FloorMark, outputs: Output[]): void {
-    this.storeFloor(floor, outputs)
-    outputs.push(this.store({ kind: 'batch', batch }))
+  /** Whether the disk was not given `stage` as a floor yet. */
+  lacksFloor(stage: number): boolean {
+    return this.#floor.isBehind(stage)
   }
 
-  storeFloor(floor: FloorMark, outputs: Output[]): void {
-    if (!this.#floor.isBehind(floor.stage)) return
-    outputs.push(this.store({ kind: 'floor', floor: floor.stage }))
+  storeFloor(floor: FloorMark): Output {
+    const output = this.store({ kind: 'floor', floor: floor.stage })
     this.#floor.expect(this.#mark.expected, floor)
+    return output
   }
 
   /** @returns the batches that are on the disk now and were not before, in order */
-  advance(through: number): readonly Batch[] {
+  advance(through: number): readonly Stored[] {
     this.#floor.advance(through)
     return this.#mark.advance(through)
   }

@@ -117,9 +117,11 @@ export function decodeRecord(bytes: Uint8Array): StoredRecord {
   }
 }
 
+const recordReader = new CborReader()
+
 /** Nearly every record is a batch, and a start reads thousands: a twentieth of the way through the library. */
 function batchRecordFrom(bytes: Uint8Array): StoredRecord | null {
-  const reader = new CborReader(bytes)
+  const reader = recordReader.begin(bytes)
   if (!reader.takeBeginning(BATCH_HEAD)) return null
   return { kind: 'batch', batch: openBatch(reader.enter('batch', 0, bytes.length), reader) }
 }

@@ -34,7 +34,7 @@ import {
 import { dropReason, encodeFrame } from './message-codec.ts'
 import { MutePeers } from './mute-peers.ts'
 import { Outbox } from './outbox.ts'
-import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
+import { type Destination, joined, NO_OUTPUTS, type Output } from './output.ts'
 import { announcedStage, ownStatement } from './own-statement.ts'
 import { type OwnVector, Peers } from './peers.ts'
 import { RecordWriter } from './record-writer.ts'
@@ -78,6 +78,7 @@ export class ReplicaCore {
   #requests = 0
   #setBackReason: string | null = null
   #own: Self
+  readonly #sign = (batch: Batch): Batch => this.sign(batch)
 
   constructor(options: ReplicaOptions, recovery: Recovery) {
     this.options = options
@@ -219,7 +220,8 @@ export class ReplicaCore {
   }
 
   sendBatch(batch: Batch, links: Destination['links']): Output {
-    return this.send({ kind: 'batch', batch }, 'operations', links)
+    const to = links === 'all' ? OPERATIONS_TO_ALL : ({ channel: 'operations', links } as const)
+    return { kind: 'send', frame: encodeFrame(this.fleet, { kind: 'batch', batch }), to }
   }
 
   /** Received operations are stored in the order of their integration. */
@@ -260,14 +262,14 @@ export class ReplicaCore {
   }
 
   /** Counts, and tells people, what was not executed. */
-  describeVerdict(batch: Batch, verdict: Verdict): Output[] {
+  describeVerdict(batch: Batch, verdict: Verdict): readonly Output[] {
     const { member, seq } = lastOf(batch).current.id
     switch (verdict.kind) {
       case 'late':
         this.dropped.add('operation at or below the floor')
         // Before the join that counts it would be void: an earlier join was cut, and nobody was set back.
-        if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return []
-        return [...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]
+        if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return NO_OUTPUTS
+        return joined(this.#storeFloor([]), this.alarms.raise({ name: 'late-operation', member, seq }))
       case 'used-twice':
         this.dropped.add('operation of a second life of its member')
         return this.alarms.raise({
@@ -278,14 +280,14 @@ export class ReplicaCore {
         })
       case 'cut':
         this.dropped.add('operation of a retired member that does not stand')
-        return []
+        return NO_OUTPUTS
       case 'refused':
         this.dropped.add(verdict.reason)
-        return []
+        return NO_OUTPUTS
       case 'wait':
       case 'known':
       case 'ready':
-        return []
+        return NO_OUTPUTS
       default:
         return unreachable(verdict)
     }
@@ -346,21 +348,21 @@ export class ReplicaCore {
   }
 
   /** Makes batches of our operations and hands them to the store; they are sent when they are on the disk. */
-  seal(): Output[] {
-    const batches = this.outbox.seal(this.self, this.history.log(this.self).held.digest, (batch) => this.sign(batch))
-    const outputs: Output[] = []
-    for (const batch of batches) {
+  seal(outputs: Output[]): void {
+    for (const batch of this.outbox.seal(this.self, this.history.log(this.self).held.digest, this.#sign)) {
       this.history.seal(batch)
       this.#storeBatch(batch, outputs)
     }
-    return outputs
   }
 
   /** A draft issues nothing that could come below, but keeps what it has issued: that may have to come back. */
   advanceFloor(): readonly Output[] {
     if (this.reasonToBeDraft() !== null) return NO_OUTPUTS
-    const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
-    const outputs = this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
+    let outputs = NO_OUTPUTS
+    if (!this.floor.isHeldStill(this.self)) {
+      const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
+      outputs = this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
+    }
     this.#noteSettledHeard()
     return outputs
   }
@@ -408,14 +410,16 @@ export class ReplicaCore {
   }
 
   /** What is late here has to leave the journals of others, who learn of our floor once that is on the disk. */
-  #storeFloor(): Output[] {
-    const outputs: Output[] = []
-    this.writer.storeFloor({ stage: this.history.floor, digest: this.history.floorDigest }, outputs)
+  #storeFloor(outputs: Output[]): readonly Output[] {
+    const { floor: stage, floorDigest: digest } = this.history
+    if (this.writer.lacksFloor(stage)) outputs.push(this.writer.storeFloor({ stage, digest }))
     return outputs
   }
 
+  /** A floor that the disk does not know yet goes before the batch: all that lies below it is in earlier records. */
   #storeBatch(batch: Batch, outputs: Output[]): void {
-    this.writer.storeBatch(batch, { stage: this.history.floor, digest: this.history.floorDigest }, outputs)
+    this.#storeFloor(outputs)
+    outputs.push(this.writer.store({ kind: 'batch', batch }))
   }
 
   #warnOfJournal(): Output[] {
@@ -424,3 +428,5 @@ export class ReplicaCore {
     return this.alarms.raise({ name: 'journal-long', operations: length, waitingFor })
   }
 }
+
+const OPERATIONS_TO_ALL: Destination = { channel: 'operations', links: 'all' }

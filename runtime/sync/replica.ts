@@ -23,7 +23,7 @@ import type { Genesis } from './membership.ts'
 import type { JoinRequest, Message, Offer, Reading } from './message.ts'
 import { heardOf, newsOf } from './adopted-news.ts'
 import { decodeFrame } from './message-codec.ts'
-import { joined, NO_OUTPUTS, type Output } from './output.ts'
+import { add, joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
 import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
 import { isVectorOfItsDigest } from './peers.ts'
@@ -148,7 +148,7 @@ export class Replica {
    */
   issue(request: OperationRequest, commitWithinMs: number, now: Monotonic): Issued {
     const issued = this.#issuing.issue(request, now + commitWithinMs)
-    for (const output of this.tick(now)) issued.outputs.push(output)
+    this.#tick(now, issued.outputs)
     return issued
   }
 
@@ -200,7 +200,7 @@ export class Replica {
       case 'frame':
         return this.#conclude(this.#receiveFrame(input.bytes, input.link, now), now)
       case 'stored':
-        return this.#conclude(this.#noteStored(input.through, now), now)
+        return this.#noteStored(input.through, now)
       case 'epoch':
         return this.#conclude(this.#retiring.take(input.epoch, now), now)
       case 'snapshot-due':
@@ -216,21 +216,28 @@ export class Replica {
 
   /** Does everything that time does. */
   tick(now: Monotonic): readonly Output[] {
-    const wakeAt = this.wakeAt(now)
-    if (wakeAt === null || wakeAt > now) return NO_OUTPUTS
     const outputs: Output[] = []
+    this.#tick(now, outputs)
+    return outputs
+  }
+
+  #tick(now: Monotonic, outputs: Output[]): void {
+    const wakeAt = this.wakeAt(now)
+    if (wakeAt === null || wakeAt > now) return
     const { outbox, antiEntropy } = this.#core
     if (!this.#hasStarted) outputs.push(...this.#begin())
-    if (outbox.sealAt !== null && outbox.sealAt <= now) outputs.push(...this.#core.seal())
-    outputs.push(...this.#retiring.tick(now), ...this.#joining.tick(now))
-    outputs.push(...this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now)))
-    outputs.push(...antiEntropy.tick(now), ...this.#telemetry.tick(now), ...this.#repeater.tick(now))
-    return outputs
+    if (outbox.sealAt !== null && outbox.sealAt <= now) this.#core.seal(outputs)
+    add(outputs, this.#retiring.tick(now), this.#joining.tick(now))
+    const admitted = this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now))
+    add(outputs, admitted, antiEntropy.tick(now), this.#telemetry.tick(now), this.#repeater.tick(now))
   }
 
   /** Seals what waits for its commit window, before an orderly end. */
   flush(now: Monotonic): readonly Output[] {
-    return joined(this.tick(now), this.#core.seal())
+    const outputs: Output[] = []
+    this.#tick(now, outputs)
+    this.#core.seal(outputs)
+    return outputs
   }
 
   get(path: Path): Value | undefined {
@@ -418,27 +425,34 @@ export class Replica {
   }
 
   #noteStored(through: number, now: Monotonic): readonly Output[] {
-    let outputs: readonly Output[] = this.#receiving.stored(through, now)
-    outputs = joined(outputs, this.#issuing.noteStored(through))
-    outputs = joined(outputs, this.#retiring.noteStored(through, now))
+    const outputs: Output[] = []
+    this.#receiving.stored(through, now, outputs)
+    add(outputs, this.#issuing.noteStored(through), this.#retiring.noteStored(through, now))
     const fetched = this.#joining.noteStored(through)
-    if (fetched !== null) outputs = joined(outputs, this.#adopt(fetched, now))
-    outputs = joined(outputs, this.#core.advanceFloor())
-    outputs = joined(outputs, this.#sponsoring.noteStored(through, now))
-    return joined(outputs, this.#snapshotIfDue())
+    if (fetched !== null) add(outputs, this.#adopt(fetched, now))
+    add(outputs, this.#core.advanceFloor(), this.#sponsoring.noteStored(through, now), this.#snapshotIfDue())
+    this.#concludeInto(outputs, now)
+    return outputs
   }
 
   #snapshotIfDue(): readonly Output[] {
     return this.#core.writer.snapshotIfDue(() => this.#core.snapshot(this.#issuing.drafts.list))
   }
 
-  /** Looks whether what has just happened makes this node a draft, and lets time do the rest. */
   #conclude(outputs: readonly Output[], now: Monotonic): readonly Output[] {
+    const more: Output[] = []
+    this.#concludeInto(more, now)
+    return joined(outputs, more)
+  }
+
+  /** Looks whether what has just happened makes this node a draft, and lets time do the rest. */
+  #concludeInto(outputs: Output[], now: Monotonic): void {
     const { returned } = this.#core
     const reason = this.#core.reasonToBeDraft()
     if (returned.length > 0) this.#issuing.takeBack(returned.splice(0))
-    const more = reason === null ? this.#issuing.settle() : this.#becomeDraft(reason, now)
-    return joined(joined(joined(outputs, more), this.tick(now)), this.#tellOfOveruse())
+    add(outputs, reason === null ? this.#issuing.settle() : this.#becomeDraft(reason, now))
+    this.#tick(now, outputs)
+    add(outputs, this.#tellOfOveruse())
   }
 
   #tellOfOveruse(): readonly Output[] {
@@ -449,7 +463,8 @@ export class Replica {
   /** A new life begins: what we have issued so far stays in our log, and comes back as drafts where it does not stand. */
   #becomeDraft(reason: string, now: Monotonic): Output[] {
     const core = this.#core
-    const outputs = core.seal()
+    const outputs: Output[] = []
+    core.seal(outputs)
     if (core.isSetBack) outputs.push(...core.alarms.raise({ name: 'regressed', reason }))
     core.begin(newLife(core.node, core.options.random, reason, this.#trusted()))
     core.history.waitingList.clear()
@@ -469,7 +484,8 @@ export class Replica {
   /** Goes on with what another node has given us, together with what was ours. */
   #adopt({ purpose, bytes }: Fetched, now: Monotonic): Output[] {
     const core = this.#core
-    const outputs = core.seal()
+    const outputs: Output[] = []
+    core.seal(outputs)
     const heard = heardOf(core.history, this.entries())
     const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
     const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)

@@ -1,4 +1,5 @@
 import { assert } from '../base/errors.ts'
+import { pushed } from '../base/mapped.ts'
 import type { Batch } from './message.ts'
 import { lastOf } from './message.ts'
 
@@ -8,7 +9,7 @@ export class StoredMark {
   #through: number
   #stage: number
   readonly #first: number
-  readonly #pending: { readonly number: number; readonly batch: Batch }[] = []
+  #pending: Stored[] = []
 
   /** @param last number of the last record that was recovered; @param stage highest stage among what was recovered */
   constructor(last: number, stage: number) {
@@ -50,24 +51,31 @@ export class StoredMark {
   /** Numbers the next record, which holds `batch` or something else. */
   expect(batch: Batch | null): number {
     this.#expected += 1
-    if (batch !== null) this.#pending.push({ number: this.#expected, batch })
+    if (batch !== null) this.#pending = pushed(this.#pending, { number: this.#expected, batch })
     return this.#expected
   }
 
   /** @returns the batches that are on the disk now and were not before, in order */
-  advance(through: number): readonly Batch[] {
+  advance(through: number): readonly Stored[] {
     assert(through >= this.#through && through <= this.#expected, 'the store confirms what it was given, in order')
     this.#through = through
+    const pending = this.#pending
     let count = 0
-    while (count < this.#pending.length && (this.#pending[count]?.number ?? 0) <= through) count += 1
-    if (count === 0) return NONE
-    const stored: Batch[] = []
-    for (const { batch } of this.#pending.splice(0, count)) {
-      stored.push(batch)
-      this.#stage = Math.max(this.#stage, lastOf(batch).current.stage)
+    while (count < pending.length && (pending[count] as Stored).number <= through) {
+      this.#stage = Math.max(this.#stage, lastOf((pending[count] as Stored).batch).current.stage)
+      count += 1
     }
-    return stored
+    if (count === 0) return NONE
+    if (count < pending.length) return pending.splice(0, count)
+    this.#pending = []
+    return pending
   }
 }
 
-const NONE: readonly Batch[] = []
+/** A batch and the number of its record. */
+export interface Stored {
+  readonly number: number
+  readonly batch: Batch
+}
+
+const NONE: readonly Stored[] = []

@@ -30,17 +30,17 @@ export function sortedEntries(vector: VersionVector): VersionEntry[] {
  * that names its member, and of the seqs, modulo 2^64. So a change of one entry costs the same in a fleet of any size.
  */
 export function vectorDigest(vector: VersionVector): Digest {
-  const sum = new Sum(EMPTY_DIGEST)
-  for (const entry of vector.values()) sum.add(entry, 1)
-  return sum.digest
+  SUM.begin(EMPTY_DIGEST)
+  for (const entry of vector.values()) SUM.add(entry, 1)
+  return SUM.digest
 }
 
 /** The digest of a vector in which `entry` takes the place of `before`. */
 export function vectorDigestAfter(digest: Digest, before: VersionEntry | undefined, entry: VersionEntry): Digest {
-  const sum = new Sum(digest)
-  if (before !== undefined) sum.add(before, -1)
-  sum.add(entry, 1)
-  return sum.digest
+  SUM.begin(digest)
+  if (before !== undefined) SUM.add(before, -1)
+  SUM.add(entry, 1)
+  return SUM.digest
 }
 
 /**
@@ -81,10 +81,10 @@ class ChangedVector implements VersionVector {
 
 class Sum {
   /** Each stands for itself modulo 2^32. */
-  #low: number
-  #high: number
+  #low = 0
+  #high = 0
 
-  constructor(digest: Digest) {
+  begin(digest: Digest): void {
     this.#low = lowOf(digest)
     this.#high = highOf(digest)
   }
@@ -99,6 +99,8 @@ class Sum {
     this.#low = low >>> 0
   }
 }
+
+const SUM = new Sum()
 
 /** The golden ratio of 2^32: neighbouring seqs differ in half of the bits, so that a wrong one shows (Knuth, section 6.4). */
 const SEQ_FACTOR = 0x9e37_79b1

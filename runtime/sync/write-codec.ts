@@ -2,7 +2,7 @@ import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
 import { GUARDS_PER_OPERATION_MAX, RULES_BYTES_MAX, VALUE_DEPTH_MAX } from '../base/limits.ts'
 import { COMPARISONS, type Guard, type Write, WRITE_KINDS } from '../state/operation.ts'
-import { knownPath, type Path, pathProblem } from '../state/path.ts'
+import { notePathRead, type Path, pathProblem, recentPaths } from '../state/path.ts'
 import { deviceOfRules, isRulesPoint } from '../state/reserved-point.ts'
 import { areRules } from '../state/rules/rules-codec.ts'
 import { type Value, valueProblem } from '../state/value.ts'
@@ -78,12 +78,15 @@ export function writeGuards(writer: CborWriter, guards: readonly Guard[]): void 
 }
 
 /** @throws FleetstepError `message-invalid` */
-export function readGuards(reader: CborReader): Guard[] {
+export function readGuards(reader: CborReader): readonly Guard[] {
   const count = reader.list('guards', 0, GUARDS_PER_OPERATION_MAX)
+  if (count === 0) return NO_GUARDS
   const guards: Guard[] = []
   for (let index = 0; index < count; index++) guards.push(readGuard(reader))
   return guards
 }
+
+export const NO_GUARDS: readonly Guard[] = []
 
 function readGuard(reader: CborReader): Guard {
   reader.list('guard', 3, 3)
@@ -96,18 +99,23 @@ function readGuard(reader: CborReader): Guard {
 }
 
 function readPath(reader: CborReader): Path {
-  const path = reader.text('path', knownPath)
+  const recent = reader.takeRecent('path', recentPaths)
+  if (recent !== null) return recent
+  const path = reader.text('path')
   const problem = pathProblem(path)
   if (problem !== null) throw invalid('path', `is not valid: ${problem}`)
-  return path as Path
+  return notePathRead(path as Path)
 }
 
 /** Of the reserved points operations write the rules alone. */
 function readWrittenPath(reader: CborReader): Path {
-  const path = reader.text('path', knownPath) as Path
-  const problem = isRulesPoint(path) ? null : pathProblem(path)
+  const recent = reader.takeRecent('path', recentPaths)
+  if (recent !== null) return recent
+  const path = reader.text('path') as Path
+  if (isRulesPoint(path)) return path
+  const problem = pathProblem(path)
   if (problem !== null) throw invalid('path', `is not valid: ${problem}`)
-  return path
+  return notePathRead(path)
 }
 
 /** Rules may be longer than a value of the device. */

@@ -41,29 +41,29 @@ export const DURABILITY = [
   {
     name: 'set back: an operation of ours that we do not know',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (batch.origin === self) return isUnknown(lastOf(batch).current.id) ? lastOf(batch).current.id.seq : null',
+    from: 'if (batch.origin === self) return lastOf(batch).current.id.seq > held ? lastOf(batch).current.id.seq : null',
     to: 'if (batch.origin === self) return null',
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
     name: 'set back: what others follow',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (isUnknown(previous.id)) return previous.id.seq',
+    from: 'if (previous.id?.member === member) highest = Math.max(highest, previous.id.seq)',
     to: '',
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
     name: 'set back: what others replace',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (isUnknown(replaces)) return replaces.seq',
+    from: 'if (replaces?.member === member) highest = Math.max(highest, replaces.seq)',
     to: ';',
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
     name: 'set back: a node that is no member proves nothing',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (history.membership.get(batch.origin) === undefined || history.retirement.isRetired(batch.origin)) return null',
-    to: '',
+    from: 'return isMember ? seq : null',
+    to: 'return seq',
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
@@ -83,7 +83,7 @@ export const DURABILITY = [
   {
     name: 'used twice: a longer life is asked for from where both are the same',
     file: 'runtime/sync/receiving.ts',
-    from: "if (one.verdict.kind === 'used-twice') this.#noteFork(one.batch)",
+    from: "if (verdict.kind === 'used-twice') this.#noteFork(batch)",
     to: '',
     noticedBy: 'test/sync/used-twice.test.ts',
   },
@@ -174,7 +174,7 @@ export const DURABILITY = [
   {
     name: 'late everywhere: the floor that refuses it is made known',
     file: 'runtime/sync/replica-core.ts',
-    from: "return [...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]",
+    from: "return joined(this.#storeFloor([]), this.alarms.raise({ name: 'late-operation', member, seq }))",
     to: "return this.alarms.raise({ name: 'late-operation', member, seq })",
     noticedBy: 'test/sync/late.test.ts',
   },

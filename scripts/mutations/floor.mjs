@@ -216,14 +216,14 @@ export const FLOOR = [
   {
     name: 'late: raises an alarm',
     file: 'runtime/sync/replica-core.ts',
-    from: "[...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]",
-    to: 'this.#storeFloor()',
+    from: "joined(this.#storeFloor([]), this.alarms.raise({ name: 'late-operation', member, seq }))",
+    to: 'this.#storeFloor([])',
     noticedBy: 'test/sync/late.test.ts',
   },
   {
     name: 'late: no alarm for what a cut join made void',
     file: 'runtime/sync/replica-core.ts',
-    from: 'if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return []',
+    from: 'if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return NO_OUTPUTS',
     to: '',
     noticedBy: 'test/sync/retirement.test.ts',
   },

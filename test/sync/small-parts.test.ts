@@ -8,7 +8,7 @@ import { firstOf, lastOf, type SyncMessage } from '../../runtime/sync/message.ts
 import { Outbox } from '../../runtime/sync/outbox.ts'
 import { StoredMark } from '../../runtime/sync/stored-mark.ts'
 import { sortedEntries, vectorDigest, versionVector } from '../../runtime/sync/version-vector.ts'
-import { idOf } from '../state/operations.ts'
+import { idOf, set } from '../state/operations.ts'
 import { batchOf, chainOf } from './batches.ts'
 
 const { member } = idOf('A', 1)
@@ -94,8 +94,11 @@ describe('the stored mark', () => {
     assert.deepEqual([mark.hasStarted, mark.isComplete], [false, false])
     assert.deepEqual(mark.advance(11), [])
     assert.ok(mark.hasStarted)
-    assert.deepEqual([mark.advance(12), mark.stage], [[one], 1])
-    assert.deepEqual([mark.advance(13), mark.stage, mark.through, mark.isComplete], [[two], 2, 13, true])
+    assert.deepEqual([mark.advance(12), mark.stage], [[{ number: 12, batch: one }], 1])
+    assert.deepEqual(
+      [mark.advance(13), mark.stage, mark.through, mark.isComplete],
+      [[{ number: 13, batch: two }], 2, 13, true],
+    )
   })
 
   test('a stage on the disk never goes back', () => {
@@ -115,31 +118,33 @@ describe('the stored mark', () => {
 })
 
 describe('the outbox', () => {
-  const messages = (count: number): SyncMessage[] => [...batchOf({ by: 'A', count }).messages]
+  const messages = (count: number, bytes = 1): SyncMessage[] => [
+    ...batchOf({ by: 'A', count, writes: [set('p', 'x'.repeat(bytes))] }).messages,
+  ]
 
   test('makes one chained batch of all that waits, and nothing more while a commit is under way', () => {
     const outbox = new Outbox()
     const [first, second, third] = messages(3) as [SyncMessage, SyncMessage, SyncMessage]
-    outbox.add(first, 100, 50)
-    outbox.add(second, 100, 20)
+    outbox.add(first, 50)
+    outbox.add(second, 20)
     assert.deepEqual([outbox.sealAt, outbox.length], [20, 2])
     const [batch, ...others] = outbox.seal(member, EMPTY_DIGEST)
     assert.deepEqual([batch?.messages, others, outbox.isEmpty], [[first, second], [], true])
-    outbox.add(third, 100, 60)
+    outbox.add(third, 60)
     assert.equal(outbox.sealAt, null)
-    assert.ok(batch && outbox.noteStored(batch.digest))
-    assert.equal(outbox.noteStored(batch.digest), false)
+    assert.ok(batch && outbox.noteStored(batch))
+    assert.equal(outbox.noteStored(batch), false)
     assert.equal(outbox.sealAt, 60)
     assert.equal(outbox.firstPrevious?.id?.seq, 2)
   })
 
   test('closes a batch at its size in bytes and at its number of operations', () => {
     const outbox = new Outbox()
-    for (const message of messages(4)) outbox.add(message, BATCH_BYTES_TARGET / 2, 0)
+    for (const message of messages(4, BATCH_BYTES_TARGET / 2 - 100)) outbox.add(message, 0)
     const batches = outbox.seal(member, EMPTY_DIGEST)
     assert.deepEqual(batches.map(seqOf), [2, 4])
     assert.equal(batches[1]?.link, batches[0]?.digest)
-    for (const message of messages(OPERATIONS_PER_BATCH_MAX + 1)) outbox.add(message, 1, 0)
+    for (const message of messages(OPERATIONS_PER_BATCH_MAX + 1)) outbox.add(message, 0)
     assert.deepEqual(
       outbox.seal(member, EMPTY_DIGEST).map((batch) => batch.messages.length),
       [OPERATIONS_PER_BATCH_MAX, 1],
@@ -148,7 +153,7 @@ describe('the outbox', () => {
 
   test('an operation that is larger than the target has a batch of its own', () => {
     const outbox = new Outbox()
-    for (const message of messages(3)) outbox.add(message, 2 * BATCH_BYTES_TARGET, 0)
+    for (const message of messages(3, 2 * BATCH_BYTES_TARGET)) outbox.add(message, 0)
     assert.deepEqual(outbox.seal(member, EMPTY_DIGEST).map(seqOf), [1, 2, 3])
   })
 })

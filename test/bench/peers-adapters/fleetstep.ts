@@ -33,7 +33,9 @@ export function openFleetstep(): Promise<Peer> {
 class FleetstepReplica implements PeerReplica {
   readonly #replica: Replica
   #now = 0
-  #frames: (Output & { readonly kind: 'send' })[] = []
+  #frames: Uint8Array[] = []
+  /** For which each of the frames is. */
+  #channels: Destination['channel'][] = []
   #records: Uint8Array[] | null = null
 
   constructor(genesis: Genesis, index: number, recovered: Recovered = EMPTY) {
@@ -92,13 +94,14 @@ class FleetstepReplica implements PeerReplica {
   takeFrames(): readonly Uint8Array[] {
     const frames = this.#frames
     this.#frames = []
-    return frames.map(({ frame }) => frame)
+    this.#channels = []
+    return frames
   }
 
   /** Takes those of one channel, and lets go of the others. */
   takeFramesOf(channel: Destination['channel']): readonly Uint8Array[] {
-    this.#frames = this.#frames.filter(({ to }) => to.channel === channel)
-    return this.takeFrames()
+    const channels = this.#channels
+    return this.takeFrames().filter((_, index) => channels[index] === channel)
   }
 
   /** The highest seq that it holds of each member. */
@@ -115,7 +118,10 @@ class FleetstepReplica implements PeerReplica {
   #carryOut(outputs: readonly Output[]): void {
     let through = 0
     for (const output of outputs) {
-      if (output.kind === 'send') this.#frames.push(output)
+      if (output.kind === 'send') {
+        this.#frames.push(output.frame)
+        this.#channels.push(output.to.channel)
+      }
       if (output.kind !== 'store') continue
       through = output.number
       this.#records?.push(output.record)
