@@ -1,7 +1,7 @@
 import { assert } from '../base/errors.ts'
 import { sameOperationId } from '../base/ids.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
-import type { Entry } from '../state/register.ts'
+import type { Entry } from '../state/entry.ts'
 
 /**
  * The journal: every operation above the floor in canonical order, found by its stage. Several operations may claim one
