@@ -95,9 +95,9 @@ export function yielding(operation: Operation, standing: readonly [Cell], togeth
   const [write] = operation.writes
   const [{ writer, value }] = standing
   assert(write !== undefined && writer !== null, 'a write yields to another one')
-  const clash = { path: write.path, standing, winner: writer, winnerValue: value, loser: operation }
-  const clashes = [{ ...clash, loserValue: write.argument, together }]
-  return { outcome: 'superseded', after: standing, clashes, reason: null, code: null }
+  const { path, argument } = write
+  const clash = { path, standing, winner: writer, winnerValue: value, loser: operation, loserValue: argument, together }
+  return { outcome: 'superseded', after: standing, clashes: [clash], reason: null, code: null }
 }
 
 /** Whether nothing but the writer that stands on its one point decides what becomes of it, and it has yielded. */
@@ -119,6 +119,7 @@ export function yieldTo(execution: Execution, standing: readonly [Cell]): void {
 export function executeAlone(operation: Operation, before: readonly Cell[], rules: Law['rules'] = null): Execution {
   const objection = rules === null ? null : objectionOfRules(operation, rules)
   if (objection !== null) return unchanged('void', before, objection)
+  if (isPlain(operation) && isUndisputed(operation, before[0] as Cell)) return new PlainlyApplied(operation)
   for (const guard of operation.guards) {
     if (!guardHolds(guard, cellOf(operation, before, guard.path).value)) {
       const reason = `the guard ${guard.path} ${guard.comparison} does not hold`
@@ -144,6 +145,39 @@ export function executeAlone(operation: Operation, before: readonly Cell[], rule
     }
   }
   return { outcome: 'applied', after: scratch, clashes: clashes ?? NO_CLASHES, reason: null, code: null }
+}
+
+/** A plain write over nobody, or over whom its issuer had seen: nearly every execution, and so a small one. */
+class PlainlyApplied implements Execution {
+  readonly #cell: Cell
+
+  constructor(operation: Operation) {
+    this.#cell = { value: operation.writes[0]?.argument, writer: operation }
+  }
+
+  get outcome(): Outcome {
+    return 'applied'
+  }
+
+  get after(): readonly Cell[] {
+    return [this.#cell]
+  }
+
+  get clashes(): readonly Clash[] {
+    return NO_CLASHES
+  }
+
+  get reason(): null {
+    return null
+  }
+
+  get code(): null {
+    return null
+  }
+}
+
+function isUndisputed(operation: Operation, { writer }: Cell): boolean {
+  return writer === null || isSeen(writer, operation, operation.writes[0] as Write)
 }
 
 /** Why an operation does not do what it says. */

@@ -61,7 +61,7 @@ export class Register {
     }
     const position = this.#position(entry)
     this.#found = position
-    this.#chain.splice(position, 0, entry)
+    insertAt(this.#chain, position, entry)
     this.#makeRoomInTail(position)
   }
 
@@ -371,3 +371,16 @@ const APPLIED_LOOK: number = 2 * TAIL_MIN
 function isPlainlyApplied({ operation, executed }: Entry): boolean {
   return executed !== null && executed.outcome === 'applied' && executed.clashes.length === 0 && isPlain(operation)
 }
+
+/** As `splice`, which makes a list of what it takes out: few stand behind most places. */
+function insertAt(chain: Entry[], position: number, entry: Entry): void {
+  if (chain.length - position > MOVED_ONE_BY_ONE_MAX) {
+    chain.splice(position, 0, entry)
+    return
+  }
+  chain.push(entry)
+  for (let index = chain.length - 1; index > position; index--) chain[index] = chain[index - 1] as Entry
+  chain[position] = entry
+}
+
+const MOVED_ONE_BY_ONE_MAX = 64

@@ -382,7 +382,7 @@ export class History implements Holdings {
 
   #raiseHighWater(): void {
     const last = this.journal.last?.operation
-    if (last !== undefined && last.stage >= this.#highWater.stage) this.#highWater = { id: last.id, stage: last.stage }
+    if (last !== undefined && last.stage >= this.#highWater.stage) this.#highWater = last
   }
 }
 

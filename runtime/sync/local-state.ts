@@ -361,6 +361,7 @@ function cellOf(register: Register): Cell {
 
 /** The list of conflicts holds the clashes themselves. */
 function keepClashes(before: Execution, after: Execution): void {
+  if (before.clashes.length === 0) return
   for (let index = 0; index < before.clashes.length; index++) {
     const [clash, now] = [before.clashes[index] as Clash, after.clashes[index] as Clash]
     clash.standing = now.standing

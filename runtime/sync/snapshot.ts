@@ -86,12 +86,12 @@ export function snapshotPieces(snapshot: Snapshot): Iterable<Uint8Array> {
   ]
   const cellWriter = new CellWriter(snapshot.floor)
   return (function* () {
-    writer.list(FIELDS)
-    yield piece(before)
-    yield* listPieces(cells, (cell) => cellWriter.write(writer, cell))
-    yield piece(between)
-    yield* listPieces(batches, (batch) => writer.bytes(batch.payload))
-    yield piece(after)
+    pieceWriter.list(FIELDS)
+    yield pieceOf(before)
+    yield* listPieces(cells, (cell) => cellWriter.write(pieceWriter, cell))
+    yield pieceOf(between)
+    yield* listPieces(batches, (batch) => pieceWriter.bytes(batch.payload))
+    yield pieceOf(after)
   })()
 }
 
@@ -108,20 +108,20 @@ export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
 const FIELDS = 15
 
 /** Nothing else is written while a piece is. */
-const writer = new CborWriter()
+const pieceWriter = new CborWriter()
 
-function piece(items: readonly CborData[]): Uint8Array {
-  for (const item of items) writer.value(item)
-  return writer.take()
+function pieceOf(items: readonly CborData[]): Uint8Array {
+  for (const item of items) pieceWriter.value(item)
+  return pieceWriter.take()
 }
 
 /** A list as CBOR, so many items at a time. */
 function* listPieces<T>(items: readonly T[], write: (item: T) => void): Generator<Uint8Array> {
-  writer.list(items.length)
-  yield writer.take()
+  pieceWriter.list(items.length)
+  yield pieceWriter.take()
   for (let at = 0; at < items.length; at += SNAPSHOT_STEP_ITEMS) {
     for (const item of items.slice(at, at + SNAPSHOT_STEP_ITEMS)) write(item)
-    yield writer.take()
+    yield pieceWriter.take()
   }
 }
 
