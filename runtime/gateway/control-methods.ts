@@ -11,7 +11,7 @@ import type { ControlHandler } from './control-server.ts'
 import { enforceFor, fleetProfiles } from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
 import { statusOf } from './inspection.ts'
-import { journalEventOf } from './journal-watch.ts'
+import { journalEventsOf } from './journal-watch.ts'
 import { correctMisfits, defaultValueAt, misfitsOf } from './profile-misfits.ts'
 import { profileOffers, takeOffers } from './profile-offers.ts'
 import type { ProfilePart } from './profile-part.ts'
@@ -207,8 +207,7 @@ function watchState(gateway: Gateway, params: Params, stream: Stream): unknown {
 
 function watchJournal(gateway: Gateway, _params: Params, stream: Parameters<ControlHandler>[2]): unknown {
   const stop = gateway.observe((output) => {
-    const event = journalEventOf(output)
-    if (event !== null) stream.emit(event)
+    for (const event of journalEventsOf(output)) stream.emit(event)
   })
   stream.onEnd(stop)
   return { floor: gateway.inspect().floor }

@@ -341,6 +341,9 @@ class RunningGateway implements Gateway {
       case 'outcome':
         this.#receipts.noteOutcome(output.operation, output.outcome, output.reason)
         break
+      case 'superseded':
+        for (const operation of output.operations) this.#receipts.noteOutcome(operation, 'superseded', null)
+        break
       case 'durable':
         this.#receipts.noteDurable(output.through)
         break

@@ -248,6 +248,7 @@ export class Pump {
       case 'standing':
       case 'removed':
       case 'outcome':
+      case 'superseded':
       case 'rules':
       case 'conflict':
       case 'settled':

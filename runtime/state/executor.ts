@@ -1,7 +1,7 @@
 import { fromHex } from '../base/bytes.ts'
 import { isFounding, nodeOf, sameOperationId } from '../base/ids.ts'
 import { APPENDED_BYTES_MAX } from '../base/limits.ts'
-import { unreachable } from '../base/errors.ts'
+import { assert, unreachable } from '../base/errors.ts'
 import { hasComeBack, withComeBack } from './came-back.ts'
 import { type Cell, EMPTY_CELL } from './cell.ts'
 import { guardHolds } from './guard.ts'
@@ -13,6 +13,7 @@ import { type Charter, maySetRules, OPEN_CHARTER, type Role, ROLE_DEFAULT, ROLES
 import { type ObjectionCode, objectionTo, objectionToResult } from './rules/judge.ts'
 import type { RuleTable } from './rules/rules.ts'
 import { isList, type Value, valueBytes } from './value.ts'
+import type { Yielded } from './yielded.ts'
 
 /** What became of one operation on the cells that it met. */
 export interface Execution {
@@ -55,6 +56,8 @@ export interface Clash {
   winnerValue: Value | undefined
   readonly loser: Positioned
   loserValue: Value | undefined
+  /** Those with which the loser has come to yield; null for one that was looked at by itself. */
+  readonly together: Yielded | null
 }
 
 /**
@@ -82,11 +85,24 @@ export function yieldsAgain(operation: Operation, execution: Execution, met: rea
   return true
 }
 
+/** A write that nothing but what its own point holds decides over. */
+export function isPlain({ writes, guards, paths }: Operation): boolean {
+  return writes.length === 1 && writes[0]?.kind === 'set' && guards.length + paths.length === 1
+}
+
+/** What becomes of a plain write that yields, as {@link execute} would find it. @param standing the list of the cell that stands over it */
+export function yielding(operation: Operation, standing: readonly [Cell], together: Yielded | null): Execution {
+  const [write] = operation.writes
+  const [{ writer, value }] = standing
+  assert(write !== undefined && writer !== null, 'a write yields to another one')
+  const { path, argument } = write
+  const clash = { path, standing, winner: writer, winnerValue: value, loser: operation, loserValue: argument, together }
+  return { outcome: 'superseded', after: standing, clashes: [clash], reason: null, code: null }
+}
+
 /** Whether nothing but the writer that stands on its one point decides what becomes of it, and it has yielded. */
-export function isPlainYield({ writes, guards, paths }: Operation, { outcome }: Execution): boolean {
-  return (
-    outcome === 'superseded' && writes.length === 1 && writes[0]?.kind === 'set' && guards.length + paths.length === 1
-  )
+export function isPlainYield(operation: Operation, { outcome }: Execution): boolean {
+  return outcome === 'superseded' && isPlain(operation)
 }
 
 /** A plain write that yields does so to the writer of this cell, and of whatever takes its place in the list. */
@@ -103,6 +119,7 @@ export function yieldTo(execution: Execution, standing: readonly [Cell]): void {
 export function executeAlone(operation: Operation, before: readonly Cell[], rules: Law['rules'] = null): Execution {
   const objection = rules === null ? null : objectionOfRules(operation, rules)
   if (objection !== null) return unchanged('void', before, objection)
+  if (isPlain(operation) && isUndisputed(operation, before[0] as Cell)) return new PlainlyApplied(operation)
   for (const guard of operation.guards) {
     if (!guardHolds(guard, cellOf(operation, before, guard.path).value)) {
       const reason = `the guard ${guard.path} ${guard.comparison} does not hold`
@@ -128,6 +145,39 @@ export function executeAlone(operation: Operation, before: readonly Cell[], rule
     }
   }
   return { outcome: 'applied', after: scratch, clashes: clashes ?? NO_CLASHES, reason: null, code: null }
+}
+
+/** A plain write over nobody, or over whom its issuer had seen: nearly every execution, and so a small one. */
+class PlainlyApplied implements Execution {
+  readonly #cell: Cell
+
+  constructor(operation: Operation) {
+    this.#cell = { value: operation.writes[0]?.argument, writer: operation }
+  }
+
+  get outcome(): Outcome {
+    return 'applied'
+  }
+
+  get after(): readonly Cell[] {
+    return [this.#cell]
+  }
+
+  get clashes(): readonly Clash[] {
+    return NO_CLASHES
+  }
+
+  get reason(): null {
+    return null
+  }
+
+  get code(): null {
+    return null
+  }
+}
+
+function isUndisputed(operation: Operation, { writer }: Cell): boolean {
+  return writer === null || isSeen(writer, operation, operation.writes[0] as Write)
 }
 
 /** Why an operation does not do what it says. */
@@ -314,5 +364,5 @@ function clashOf(
   loser: Positioned,
   loserValue: Value | undefined,
 ): Clash {
-  return { path, standing: NOTHING, winner, winnerValue, loser, loserValue }
+  return { path, standing: NOTHING, winner, winnerValue, loser, loserValue, together: null }
 }

@@ -1,26 +1,11 @@
 import { assert } from '../base/errors.ts'
 import { type Cell, EMPTY_CELL, sameCell } from './cell.ts'
-import { type Execution, yieldTo } from './executor.ts'
+import type { Entry } from './entry.ts'
+import { type Execution, isPlain, yielding, yieldTo } from './executor.ts'
 import { compareCanonically, type Operation } from './operation.ts'
 import type { Path } from './path.ts'
+import { Yielded } from './yielded.ts'
 import { TAIL_MIN, YieldingTail } from './yielding-tail.ts'
-
-/** One operation in the journal with what became of it. */
-export interface Entry {
-  readonly operation: Operation
-  /** Aligned with `operation.paths`; none before it comes to the state. */
-  registers: readonly Register[]
-  /** Null between its arrival and its first execution. */
-  execution: Execution | null
-  /** True while it stands in the waiting queue. */
-  queued: boolean
-}
-
-export function entryOf(operation: Operation): Entry {
-  return { operation, registers: NONE, execution: null, queued: false }
-}
-
-const NONE: readonly Register[] = []
 
 /**
  * One point of the device-state object: the settled cell, and the chain of the journal's entries that write or guard it,
@@ -76,14 +61,31 @@ export class Register {
     }
     const position = this.#position(entry)
     this.#found = position
-    this.#chain.splice(position, 0, entry)
+    insertAt(this.#chain, position, entry)
     this.#makeRoomInTail(position)
   }
 
-  /** Takes an entry that stands behind all others and has just met {@link cell}. @param after what it made of it */
+  /** Takes an entry that stands behind all others and was just executed on {@link cell}. @param after what it made of it */
   append(entry: Entry, after: Cell): void {
     this.#chain.push(entry)
     this.#cell = after
+    const tail = this.#tail
+    if (tail === null) {
+      if (this.#chain.length % APPLIED_LOOK === 0) this.#tail = this.#newAppliedTail()
+    } else if (tail.after === null) {
+      const isNext = tail.to === this.#chain.length - 1
+      if (isNext && isPlainlyApplied(entry)) tail.take(entry.operation)
+      else this.#tail = null
+    }
+  }
+
+  /** What became of an entry of this register alone. */
+  executionOf(entry: Entry): Execution | null {
+    const tail = this.#tail
+    const { executed } = entry
+    if (tail === null || tail.together === null || executed === null || executed.after === tail.after) return executed
+    if (this.#isWithin(tail, entry.operation)) this.#yieldTo(entry, tail.after as [Cell])
+    return entry.executed
   }
 
   /** `entry` was executed (again). @param after what it made of the cell that it met */
@@ -131,23 +133,41 @@ export class Register {
    * it gets an entry and the cell that this meets, and returns the cell behind it, or null to end there. Those that leave the
    * cell as it is get one list and may keep it.
    * @param mayTogether whether all that yields at the end may do so at once: nothing but who stands there decides over it
+   * @param noteYielded gets those that do so for the first time
    */
-  walk(entry: Entry, mayTogether: boolean, step: (entry: Entry, met: readonly [Cell]) => Cell | null): void {
-    const start = this.#positionOf(entry)
-    let met = this.#meets(start)
-    for (let position = start; position < this.#chain.length; position++) {
-      if (this.#tail !== null && position >= this.#tail.from && position < this.#tail.to) {
-        if (mayTogether && position === this.#tail.from && this.#tailYieldsTo(met[0])) return
-        this.#tail = null
+  walk(
+    entry: Entry,
+    mayTogether: boolean,
+    step: (entry: Entry, met: readonly [Cell]) => Cell | null,
+    noteYielded: (yielded: Yielded) => void,
+  ): void {
+    let position = this.#positionOf(entry)
+    let met = this.#meets(position)
+    while (position < this.#chain.length) {
+      const tail = this.#tail
+      if (tail !== null && position >= tail.from && position < tail.to) {
+        const isTogether = mayTogether && position === tail.from && this.#tailYieldsTo(tail, met[0], noteYielded)
+        if (isTogether && tail.after !== null) {
+          if (tail.to === this.#chain.length) return
+          met = tail.after
+          position = tail.to
+          continue
+        }
+        this.#standAlone(tail, position)
       }
       const one = this.#chain[position] as Entry
       const after = step(one, met)
       if (after === null) return
-      if (one.execution?.after === this.#tail?.after) this.#tail?.take(one.operation)
-      else if (after !== met[0] || met === this.#tail?.after) met = [after]
+      const joined = this.#tail?.after ?? null
+      if (joined !== null && one.executed?.after === joined) this.#tail?.take(one.operation)
+      else if (after !== met[0] || met === joined) met = [after]
+      position += 1
     }
     this.#cell = met[0]
-    if (this.#tail?.to !== this.#chain.length) this.#tail = mayTogether ? this.#newTail() : null
+    const tail = this.#tail
+    if (tail !== null && tail.length > 0 && tail.to === this.#chain.length) return
+    if (tail !== null) this.#dissolve(tail)
+    this.#tail = mayTogether ? this.#newTail() : null
   }
 
   /**
@@ -177,32 +197,54 @@ export class Register {
   /** The list of the tail behind it, so that what yields there too is one of it. */
   #meets(position: number): readonly [Cell] {
     const tail = this.#tail
-    return tail !== null && tail.to === position ? tail.after : [this.#before(position)]
+    return tail !== null && tail.to === position && tail.after !== null ? tail.after : [this.#before(position)]
   }
 
-  /** The whole rest of the chain comes to stand behind `cell`, if all of it yields to that. */
-  #tailYieldsTo(cell: Cell): boolean {
-    const tail = this.#tail
-    if (tail === null || tail.to !== this.#chain.length) return false
-    if (sameCell(tail.after[0], cell)) return true
-    if (cell.writer === null || !tail.yieldsTo(cell.writer)) return false
-    tail.after[0] = cell
-    this.#cell = cell
+  /** The tail comes to stand behind `cell`, if all of it yields to that. */
+  #tailYieldsTo(tail: YieldingTail, cell: Cell, noteYielded: (yielded: Yielded) => void): boolean {
+    if (tail.after !== null && sameCell(tail.after[0], cell)) return true
+    if (tail.length < TAIL_MIN || cell.writer === null || !tail.yieldsTo(cell.writer)) return false
+    if (tail.after === null) {
+      tail.after = [cell]
+      tail.together = new Yielded(this.#chain.slice(tail.from, tail.to), cell)
+      noteYielded(tail.together)
+    } else tail.after[0] = cell
+    if (tail.to === this.#chain.length) this.#cell = cell
     return true
+  }
+
+  /** The entry at `position` of the tail is to be executed by itself. */
+  #standAlone(tail: YieldingTail, position: number): void {
+    if (tail.after === null) tail.from = position + 1
+    else {
+      this.#dissolve(tail)
+      this.#tail = null
+    }
+  }
+
+  /** Of the last entries, if enough of them are plain, applied, and stand over nobody. */
+  #newAppliedTail(): YieldingTail | null {
+    const end = this.#chain.length
+    let from = end
+    while (from > 0 && isPlainlyApplied(this.#chain[from - 1] as Entry)) from -= 1
+    if (end - from < TAIL_MIN) return null
+    const tail = new YieldingTail(from, null)
+    for (let position = from; position < end; position++) tail.take((this.#chain[position] as Entry).operation)
+    return tail
   }
 
   /** Of the last entries, if enough of them have met one list. */
   #newTail(): YieldingTail | null {
     const end = this.#chain.length
-    const execution = this.last?.execution
+    const execution = this.last?.executed
     if (execution === undefined || execution === null || execution.outcome !== 'superseded') return null
     let from = end
-    while (from > 0 && this.#chain[from - 1]?.execution?.after === execution.after) from -= 1
+    while (from > 0 && this.#chain[from - 1]?.executed?.after === execution.after) from -= 1
     if (end - from < TAIL_MIN) return null
     const tail = new YieldingTail(from, [execution.after[0] as Cell])
     for (let position = from; position < end; position++) {
       const entry = this.#chain[position] as Entry
-      this.#yieldTo(entry, tail.after)
+      this.#yieldTo(entry, tail.after as [Cell])
       tail.take(entry.operation)
     }
     return tail
@@ -218,20 +260,42 @@ export class Register {
       return
     }
     // Whatever costs less: the shorter part gets a list of its own, or all of it is looked at when it executes again.
-    if (position - tail.from > tail.to - position) this.#tail = null
-    else this.#leaveTail(tail, position)
-    if (this.#tail !== null) tail.from = position + 1
+    if (tail.after !== null && position - tail.from > tail.to - position) {
+      this.#dissolve(tail)
+      this.#tail = null
+      return
+    }
+    this.#leaveTail(tail, position)
+    tail.from = position + 1
   }
 
   /** Those before `position` keep what they met, whatever becomes of the others. */
   #leaveTail(tail: YieldingTail, position: number): void {
+    if (tail.after === null) return
     const own: [Cell] = [tail.after[0]]
     for (let index = tail.from; index < position; index++) this.#yieldTo(this.#chain[index] as Entry, own)
   }
 
-  #yieldTo({ execution }: Entry, standing: readonly [Cell]): void {
-    assert(execution !== null, 'only what was executed yields')
-    yieldTo(execution, standing)
+  /** Each of the tail keeps what it met. */
+  #dissolve(tail: YieldingTail): void {
+    if (tail.together === null || tail.after === null) return
+    for (let index = tail.from; index < tail.to; index++) {
+      const entry = this.#chain[index] as Entry
+      if (entry.executed !== null && entry.executed.after !== tail.after) this.#yieldTo(entry, tail.after)
+    }
+  }
+
+  #yieldTo(entry: Entry, standing: readonly [Cell]): void {
+    const { executed } = entry
+    assert(executed !== null, 'only what was executed yields')
+    if (executed.outcome === 'superseded') yieldTo(executed, standing)
+    else entry.executed = yielding(entry.operation, standing, this.#tail?.together ?? null)
+  }
+
+  #isWithin({ from, to }: YieldingTail, operation: Operation): boolean {
+    const [first, last] = [this.#chain[from], this.#chain[to - 1]]
+    if (first === undefined || last === undefined || compareCanonically(operation, first.operation) < 0) return false
+    return compareCanonically(operation, last.operation) <= 0
   }
 
   #shrinkTail(position: number): void {
@@ -244,6 +308,7 @@ export class Register {
 
   #foldTail(tail: YieldingTail, count: number): void {
     if (count >= tail.to) {
+      this.#dissolve(tail)
       this.#tail = null
       return
     }
@@ -258,9 +323,10 @@ export class Register {
   }
 
   #after(entry: Entry): Cell {
-    assert(entry.execution !== null, 'entries are executed in canonical order')
+    const { execution } = entry
+    assert(execution !== null, 'entries are executed in canonical order')
     const { paths } = entry.operation
-    return entry.execution.after[paths.length === 1 ? 0 : paths.indexOf(this.path)] as Cell
+    return execution.after[paths.length === 1 ? 0 : paths.indexOf(this.path)] as Cell
   }
 
   #positionOf(entry: Entry): number {
@@ -298,3 +364,23 @@ export class Register {
     return compareCanonically((this.#chain[position] as Entry).operation, operation) < 0
   }
 }
+
+/** So often a chain is looked at for a tail of applied writes. */
+const APPLIED_LOOK: number = 2 * TAIL_MIN
+
+function isPlainlyApplied({ operation, executed }: Entry): boolean {
+  return executed !== null && executed.outcome === 'applied' && executed.clashes.length === 0 && isPlain(operation)
+}
+
+/** As `splice`, which makes a list of what it takes out: few stand behind most places. */
+function insertAt(chain: Entry[], position: number, entry: Entry): void {
+  if (chain.length - position > MOVED_ONE_BY_ONE_MAX) {
+    chain.splice(position, 0, entry)
+    return
+  }
+  chain.push(entry)
+  for (let index = chain.length - 1; index > position; index--) chain[index] = chain[index - 1] as Entry
+  chain[position] = entry
+}
+
+const MOVED_ONE_BY_ONE_MAX = 64

@@ -2,28 +2,31 @@ import type { MemberId } from '../base/ids.ts'
 import type { Cell } from './cell.ts'
 import type { Operation, Positioned } from './operation.ts'
 import { comparePriority, type Priority } from './priority.ts'
+import type { Yielded } from './yielded.ts'
 
 /** So many at least share what they meet: for fewer a look at each costs no more. */
 export const TAIL_MIN = 4
 
 /**
- * The plain writes at the end of a chain that all yield to one writer. They share the cell that stands behind each of them, so
- * that another writer which all of them yield to takes its place at the cost of one: of two partitions that meet, every write of
- * the higher one stands over all later ones of the lower.
+ * Plain writes at the end of a chain of which one look tells that all yield to another writer: either all of them are applied, each
+ * over the one before, or all yield already. Of two partitions that meet, every write of the higher one stands over all later ones
+ * of the lower, and a late one over a whole history: at the cost of one, however many they are.
  */
 export class YieldingTail {
   /** Position of the first in the chain. */
   from: number
   /** Behind the last. Others may have come behind it since. */
   to: number
-  /** The one cell behind each of them: the same list in each of their executions. */
-  readonly after: [Cell]
+  /** The one cell behind each of them: the same list in each of their executions. Null while they are applied. */
+  after: [Cell] | null
+  /** Those of them that have come to yield together: their executions are made when somebody looks at them. */
+  together: Yielded | null = null
   /** The highest seq of each member that issued one of them, or that one of them replaces. Never too low. */
   readonly #seen = new Map<MemberId, number>()
   #floor = 0
   #priority: Priority | null = null
 
-  constructor(from: number, after: [Cell]) {
+  constructor(from: number, after: [Cell] | null) {
     this.from = from
     this.to = from
     this.after = after
@@ -33,7 +36,7 @@ export class YieldingTail {
     return this.to - this.from
   }
 
-  /** The next of the chain yields as they do. */
+  /** The next of the chain is as they are. */
   take({ id, floor, priority, writes }: Operation): void {
     this.to += 1
     this.#see(id.member, id.seq)

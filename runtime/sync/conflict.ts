@@ -1,11 +1,14 @@
+import { assert } from '../base/errors.ts'
 import { formatOperationId, type OperationId } from '../base/ids.ts'
 import { CONFLICTS_MAX } from '../base/limits.ts'
-import type { Clash } from '../state/executor.ts'
+import type { Entry } from '../state/entry.ts'
+import { type Clash, yielding } from '../state/executor.ts'
+import type { Positioned } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { showPoint } from '../state/reserved-point.ts'
-import type { Entry } from '../state/register.ts'
 import type { Value } from '../state/value.ts'
-import type { Executed } from './local-state.ts'
+import { Yielded } from '../state/yielded.ts'
+import type { Effects } from './local-state.ts'
 
 /** A change that had to yield, shown to people: two changes of one point of which neither issuer had seen the other. */
 export interface Conflict {
@@ -29,7 +32,7 @@ export class ConflictList {
    * A clash of an execution stands for itself: to whom the loser yields can change without a change of its outcome. Those that
    * no execution here has brought about are found by their ids.
    */
-  readonly #conflicts = new Map<Clash | string, Clash | Conflict>()
+  readonly #conflicts = new Map<Clash | Yielded | string, Clash | Yielded | Conflict>()
   /** Clashes of the journal that have taken the place of a conflict which a snapshot held, with its id. */
   readonly #restored = new Map<Clash, string>()
   /** How many are found by their ids. */
@@ -37,9 +40,10 @@ export class ConflictList {
   readonly #kept = new Set<string>()
   readonly #resolved = new Set<string>()
   #forgotten = 0
+  #size = 0
 
   get size(): number {
-    return this.#conflicts.size
+    return this.#size
   }
 
   /** How many had to go because the list was full. */
@@ -52,7 +56,12 @@ export class ConflictList {
   }
 
   list(): readonly Conflict[] {
-    return [...this.#conflicts.values()].map(asItIsNow)
+    const conflicts: Conflict[] = []
+    for (const one of this.#conflicts.values()) {
+      if (one instanceof Yielded) for (const entry of one.counted()) conflicts.push(conflictOf(clashOf(entry)))
+      else conflicts.push(asItIsNow(one))
+    }
+    return conflicts
   }
 
   /** Those that no operation of the journal carries. */
@@ -75,7 +84,10 @@ export class ConflictList {
   }
 
   resolve(id: string): void {
-    for (const [key, conflict] of this.#conflicts) if (asItIsNow(conflict).id === id) this.#delete(key)
+    for (const [key, one] of this.#conflicts) {
+      if (one instanceof Yielded) this.#leaveResolved(one, (other) => other === id)
+      else if (asItIsNow(one).id === id) this.#delete(key)
+    }
     this.#resolved.add(id)
     for (const oldest of this.#resolved) {
       if (this.#resolved.size <= CONFLICTS_MAX) return
@@ -84,10 +96,11 @@ export class ConflictList {
   }
 
   /**
-   * Follows executions: the clashes that they had before go, those that they have now come.
-   * @returns the new ones
+   * Follows executions: the clashes that they had before go, those that they have now come. Of many that have come to yield
+   * together, each is looked at when the list is.
+   * @returns the new ones, without those
    */
-  follow(executed: readonly Executed[]): readonly Conflict[] {
+  follow({ executed, yielded }: Pick<Effects, 'executed' | 'yielded'>): readonly Conflict[] {
     let came: Conflict[] | null = null
     for (const { before, after } of executed) {
       if (before !== null) for (const clash of before.clashes) this.#leave(clash)
@@ -97,6 +110,10 @@ export class ConflictList {
         ;(came ??= []).push(conflict)
         this.#add(clash, conflict)
       }
+    }
+    for (const together of yielded) {
+      this.#set(together, together, together.size)
+      if (this.#resolved.size > 0) this.#leaveResolved(together, (id) => this.#resolved.has(id))
     }
     this.#shrink()
     return came ?? NONE
@@ -118,31 +135,57 @@ export class ConflictList {
 
   #name(conflict: Conflict): void {
     if (!this.#conflicts.has(conflict.id)) this.#named += 1
-    this.#conflicts.set(conflict.id, conflict)
+    this.#set(conflict.id, conflict, 1)
   }
 
   #add(clash: Clash, { id }: Conflict): void {
     const isNamed = this.#named > 0 && this.#conflicts.has(id)
     if (isNamed) this.#restored.set(clash, id)
-    this.#conflicts.set(isNamed ? id : clash, clash)
+    this.#set(isNamed ? id : clash, clash, 1)
+  }
+
+  #set(key: Clash | Yielded | string, one: Clash | Yielded | Conflict, size: number): void {
+    if (!this.#conflicts.has(key)) this.#size += size
+    this.#conflicts.set(key, one)
   }
 
   #leave(clash: Clash): void {
+    const { together } = clash
+    if (together !== null && this.#conflicts.has(together)) this.#leaveTogether(together, clash.loser)
     const key = this.#restored.get(clash) ?? clash
     if (this.#conflicts.get(key) === clash) this.#delete(key)
     if (key !== clash) this.#restored.delete(clash)
   }
 
-  #delete(key: Clash | string): void {
-    if (this.#conflicts.delete(key) && typeof key === 'string') this.#named -= 1
+  #leaveTogether(together: Yielded, loser: Positioned): void {
+    if (together.leave(loser)) this.#size -= 1
+    if (together.size === 0) this.#conflicts.delete(together)
+  }
+
+  #leaveResolved(together: Yielded, isResolved: (id: string) => boolean): void {
+    for (const entry of together.counted()) {
+      if (isResolved(idOf(clashOf(entry)))) this.#leaveTogether(together, entry.operation)
+    }
+  }
+
+  #delete(key: Clash | Yielded | string): void {
+    const one = this.#conflicts.get(key)
+    if (one === undefined) return
+    this.#conflicts.delete(key)
+    this.#size -= one instanceof Yielded ? one.size : 1
+    if (typeof key === 'string') this.#named -= 1
   }
 
   #shrink(): void {
-    if (this.#conflicts.size <= CONFLICTS_MAX) return
-    for (const key of this.#conflicts.keys()) {
-      if (this.#conflicts.size <= CONFLICTS_MAX) return
-      this.#delete(key)
-      this.#forgotten += 1
+    if (this.#size <= CONFLICTS_MAX) return
+    for (const [key, one] of this.#conflicts) {
+      const excess = this.#size - CONFLICTS_MAX
+      if (excess <= 0) return
+      this.#forgotten += one instanceof Yielded ? Math.min(excess, one.size) : 1
+      if (one instanceof Yielded && one.size > excess) {
+        one.forgetFirst(excess)
+        this.#size -= excess
+      } else this.#delete(key)
     }
   }
 }
@@ -165,6 +208,21 @@ function conflictOf(clash: Clash): Conflict {
       value: standing === undefined ? clash.winnerValue : standing.value,
     },
     loser: { operation: clash.loser.id, stage: clash.loser.stage, value: clash.loserValue },
+  }
+}
+
+/** The one clash of a plain write that has come to yield. */
+function clashOf(entry: Entry): Clash {
+  const clash = entry.execution?.clashes[0]
+  assert(clash !== undefined, 'what yields has a clash')
+  return clash
+}
+
+/** The conflicts of operations that have come to yield together, as they were then. */
+export function* conflictsOf(together: Yielded): Generator<Conflict> {
+  for (const { operation } of together.entries) {
+    const [clash] = yielding(operation, [together.standing], null).clashes
+    if (clash !== undefined && !together.hasLeft(operation)) yield conflictOf(clash)
   }
 }
 

@@ -1,10 +1,13 @@
 import type { Digest } from '../base/digest.ts'
+import type { OperationId } from '../base/ids.ts'
 import { mapped } from '../base/mapped.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
 import { deviceOfRules, isReserved } from '../state/reserved-point.ts'
 import { rulesDigest } from '../state/rules/rules-codec.ts'
 import { equalValues, type Value } from '../state/value.ts'
+import type { Yielded } from '../state/yielded.ts'
+import { conflictsOf } from './conflict.ts'
 import type { Integration, Removal } from './history.ts'
 import type { Effects } from './local-state.ts'
 import type { Output } from './output.ts'
@@ -34,13 +37,21 @@ export function changesSince(before: ReadonlyMap<Path, Cell>, cellAt: (path: Pat
   return outputs
 }
 
-function describeEffects({ changed, executed }: Effects, outputs: Output[]): void {
+function describeEffects({ changed, executed, yielded }: Effects, outputs: Output[]): void {
   for (const { path, before, after } of changed) describeChange(path, before, after, outputs)
   for (const { entry, before, after } of executed) {
     const { outcome, reason } = after
     if (outcome === before?.outcome) continue
     outputs.push({ kind: 'outcome', operation: entry.operation.id, outcome, before: before?.outcome ?? null, reason })
   }
+  for (const together of yielded) {
+    const operations = { [Symbol.iterator]: () => idsOf(together) }
+    outputs.push({ kind: 'superseded', operations, conflicts: { [Symbol.iterator]: () => conflictsOf(together) } })
+  }
+}
+
+function* idsOf({ entries }: Yielded): Generator<OperationId> {
+  for (const { operation } of entries) yield operation.id
 }
 
 function describeChange(path: Path, { value: before }: Cell, { value: after }: Cell, outputs: Output[]): void {

@@ -7,7 +7,7 @@ import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
 import { isReserved } from '../state/reserved-point.ts'
-import { type Entry, entryOf } from '../state/register.ts'
+import { type Entry, entryOf } from '../state/entry.ts'
 import { type Conflict, ConflictList, isOfOriginal } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
 import { Retirement } from './cut.ts'
@@ -192,7 +192,7 @@ export class History implements Holdings {
       const removed = round.flatMap(([member, seq]) => (isKept(member) ? [] : this.#takeOut(member, seq, messages)))
       for (const entry of removed) this.conflicts.leave(entry)
       const effect = this.local.remove(removed)
-      conflicts.push(...this.conflicts.follow(effect.executed))
+      conflicts.push(...this.conflicts.follow(effect))
       entries.push(...removed)
       effects.push(effect)
       round = this.#followMembership(effect).map((member) => [member, 0])
@@ -221,17 +221,25 @@ export class History implements Holdings {
 
   /** Moves the floor: what lies at or below it is settled and leaves the journal. */
   fold(stage: number): Entry[] {
+    return this.foldThrough([stage])
+  }
+
+  /** The same as for each of the floors in turn, which only grow, and not empty. */
+  foldThrough(floors: readonly number[]): Entry[] {
+    const last = floors[floors.length - 1] as number
     this.#revision += 1
-    const entries = this.journal.fold(stage)
-    this.local.fold(entries, stage)
+    const entries = this.journal.fold(last)
+    this.local.fold(entries, last)
     let at = 0
-    while (at < entries.length) at = this.#rollDigest(entries, at)
-    this.floorDigests.set(stage, this.#floorDigest)
+    for (const floor of floors) {
+      while (at < entries.length && (entries[at] as Entry).operation.stage <= floor) at = this.#rollDigest(entries, at)
+      this.floorDigests.set(floor, this.#floorDigest)
+    }
     for (const old of this.floorDigests.keys()) {
       if (this.floorDigests.size <= FLOOR_DIGESTS_MAX) break
       this.floorDigests.delete(old)
     }
-    for (const log of this.#logs.values()) log.fold(stage)
+    for (const log of this.#logs.values()) log.fold(last)
     return entries
   }
 
@@ -329,7 +337,7 @@ export class History implements Holdings {
     for (const entry of entries) this.journal.insert(entry)
     const effects = place === 'insert' ? this.local.add(entries) : this.local.append(entries)
     this.#followMembership(effects)
-    const conflicts = this.conflicts.follow(effects.executed)
+    const conflicts = this.conflicts.follow(effects)
     this.#raiseHighWater()
     return { batch, place, entries, effects, conflicts }
   }
@@ -375,7 +383,7 @@ export class History implements Holdings {
 
   #raiseHighWater(): void {
     const last = this.journal.last?.operation
-    if (last !== undefined && last.stage >= this.#highWater.stage) this.#highWater = { id: last.id, stage: last.stage }
+    if (last !== undefined && last.stage >= this.#highWater.stage) this.#highWater = last
   }
 }
 

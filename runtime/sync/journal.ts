@@ -1,7 +1,7 @@
 import { assert } from '../base/errors.ts'
 import { sameOperationId } from '../base/ids.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
-import type { Entry } from '../state/register.ts'
+import type { Entry } from '../state/entry.ts'
 
 /**
  * The journal: every operation above the floor in canonical order, found by its stage. Several operations may claim one
@@ -64,7 +64,12 @@ export class Journal {
   /** Moves the floor and returns the entries at or below it in canonical order; they leave the journal. */
   fold(stage: number): Entry[] {
     assert(stage >= this.#floor, 'the floor never goes back')
-    const folded = this.#stages.splice(0, stage - this.#floor).flatMap(entriesOf)
+    const folded: Entry[] = []
+    for (const one of this.#stages.splice(0, stage - this.#floor)) {
+      if (one === undefined) continue
+      if (isList(one)) folded.push(...one)
+      else folded.push(one)
+    }
     this.#floor = stage
     this.#length -= folded.length
     return folded
@@ -73,7 +78,10 @@ export class Journal {
   /** All entries in canonical order, from `stage` on. */
   *entries(stage: number = this.#floor + 1): Generator<Entry> {
     for (let index = Math.max(0, stage - this.#floor - 1); index < this.#stages.length; index++) {
-      yield* entriesOf(this.#stages[index])
+      const stageEntries = this.#stages[index]
+      if (stageEntries === undefined) continue
+      if (isList(stageEntries)) yield* stageEntries
+      else yield stageEntries
     }
   }
 

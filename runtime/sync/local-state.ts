@@ -4,11 +4,13 @@ import { type Clash, execute, type Execution, isPlainYield, type Law, yieldsAgai
 import { type Path } from '../state/path.ts'
 import type { Operation } from '../state/operation.ts'
 import { deviceOfRules } from '../state/reserved-point.ts'
-import { type Entry, Register } from '../state/register.ts'
+import type { Entry } from '../state/entry.ts'
+import { Register } from '../state/register.ts'
 import { type Charter, OPEN_CHARTER } from '../state/role.ts'
 import { ruleTableAt } from '../state/rules/rules-codec.ts'
 import type { Value } from '../state/value.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
+import type { Yielded } from '../state/yielded.ts'
 import { RuleIndex, rulesOver } from './rule-index.ts'
 import { WaitingQueue } from './waiting-queue.ts'
 
@@ -18,6 +20,8 @@ export interface Effects {
   readonly changed: readonly ChangedCell[]
   /** Entries that were executed for the first time or came to another outcome or other losers. */
   readonly executed: readonly Executed[]
+  /** Entries that were applied and are superseded now, many at a time. */
+  readonly yielded: readonly Yielded[]
 }
 
 export interface ChangedCell {
@@ -125,7 +129,7 @@ export class LocalState {
       const registers = this.#registersOf(entry.operation.paths)
       entry.registers = registers
       const execution = execute(entry.operation, mapped(registers, cellOf), this.#lawOver(registers, null))
-      entry.execution = execution
+      entry.executed = execution
       run.executed.push({ entry, before: null, after: execution })
       for (let index = 0; index < registers.length; index++) {
         const register = registers[index] as Register
@@ -143,10 +147,10 @@ export class LocalState {
     entry.registers = register.alone
     const execution = execute(entry.operation, [before], this.#lawOver(register.alone, null))
     const after = execution.after[0] as Cell
-    entry.execution = execution
+    entry.executed = execution
     register.append(entry, after)
     const changed = sameCell(before, after) ? NOTHING_CHANGED : [{ path, before, after }]
-    return { changed, executed: [{ entry, before: null, after: execution }] }
+    return { changed, executed: [{ entry, before: null, after: execution }], yielded: NOTHING_YIELDED }
   }
 
   /** Executes new entries and whatever they affect. They stand in the journal already. */
@@ -180,7 +184,10 @@ export class LocalState {
         for (const judged of this.#rules.judged(register, entry.operation, null)) affected.add(judged)
       }
     }
-    for (const entry of entries) affected.delete(entry)
+    for (const entry of entries) {
+      entry.registers = NO_REGISTERS
+      affected.delete(entry)
+    }
     for (const entry of affected) this.#queue.add(entry)
     return this.#finish(run)
   }
@@ -222,7 +229,7 @@ export class LocalState {
   #executeAlong(register: Register, first: Entry, run: Run): void {
     run.note(register)
     const mayTogether = register.governor === null || (!run.rulesMoved && !isJudgedInJournal(register))
-    register.walk(first, mayTogether, (entry, met) => {
+    const step = (entry: Entry, met: readonly [Cell]): Cell | null => {
       if (entry !== first && (entry.queued || entry.registers.length > 1 || isJudgedInJournal(register))) {
         this.#queue.add(entry)
         return null
@@ -234,14 +241,15 @@ export class LocalState {
       if (!mayYieldAgain || !yieldsAgain(entry.operation, previous, met)) {
         const execution = execute(entry.operation, met, this.#lawOver(entry.registers, entry.operation))
         if (isPlainYield(entry.operation, execution)) yieldTo(execution, met)
-        entry.execution = execution
+        entry.executed = execution
         run.noteExecuted(entry, previous)
       }
       const after = entry.execution?.after[0] ?? EMPTY_CELL
       // Behind a new entry the next one looks again in any case: it has met what stood before, and that may have changed too.
       const isNoticed = before === undefined || !sameCell(before, after)
       return isNoticed || entry === register.last ? after : null
-    })
+    }
+    register.walk(first, mayTogether, step, (yielded) => run.yielded.push(yielded))
   }
 
   #executeAcross(entry: Entry, run: Run): void {
@@ -252,7 +260,7 @@ export class LocalState {
     const previous = entry.execution
     if (previous !== null) this.#reexecutions += 1
     const execution = execute(entry.operation, met, this.#lawOver(registers, entry.operation))
-    entry.execution = execution
+    entry.executed = execution
     run.noteExecuted(entry, previous)
     for (const register of rulesAmong(entry)) this.#judgeAgain(register, entry, previous, run)
     for (let index = 0; index < registers.length; index++) {
@@ -326,6 +334,7 @@ function setsRules({ operation }: Entry): boolean {
 
 const NO_REGISTERS: readonly Register[] = []
 const NOTHING_CHANGED: readonly ChangedCell[] = []
+const NOTHING_YIELDED: readonly Yielded[] = []
 
 function isJudgedInJournal({ governor }: Register): boolean {
   return governor !== null && governor.length > 0
@@ -334,12 +343,14 @@ function isJudgedInJournal({ governor }: Register): boolean {
 /** What one input does to the state, while it is done. It is made once, so that the code for it outlives the tidying of memory. */
 class Run {
   executed: Executed[] = []
+  yielded: Yielded[] = []
   /** Rules may stand elsewhere in this run than entries were judged by before. */
   rulesMoved = false
   #met: Register[] = []
 
   begin(): this {
     this.executed = []
+    this.yielded = []
     this.rulesMoved = false
     this.#met = []
     return this
@@ -367,7 +378,7 @@ class Run {
       register.atStart = null
       if (atStart !== null && !sameCell(atStart, cell)) changed.push({ path, before: atStart, after: cell })
     }
-    return { changed, executed: this.executed }
+    return { changed, executed: this.executed, yielded: this.yielded }
   }
 }
 
@@ -377,6 +388,7 @@ function cellOf(register: Register): Cell {
 
 /** The list of conflicts holds the clashes themselves. */
 function keepClashes(before: Execution, after: Execution): void {
+  if (before.clashes.length === 0) return
   for (let index = 0; index < before.clashes.length; index++) {
     const [clash, now] = [before.clashes[index] as Clash, after.clashes[index] as Clash]
     clash.standing = now.standing

@@ -28,6 +28,13 @@ export type Output =
       /** Why it was refused or is void, or null. */
       readonly reason: string | null
     }
+  /** Operations that were applied and are superseded now, all by one: to be told one by one to whoever wants to know. */
+  | {
+      readonly kind: 'superseded'
+      readonly operations: Iterable<OperationId>
+      /** One of each of them, but for those that a person has dealt with. */
+      readonly conflicts: Iterable<Conflict>
+    }
   /** The rules of a device are others than before, here and now; null for none. */
   | { readonly kind: 'rules'; readonly device: string; readonly before: Digest | null; readonly after: Digest | null }
   /** Operations that do not stand any more: they were cut, came late, or share their id with another one. */

@@ -68,6 +68,7 @@ const KIND_PART = 10
 
 /** A list of two, of which this is the first. */
 const BATCH_HEAD: Uint8Array = Uint8Array.of(0x82, KIND_BATCH)
+const FLOOR_HEAD: Uint8Array = Uint8Array.of(0x82, KIND_FLOOR)
 
 export function encodeRecord(record: StoredRecord): Uint8Array {
   switch (record.kind) {
@@ -106,7 +107,7 @@ export function encodeRecord(record: StoredRecord): Uint8Array {
 /** @throws FleetstepError `data-directory-newer` for what another release has written, `data-directory-damaged` for nonsense */
 export function decodeRecord(bytes: Uint8Array): StoredRecord {
   try {
-    return batchRecordFrom(bytes) ?? recordFrom(decodeCbor(bytes, FRAME_DEPTH_MAX))
+    return frequentRecordFrom(recordReader.begin(bytes), bytes.length) ?? recordFrom(decodeCbor(bytes, FRAME_DEPTH_MAX))
   } catch (cause) {
     if (!(cause instanceof FleetstepError)) throw cause
     if (cause instanceof NewerReleaseError) {
@@ -119,11 +120,14 @@ export function decodeRecord(bytes: Uint8Array): StoredRecord {
 
 const recordReader = new CborReader()
 
-/** Nearly every record is a batch, and a start reads thousands: a twentieth of the way through the library. */
-function batchRecordFrom(bytes: Uint8Array): StoredRecord | null {
-  const reader = recordReader.begin(bytes)
-  if (!reader.takeBeginning(BATCH_HEAD)) return null
-  return { kind: 'batch', batch: openBatch(reader.enter('batch', 0, bytes.length), reader) }
+/** Nearly every record is a batch or a floor, and a start reads thousands: a twentieth of the way through the library. */
+function frequentRecordFrom(reader: CborReader, length: number): StoredRecord | null {
+  if (reader.takeBeginning(BATCH_HEAD))
+    return { kind: 'batch', batch: openBatch(reader.enter('batch', 0, length), reader) }
+  if (!reader.takeBeginning(FLOOR_HEAD)) return null
+  const floor = reader.uint('floor')
+  reader.end('floor')
+  return { kind: 'floor', floor }
 }
 
 function recordFrom(data: CborData): StoredRecord {
@@ -132,10 +136,6 @@ function recordFrom(data: CborData): StoredRecord {
     case KIND_START: {
       const [, member, start] = tupleOf(data, 'start', 3)
       return { kind: 'start', member: memberFrom(member, 'member'), start: uintOf(start, 'start') }
-    }
-    case KIND_FLOOR: {
-      const [, floor] = tupleOf(data, 'floor', 2)
-      return { kind: 'floor', floor: uintOf(floor, 'floor') }
     }
     case KIND_RESOLVED: {
       const [, conflict] = tupleOf(data, 'resolved', 2)

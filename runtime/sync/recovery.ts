@@ -1,7 +1,7 @@
 import { EMPTY_DIGEST } from '../base/digest.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
-import { MEMBER_IDS_MAX } from '../base/limits.ts'
+import { FLOOR_DIGESTS_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import { batchesAbove, belongingsOf } from './adoption.ts'
 import { type Draft, draftsAmong } from './draft.ts'
@@ -134,6 +134,8 @@ class Replay {
   #storedStage = 0
   #isNew: boolean
   #parts: Uint8Array[] = []
+  /** Floors that are not applied yet: many together cost little more than one. */
+  readonly #floors: number[] = []
 
   constructor(self: MemberId, genesis: Genesis, key: Uint8Array, bytes: Uint8Array | null, random: Random) {
     this.#genesis = genesis
@@ -151,6 +153,7 @@ class Replay {
   }
 
   result(): Recovery {
+    this.#settle()
     const { life, history } = this.#holding
     const { history: _, ...rest } = { history, start: this.#start, storedStage: this.#storedStage, isNew: this.#isNew }
     return { life, history, drafts: this.#drafts, ...rest }
@@ -159,6 +162,8 @@ class Replay {
   take(record: StoredRecord): void {
     const { history, life } = this.#holding
     if (record.kind !== 'part') this.#parts = []
+    // A batch behind a floor lies above it, and comes to the same whether what lies below has left the journal.
+    if (record.kind !== 'batch' && record.kind !== 'floor') this.#settle()
     switch (record.kind) {
       case 'start':
         checkOwner(record.member, life.member)
@@ -168,7 +173,8 @@ class Replay {
         this.#restore(record.batch)
         break
       case 'floor':
-        if (record.floor > history.floor) history.fold(record.floor)
+        if (record.floor > (this.#floors.at(-1) ?? history.floor)) this.#floors.push(record.floor)
+        if (this.#floors.length === FLOOR_DIGESTS_MAX) this.#settle()
         break
       case 'epoch':
         history.retirement.restore(record.retirement)
@@ -209,6 +215,10 @@ class Replay {
     const { id, stage } = lastOf(batch).current
     history.log(batch.origin).markStored({ member: batch.origin, seq: id.seq, digest: batch.digest })
     this.#storedStage = Math.max(this.#storedStage, stage)
+  }
+
+  #settle(): void {
+    if (this.#floors.length > 0) this.#holding.history.foldThrough(this.#floors.splice(0))
   }
 
   #takeBack({ messages }: Removal): void {

@@ -1,7 +1,8 @@
 import type { Operation } from '../state/operation.ts'
 import { belowDevice, deviceOf, type Path } from '../state/path.ts'
 import { deviceOfRules, isReserved } from '../state/reserved-point.ts'
-import type { Entry, Register } from '../state/register.ts'
+import type { Entry } from '../state/entry.ts'
+import type { Register } from '../state/register.ts'
 import { ruleTableAt } from '../state/rules/rules-codec.ts'
 import { type RuleTable, sameRuling } from '../state/rules/rules.ts'
 

@@ -1,4 +1,5 @@
 import type { Path } from '../state/path.ts'
+import type { Register } from '../state/register.ts'
 import { isReserved } from '../state/reserved-point.ts'
 import { equalValues, type Value } from '../state/value.ts'
 import type { History } from './history.ts'
@@ -13,16 +14,19 @@ export interface Settlement {
 
 /** Moves the floor to `stage`. */
 export function settle(history: History, stage: number): Settlement {
-  const before = new Map<Path, Value | undefined>()
-  for (const { operation } of history.journal.entries()) {
+  const before = new Map<Register, Value | undefined>()
+  for (const { operation, registers } of history.journal.entries()) {
     if (operation.stage > stage) break
-    for (const path of operation.paths) before.set(path, history.local.settledCell(path).value)
+    for (const register of registers) if (!before.has(register)) before.set(register, register.settled.value)
   }
   history.fold(stage)
+  const paths: Path[] = []
   const changes: Change[] = []
-  for (const [path, value] of before) {
-    const after = history.local.settledCell(path).value
+  for (const [register, value] of before) {
+    const { path } = register
+    const after = register.settled.value
+    paths.push(path)
     if (!isReserved(path) && !equalValues(value, after)) changes.push({ path, before: value, after, settled: true })
   }
-  return { paths: [...before.keys()], changes }
+  return { paths, changes }
 }

@@ -1,4 +1,6 @@
-import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
+import type { CborData } from '../base/cbor.ts'
+import { CborReader } from '../base/cbor-reader.ts'
+import { CborWriter } from '../base/cbor-writer.ts'
 import type { Digest } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, memberIdToBytes, type OperationId } from '../base/ids.ts'
@@ -12,13 +14,12 @@ import {
   SNAPSHOT_STEP_ITEMS,
 } from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
-import type { Positioned } from '../state/operation.ts'
 import { isPath, type Path } from '../state/path.ts'
-import { priorityOf } from '../state/priority.ts'
 import { deviceOfRules, isReserved, isRulesPoint } from '../state/reserved-point.ts'
 import { areRules } from '../state/rules/rules-codec.ts'
 import { isValue, type Value } from '../state/value.ts'
 import { openBatch } from './batch-codec.ts'
+import { CellReader, CellWriter } from './cell-codec.ts'
 import {
   NewerReleaseError,
   digestBytes,
@@ -61,7 +62,7 @@ export interface HistorySnapshot {
   readonly evidence: readonly (readonly [MemberId, Batch])[]
 }
 
-const SNAPSHOT_VERSION = 2
+const SNAPSHOT_VERSION = 3
 
 export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
   return joinPieces([...snapshotPieces(snapshot)])
@@ -92,13 +93,14 @@ export function snapshotPieces(snapshot: Snapshot): Iterable<Uint8Array> {
     snapshot.evidence.map(([member, batch]) => [memberIdToBytes(member), batch.payload]),
     snapshot.drafts.map(encodeDraft),
   ]
-  const fields = before.length + 1 + between.length + 1 + after.length
+  const cellWriter = new CellWriter(snapshot.floor)
   return (function* () {
-    yield joinPieces([listHead(fields), ...before.map(encodeCbor)])
-    yield* listPieces(cells, ([path, cell]) => encodeCell(path, cell))
-    yield joinPieces(between.map(encodeCbor))
-    yield* listPieces(batches, (batch) => batch.payload)
-    yield joinPieces(after.map(encodeCbor))
+    pieceWriter.list(FIELDS)
+    yield pieceOf(before)
+    yield* listPieces(cells, (cell) => cellWriter.write(pieceWriter, cell))
+    yield pieceOf(between)
+    yield* listPieces(batches, (batch) => pieceWriter.bytes(batch.payload))
+    yield pieceOf(after)
   })()
 }
 
@@ -112,20 +114,24 @@ export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
   return joined
 }
 
-/** A list as CBOR, so many items at a time. */
-function* listPieces<T>(items: readonly T[], encode: (item: T) => CborData): Generator<Uint8Array> {
-  yield listHead(items.length)
-  for (let at = 0; at < items.length; at += SNAPSHOT_STEP_ITEMS) {
-    yield joinPieces(items.slice(at, at + SNAPSHOT_STEP_ITEMS).map((item) => encodeCbor(encode(item))))
-  }
+const FIELDS = 15
+
+/** Nothing else is written while a piece is. */
+const pieceWriter = new CborWriter()
+
+function pieceOf(items: readonly CborData[]): Uint8Array {
+  for (const item of items) pieceWriter.value(item)
+  return pieceWriter.take()
 }
 
-/** Head of a list of definite length in its shortest form (RFC 8949, section 3, major type 4). */
-function listHead(length: number): Uint8Array {
-  if (length < 24) return Uint8Array.of(0x80 | length)
-  if (length < 0x100) return Uint8Array.of(0x98, length)
-  if (length < 0x1_0000) return Uint8Array.of(0x99, length >>> 8, length & 0xff)
-  return Uint8Array.of(0x9a, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff)
+/** A list as CBOR, so many items at a time. */
+function* listPieces<T>(items: readonly T[], write: (item: T) => void): Generator<Uint8Array> {
+  pieceWriter.list(items.length)
+  yield pieceWriter.take()
+  for (let at = 0; at < items.length; at += SNAPSHOT_STEP_ITEMS) {
+    for (const item of items.slice(at, at + SNAPSHOT_STEP_ITEMS)) write(item)
+    yield pieceWriter.take()
+  }
 }
 
 /**
@@ -134,7 +140,7 @@ function listHead(length: number): Uint8Array {
  */
 export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   try {
-    return snapshotFrom(decodeCbor(bytes, FRAME_DEPTH_MAX))
+    return readSnapshot(new CborReader(bytes))
   } catch (cause) {
     if (!(cause instanceof FleetstepError)) throw cause
     if (cause.code === 'data-directory-newer') throw cause
@@ -146,34 +152,44 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   }
 }
 
-function snapshotFrom(data: CborData): Snapshot {
-  if (!Array.isArray(data)) throw invalid('snapshot', 'is not a list')
-  if (data[0] !== SNAPSHOT_VERSION) {
+function readSnapshot(reader: CborReader): Snapshot {
+  const fields = reader.list('snapshot', 1, FIELDS)
+  const version = reader.uint('format of the snapshot')
+  if (version !== SNAPSHOT_VERSION) {
     throw new FleetstepError(
       'data-directory-newer',
-      `the snapshot has format ${String(data[0])}: install the release that wrote it`,
+      `the snapshot has format ${version}: install the release that wrote it`,
     )
   }
-  const fields = tupleOf(data, 'snapshot', 15)
-  const [, life, start, floor, digests, highWater, cells, logs, conflicts, forgotten, resolved, ...more] = fields
-  const [batches, retirement, evidence, drafts] = more
-  const [highWaterId, highWaterStage] = tupleOf(highWater, 'high-water mark', 2)
-  return {
-    life: decodeLife(life),
-    start: uintOf(start, 'start'),
-    floor: uintOf(floor, 'floor'),
-    floorDigests: new Map(listOf(digests, 'digests', FLOOR_DIGESTS_MAX).map(decodeFloorDigest)),
-    highWater: { id: decodeId(highWaterId), stage: uintOf(highWaterStage, 'stage') },
-    cells: listOf(cells, 'cells', Number.MAX_SAFE_INTEGER).map(decodeCell),
-    logs: listOf(logs, 'logs', MEMBER_IDS_MAX).map(decodeLog),
-    conflicts: listOf(conflicts, 'conflicts', CONFLICTS_MAX).map(decodeConflict),
-    conflictsForgotten: uintOf(forgotten, 'conflicts forgotten'),
-    conflictsResolved: listOf(resolved, 'conflicts resolved', CONFLICTS_MAX).map(textOf),
-    batches: listOf(batches, 'batches', Number.MAX_SAFE_INTEGER).map(decodeBatch),
-    retirement: decodeRetirement(retirement),
-    evidence: listOf(evidence, 'evidence', MEMBER_IDS_MAX).map(decodeEvidence),
-    drafts: listOf(drafts, 'drafts', DRAFTS_MAX + JOURNAL_OPERATIONS_MAX).map(draftFrom),
-  }
+  if (fields !== FIELDS) throw invalid('snapshot', `is not a list of ${FIELDS}`)
+  const next = (field: string): CborData => reader.value(field, FRAME_DEPTH_MAX)
+  // In the order in which they stand there.
+  const life = decodeLife(next('life'))
+  const start = reader.uint('start')
+  const floor = reader.uint('floor')
+  const floorDigests = new Map(listOf(next('digests'), 'digests', FLOOR_DIGESTS_MAX).map(decodeFloorDigest))
+  const [highWaterId, highWaterStage] = tupleOf(next('high-water mark'), 'high-water mark', 2)
+  const highWater = { id: decodeId(highWaterId), stage: uintOf(highWaterStage, 'stage') }
+  const cellReader = new CellReader(floor)
+  const cells = readList(reader, 'cells', () => cellReader.read(reader))
+  const logs = listOf(next('logs'), 'logs', MEMBER_IDS_MAX).map(decodeLog)
+  const conflicts = listOf(next('conflicts'), 'conflicts', CONFLICTS_MAX).map(decodeConflict)
+  const conflictsForgotten = reader.uint('conflicts forgotten')
+  const conflictsResolved = listOf(next('conflicts resolved'), 'conflicts resolved', CONFLICTS_MAX).map(textOf)
+  const batches = readList(reader, 'batches', () => openBatch(reader.bytes('batch', 0, reader.left)))
+  const retirement = decodeRetirement(next('retirement'))
+  const evidence = listOf(next('evidence'), 'evidence', MEMBER_IDS_MAX).map(decodeEvidence)
+  const drafts = listOf(next('drafts'), 'drafts', DRAFTS_MAX + JOURNAL_OPERATIONS_MAX).map(draftFrom)
+  reader.end('snapshot')
+  const settled = { floor, floorDigests, highWater, cells, logs, conflicts, conflictsForgotten, conflictsResolved }
+  return { life, start, ...settled, batches, retirement, evidence, drafts }
+}
+
+function readList<T>(reader: CborReader, field: string, read: () => T): T[] {
+  const count = reader.list(field, 0, reader.left)
+  const items: T[] = []
+  for (let index = 0; index < count; index++) items.push(read())
+  return items
 }
 
 function encodeValue(value: Value | undefined): readonly [boolean, Value] {
@@ -186,27 +202,10 @@ function decodeValue(isPresent: CborData | undefined, value: CborData | undefine
   return value instanceof Uint8Array ? new Uint8Array(value) : value
 }
 
-function encodeWriter(writer: Positioned | null): CborData {
-  return writer === null ? null : [encodeId(writer.id), writer.stage, writer.priority.tier]
-}
-
-function decodeWriter(data: CborData | undefined): Positioned | null {
-  if (data === null) return null
-  const [id, stage, tier] = tupleOf(data, 'writer', 3)
-  const operation = decodeId(id)
-  if (operation === null) throw invalid('writer', 'has no id')
-  return { id: operation, stage: uintOf(stage, 'stage'), priority: priorityOf(operation.member, uintOf(tier, 'tier')) }
-}
-
-/** A point of the settled state, whole. */
+/** A point of the settled state as it is digested: whole, whatever else is settled. */
 export function encodeCell(path: Path, { value, writer }: Cell): CborData {
-  return [path, ...encodeValue(value), encodeWriter(writer)]
-}
-
-function decodeCell(data: CborData): readonly [Path, Cell] {
-  const [path, isPresent, value, writer] = tupleOf(data, 'cell', 4)
-  if (!isPath(path) && !isReservedText(path)) throw invalid('path', 'is not valid')
-  return [path, { value: decodeContent(path, isPresent, value), writer: decodeWriter(writer) }]
+  const place = writer === null ? null : [encodeId(writer.id), writer.stage, writer.priority.tier]
+  return [path, ...encodeValue(value), place]
 }
 
 /** Rules are looked at whole, since they judge from then on. */

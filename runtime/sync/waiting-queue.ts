@@ -1,4 +1,4 @@
-import { type Entry } from '../state/register.ts'
+import type { Entry } from '../state/entry.ts'
 import { compareCanonically } from '../state/operation.ts'
 
 /**

@@ -97,7 +97,7 @@ export const EXECUTION = [
   {
     name: 'yield: those before a newcomer keep what they met',
     file: 'runtime/state/register.ts',
-    from: 'else this.#leaveTail(tail, position)',
+    from: 'this.#leaveTail(tail, position)',
     to: '',
     noticedBy: 'test/sync/yielding.test.ts',
   },
@@ -116,10 +116,24 @@ export const EXECUTION = [
     noticedBy: 'test/sync/yielding.test.ts',
   },
   {
-    name: 'yield: only together with the end of the chain',
+    name: 'yield: what stands behind those that yield together is looked at',
     file: 'runtime/state/register.ts',
-    from: '|| tail.to !== this.#chain.length',
-    to: '',
+    from: 'if (tail.to === this.#chain.length) return',
+    to: 'return',
+    noticedBy: 'test/sync/yielding.test.ts',
+  },
+  {
+    name: 'yield: only what is applied over nobody unseen is told together',
+    file: 'runtime/state/register.ts',
+    from: 'if (isNext && isPlainlyApplied(entry)) tail',
+    to: 'if (isNext) tail',
+    noticedBy: 'test/sync/yielding.test.ts',
+  },
+  {
+    name: 'yield: what nobody has looked at is settled as what it is',
+    file: 'runtime/state/register.ts',
+    from: 'if (count >= tail.to) {\n      this.#dissolve(tail)',
+    to: 'if (count >= tail.to) {',
     noticedBy: 'test/sync/yielding.test.ts',
   },
   {

@@ -69,9 +69,16 @@ export const FLOOR = [
   {
     name: 'announced floor: survives a restart',
     file: 'runtime/sync/recovery.ts',
-    from: 'if (record.floor > history.floor) history.fold(record.floor)',
+    from: 'if (record.floor > (this.#floors.at(-1) ?? history.floor)) this.#floors.push(record.floor)',
     to: '',
     noticedBy: 'test/simulation/regressions/announced-floor.test.ts',
+  },
+  {
+    name: 'floor: stands before what leaves the journal behind it, also when it is read again',
+    file: 'runtime/sync/recovery.ts',
+    from: "if (record.kind !== 'batch' && record.kind !== 'floor') this.#settle()",
+    to: '',
+    noticedBy: 'test/sync/restart.test.ts',
   },
   {
     name: 'announced vector: only what is stored',

@@ -20,6 +20,8 @@ export function logOutput(log: EventLog, now: number, node: string, output: Outp
         null,
         `${shortId(output.operation)} ${output.before ?? 'new'} -> ${output.outcome}${output.reason === null ? '' : `: ${output.reason}`}`,
       )
+    case 'superseded':
+      return add('outcome', null, `${[...output.operations].map(shortId).join(' ')} applied -> superseded`)
     case 'rules':
       return add('rules', null, `${output.device}: ${output.before ?? 'none'} -> ${output.after ?? 'none'}`)
     case 'change':

@@ -173,8 +173,13 @@ function run(parts: OperationParts, cells: Readonly<Record<string, Cell>>): Ran 
     by,
     by.paths.map((path) => cells[path] ?? EMPTY_CELL),
   )
+  const { outcome, after, clashes, reason, code } = execution
   return {
-    ...execution,
+    outcome,
+    after,
+    clashes,
+    reason,
+    code,
     by,
     cells: Object.fromEntries(by.paths.map((path, at) => [path, execution.after[at] as Cell])),
   }

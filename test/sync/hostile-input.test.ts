@@ -356,8 +356,20 @@ function expectTakenByTheRules(victim: DrivenReplica, message: Message, bytes: U
 }
 
 const ALLOWED: Readonly<Record<Message['kind'], readonly Output['kind'][]>> = {
-  batch: ['integrated', 'removed', 'store', 'change', 'rules', 'outcome', 'conflict', 'alarm'],
-  announcement: ['alarm', 'evidence', 'send', 'settled', 'removed', 'store', 'change', 'rules', 'outcome', 'conflict'],
+  batch: ['integrated', 'removed', 'store', 'change', 'rules', 'outcome', 'superseded', 'conflict', 'alarm'],
+  announcement: [
+    'alarm',
+    'evidence',
+    'send',
+    'settled',
+    'removed',
+    'store',
+    'change',
+    'rules',
+    'outcome',
+    'superseded',
+    'conflict',
+  ],
   request: ['send'],
   epoch: [],
   'join-request': ['send'],

@@ -4,7 +4,8 @@ import type { Cell } from '../../runtime/state/cell.ts'
 import { execute } from '../../runtime/state/executor.ts'
 import { compareCanonically, type Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
-import { type Entry, Register } from '../../runtime/state/register.ts'
+import { type Entry, entryOf } from '../../runtime/state/entry.ts'
+import { Register } from '../../runtime/state/register.ts'
 import { Journal } from '../../runtime/sync/journal.ts'
 import { WaitingQueue } from '../../runtime/sync/waiting-queue.ts'
 import { operation, set, write, written } from '../state/operations.ts'
@@ -121,15 +122,11 @@ function journalOf(operations: readonly Operation[]): Journal {
   return journal
 }
 
-function entryOf(one: Operation): Entry {
-  return { operation: one, registers: [], execution: null, queued: false }
-}
-
 function executed(register: Register, one: Operation = operation({ writes: [set('x', 1)] })): Entry {
   const entry = entryOf(one)
   register.insert(entry)
-  entry.execution = execute(one, [register.before(entry)])
-  register.follow(entry, entry.execution.after[0] as Cell)
+  entry.executed = execute(one, [register.before(entry)])
+  register.follow(entry, entry.executed.after[0] as Cell)
   return entry
 }
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
-import type { Entry } from '../../runtime/state/register.ts'
+import { type Entry, entryOf } from '../../runtime/state/entry.ts'
 import { LocalState } from '../../runtime/sync/local-state.ts'
 import { guard, operation, set, write } from '../state/operations.ts'
 
@@ -87,10 +86,6 @@ describe('the local state', () => {
 
 function newState(): LocalState {
   return new LocalState()
-}
-
-function entryOf(one: Operation): Entry {
-  return { operation: one, registers: [], execution: null, queued: false }
 }
 
 function outcomeOf(entry: Entry): string | undefined {

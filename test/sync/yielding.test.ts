@@ -5,11 +5,11 @@ import { type NodeId } from '../../runtime/base/ids.ts'
 import { type Random, seededRandom } from '../../runtime/base/random.ts'
 import { compareCanonically, type Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
-import { type Entry, entryOf } from '../../runtime/state/register.ts'
+import { type Entry, entryOf } from '../../runtime/state/entry.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { TAIL_MIN } from '../../runtime/state/yielding-tail.ts'
 import { ConflictList } from '../../runtime/sync/conflict.ts'
-import { LocalState } from '../../runtime/sync/local-state.ts'
+import { type Effects, LocalState } from '../../runtime/sync/local-state.ts'
 import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
 import { guard, idOf, type Name, operation, set, write } from '../state/operations.ts'
 
@@ -23,8 +23,8 @@ describe('many writes of one point that yield', () => {
     for (let seq = 1; seq <= LENGTH; seq++) add(operation({ by: 'C', seq, stage: 10 + seq, writes: [set('x', seq)] }))
     add(operation({ by: 'B', seq: 1, stage: 1, writes: [set('x', 'first')] }))
     const before = local.reexecutions
-    const { executed } = add(operation({ by: 'B', seq: 2, stage: 2, writes: [set('x', 'second', idOf('B', 1))] }))
-    assert.deepEqual([local.reexecutions - before, executed.length, local.get(X)], [0, 1, 'second'])
+    const { effects } = add(operation({ by: 'B', seq: 2, stage: 2, writes: [set('x', 'second', idOf('B', 1))] }))
+    assert.deepEqual([local.reexecutions - before, effects.executed.length, local.get(X)], [0, 1, 'second'])
   })
 
   test('are each judged where one of them has seen the writer, or is of its priority', () => {
@@ -86,6 +86,30 @@ describe('many writes of one point that yield', () => {
     assert.ok(winners.slice(LENGTH / 2).every((member) => member === idOf('A', 1).member))
   })
 
+  test('that had all been applied are not looked at when a late one stands over them', () => {
+    const { local, conflicts, add } = newState()
+    const entries = Array.from({ length: LENGTH }, (_, index) => {
+      return add(operation({ by: 'C', seq: index + 1, stage: 10 + index, writes: [set('x', index)] }))
+        .entries[0] as Entry
+    })
+    const { effects } = add(operation({ by: 'B', seq: 1, stage: 1, writes: [set('x', 'late')] }))
+    assert.deepEqual([effects.executed.length, local.reexecutions, local.get(X)], [1, 0, 'late'])
+    assert.deepEqual(
+      effects.yielded.map((yielded) => yielded.entries),
+      [entries],
+    )
+    assert.equal(conflicts.size, LENGTH)
+    local.fold(entries, 10 + LENGTH)
+    assert.ok(entries.every(({ execution }) => execution?.outcome === 'superseded'))
+    assert.equal(conflicts.list().length, LENGTH)
+  })
+
+  test('that had been applied are what they are when all is executed anew, and all of it is told', () => {
+    let together = 0
+    for (let seed = 1; seed <= 400; seed++) together += playLate(seededRandom(seed))
+    assert.ok(together > 100, `${together} times have many come to yield together`)
+  })
+
   test('are what they are when all is executed anew, in whatever order they came, left and were settled', () => {
     for (let seed = 1; seed <= 400; seed++) playAtRandom(seededRandom(seed))
   })
@@ -116,18 +140,66 @@ function playAtRandom(random: Random): void {
   }
 }
 
+/**
+ * Most come in order, the others late; whoever listens knows the outcome of each at any time.
+ * @returns how often many have come to yield together
+ */
+function playLate(random: Random): number {
+  let together = 0
+  const { local, conflicts, add, remove } = newState()
+  const operations = drawOperations(random, 'C', 60)
+  const isLate = new Set(operations.filter(({ id }) => id.member !== idOf('C', 1).member))
+  const inOrder = operations.filter((one) => !isLate.has(one))
+  const held: Entry[] = []
+  const told = new Map<Entry, string>()
+  const listen = ({ executed, yielded }: Effects): void => {
+    together += yielded.length
+    for (const { entry, after } of executed) told.set(entry, after.outcome)
+    for (const { entries } of yielded) for (const entry of entries) told.set(entry, 'superseded')
+  }
+  const first = inOrder.splice(0, inOrder.length / 2)
+  const waiting = [...first, ...interleaved(inOrder, shuffled([...isLate], random), random)]
+  for (let done = 0; done < waiting.length;) {
+    const batch = waiting.slice(done, done + (done < first.length ? 1 : 1 + (random.uint32() % 3)))
+    done += batch.length
+    const { entries, effects } = add(...batch.sort(compareCanonically))
+    held.push(...entries)
+    listen(effects)
+    if (random.uint32() % 20 === 0) listen(remove(...held.splice(random.uint32() % held.length, 1)))
+    held.sort((left, right) => compareCanonically(left.operation, right.operation))
+    if (random.uint32() % 4 > 0 && done < waiting.length) continue
+    assert.equal(conflicts.size, conflicts.list().length)
+    for (const entry of held) assert.equal(told.get(entry), entry.execution?.outcome)
+    assertSameAsAnew(local, held, conflicts)
+  }
+  return together
+}
+
+function interleaved<Item>(left: readonly Item[], right: readonly Item[], random: Random): Item[] {
+  const [lefts, rights] = [[...left], [...right]]
+  const items: Item[] = []
+  while (lefts.length + rights.length > 0) {
+    const [one] =
+      (random.uint32() % 2 === 0 && lefts.length > 0) || rights.length === 0 ? lefts.splice(0, 1) : rights.splice(0, 1)
+    if (one !== undefined) items.push(one)
+  }
+  return items
+}
+
 /** Mostly plain writes of C, or of B, under writes of B and A, and now and then something else. */
-function drawOperations(random: Random): Operation[] {
+function drawOperations(random: Random, most?: Name, oneIn = 12): Operation[] {
   const seqs: Record<Name, number> = { A: 0, B: 0, C: 0 }
   const pick = (one: number): number => random.uint32() % one
-  const [many, ...others] = (pick(2) === 0 ? ['C', 'B', 'A'] : ['B', 'C', 'A']) as [Name, Name, Name]
-  return Array.from({ length: LENGTH + pick(LENGTH) }, (_, index) => {
+  const isOfC = most === 'C' || pick(2) === 0
+  const [many, ...others] = (isOfC ? ['C', 'B', 'A'] : ['B', 'C', 'A']) as [Name, Name, Name]
+  const length = most === undefined ? LENGTH + pick(LENGTH) : 3 * LENGTH
+  return Array.from({ length }, (_, index) => {
     const by: Name = pick(10) < 7 ? many : (others[pick(2)] as Name)
     const seq = (seqs[by] += 1)
     const other = (['A', 'B', 'C'] as const)[pick(3)] as Name
-    const replaces = pick(6) === 0 && seqs[other] > 0 ? idOf(other, 1 + pick(seqs[other])) : null
-    const floor = pick(12) === 0 ? pick(index + 1) : 0
-    const kind = pick(20)
+    const replaces = pick(oneIn / 2) === 0 && seqs[other] > 0 ? idOf(other, 1 + pick(seqs[other])) : null
+    const floor = pick(oneIn) === 0 ? pick(index + 1) : 0
+    const kind = pick(2 * oneIn)
     const guards = kind === 0 ? [guard('x', 'exists', true)] : []
     const writes = kind === 1 ? [write('x', 'delete')] : kind === 2 ? [set('y', 1)] : [set('x', index, replaces)]
     const more = kind === 3 ? [set('y', index)] : []
@@ -138,8 +210,8 @@ function drawOperations(random: Random): Operation[] {
 function newState(): {
   local: LocalState
   conflicts: ConflictList
-  add: (...operations: Operation[]) => { entries: Entry[]; executed: readonly unknown[] }
-  remove: (...entries: Entry[]) => void
+  add: (...operations: Operation[]) => { entries: Entry[]; effects: Effects }
+  remove: (...entries: Entry[]) => Effects
 } {
   const [local, conflicts] = [new LocalState(), new ConflictList()]
   /** As the journal does: what stands behind everything is appended. */
@@ -152,13 +224,15 @@ function newState(): {
       const [first] = operations
       const isBehind = first !== undefined && (last === null || compareCanonically(last, first) < 0)
       for (const one of operations) if (last === null || compareCanonically(last, one) < 0) last = one
-      const { executed } = isBehind ? local.append(entries) : local.add(entries)
-      conflicts.follow(executed)
-      return { entries, executed }
+      const effects = isBehind ? local.append(entries) : local.add(entries)
+      conflicts.follow(effects)
+      return { entries, effects }
     },
     remove(...entries) {
       for (const entry of entries) conflicts.leave(entry)
-      conflicts.follow(local.remove(entries).executed)
+      const effects = local.remove(entries)
+      conflicts.follow(effects)
+      return effects
     },
   }
 }
@@ -166,7 +240,7 @@ function newState(): {
 function assertSameAsAnew(local: LocalState, entries: readonly Entry[], conflicts?: ConflictList): void {
   const [anew, listed] = [new LocalState(), new ConflictList()]
   const again = entries.map(({ operation: one }) => entryOf(one))
-  listed.follow(anew.append(again).executed)
+  listed.follow(anew.append(again))
   assert.deepEqual(entries.map(summary), again.map(summary))
   assert.deepEqual(local.cell(X), anew.cell(X))
   if (conflicts !== undefined) assert.deepEqual(byId(conflicts), byId(listed))
