@@ -413,9 +413,11 @@ export class Replica {
     const { outputs: told, isDropped } = this.#receiving.judge(announcement, now)
     if (isDropped) return told
     this.#telemetry.noteHeard(announcement.member, announcement.start, now)
-    const outputs = this.#retiring.compare(announcement, now)
-    if (outputs === null) return this.#retiring.alarmOfConflict()
-    return [...told, ...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]
+    const compared = this.#retiring.compare(announcement, now)
+    if (compared === null) return this.#retiring.alarmOfConflict()
+    const outputs = [...told, ...compared, ...this.#receiving.announcement(announcement, frame, link, now)]
+    if (this.#receiving.isSettledUnknown(announcement)) this.#sponsoring.noteLaggard(announcement.member, link, now)
+    return outputs
   }
 
   #noteStored(through: number, now: Monotonic): readonly Output[] {

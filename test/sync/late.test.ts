@@ -94,7 +94,7 @@ test('the issuer finds out: it begins a new life, and what came late comes back 
   b.store()
   b.issue(set('x', 'late'))
   b.store()
-  const outputs = announce(b, 5, [], { stage: 9 })
+  const outputs = announce(b, 1, [], { stage: 9 })
   assert.equal(b.inspect().status, 'draft')
   assert.notEqual(b.replica.self, B)
   assert.match(b.inspect().draftReason ?? '', /settled what lies behind our operations/)
