@@ -1,6 +1,8 @@
 import type { MemberId } from '../base/ids.ts'
 import type { History } from './history.ts'
+import type { MemberLog } from './member-log.ts'
 import type { Announcement } from './message.ts'
+import type { VersionEntry } from './version-vector.ts'
 
 /** The operations of `member` behind `seq`. */
 export interface LateOperations {
@@ -20,15 +22,23 @@ export function lateOperations(announcement: Announcement, history: History): La
   const { retirement } = history
   // Without the cuts it is not known yet what of the retired stands at all.
   if (vector === null || epoch !== retirement.number || retirement.cuts === null || floor <= history.floor) return []
-  const covered = new Map(vector.map((entry) => [entry.member, entry.seq]))
+  const covered = new Map(vector.map((entry) => [entry.member, entry]))
   const late: LateOperations[] = []
   for (const log of history.logs()) {
-    if (retirement.isRetired(log.member)) continue
-    const seq = covered.get(log.member) ?? 0
+    const seq = coveredSeq(log, covered.get(log.member), retirement.isRetired(log.member))
     const next = seq < log.held.seq ? log.messageAt(seq + 1) : null
     if (next === null || next.current.stage > floor) continue
     const since = history.membership.get(log.member)?.since ?? 0
     late.push({ member: log.member, seq, isVoid: next.current.stage <= since })
   }
   return late
+}
+
+/**
+ * Up to where it holds the same as we. Where it holds another life of the member, that one may be settled there and nothing
+ * shows where the two part. What stands of the retired it has held as a whole before its floor went on.
+ */
+function coveredSeq(log: MemberLog, stated: VersionEntry | undefined, isRetired: boolean): number {
+  if (stated !== undefined && log.contradicts(stated.seq, stated.digest)) return log.settled.seq
+  return isRetired ? log.held.seq : (stated?.seq ?? 0)
 }

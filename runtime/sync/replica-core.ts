@@ -262,12 +262,15 @@ export class ReplicaCore {
         return [...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]
       case 'used-twice':
         this.dropped.add('operation of a second life of its member')
-        return this.alarms.raise({
-          name: 'identity-used-twice',
-          member,
-          seq,
-          digests: [this.history.log(member).digestAt(seq), batch.digest],
-        })
+        return [
+          ...this.#storeFloor(),
+          ...this.alarms.raise({
+            name: 'identity-used-twice',
+            member,
+            seq,
+            digests: [this.history.log(member).digestAt(seq), batch.digest],
+          }),
+        ]
       case 'cut':
         this.dropped.add('operation of a retired member that does not stand')
         return []
@@ -399,7 +402,7 @@ export class ReplicaCore {
     return log.messageAt(log.stored.seq + 1)?.current ?? this.outbox.first
   }
 
-  /** What is late here has to leave the journals of others, who learn of our floor once that is on the disk. */
+  /** What is late here, or another life than what is settled here, has to leave the journals of others: they hear our floor. */
   #storeFloor(): Output[] {
     const outputs: Output[] = []
     this.writer.storeFloor({ stage: this.history.floor, digest: this.history.floorDigest }, outputs)

@@ -228,6 +228,27 @@ export const DURABILITY = [
     noticedBy: 'test/sync/late.test.ts',
   },
   {
+    name: 'late everywhere: another life at the floor of the announcer',
+    file: 'runtime/sync/late.ts',
+    from: 'if (stated !== undefined && log.contradicts(stated.seq, stated.digest)) return log.settled.seq',
+    to: '',
+    noticedBy: 'test/sync/late.test.ts',
+  },
+  {
+    name: 'late everywhere: nothing else of the retired',
+    file: 'runtime/sync/late.ts',
+    from: 'return isRetired ? log.held.seq : (stated?.seq ?? 0)',
+    to: 'return stated?.seq ?? 0',
+    noticedBy: 'test/sync/late.test.ts',
+  },
+  {
+    name: 'late everywhere: the floor that refuses another life is made known',
+    file: 'runtime/sync/replica-core.ts',
+    from: '...this.#storeFloor(),\n          ...this.alarms',
+    to: '...this.alarms',
+    noticedBy: 'test/sync/late.test.ts',
+  },
+  {
     name: 'late everywhere: it is removed',
     file: 'runtime/sync/late.ts',
     from: 'late.push({ member: log.member, seq, isVoid: next.current.stage <= since })',
@@ -251,8 +272,8 @@ export const DURABILITY = [
   {
     name: 'late everywhere: what the vector covers stands',
     file: 'runtime/sync/late.ts',
-    from: 'const seq = covered.get(log.member) ?? 0',
-    to: 'const seq = 0',
+    from: 'return isRetired ? log.held.seq : (stated?.seq ?? 0)',
+    to: 'return isRetired ? log.held.seq : 0',
     noticedBy: 'test/sync/late.test.ts',
   },
   {
