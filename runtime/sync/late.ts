@@ -14,8 +14,8 @@ export interface LateOperations {
 
 /**
  * What we hold at or below the floor that another member of our epoch has announced, and what it did not hold then: whoever
- * issued that had been set back, and since it is late at one it is late everywhere (PROTOCOL section 5). What is settled here
- * too is left to the comparison of the digests.
+ * issued that had been set back, and since it is late at one it is late everywhere (PROTOCOL section 5), also if it was retired
+ * since: the floor of the announcer had waited for it. What is settled here too is left to the comparison of the digests.
  */
 export function lateOperations(announcement: Announcement, history: History): LateOperations[] {
   const { vector, epoch, floor } = announcement
@@ -25,7 +25,7 @@ export function lateOperations(announcement: Announcement, history: History): La
   const covered = new Map(vector.map((entry) => [entry.member, entry]))
   const late: LateOperations[] = []
   for (const log of history.logs()) {
-    const seq = coveredSeq(log, covered.get(log.member), retirement.isRetired(log.member))
+    const seq = coveredSeq(log, covered.get(log.member))
     const next = seq < log.held.seq ? log.messageAt(seq + 1) : null
     if (next === null || next.current.stage > floor) continue
     const since = history.membership.get(log.member)?.since ?? 0
@@ -34,11 +34,8 @@ export function lateOperations(announcement: Announcement, history: History): La
   return late
 }
 
-/**
- * Up to where it holds the same as we. Where it holds another life of the member, that one may be settled there and nothing
- * shows where the two part. What stands of the retired it has held as a whole before its floor went on.
- */
-function coveredSeq(log: MemberLog, stated: VersionEntry | undefined, isRetired: boolean): number {
-  if (stated !== undefined && log.contradicts(stated.seq, stated.digest)) return log.settled.seq
-  return isRetired ? log.held.seq : (stated?.seq ?? 0)
+/** Up to where it holds the same as we; where it holds another life of the member, nothing shows where the two part. */
+function coveredSeq(log: MemberLog, stated: VersionEntry | undefined): number {
+  if (stated === undefined) return 0
+  return log.contradicts(stated.seq, stated.digest) ? log.settled.seq : stated.seq
 }

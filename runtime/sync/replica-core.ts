@@ -242,13 +242,22 @@ export class ReplicaCore {
 
   /** Operations of a member behind a seq leave the journal; what is undone goes where people see it. */
   truncate({ member, seq }: Pick<LateOperations, 'member' | 'seq'>): Output[] {
+    const [first] = this.history.log(member).between(seq, seq + 1)
     const store = this.writer.store({ kind: 'truncated', member, seq })
     const removal = this.history.truncate([[member, seq]], (other) => keepsOwn(this.life, other))
     const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))
-    const outputs = [store, ...this.remove(removal)]
+    const outputs = [store, ...this.#lowerCut(member, first), ...this.remove(removal)]
     for (const conflict of conflicts)
       if (this.history.conflicts.keep(conflict)) outputs.push({ kind: 'conflict', conflict })
     return outputs
+  }
+
+  /** What came late of a retired member does not stand, whatever some who count held of it when they froze. */
+  #lowerCut(member: MemberId, late: Batch | undefined): Output[] {
+    const { retirement } = this.history
+    if (!retirement.isRetired(member)) return []
+    const cuts = retirement.lowerCut(this.history.log(member).held, late)
+    return cuts === null ? [] : [this.writer.store({ kind: 'cuts', cuts })]
   }
 
   /** Counts, and tells people, what was not executed. */
@@ -259,7 +268,11 @@ export class ReplicaCore {
         this.dropped.add('operation at or below the floor')
         // Before the join that counts it would be void: an earlier join was cut, and nobody was set back.
         if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return []
-        return [...this.#storeFloor(), ...this.alarms.raise({ name: 'late-operation', member, seq })]
+        return [
+          ...this.#storeFloor(),
+          ...this.#lowerCut(member, batch),
+          ...this.alarms.raise({ name: 'late-operation', member, seq }),
+        ]
       case 'used-twice':
         this.dropped.add('operation of a second life of its member')
         return [

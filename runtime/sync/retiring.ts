@@ -123,6 +123,7 @@ export class Retiring {
       writer.store({ kind: 'cuts', cuts }),
       ...this.#core.remove(history.cut(cuts, (member) => keepsOwn(life, member))),
     ]
+    antiEntropy.noteCuts(now)
     antiEntropy.announceSoon(now)
     return [...outputs, ...this.#alarmsOfCuts()]
   }
