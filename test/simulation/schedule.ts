@@ -40,7 +40,7 @@ export function runSchedule(seed: number, focus: Focus, log: EventLog | null): S
     genesis,
     random,
     faults: swarm.faults,
-    domains: domainsOf(genesis, swarm.relays),
+    domains: domainsOf(genesis, swarm.relays, chance(seededRandom(seed + 2), 0.5)),
     snapshotJournalBytes: swarm.snapshotJournalBytes,
     log,
   })
@@ -79,16 +79,20 @@ function drawGenesis(random: Random, count: number): Genesis {
   return { name: 'simulated', founders }
 }
 
-/** The first nodes are the relays; the others stand on one side or on the other. */
-function domainsOf(genesis: Genesis, relays: number): Domain[] | null {
+/**
+ * The first nodes are the relays, and the others stand on one side or on the other. Two relays join the same two domains, or
+ * stand one behind the other, and then some of the others stand between them.
+ */
+function domainsOf(genesis: Genesis, relays: number, isChain: boolean): Domain[] | null {
   if (relays === 0) return null
   const names = genesis.founders.map(({ node }) => nameOf(node))
   const shared = names.slice(0, relays)
   const others = names.slice(relays)
-  return [
-    { link: 'air', nodes: [...shared, ...others.filter((_, index) => index % 2 === 0)] },
-    { link: 'wire', nodes: [...shared, ...others.filter((_, index) => index % 2 === 1)] },
-  ]
+  const links = relays > 1 && isChain ? ['air', 'wire', 'line'] : ['air', 'wire']
+  return links.map((link, index) => {
+    const joined = links.length === 2 ? shared : shared.slice(Math.max(0, index - 1), index + 1)
+    return { link, nodes: [...joined, ...others.filter((_, other) => other % links.length === index)] }
+  })
 }
 
 function equip(fleet: SimulatedFleet, swarm: Swarm): void {
