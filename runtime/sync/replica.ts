@@ -432,7 +432,9 @@ export class Replica {
   }
 
   #snapshotIfDue(): readonly Output[] {
-    return this.#core.writer.snapshotIfDue(() => this.#core.snapshot(this.#issuing.drafts.list))
+    // The parts of a snapshot that is to be adopted are in no state yet.
+    const take = this.#joining.isAdopting ? null : () => this.#core.snapshot(this.#issuing.drafts.list)
+    return this.#core.writer.snapshotIfDue(take)
   }
 
   /** Looks whether what has just happened makes this node a draft, and lets time do the rest. */

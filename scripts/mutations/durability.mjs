@@ -109,6 +109,13 @@ export const DURABILITY = [
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
+    name: 'snapshot: none while a welcome is on its way to the disk',
+    file: 'runtime/sync/replica.ts',
+    from: 'const take = this.#joining.isAdopting ? null : () =>',
+    to: 'const take = () =>',
+    noticedBy: 'test/sync/other-lives.test.ts',
+  },
+  {
     name: 'set back: a draft of which the fleet holds operations',
     file: 'runtime/sync/receiving.ts',
     from: 'vector?.some((entry) => entry.member === self && entry.seq > 0) === true',
