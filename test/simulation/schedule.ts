@@ -11,6 +11,7 @@ import type { Domain } from './network.ts'
 import type { SimulatedNode } from './node.ts'
 import { below, chance, drawSwarm, type Focus, pick, type Swarm } from './swarm.ts'
 import { RulesWorkload } from './rules-workload.ts'
+import { withKeys } from './signing.ts'
 import { Troubles } from './troubles.ts'
 import { drawRequest } from './workload.ts'
 
@@ -34,7 +35,8 @@ export function runSchedule(seed: number, focus: Focus, log: EventLog | null): S
   const swarm = drawSwarm(random, focus)
   // Rules are drawn apart, so that they change nothing in a schedule that has none.
   const rules = seed % 3 === 0 ? new RulesWorkload(seededRandom(seed + 1)) : null
-  const genesis = rules?.drawRoles(drawGenesis(random, swarm.founders), swarm) ?? drawGenesis(random, swarm.founders)
+  const founded = rules?.drawRoles(drawGenesis(random, swarm.founders), swarm) ?? drawGenesis(random, swarm.founders)
+  const genesis = chance(seededRandom(seed + 3), 0.3) ? withKeys(founded) : founded
   log?.add(0, '', 'swarm', null, JSON.stringify(swarm))
   const fleet = new SimulatedFleet({
     genesis,
