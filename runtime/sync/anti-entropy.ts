@@ -268,6 +268,7 @@ export class AntiEntropy {
       return []
     }
     this.#announcements += 1
+    this.#history.retirement.noteTold()
     const announcement = this.#statementOf(statement)
     if (this.#isFullWanted) this.#fullAt = null
     this.#isFullWanted = false

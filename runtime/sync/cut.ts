@@ -37,6 +37,8 @@ export class Retirement {
   readonly late: Map<MemberId, Batch> = new Map()
   /** Batches with joins that were cut, by the member that hung on the join: evidence for those who wait for it. */
   readonly evidence: Map<MemberId, Batch> = new Map()
+  /** A node that we do not know has said that it does not know the cuts: its join may have been cut. */
+  #isAsked = false
   #revision = 0
 
   /** Grows with each change of what the floor asks for. */
@@ -94,7 +96,17 @@ export class Retirement {
 
   /** Somebody does not know the cuts yet, perhaps we ourselves: our frozen entries have to be announced. */
   get isEntriesWanted(): boolean {
-    return this.#record.cuts === null || this.#unknowing.size > 0
+    return this.#record.cuts === null || this.#unknowing.size > 0 || this.#isAsked
+  }
+
+  /** A node that is no member has said this, unproven: we tell it once each time, so that it learns whether it is one. */
+  noteStranger(newestEpoch: number, knowsCuts: boolean): void {
+    if (newestEpoch === this.number && !knowsCuts) this.#isAsked = true
+  }
+
+  /** We have announced our frozen entries. */
+  noteTold(): void {
+    this.#isAsked = false
   }
 
   /** What `member` has said of the newest epoch. */

@@ -329,8 +329,15 @@ export class Replica {
       this.#core.dropped.add(dropReason(error))
       return NO_OUTPUTS
     }
-    if (this.#core.isDraft) this.#repeat(message, bytes, link, now)
+    if (this.#core.isDraft || this.#isOfStranger(message)) this.#repeat(message, bytes, link, now)
     return this.#receiveMessage(message, bytes, link, now)
+  }
+
+  /** Who announces and is unknown here may have a join that was cut, and has to be heard by those who can tell it so. */
+  #isOfStranger(message: Message): boolean {
+    return (
+      message.kind === 'announcement' && this.#core.history.membership.get(message.announcement.member) === undefined
+    )
   }
 
   /** An epoch takes its own way, by whoever has taken it in. */
@@ -394,7 +401,7 @@ export class Replica {
     if (this.#core.isDraft) this.#joining.noteWitness(announcement)
     if (problem === 'unknown') {
       // Nothing that it states counts before its key is known, but if it lacks an epoch, that is passed on.
-      this.#retiring.noteKnown(announcement.newestEpoch, now)
+      this.#retiring.noteStranger(announcement, now)
       this.#core.dropped.add('announcement of a node that is no member')
       return []
     }

@@ -97,8 +97,8 @@ export const EXCHANGE = [
   {
     name: 'exchange: a draft passes on what it hears',
     file: 'runtime/sync/replica.ts',
-    from: 'if (this.#core.isDraft) this.#repeat(message, bytes, link, now)',
-    to: '',
+    from: 'if (this.#core.isDraft || this.#isOfStranger(message)) this.#repeat',
+    to: 'if (this.#isOfStranger(message)) this.#repeat',
     noticedBy: 'test/sync/repeater.test.ts',
   },
   {
@@ -120,6 +120,13 @@ export const EXCHANGE = [
     file: 'runtime/sync/repeater.ts',
     from: 'known?.waiting?.links.delete(heard.link)',
     to: '',
+    noticedBy: 'test/sync/repeater.test.ts',
+  },
+  {
+    name: 'exchange: a relay passes on who it does not know',
+    file: 'runtime/sync/replica.ts',
+    from: 'if (this.#core.isDraft || this.#isOfStranger(message)) this.#repeat',
+    to: 'if (this.#core.isDraft) this.#repeat',
     noticedBy: 'test/sync/repeater.test.ts',
   },
 ]
