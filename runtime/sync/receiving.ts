@@ -295,10 +295,12 @@ export class Receiving {
    * Whether the floor of another member says that we have announced a higher stage than any on our disk: nobody settles what we
    * might still come below, from our join on.
    */
-  #hasAnnounced({ floor, epoch }: Announcement): boolean {
+  #hasAnnounced({ floor, stage, epoch }: Announcement): boolean {
     const { self, history, writer } = this.#core
     const { retirement, membership } = history
-    if (floor <= writer.stage || epoch !== retirement.number || retirement.cuts === null) return false
+    // Nobody settles what he does not hold himself.
+    if (floor <= writer.stage || floor > stage) return false
+    if (epoch !== retirement.number || retirement.cuts === null) return false
     return (membership.get(self)?.since ?? Infinity) <= floor
   }
 

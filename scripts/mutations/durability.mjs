@@ -83,15 +83,15 @@ export const DURABILITY = [
   {
     name: 'set back: a floor that waited for us',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (floor <= writer.stage || epoch',
-    to: 'if (floor >= 0 || epoch',
+    from: 'if (floor <= writer.stage || floor > stage) return false',
+    to: 'if (floor >= 0) return false',
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
     name: 'set back: a floor of another epoch did not wait for us',
     file: 'runtime/sync/receiving.ts',
-    from: 'epoch !== retirement.number || retirement.cuts === null) return false\n    return (membership',
-    to: 'retirement.cuts === null) return false\n    return (membership',
+    from: 'if (epoch !== retirement.number || retirement.cuts === null) return false\n    return (membership',
+    to: 'if (retirement.cuts === null) return false\n    return (membership',
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {

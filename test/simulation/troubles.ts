@@ -127,7 +127,10 @@ export class Troubles {
     if (trouble === 'two-operators') fleet.witness.allowances.noteTwoOperators()
     this.#retire(one, [pick(fleet.random, right)], true)
     fleet.run(1000 * fraction(fleet.random))
-    if (other.isUp) this.#retire(other, [pick(fleet.random, left)], trouble === 'mutual-retirement')
+    if (!other.isUp) return
+    const last = pick(fleet.random, left)
+    // With the first one retired this may be the only one left who could tell a machine that it was set back.
+    if (!this.#isNeeded(last)) this.#retire(other, [last], trouble === 'mutual-retirement')
   }
 
   #retire(at: SimulatedNode, targets: readonly SimulatedNode[], knowsNewest: boolean): void {

@@ -143,6 +143,7 @@ test('whoever has settled what lies above all that we know has heard us announce
   }
   assert.match(reasonAfter({ floor: 2, stage: 2 }) ?? '', /has settled stage 2 by a word of this node/)
   assert.equal(reasonAfter({ floor: 1, stage: 2 }), null)
+  assert.equal(reasonAfter({ floor: 3, stage: 2 }), null, 'nobody settles what he does not hold')
   assert.equal(reasonAfter({ floor: 2, stage: 2, epoch: 1, newestEpoch: 1 }), null, 'it may have retired us')
 })
 
