@@ -27,7 +27,7 @@ import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
 import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
 import { isVectorOfItsDigest } from './peers.ts'
-import { Repeater } from './repeater.ts'
+import { hearForOthers, Repeater } from './repeater.ts'
 import { ReplicaCore } from './replica-core.ts'
 import { Retiring } from './retiring.ts'
 import type { SignatureScheme } from './signatures.ts'
@@ -329,23 +329,8 @@ export class Replica {
       this.#core.dropped.add(dropReason(error))
       return NO_OUTPUTS
     }
-    if (this.#core.isDraft || this.#isOfStranger(message)) this.#repeat(message, bytes, link, now)
+    hearForOthers(this.#repeater, this.#core, { message, frame: bytes, link }, now)
     return this.#receiveMessage(message, bytes, link, now)
-  }
-
-  /** Who announces and is unknown here may have a join that was cut, and has to be heard by those who can tell it so. */
-  #isOfStranger(message: Message): boolean {
-    return (
-      message.kind === 'announcement' && this.#core.history.membership.get(message.announcement.member) === undefined
-    )
-  }
-
-  /** An epoch takes its own way, by whoever has taken it in. */
-  #repeat(message: Message, frame: Uint8Array, link: string, now: Monotonic): void {
-    if (message.kind === 'epoch' || this.#core.isForged(message)) return
-    const { antiEntropy, history, dropped } = this.#core
-    const isTaken = this.#repeater.hear({ message, frame, link }, antiEntropy.links, history.membership.size, now)
-    if (!isTaken) dropped.add('too much waits to be passed on')
   }
 
   #receiveMessage(message: Message, frame: Uint8Array, link: string, now: Monotonic): readonly Output[] {

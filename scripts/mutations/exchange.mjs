@@ -96,15 +96,15 @@ export const EXCHANGE = [
   },
   {
     name: 'exchange: a draft passes on what it hears',
-    file: 'runtime/sync/replica.ts',
-    from: 'if (this.#core.isDraft || this.#isOfStranger(message)) this.#repeat',
-    to: 'if (this.#isOfStranger(message)) this.#repeat',
+    file: 'runtime/sync/repeater.ts',
+    from: 'if (!core.isDraft && !isOfStranger(message, history)) return',
+    to: 'if (!isOfStranger(message, history)) return',
     noticedBy: 'test/sync/repeater.test.ts',
   },
   {
     name: 'exchange: a draft passes on nothing that is forged',
-    file: 'runtime/sync/replica.ts',
-    from: ' || this.#core.isForged(message)) return',
+    file: 'runtime/sync/repeater.ts',
+    from: ' || core.isForged(message)) return',
     to: ') return',
     noticedBy: 'test/sync/repeater.test.ts',
   },
@@ -124,9 +124,9 @@ export const EXCHANGE = [
   },
   {
     name: 'exchange: a relay passes on who it does not know',
-    file: 'runtime/sync/replica.ts',
-    from: 'if (this.#core.isDraft || this.#isOfStranger(message)) this.#repeat',
-    to: 'if (this.#core.isDraft) this.#repeat',
+    file: 'runtime/sync/repeater.ts',
+    from: 'if (!core.isDraft && !isOfStranger(message, history)) return',
+    to: 'if (!core.isDraft) return',
     noticedBy: 'test/sync/repeater.test.ts',
   },
 ]
