@@ -129,6 +129,7 @@ export class AntiEntropy {
   noteLinkUp(link: string, now: Monotonic): void {
     this.#links.add(link)
     this.#attempts = 0
+    this.noteCuts(now)
     if (this.#isLargeFleet()) {
       this.#announceBy(now)
       this.#stateVectorSoon(null, now)
@@ -176,6 +177,12 @@ export class AntiEntropy {
       for (const entry of peer.vector.values()) this.#raiseHeight(entry.member, entry.seq)
     if (!isFull || this.#isAheadOf(peer)) this.#stateVectorSoon(isFull ? null : vectorDigest, now)
     this.#requestBy(now + this.#requestDelayMs())
+  }
+
+  /** What stands of the retired is to be held, also where nobody who is heard states it any more. */
+  noteCuts(now: Monotonic): void {
+    for (const { member, seq } of this.#history.retirement.cuts?.values() ?? []) this.#raiseHeight(member, seq)
+    if (this.hasGaps) this.#requestBy(now + this.#requestDelayMs())
   }
 
   #stateVectorSoon(riddle: Digest | null, now: Monotonic): void {
@@ -262,6 +269,7 @@ export class AntiEntropy {
       return []
     }
     this.#announcements += 1
+    this.#history.retirement.noteTold()
     const announcement = this.#statementOf(statement)
     if (this.#isFullWanted) this.#fullAt = null
     this.#isFullWanted = false
@@ -337,6 +345,8 @@ export class AntiEntropy {
       if (isOwn && !maySpeak()) continue
       const evidence = history.retirement.evidence.get(gap.member)
       if (evidence !== undefined && history.membership.get(gap.member) === undefined) batches.push(evidence)
+      const late = history.retirement.late.get(gap.member)
+      if (late !== undefined && firstOf(late).current.id.seq <= gap.through) batches.push(late)
       const through = isOwn ? Math.min(gap.through, history.log(self).stored.seq) : gap.through
       batches.push(...history.log(gap.member).between(gap.after, through).slice(0, BATCHES_PER_ANSWER_MAX))
     }

@@ -3,7 +3,7 @@ import type { MemberId } from '../base/ids.ts'
 import { MEMBER_IDS_MAX } from '../base/limits.ts'
 import { type Epoch, epochDigest } from './epoch.ts'
 import type { Batch } from './message.ts'
-import type { VersionEntry, VersionVector } from './version-vector.ts'
+import { type VersionEntry, type VersionVector, versionVector } from './version-vector.ts'
 
 /** What is on record of the newest epoch. */
 export interface RetirementRecord {
@@ -30,8 +30,15 @@ export class Retirement {
   readonly #stated = new Map<MemberId, VersionVector>()
   /** Who has said last that it does not know the cuts. */
   readonly #unknowing = new Set<MemberId>()
+  /**
+   * Of each retired member the first batch that came late and yet lies within the cut: some who count had taken it when they froze,
+   * so that others ask for it, and find out only by it that it is late.
+   */
+  readonly late: Map<MemberId, Batch> = new Map()
   /** Batches with joins that were cut, by the member that hung on the join: evidence for those who wait for it. */
   readonly evidence: Map<MemberId, Batch> = new Map()
+  /** A node that we do not know has said that it does not know the cuts: its join may have been cut. */
+  #isAsked = false
   #revision = 0
 
   /** Grows with each change of what the floor asks for. */
@@ -89,7 +96,17 @@ export class Retirement {
 
   /** Somebody does not know the cuts yet, perhaps we ourselves: our frozen entries have to be announced. */
   get isEntriesWanted(): boolean {
-    return this.#record.cuts === null || this.#unknowing.size > 0
+    return this.#record.cuts === null || this.#unknowing.size > 0 || this.#isAsked
+  }
+
+  /** A node that is no member has said this, unproven: we tell it once each time, so that it learns whether it is one. */
+  noteStranger(newestEpoch: number, knowsCuts: boolean): void {
+    if (newestEpoch === this.number && !knowsCuts) this.#isAsked = true
+  }
+
+  /** We have announced our frozen entries. */
+  noteTold(): void {
+    this.#isAsked = false
   }
 
   /** What `member` has said of the newest epoch. */
@@ -128,6 +145,7 @@ export class Retirement {
     this.#retired = new Set(record.epoch?.retired)
     this.#stated.clear()
     this.#unknowing.clear()
+    this.late.clear()
     this.#isStored = true
   }
 
@@ -140,6 +158,16 @@ export class Retirement {
   noteCuts(cuts: VersionVector): void {
     this.#revision += 1
     this.#record = { ...this.#record, cuts }
+  }
+
+  /** What comes behind `entry` of a retired member is late. @returns the cuts if they were higher before, or null */
+  lowerCut(entry: VersionEntry, late: Batch | undefined): VersionVector | null {
+    const { cuts } = this.#record
+    if (cuts === null || entry.seq >= (cuts.get(entry.member)?.seq ?? 0)) return null
+    if (late !== undefined) this.late.set(entry.member, late)
+    const others = [...cuts.values()].filter(({ member }) => member !== entry.member)
+    this.noteCuts(versionVector([...others, entry]))
+    return this.cuts
   }
 
   /** @returns true if that was new */

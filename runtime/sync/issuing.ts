@@ -122,7 +122,8 @@ export class Issuing {
   }
 
   #settleSome(): Output[] {
-    const { history, self, priority, writer, outbox } = this.#core
+    const { history, self, priority, role, writer, outbox } = this.#core
+    const settler = { self, priority, role, charter: history.membership.charter }
     const outputs: Output[] = []
     const messages: SyncMessage[] = []
     const conflicts: Conflict[] = []
@@ -131,7 +132,7 @@ export class Issuing {
       const draft = this.drafts.list[count] as Draft
       bytes += encodeDraft(draft).length
       if (count > 0 && (bytes > SETTLED_DRAFTS_BYTES_TARGET || messages.length === OPERATIONS_PER_BATCH_MAX)) break
-      const settlement = settlementOf(draft, self, priority, history.local)
+      const settlement = settlementOf(draft, settler, history.local)
       const { original, guards } = draft.current
       if (settlement.kind === 'conflict') conflicts.push(settlement.conflict)
       if (settlement.kind === 'issue') {

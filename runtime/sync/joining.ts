@@ -170,9 +170,10 @@ export class Joining {
         provenanceProblem({ offer, fresh, batches: snapshot.batches }, this.#core) ?? forgedStateIn(fresh)
       if (untraced !== null) return untraced
       if (fresh.membership.get(self) === undefined || fresh.retirement.isRetired(self)) return 'we are no member in it'
-      if (offer.purpose === 'welcome' && fresh.log(self).held.seq > 0) {
-        this.#core.noteSetBack('the fleet holds operations of this node, which is a draft here')
-        return 'we have been a member in it before'
+      const [theirs, ours] = [fresh.log(self).held.seq, history.log(self).held.seq]
+      if (theirs > ours) {
+        this.#core.noteSetBack(`the fleet holds ${theirs} operations of this node, which knows only ${ours}`)
+        return 'it holds operations of ours that we do not know'
       }
       if (offer.purpose === 'welcome' && this.#witnesses.isDoubted(fresh, this.#core.signatures, this.#core.own))
         return DOUBTED

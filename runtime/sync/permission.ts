@@ -33,6 +33,15 @@ export function assertMayIssue(writes: readonly Write[], { self, role, charter, 
   }
 }
 
+/** Whether an operation of this node is void whatever the rules say, because of who it is now. */
+export function isVoidOfIssuer(
+  writes: readonly Write[],
+  { self, role, charter }: Omit<Permission, 'rulesOf'>,
+): boolean {
+  if (role === 'observer') return true
+  return writes.some(({ path }) => isReserved(path)) && !maySetRules(role, isFounding(self), charter)
+}
+
 /** Judges a reading of this node as every receiver will. @throws FleetstepError as {@link assertMayIssue} */
 export function assertMayReport(path: Path, value: Value, { self, role, rulesOf }: Omit<Permission, 'charter'>): void {
   if (role === 'observer')

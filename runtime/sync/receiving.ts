@@ -97,6 +97,7 @@ export class Receiving {
     if (peer.hasStatedVector) core.noteHeard(member, now)
     core.antiEntropy.noteAnnouncement(peer, announcement.vector !== null, now)
     const outputs: Output[] = [
+      ...this.#tellOfUnknown(announcement, link),
       ...(announcement.vector === null ? [] : this.#askForForks(peer)),
       ...this.#removeLate(announcement),
       ...this.#checkDivergence(announcement),
@@ -112,9 +113,15 @@ export class Receiving {
   request(request: Request, link: string, now: Monotonic): MemberId[] {
     const core = this.#core
     if (request.from === core.self || core.isDraft || !core.isGoodRequest(request, 'request', link)) return []
-    core.antiEntropy.noteRequest(request, link, now)
     const { membership, retirement } = core.history
-    if (membership.get(request.from) === undefined || retirement.isRetired(request.from)) return []
+    const isOfMember = membership.get(request.from) !== undefined && !retirement.isRetired(request.from)
+    const unknown = isOfMember ? this.#unknownAskedFor(request) : null
+    if (unknown !== null) {
+      core.noteSetBack(`the fleet knows of operation ${unknown} of this node, which this node does not know`)
+      return []
+    }
+    core.antiEntropy.noteRequest(request, link, now)
+    if (!isOfMember) return []
     // The request may be old: what counts is what the asker has said that it holds.
     const vector = core.peers.get(request.from)?.vector
     const isLaggard = request.gaps.some(({ member, after }) => {
@@ -148,8 +155,32 @@ export class Receiving {
     const known = core.peers.get(member)?.announcement
     if (core.isDraft || known === undefined) return []
     if (start === known.start && number === known.number && ownSeq === known.ownSeq) return []
-    if (core.options.random.uint32() % core.history.membership.size > 1) return []
+    if (!this.#isOneOfTwo()) return []
     return [core.send({ kind: 'announcement', announcement: known }, 'announcements', { only: link })]
+  }
+
+  /**
+   * A member states fewer operations of its own than we hold: it was set back, perhaps to before it knew any of us, and then it
+   * takes no other word than its own. What is settled is not kept one by one: then it is offered the snapshot.
+   */
+  #tellOfUnknown({ member, ownSeq }: Announcement, link: string): Output[] {
+    const log = this.#core.history.log(member)
+    if (ownSeq >= log.held.seq || !this.#isOneOfTwo()) return []
+    const [batch] = log.between(Math.max(ownSeq, log.settled.seq), log.held.seq)
+    return batch === undefined ? [] : [this.#core.send({ kind: 'batch', batch }, 'answers', { only: link })]
+  }
+
+  /** A member states fewer operations of its own than are settled here, and no later one is held: nobody else may tell it. */
+  isSettledUnknown({ member, ownSeq }: Announcement): boolean {
+    const { history, isDraft } = this.#core
+    const { settled, batches } = history.log(member)
+    return !isDraft && ownSeq < settled.seq && batches.length === 0 && !history.retirement.isRetired(member)
+  }
+
+  /** Of all members that hear the same. */
+  #isOneOfTwo(): boolean {
+    const { options, history } = this.#core
+    return options.random.uint32() % history.membership.size <= 1
   }
 
   /** If the batch is of another life of its member, and that one stands, what we hold of the first makes room. */
@@ -232,16 +263,45 @@ export class Receiving {
     return isMember ? seq : null
   }
 
+  /**
+   * The seq of an operation of ours that somebody asks for and that we have not issued, or null. Whoever holds a later one waits
+   * for it, and nobody else may be there to tell us that there is one.
+   */
+  #unknownAskedFor({ gaps }: Request): number | null {
+    const { self, history } = this.#core
+    const held = history.log(self).held.seq
+    return gaps.find(({ member, through }) => member === self && through > held)?.through ?? null
+  }
+
   /** Whoever knows more of us than we do has met us before our data directory was set back, or a clone of us. */
   #compareWithOwn(peer: Peer): void {
-    const { self, history } = this.#core
+    const core = this.#core
+    const { self, history } = core
     const own = peer.vector.get(self)
     const log = history.log(self)
-    if (own === undefined) return
-    if (own.seq > log.held.seq)
-      this.#core.noteSetBack(`the fleet holds ${own.seq} operations of this node, which knows only ${log.held.seq}`)
-    else if (log.contradicts(own.seq, own.digest))
-      this.#core.noteSetBack('the fleet holds other operations of this node than this node itself')
+    if (own !== undefined && own.seq > log.held.seq)
+      core.noteSetBack(`the fleet holds ${own.seq} operations of this node, which knows only ${log.held.seq}`)
+    else if (own !== undefined && log.contradicts(own.seq, own.digest))
+      core.noteSetBack('the fleet holds other operations of this node than this node itself')
+    else if (this.#hasAnnounced(peer.announcement)) {
+      const { floor } = peer.announcement
+      core.noteSetBack(
+        `the fleet has settled stage ${floor} by a word of this node, which knows only ${core.writer.stage}`,
+      )
+    }
+  }
+
+  /**
+   * Whether the floor of another member says that we have announced a higher stage than any on our disk: nobody settles what we
+   * might still come below, from our join on.
+   */
+  #hasAnnounced({ floor, stage, epoch }: Announcement): boolean {
+    const { self, history, writer } = this.#core
+    const { retirement, membership } = history
+    // Nobody settles what he does not hold himself.
+    if (floor <= writer.stage || floor > stage) return false
+    if (epoch !== retirement.number || retirement.cuts === null) return false
+    return (membership.get(self)?.since ?? Infinity) <= floor
   }
 
   /** A draft has issued nothing: if the fleet holds operations of it, its disk is older than its membership. */

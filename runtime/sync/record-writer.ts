@@ -96,10 +96,11 @@ export class RecordWriter {
   /**
    * Takes a snapshot if one is due, of all that was handed over so far, because under load something is always on its way
    * to the disk; gives it out once all of that is on the disk.
+   * @param take null while records are on their way that count only once they are on the disk
    */
-  snapshotIfDue(take: () => Snapshot): readonly Output[] {
+  snapshotIfDue(take: (() => Snapshot) | null): readonly Output[] {
     const isDue = this.#isSnapshotDue || this.#journalBytes >= this.#snapshotJournalBytes
-    if (isDue && this.#waiting === null) {
+    if (isDue && take !== null && this.#waiting === null) {
       this.#waiting = { pieces: snapshotPieces(take()), through: this.#mark.expected }
       this.#isSnapshotDue = false
       this.#journalBytes = 0

@@ -9,8 +9,10 @@ import {
   REPEAT_QUIET_MIN_MS,
 } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
+import type { History } from './history.ts'
 import { type Message, subjectOf } from './message.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
+import type { ReplicaCore } from './replica-core.ts'
 import { suppressionDelayMs } from './suppression.ts'
 
 /**
@@ -89,6 +91,23 @@ export class Repeater {
       this.#heard.delete(oldest)
     }
   }
+}
+
+/**
+ * What a draft hears, and at a member what is said by one that it does not know: its join may have been cut, and it has to be
+ * heard by those who can tell it so. An epoch takes its own way, by whoever has taken it in.
+ */
+export function hearForOthers(repeater: Repeater, core: ReplicaCore, heard: HeardFrame, now: Monotonic): void {
+  const { antiEntropy, history, dropped } = core
+  const { message } = heard
+  if (!core.isDraft && !isOfStranger(message, history)) return
+  if (message.kind === 'epoch' || core.isForged(message)) return
+  const isTaken = repeater.hear(heard, antiEntropy.links, history.membership.size, now)
+  if (!isTaken) dropped.add('too much waits to be passed on')
+}
+
+function isOfStranger(message: Message, { membership }: History): boolean {
+  return message.kind === 'announcement' && membership.get(message.announcement.member) === undefined
 }
 
 export interface HeardFrame {

@@ -34,7 +34,7 @@ import {
 import { dropReason, encodeFrame } from './message-codec.ts'
 import { MutePeers } from './mute-peers.ts'
 import { Outbox } from './outbox.ts'
-import { type Destination, joined, NO_OUTPUTS, type Output } from './output.ts'
+import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import { announcedStage, ownStatement } from './own-statement.ts'
 import { type OwnVector, Peers } from './peers.ts'
 import { RecordWriter } from './record-writer.ts'
@@ -252,13 +252,22 @@ export class ReplicaCore {
 
   /** Operations of a member behind a seq leave the journal; what is undone goes where people see it. */
   truncate({ member, seq }: Pick<LateOperations, 'member' | 'seq'>): Output[] {
+    const [first] = this.history.log(member).between(seq, seq + 1)
     const store = this.writer.store({ kind: 'truncated', member, seq })
     const removal = this.history.truncate([[member, seq]], (other) => keepsOwn(this.life, other))
     const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))
-    const outputs = [store, ...this.remove(removal)]
+    const outputs = [store, ...this.#lowerCut(member, first), ...this.remove(removal)]
     for (const conflict of conflicts)
       if (this.history.conflicts.keep(conflict)) outputs.push({ kind: 'conflict', conflict })
     return outputs
+  }
+
+  /** What came late of a retired member does not stand, whatever some who count held of it when they froze. */
+  #lowerCut(member: MemberId, late: Batch | undefined): Output[] {
+    const { retirement } = this.history
+    if (!retirement.isRetired(member)) return []
+    const cuts = retirement.lowerCut(this.history.log(member).held, late)
+    return cuts === null ? [] : [this.writer.store({ kind: 'cuts', cuts })]
   }
 
   /** Counts, and tells people, what was not executed. */
@@ -269,15 +278,22 @@ export class ReplicaCore {
         this.dropped.add('operation at or below the floor')
         // Before the join that counts it would be void: an earlier join was cut, and nobody was set back.
         if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return NO_OUTPUTS
-        return joined(this.#storeFloor([]), this.alarms.raise({ name: 'late-operation', member, seq }))
+        return [
+          ...this.#storeFloor([]),
+          ...this.#lowerCut(member, batch),
+          ...this.alarms.raise({ name: 'late-operation', member, seq }),
+        ]
       case 'used-twice':
         this.dropped.add('operation of a second life of its member')
-        return this.alarms.raise({
-          name: 'identity-used-twice',
-          member,
-          seq,
-          digests: [this.history.log(member).digestAt(seq), batch.digest],
-        })
+        return [
+          ...this.#storeFloor([]),
+          ...this.alarms.raise({
+            name: 'identity-used-twice',
+            member,
+            seq,
+            digests: [this.history.log(member).digestAt(seq), batch.digest],
+          }),
+        ]
       case 'cut':
         this.dropped.add('operation of a retired member that does not stand')
         return NO_OUTPUTS
@@ -409,7 +425,7 @@ export class ReplicaCore {
     return log.messageAt(log.stored.seq + 1)?.current ?? this.outbox.first
   }
 
-  /** What is late here has to leave the journals of others, who learn of our floor once that is on the disk. */
+  /** What is late here, or another life than what is settled here, has to leave the journals of others: they hear our floor. */
   #storeFloor(outputs: Output[]): readonly Output[] {
     const { floor: stage, floorDigest: digest } = this.history
     if (this.writer.lacksFloor(stage)) outputs.push(this.writer.storeFloor({ stage, digest }))

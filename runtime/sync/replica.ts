@@ -27,7 +27,7 @@ import { add, joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
 import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
 import { isVectorOfItsDigest } from './peers.ts'
-import { Repeater } from './repeater.ts'
+import { hearForOthers, Repeater } from './repeater.ts'
 import { ReplicaCore } from './replica-core.ts'
 import { Retiring } from './retiring.ts'
 import type { SignatureScheme } from './signatures.ts'
@@ -335,16 +335,8 @@ export class Replica {
     } catch (error) {
       return this.#core.noteUndecodable(error)
     }
-    if (this.#core.isDraft) this.#repeat(message, bytes, link, now)
+    hearForOthers(this.#repeater, this.#core, { message, frame: bytes, link }, now)
     return this.#receiveMessage(message, bytes, link, now)
-  }
-
-  /** An epoch takes its own way, by whoever has taken it in. */
-  #repeat(message: Message, frame: Uint8Array, link: string, now: Monotonic): void {
-    if (message.kind === 'epoch' || this.#core.isForged(message)) return
-    const { antiEntropy, history, dropped } = this.#core
-    const isTaken = this.#repeater.hear({ message, frame, link }, antiEntropy.links, history.membership.size, now)
-    if (!isTaken) dropped.add('too much waits to be passed on')
   }
 
   #receiveMessage(message: Message, frame: Uint8Array, link: string, now: Monotonic): readonly Output[] {
@@ -400,7 +392,7 @@ export class Replica {
     if (this.#core.isDraft) this.#joining.noteWitness(announcement)
     if (problem === 'unknown') {
       // Nothing that it states counts before its key is known, but if it lacks an epoch, that is passed on.
-      this.#retiring.noteKnown(announcement.newestEpoch, now)
+      this.#retiring.noteStranger(announcement, now)
       this.#core.dropped.add('announcement of a node that is no member')
       return []
     }
@@ -419,9 +411,11 @@ export class Replica {
     const { outputs: told, isDropped } = this.#receiving.judge(announcement, now)
     if (isDropped) return told
     this.#telemetry.noteHeard(announcement.member, announcement.start, now)
-    const outputs = this.#retiring.compare(announcement, now)
-    if (outputs === null) return this.#retiring.alarmOfConflict()
-    return [...told, ...outputs, ...this.#receiving.announcement(announcement, frame, link, now)]
+    const compared = this.#retiring.compare(announcement, now)
+    if (compared === null) return this.#retiring.alarmOfConflict()
+    const outputs = [...told, ...compared, ...this.#receiving.announcement(announcement, frame, link, now)]
+    if (this.#receiving.isSettledUnknown(announcement)) this.#sponsoring.noteLaggard(announcement.member, link, now)
+    return outputs
   }
 
   #noteStored(through: number, now: Monotonic): readonly Output[] {
@@ -436,7 +430,9 @@ export class Replica {
   }
 
   #snapshotIfDue(): readonly Output[] {
-    return this.#core.writer.snapshotIfDue(() => this.#core.snapshot(this.#issuing.drafts.list))
+    // The parts of a snapshot that is to be adopted are in no state yet.
+    const take = this.#joining.isAdopting ? null : () => this.#core.snapshot(this.#issuing.drafts.list)
+    return this.#core.writer.snapshotIfDue(take)
   }
 
   #conclude(outputs: readonly Output[], now: Monotonic): readonly Output[] {

@@ -61,6 +61,12 @@ export class Retiring {
     if (number < this.#core.history.retirement.number) this.#gossip.noteBehind(this.#core.history.membership.size, now)
   }
 
+  /** The same of a node that is no member: what it says beside that counts only as a question. */
+  noteStranger({ newestEpoch, knowsCuts }: Announcement, now: Monotonic): void {
+    this.noteKnown(newestEpoch, now)
+    this.#core.history.retirement.noteStranger(newestEpoch, knowsCuts)
+  }
+
   /** What another node says of its epoch. @returns null if it is of another epoch of the same number */
   compare(announcement: Announcement, now: Monotonic): readonly Output[] | null {
     const { retirement } = this.#core.history
@@ -123,6 +129,7 @@ export class Retiring {
       writer.store({ kind: 'cuts', cuts }),
       ...this.#core.remove(history.cut(cuts, (member) => keepsOwn(life, member))),
     ]
+    antiEntropy.noteCuts(now)
     antiEntropy.announceSoon(now)
     return [...outputs, ...this.#alarmsOfCuts()]
   }

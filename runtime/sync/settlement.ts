@@ -4,9 +4,11 @@ import type { Cell } from '../state/cell.ts'
 import type { Operation, Write } from '../state/operation.ts'
 import { originalPoint, showPoint } from '../state/reserved-point.ts'
 import { comparePriority, type Priority } from '../state/priority.ts'
+import type { Charter, Role } from '../state/role.ts'
 import type { Conflict } from './conflict.ts'
 import type { Draft } from './draft.ts'
 import type { LocalState } from './local-state.ts'
+import { isVoidOfIssuer } from './permission.ts'
 
 /** What becomes of a draft when its node is a member. */
 export type Settlement =
@@ -16,17 +18,29 @@ export type Settlement =
   /** It is issued as a fresh operation with these writes. */
   | { readonly kind: 'issue'; readonly writes: readonly Write[] }
 
+/** Who issues the draft again. */
+export interface Settler {
+  readonly self: MemberId
+  readonly priority: Priority
+  readonly role: Role
+  readonly charter: Charter
+}
+
 /**
- * A draft whose point was written meanwhile by a higher priority goes to the conflict list; every other one is issued anew
- * (PROTOCOL section 6). Meanwhile means: after what the draft itself had seen there.
+ * A draft whose point was written meanwhile by a higher priority goes to the conflict list, and so does what this node may not
+ * write any more, since it comes back with another role than before; every other one is issued anew (PROTOCOL section 6).
+ * Meanwhile means: after what the draft itself had seen there.
  */
-export function settlementOf(draft: Draft, self: MemberId, priority: Priority, local: LocalState): Settlement {
+export function settlementOf(draft: Draft, settler: Settler, local: LocalState): Settlement {
   const { original, writes } = draft.current
+  const { self, priority } = settler
   const { value } = local.cell(originalPoint(original))
   if (hasComeBack(value, original.id.seq)) return { kind: 'known' }
+  const isVoid = isVoidOfIssuer(writes, settler)
   for (const write of writes) {
     const cell = local.cell(write.path)
-    if (yieldsTo(cell, write, self, priority)) return { kind: 'conflict', conflict: conflictOf(draft, write, cell) }
+    if (isVoid || yieldsTo(cell, write, self, priority))
+      return { kind: 'conflict', conflict: conflictOf(draft, write, cell) }
   }
   return { kind: 'issue', writes: writes.map((write) => ({ ...write, replaces: replacedBy(write, local) })) }
 }

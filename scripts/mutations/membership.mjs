@@ -325,4 +325,18 @@ export const MEMBERSHIP = [
     to: 'const forced = false',
     noticedBy: 'test/sync/forced-epoch.test.ts',
   },
+  {
+    name: 'cuts: whoever is no member any more is told what is held of the retired',
+    file: 'runtime/sync/cut.ts',
+    from: 'if (newestEpoch === this.number && !knowsCuts) this.#isAsked = true',
+    to: '',
+    noticedBy: 'test/sync/repeater.test.ts',
+  },
+  {
+    name: 'drafts: what their node may not write any more is for people',
+    file: 'runtime/sync/settlement.ts',
+    from: 'if (isVoid || yieldsTo(',
+    to: 'if (yieldsTo(',
+    noticedBy: 'test/sync/adoption.test.ts',
+  },
 ]

@@ -65,11 +65,11 @@ export class SimulatedFleet {
     for (const node of this.nodes) this.#start(node)
   }
 
-  /** A new machine with an empty disk, on one of the domains: it starts as a draft. */
-  add(nodeId: NodeId, tier: number): SimulatedNode {
+  /** A new machine with an empty disk, on one of the domains, or on this one: it starts as a draft. */
+  add(nodeId: NodeId, tier: number, link: string | null = null): SimulatedNode {
     const name = nameOf(nodeId)
     const { links } = this.network
-    this.network.connect(name, links[this.random.uint32() % links.length] as string)
+    this.network.connect(name, link ?? (links[this.random.uint32() % links.length] as string))
     const node = this.#open(name, nodeId, tier, EMPTY_IMAGE)
     this.log?.add(this.now, name, 'join', null, 'a new machine')
     this.#start(node)

@@ -13,6 +13,7 @@ import { type DiskImage, EMPTY_IMAGE, type PowerLoss, SimulatedDisk } from './di
 import type { EventQueue } from './event-queue.ts'
 import { LocalClock } from './local-clock.ts'
 import { signatureOf } from './operator.ts'
+import { signingOf } from './signing.ts'
 
 export interface NodeOptions {
   readonly name: string
@@ -196,6 +197,7 @@ export class SimulatedNode {
       readFrame,
       verifyEpoch: (payload, signature) => equalBytes(signature, signatureOf(payload)),
       random,
+      ...signingOf(genesis, node),
       recovered: this.disk.recover(),
       ...(snapshotJournalBytes === null ? {} : { snapshotJournalBytes }),
     })

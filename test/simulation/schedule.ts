@@ -11,6 +11,7 @@ import type { Domain } from './network.ts'
 import type { SimulatedNode } from './node.ts'
 import { below, chance, drawSwarm, type Focus, pick, type Swarm } from './swarm.ts'
 import { RulesWorkload } from './rules-workload.ts'
+import { withKeys } from './signing.ts'
 import { Troubles } from './troubles.ts'
 import { drawRequest } from './workload.ts'
 
@@ -34,13 +35,14 @@ export function runSchedule(seed: number, focus: Focus, log: EventLog | null): S
   const swarm = drawSwarm(random, focus)
   // Rules are drawn apart, so that they change nothing in a schedule that has none.
   const rules = seed % 3 === 0 ? new RulesWorkload(seededRandom(seed + 1)) : null
-  const genesis = rules?.drawRoles(drawGenesis(random, swarm.founders), swarm) ?? drawGenesis(random, swarm.founders)
+  const founded = rules?.drawRoles(drawGenesis(random, swarm.founders), swarm) ?? drawGenesis(random, swarm.founders)
+  const genesis = chance(seededRandom(seed + 3), 0.3) ? withKeys(founded) : founded
   log?.add(0, '', 'swarm', null, JSON.stringify(swarm))
   const fleet = new SimulatedFleet({
     genesis,
     random,
     faults: swarm.faults,
-    domains: domainsOf(genesis, swarm.relays),
+    domains: domainsOf(genesis, swarm.relays, chance(seededRandom(seed + 2), 0.5)),
     snapshotJournalBytes: swarm.snapshotJournalBytes,
     log,
   })
@@ -79,16 +81,20 @@ function drawGenesis(random: Random, count: number): Genesis {
   return { name: 'simulated', founders }
 }
 
-/** The first nodes are the relays; the others stand on one side or on the other. */
-function domainsOf(genesis: Genesis, relays: number): Domain[] | null {
+/**
+ * The first nodes are the relays, and the others stand on one side or on the other. Two relays join the same two domains, or
+ * stand one behind the other, and then some of the others stand between them.
+ */
+function domainsOf(genesis: Genesis, relays: number, isChain: boolean): Domain[] | null {
   if (relays === 0) return null
   const names = genesis.founders.map(({ node }) => nameOf(node))
   const shared = names.slice(0, relays)
   const others = names.slice(relays)
-  return [
-    { link: 'air', nodes: [...shared, ...others.filter((_, index) => index % 2 === 0)] },
-    { link: 'wire', nodes: [...shared, ...others.filter((_, index) => index % 2 === 1)] },
-  ]
+  const links = relays > 1 && isChain ? ['air', 'wire', 'line'] : ['air', 'wire']
+  return links.map((link, index) => {
+    const joined = links.length === 2 ? shared : shared.slice(Math.max(0, index - 1), index + 1)
+    return { link, nodes: [...joined, ...others.filter((_, other) => other % links.length === index)] }
+  })
 }
 
 function equip(fleet: SimulatedFleet, swarm: Swarm): void {

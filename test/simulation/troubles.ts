@@ -7,13 +7,19 @@ import { freeNodeId } from './fleet.ts'
 import type { SimulatedNode } from './node.ts'
 import { below, chance, pick, type Swarm, type Trouble } from './swarm.ts'
 
+interface Backup {
+  readonly image: DiskImage
+  /** Its node knew of no other settled member when it was made. */
+  readonly isAlone: boolean
+}
+
 /** Lets one thing after the other go wrong, or right again. */
 export class Troubles {
   readonly #fleet: SimulatedFleet
   readonly #swarm: Swarm
   /** Who is away for most of the time, or null. */
   readonly #absent: SimulatedNode | null
-  readonly #backups = new Map<SimulatedNode, DiskImage>()
+  readonly #backups = new Map<SimulatedNode, Backup>()
   #newcomers = 0
   #clones = 0
 
@@ -45,11 +51,10 @@ export class Troubles {
       case 'full-disk':
         return this.#toggleFullDisk(node)
       case 'backup':
-        this.#backups.set(node, node.disk.image)
+        this.#backups.set(node, { image: node.disk.image, isAlone: this.#isAlone(node) })
         return this.#say(node, trouble, `through record ${node.disk.image.last}`)
       case 'restore':
-        if (!this.#isKeptWithout(node)) return undefined
-        return fleet.replaceDisk(node, chance(random, 0.2) ? EMPTY_IMAGE : (this.#backups.get(node) ?? node.disk.image))
+        return this.#isKeptWithout(node) ? this.#restore(node) : undefined
       case 'clone':
         return this.#clone(node)
       default:
@@ -122,7 +127,10 @@ export class Troubles {
     if (trouble === 'two-operators') fleet.witness.allowances.noteTwoOperators()
     this.#retire(one, [pick(fleet.random, right)], true)
     fleet.run(1000 * fraction(fleet.random))
-    if (other.isUp) this.#retire(other, [pick(fleet.random, left)], trouble === 'mutual-retirement')
+    if (!other.isUp) return
+    const last = pick(fleet.random, left)
+    // With the first one retired this may be the only one left who could tell a machine that it was set back.
+    if (!this.#isNeeded(last)) this.#retire(other, [last], trouble === 'mutual-retirement')
   }
 
   #retire(at: SimulatedNode, targets: readonly SimulatedNode[], knowsNewest: boolean): void {
@@ -151,6 +159,23 @@ export class Troubles {
       return isUp && !allowances.isResumed(member) && replica.inspect(0).status === 'member'
     })
     return members.length === 0 ? null : pick(this.#fleet.random, members)
+  }
+
+  /** A founder that knows of nobody would found its fleet a second time, until it hears those who have joined. */
+  #restore(node: SimulatedNode): void {
+    const { random, genesis } = this.#fleet
+    const none = {
+      image: EMPTY_IMAGE,
+      isAlone: genesis.founders.length === 1 && genesis.founders[0]?.node === node.node,
+    }
+    const last = this.#backups.get(node) ?? { image: node.disk.image, isAlone: false }
+    const { image, isAlone } = chance(random, 0.2) ? none : last
+    if (!isAlone) this.#fleet.replaceDisk(node, image)
+  }
+
+  #isAlone({ replica }: SimulatedNode): boolean {
+    const { self, floor, status, members } = replica.inspect(0)
+    return status === 'member' && members.every(({ member, since }) => member === self || since > floor)
   }
 
   #toggleFullDisk(node: SimulatedNode): void {

@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { Original } from '../../runtime/state/operation.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
+import { rulesPoint } from '../../runtime/state/reserved-point.ts'
+import { OPEN_CHARTER, type Role } from '../../runtime/state/role.ts'
 import { belongingsOf } from '../../runtime/sync/adoption.ts'
 import { draftOf } from '../../runtime/sync/draft.ts'
 import { History } from '../../runtime/sync/history.ts'
@@ -66,7 +68,25 @@ test('a draft that has come back is not issued a second time', () => {
   const { fresh, own } = comingBack()
   const settle = (index: number): string => {
     const draft = draftOf(own.batches[index]!.messages[0]!)
-    return settlementOf(draft, life('b', 7), priorityOf(B, 1), fresh.local).kind
+    const settler = { self: life('b', 7), priority: priorityOf(B, 1), role: 'gateway', charter: OPEN_CHARTER } as const
+    return settlementOf(draft, settler, fresh.local).kind
   }
   assert.deepEqual([settle(1), settle(2)], ['known', 'issue'])
+})
+
+test('what a node may not write any more, since it comes back with another role, is for people to decide', () => {
+  const { fresh } = comingBack()
+  const issuer = new HandIssuer(B, 1)
+  for (let back = 0; back < 2; back++) issuer.issue({ set: ['back already', back] })
+  issuer.issue({ set: [rulesPoint('pump'), 'rules'] })
+  issuer.issue({ set: ['z', 1] })
+  const settle = (index: number, role: Role, hasKeys: boolean): string => {
+    const settler = { self: life('b', 7), priority: priorityOf(B, 1), role, charter: { ...OPEN_CHARTER, hasKeys } }
+    return settlementOf(draftOf(issuer.batches[2 + index]!.messages[0]!), settler, fresh.local).kind
+  }
+  assert.deepEqual(
+    [settle(0, 'gateway', true), settle(0, 'gateway', false), settle(0, 'operator', true)],
+    ['conflict', 'issue', 'issue'],
+  )
+  assert.deepEqual([settle(1, 'gateway', true), settle(1, 'observer', false)], ['issue', 'conflict'])
 })

@@ -4,7 +4,7 @@ import { formatOperationId, type MemberId } from '../../runtime/base/ids.ts'
 import type { Announcement } from '../../runtime/sync/message.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import type { VersionEntry } from '../../runtime/sync/version-vector.ts'
-import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
 import { announcementOf } from './announcements.ts'
@@ -83,6 +83,45 @@ test('what the announcer holds is not late, nor what lies above its floor', () =
   assert.equal(a.inspect().journalLength, 3)
 })
 
+test('where the announcer holds another life of a member, what we hold of it at its floor is late, also if it is retired', () => {
+  const other = new HandIssuer(B, 2)
+  const first = other.issue({ set: ['x', 1] })
+  other.issue({ after: first, set: ['x', 'of the other life'] })
+  const digest = other.batches[1]!.digest
+  const { a } = holder()
+  assert.deepEqual(alarms(announce(a, 0, [{ member: B, seq: 2, digest }])), [], 'nothing is settled')
+  assert.deepEqual(alarms(announce(a, 2, [{ member: B, seq: 2, digest }])), [
+    { name: 'late-operation', member: B, seq: 1 },
+  ])
+  assert.equal(a.inspect().journalLength, 0)
+  const retiring = holder()
+  const proposed = { number: 1, counting: [retiring.a.replica.self, C], retired: [B] }
+  retiring.a.give({ kind: 'epoch', epoch: { ...proposed, signature: SIGNED } })
+  retiring.a.store()
+  const [{ epochDigest }] = retiring.a.announcementsIn(retiring.a.wait(60_000)).slice(-1) as [Announcement]
+  const said = { epoch: 1, newestEpoch: 1, epochDigest }
+  const frozen = [{ member: B, seq: 2, digest }]
+  announce(retiring.a, 0, frozen, { ...said, frozen })
+  assert.deepEqual(seqsRemoved(announce(retiring.a, 2, frozen, said)), [1, 2, 3])
+})
+
+test('who refuses another life of a member than what is settled makes its floor known', () => {
+  const { a, ofB } = holder()
+  for (const member of [B, C])
+    a.giveMessage({
+      kind: 'announcement',
+      announcement: announcementOf(a, member, { vector: [upTo(ofB, 3)], stage: 3 }),
+    })
+  assert.equal(a.replica.floor.stage, 3)
+  const other = new HandIssuer(B, 2)
+  const first = other.issue({ set: ['x', 1] })
+  other.issue({ after: first, set: ['x', 'of the other life'] })
+  other.issue({ after: { id: { member: B, seq: 3 }, stage: 3 }, set: ['x', 'later'] })
+  for (const batch of other.batches) a.giveMessage({ kind: 'batch', batch })
+  a.store()
+  assert.equal(a.announcementsIn(a.wait(60_000)).at(-1)?.floor, 3)
+})
+
 test('a member of another epoch may have folded without knowing what stands: nothing is removed on its word', () => {
   const { a, ofB } = holder()
   announce(a, 2, [upTo(ofB, 1)], { epoch: 1, newestEpoch: 1 })
@@ -94,7 +133,7 @@ test('the issuer finds out: it begins a new life, and what came late comes back 
   b.store()
   b.issue(set('x', 'late'))
   b.store()
-  const outputs = announce(b, 5, [], { stage: 9 })
+  const outputs = announce(b, 1, [], { stage: 9 })
   assert.equal(b.inspect().status, 'draft')
   assert.notEqual(b.replica.self, B)
   assert.match(b.inspect().draftReason ?? '', /settled what lies behind our operations/)
@@ -124,4 +163,8 @@ function alarms(outputs: readonly Output[]): { readonly name: string }[] {
 function stored(node: DrivenReplica): readonly Uint8Array[] {
   node.store()
   return node.records
+}
+
+function seqsRemoved(outputs: readonly Output[]): number[] {
+  return outputs.flatMap((output) => (output.kind === 'removed' ? output.operations.map(({ seq }) => seq) : []))
 }

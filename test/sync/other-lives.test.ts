@@ -133,6 +133,22 @@ test('a welcome that reaches the disk only when its node has begun another life 
   for (const node of fleet.nodes) assert.equal(node.replica.settled('y' as never), 'draft', node.name)
 })
 
+test('a snapshot that falls due while a welcome is on its way to the disk does not take the place of the welcome', () => {
+  const fleet = started(1)
+  const n = fleet.add(nodeNamed('n'), 0)
+  fleet.run(100)
+  n.disk.isFull = true
+  fleet.run(5000)
+  n.receive({ kind: 'snapshot-due' })
+  n.freeDisk()
+  fleet.run(20_000)
+  fleet.issue(n, set('y', 'as a member'))
+  fleet.run(20_000)
+  fleet.crash(n)
+  fleet.restart(n)
+  assert.deepEqual([status(n), n.replica.get('y' as never)], ['member', 'as a member'])
+})
+
 test('what was issued while a catch-up was on its way to the disk does not count as stored with it', () => {
   const [a, b] = new IssuingFleet(genesisOf(2)).issuers as [Issuer, Issuer]
   b.issue(set('x', 1))

@@ -11,8 +11,10 @@ import { Repeater } from '../../runtime/sync/repeater.ts'
 import { Signatures } from '../../runtime/sync/signatures.ts'
 import { SimulatedFleet } from '../simulation/fleet.ts'
 import type { SimulatedNode } from '../simulation/node.ts'
+import { withKeys } from '../simulation/signing.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
 import { HandIssuer } from '../support/handmade.ts'
+import { nodeNamed } from '../support/membership-network.ts'
 import { genesisOf, set, stateOf } from '../support/replica-network.ts'
 
 const DRAFT = '0d00000000000001' as NodeId
@@ -42,6 +44,31 @@ test('the only way between two members comes back after it was retired, and carr
   )
   for (const { replica } of [a, b, c]) assert.deepEqual(stateOf(replica), { p0: 'late', p1: 'late', p2: 2 })
 })
+
+for (const isBehindRelay of [false, true]) {
+  const where = isBehindRelay ? 'behind a relay that does not know it' : 'beside one who counts'
+  test(`a member in a fleet with keys hears ${where} that its join was cut`, () => {
+    const genesis = withKeys(genesisOf(isBehindRelay ? 3 : 2))
+    const domains = [{ link: 'air', nodes: isBehindRelay ? ['b', 'c'] : ['a', 'b'] }]
+    if (isBehindRelay) domains.push({ link: 'wire', nodes: ['a', 'c'] })
+    const fleet = new SimulatedFleet({ genesis, random: seededRandom(3), domains })
+    const [a, b] = fleet.nodes as [SimulatedNode, SimulatedNode]
+    fleet.run(5000)
+    // Nobody but a and n ever holds the join of n.
+    fleet.network.partition(['a', 'n'], ['b', 'c'])
+    const n = fleet.add(nodeNamed('n'), 0, isBehindRelay ? 'wire' : 'air')
+    fleet.run(20_000)
+    assert.equal(n.replica.inspect(0).status, 'member')
+    const former = n.member
+    fleet.destroy(a)
+    fleet.operator.retire(b, [a.member])
+    fleet.run(60_000)
+    fleet.network.cuts.clear()
+    fleet.run(120_000)
+    assert.notEqual(n.member, former, JSON.stringify(n.replica.inspect(0).floorHold))
+    assert.equal(n.replica.inspect(0).status, 'member')
+  })
+}
 
 describe('a repeater', () => {
   const draft = new DrivenReplica(genesisOf(1), DRAFT)

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
+import type { Path } from '../../runtime/state/path.ts'
+import { EMPTY_IMAGE } from '../simulation/disk.ts'
+import { SimulatedFleet } from '../simulation/fleet.ts'
+import { nodeNamed } from '../support/membership-network.ts'
 import { nodeOf, type OperationId } from '../../runtime/base/ids.ts'
 import type { VersionEntry } from '../../runtime/sync/version-vector.ts'
 import type { Batch } from '../../runtime/sync/message.ts'
@@ -111,6 +116,76 @@ test('only a settled member surely knows what we said before our start: before i
   const gaps = [{ member: SELF, after: 0, through: 1 }]
   const outputs = node.giveMessage({ kind: 'request', request: { from: OTHER, to: SELF, gaps } })
   assert.equal(node.batchesIn(outputs).length, 1)
+})
+
+test('a member that asks for an operation of ours that we have not issued waits for it: we were set back', () => {
+  const reasonAfter = (from: typeof OTHER, through: number): string | null => {
+    const node = new DrivenReplica(FLEET, 0)
+    node.store()
+    node.issue(set('x', 1))
+    node.store()
+    const gaps = [{ member: SELF, after: 0, through }]
+    node.giveMessage({ kind: 'request', request: { from, to: null, gaps } })
+    return node.inspect().draftReason
+  }
+  assert.match(reasonAfter(OTHER, 2) ?? '', /knows of operation 2 of this node/)
+  assert.deepEqual([reasonAfter(OTHER, 1), reasonAfter(life('n', 7), 2)], [null, null])
+})
+
+test('whoever has settled what lies above all that we know has heard us announce it: we were set back', () => {
+  const reasonAfter = (parts: Parameters<typeof announcementOf>[2]): string | null => {
+    const node = new DrivenReplica(FLEET, 0)
+    node.store()
+    node.issue(set('x', 1))
+    node.store()
+    node.giveMessage({ kind: 'announcement', announcement: announcementOf(node, OTHER, parts) })
+    return node.inspect().draftReason
+  }
+  assert.match(reasonAfter({ floor: 2, stage: 2 }) ?? '', /has settled stage 2 by a word of this node/)
+  assert.equal(reasonAfter({ floor: 1, stage: 2 }), null)
+  assert.equal(reasonAfter({ floor: 3, stage: 2 }), null, 'nobody settles what he does not hold')
+  assert.equal(reasonAfter({ floor: 2, stage: 2, epoch: 1, newestEpoch: 1 }), null, 'it may have retired us')
+})
+
+test('a member that states fewer operations of its own than we hold is told one, which it believes without knowing us', () => {
+  const witness = new DrivenReplica(FLEET, 1)
+  witness.store()
+  const ofSelf = new HandIssuer(SELF, 2)
+  const first = ofSelf.issue({ set: ['x', 1] })
+  ofSelf.issue({ after: first, set: ['x', 2, first.id] })
+  for (const batch of ofSelf.batches) witness.giveMessage({ kind: 'batch', batch })
+  witness.store()
+  const toldAfter = (seq: number): unknown[] => {
+    const vector = seq === 0 ? [] : [{ member: SELF, seq, digest: ofSelf.batches[seq - 1]!.digest }]
+    const announcement = announcementOf(witness, SELF, { start: seq + 1, ownSeq: seq, vector })
+    return witness.batchesIn(witness.giveMessage({ kind: 'announcement', announcement })).map(({ digest }) => digest)
+  }
+  assert.deepEqual([toldAfter(0), toldAfter(2)], [[ofSelf.batches[0]!.digest], []])
+})
+
+test('a founder that alone founded the fleet, and has an empty card, hears from those who joined that it was set back', () => {
+  for (const isSettled of [false, true]) {
+    const fleet = new SimulatedFleet({ genesis: genesisOf(1), random: seededRandom(5) })
+    const a = fleet.node('a')
+    const b = fleet.add(nodeNamed('b'), 0)
+    fleet.run(20_000)
+    fleet.issue(a, set('x', 1))
+    fleet.run(isSettled ? 20_000 : 10)
+    // A floor goes onto the disk with an operation.
+    if (isSettled) fleet.issue(b, set('y', 1))
+    fleet.run(10)
+    assert.equal(b.replica.settled('x' as Path), isSettled ? 1 : undefined)
+    // Nobody remembers in memory what a has announced.
+    fleet.crash(b)
+    fleet.replaceDisk(a, EMPTY_IMAGE)
+    fleet.restart(a)
+    fleet.restart(b)
+    fleet.run(20_000)
+    assert.match(a.replica.inspect(0).draftReason ?? '', /the fleet holds/, `settled: ${isSettled}`)
+    fleet.operator.retire(b, [b.replica.inspect(0).members[0]!.member])
+    fleet.run(60_000)
+    assert.deepEqual([a.replica.inspect(0).status, a.replica.get('x' as Path)], ['member', 1])
+  }
 })
 
 test('a member that states fewer operations of its own than before is told its own words, and learns from them', () => {
