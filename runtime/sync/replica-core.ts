@@ -36,7 +36,7 @@ import { MutePeers } from './mute-peers.ts'
 import { Outbox } from './outbox.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import { announcedStage, ownStatement } from './own-statement.ts'
-import { type OwnVector, Peers } from './peers.ts'
+import { isVectorOfItsDigest, type OwnVector, Peers } from './peers.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { Recovery } from './recovery.ts'
 import type { ReplicaOptions } from './replica.ts'
@@ -325,7 +325,9 @@ export class ReplicaCore {
     const known = this.peers.get(member)?.announcement.sealed
     // A node with several links hears each several times.
     if (known !== undefined && sealed !== undefined && equalBytes(known, sealed)) return null
-    return this.signatures.problemOfAnnouncement(announcement, this.history, this.#own)
+    const problem = this.signatures.problemOfAnnouncement(announcement, this.history, this.#own)
+    if (problem !== null || isVectorOfItsDigest(announcement)) return problem
+    return 'announcement whose vector is not the one of its digest'
   }
 
   /** Whether a message shows that it is not from whom it says. */

@@ -20,13 +20,12 @@ import { Issuing } from './issuing.ts'
 import { type Fetched, Joining } from './joining.ts'
 import { newLife } from './life.ts'
 import type { Genesis } from './membership.ts'
-import type { JoinRequest, Message, Offer, Reading } from './message.ts'
+import type { Announcement, JoinRequest, Message, Offer, Reading } from './message.ts'
 import { heardOf, newsOf } from './adopted-news.ts'
 import { decodeFrame } from './message-codec.ts'
 import { add, joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
 import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
-import { isVectorOfItsDigest } from './peers.ts'
 import { hearForOthers, Repeater } from './repeater.ts'
 import { ReplicaCore } from './replica-core.ts'
 import { Retiring } from './retiring.ts'
@@ -344,7 +343,7 @@ export class Replica {
       case 'batch':
         return this.#joining.isAdopting ? NO_OUTPUTS : this.#receiving.batch(message.batch, link, now)
       case 'announcement':
-        return this.#receiveAnnouncement(message, frame, link, now)
+        return this.#receiveAnnouncement(message.announcement, frame, link, now)
       case 'request':
         for (const laggard of this.#receiving.request(message.request, link, now))
           this.#sponsoring.noteLaggard(laggard, link, now)
@@ -382,12 +381,7 @@ export class Replica {
     } else this.#core.dropped.add(problem === 'unknown' ? 'offer of a node that is no member' : problem)
   }
 
-  #receiveAnnouncement(
-    { announcement }: Message & { readonly kind: 'announcement' },
-    frame: Uint8Array,
-    link: string,
-    now: Monotonic,
-  ): Output[] {
+  #receiveAnnouncement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): Output[] {
     const problem = this.#core.problemOfAnnouncement(announcement)
     if (this.#core.isDraft) this.#joining.noteWitness(announcement)
     if (problem === 'unknown') {
@@ -402,10 +396,6 @@ export class Replica {
     }
     if (announcement.member === this.self) {
       this.#core.compareWithDouble(announcement)
-      return []
-    }
-    if (!isVectorOfItsDigest(announcement)) {
-      this.#core.dropped.add('announcement whose vector is not the one of its digest')
       return []
     }
     const { outputs: told, isDropped } = this.#receiving.judge(announcement, now)
