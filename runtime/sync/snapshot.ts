@@ -202,12 +202,6 @@ function decodeValue(isPresent: CborData | undefined, value: CborData | undefine
   return value instanceof Uint8Array ? new Uint8Array(value) : value
 }
 
-/** A point of the settled state as it is digested: whole, whatever else is settled. */
-export function encodeCell(path: Path, { value, writer }: Cell): CborData {
-  const place = writer === null ? null : [encodeId(writer.id), writer.stage, writer.priority.tier]
-  return [path, ...encodeValue(value), place]
-}
-
 /** Rules are looked at whole, since they judge from then on. */
 function decodeContent(path: Path, isPresent: CborData | undefined, data: CborData | undefined): Value | undefined {
   if (deviceOfRules(path) === null || isPresent !== true) return decodeValue(isPresent, data)

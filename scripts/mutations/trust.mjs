@@ -279,7 +279,7 @@ export const TRUST = [
   {
     name: 'state: the digest is of the values',
     file: 'runtime/sync/state-digest.ts',
-    from: 'encodeCbor(encodeCell(path, settled))',
+    from: 'encodeCbor([path, settled.value ?? null])',
     to: 'encodeCbor(path)',
     noticedBy: 'test/sync/divergence.test.ts',
   },

@@ -15,7 +15,7 @@ import { genesisOf } from '../support/replica-network.ts'
 const A = founder(genesisOf(1), 0)
 
 describe('the digest of the settled state', () => {
-  it('is of values and their writers, in whatever order they came', () => {
+  it('is of points and their values, in whatever order they came', () => {
     const [one, two] = [cell(1, 1), cell(2, 2)]
     const digests = [
       [
@@ -31,7 +31,7 @@ describe('the digest of the settled state', () => {
         ['y', one],
       ],
       [
-        ['x', cell(1, 2)],
+        ['x', cell(3, 1)],
         ['y', two],
       ],
       [['x', one]],
@@ -39,6 +39,11 @@ describe('the digest of the settled state', () => {
     ].map((cells) => stateDigest(stateWith(cells as [string, Cell][])))
     assert.equal(digests[0], digests[1])
     assert.equal(new Set(digests).size, 5)
+  })
+
+  it('leaves out who has written a value: what is added behind a tombstone has a writer only where that is remembered', () => {
+    const unwritten: Cell = { value: 1, writer: null }
+    assert.equal(stateDigest(stateWith([['x', unwritten]])), stateDigest(stateWith([['x', cell(1, 1)]])))
   })
 
   it('leaves out tombstones, which each member forgets in its own time', () => {
