@@ -31,6 +31,8 @@ export class Joining {
   readonly #core: ReplicaCore
   readonly #newcomer: Newcomer
   #fetch: Fetch | null = null
+  /** The last one that was given up: what has come of it is not fetched again. */
+  #givenUp: Fetch | null = null
   #fetched: Fetched | null = null
   readonly #witnesses = new Witnesses()
   /** Sponsors whose welcome was doubted, and until when no other one of them is taken. */
@@ -70,12 +72,14 @@ export class Joining {
     if (offer.to !== self || (offer.purpose === 'welcome') !== isDraft) return
     const isFetching = this.#fetch !== null && (!this.#fetch.isUnanswered || this.#fetch.offer.digest === offer.digest)
     if (isFetching || this.#fetched !== null || !isAcceptable(offer) || this.#isDistrusted(offer.from, now)) return
-    this.#fetch = new Fetch(offer, link, options.random, now)
+    this.#fetch = this.#givenUp?.resumed(offer, link, now) ?? new Fetch(offer, link, options.random, now)
+    this.#givenUp = null
   }
 
   tick(now: Monotonic): readonly Output[] {
     if (this.#fetched !== null) return NO_OUTPUTS
     if (this.#fetch?.hasFailed === true) {
+      this.#givenUp = this.#fetch
       this.#fetch = null
       this.askSoon(now)
     }
@@ -119,6 +123,7 @@ export class Joining {
   /** This node has got another standing: what was under way is void, also a snapshot that has not reached the disk yet. */
   reset(now: Monotonic): void {
     this.#fetch = null
+    this.#givenUp = null
     this.#fetched = null
     this.#newcomer.rest()
     this.#witnesses.clear()

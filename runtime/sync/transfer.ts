@@ -54,15 +54,17 @@ export class TransferSource {
   chunk(digest: Digest, offset: number, now: Monotonic): Chunk | null {
     const bytes = this.#keep(digest)
     if (bytes === null || offset >= bytes.length) return null
-    if (offset + TRANSFER_CHUNK_BYTES >= bytes.length) this.#noteServed(digest, now)
+    const isLast = offset + TRANSFER_CHUNK_BYTES >= bytes.length
+    this.#noteFetched(digest, (until) =>
+      isLast ? Math.min(until, now + OFFER_SERVED_HOLD_MS) : Math.max(until, now + OFFER_HOLD_MS),
+    )
     return { digest, offset, bytes: bytes.subarray(offset, offset + TRANSFER_CHUNK_BYTES) }
   }
 
-  /** Whoever has had the time to get all of it and asks again wants something newer. */
-  #noteServed(digest: Digest, now: Monotonic): void {
+  /** Whoever fetches goes on with the same; whoever has had the time to get all of it and asks again wants something newer. */
+  #noteFetched(digest: Digest, untilAfter: (until: Monotonic) => Monotonic): void {
     for (const [key, made] of this.#offers)
-      if (made.offer.digest === digest)
-        this.#offers.set(key, { ...made, until: Math.min(made.until, now + OFFER_SERVED_HOLD_MS) })
+      if (made.offer.digest === digest) this.#offers.set(key, { ...made, until: untilAfter(made.until) })
   }
 
   /** What is being fetched is the last to go. */
@@ -93,6 +95,15 @@ export class Fetch {
     this.link = link
     this.#random = random
     this.#askAt = now
+  }
+
+  /** The fetch of what is offered again after this one was given up, from where that was; null if it is another snapshot. */
+  resumed(offer: Offer, link: string, now: Monotonic): Fetch | null {
+    if (offer.digest !== this.offer.digest || offer.size !== this.offer.size) return null
+    const fetch = new Fetch(offer, link, this.#random, now)
+    fetch.#chunks.push(...this.#chunks)
+    fetch.#length = this.#length
+    return fetch
   }
 
   get wakeAt(): Monotonic {

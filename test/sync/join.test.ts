@@ -43,7 +43,7 @@ test('a welcome that is larger than a frame is fetched in pieces, also over a li
   fleet.run(100)
   fleet.faults = { drop: 0.5, duplicate: 0.2, delayMs: 100 }
   const n = fleet.add(nodeNamed('n'), 5)
-  assert.ok(fleet.runUntil(() => isMember(n), 600_000))
+  assert.ok(fleet.runUntil(() => isMember(n), 3_600_000))
   assert.deepEqual(stateOf(n.replica), stateOf(fleet.node('a').replica))
 })
 

@@ -178,6 +178,31 @@ test('a fetch that nobody answers is given up after some attempts', () => {
   assert.equal(isAcceptable({ ...offer, size: SNAPSHOT_BYTES_MAX + 1 }), false)
 })
 
+test('what was fetched of a snapshot before the fetch was given up is not fetched again, if it is the same snapshot', () => {
+  const bytes = new Uint8Array(3 * TRANSFER_CHUNK_BYTES).fill(7)
+  const digest = digestOf(bytes)
+  const offer: Offer = { to: DRAFT, from: founder(FLEET, 0), purpose: 'welcome', digest, size: bytes.length }
+  const first = new Fetch(offer, 'air', seededRandom(1), 0)
+  first.take({ digest, offset: 0, bytes: bytes.subarray(0, TRANSFER_CHUNK_BYTES) }, 0)
+  assert.equal(first.resumed({ ...offer, digest: digestOf(Uint8Array.of(1)) }, 'air', 1000), null)
+  const second = first.resumed(offer, 'wire', 1000)
+  assert.equal(second?.due(1000), TRANSFER_CHUNK_BYTES)
+  for (const offset of [1, 2].map((chunk) => chunk * TRANSFER_CHUNK_BYTES))
+    second.take({ digest, offset, bytes: bytes.subarray(offset, offset + TRANSFER_CHUNK_BYTES) }, 2000)
+  assert.deepEqual(second.bytes(), bytes)
+})
+
+test('a snapshot is offered for as long as it is being fetched', () => {
+  const source = new TransferSource()
+  const bytes = new Uint8Array(2 * TRANSFER_CHUNK_BYTES)
+  const digest = source.add(bytes)
+  const offer: Offer = { to: DRAFT, from: founder(FLEET, 0), purpose: 'welcome', digest, size: bytes.length }
+  source.noteOffer(offer, 'as it is', 0)
+  source.chunk(digest, 0, OFFER_HOLD_MS)
+  assert.deepEqual(source.recentOffer(DRAFT, 'welcome', 'as it is', 2 * OFFER_HOLD_MS), offer)
+  assert.equal(source.recentOffer(DRAFT, 'welcome', 'as it is', 2 * OFFER_HOLD_MS + 1), null)
+})
+
 test('digests of past floors are kept up to their number, the newest ones', () => {
   const node = started()
   for (let count = 0; count < FLOOR_DIGESTS_MAX + 10; count++) {
