@@ -187,7 +187,7 @@ test('what was fetched of a snapshot before the fetch was given up is not fetche
   assert.equal(first.resumed({ ...offer, digest: digestOf(Uint8Array.of(1)) }, 'air', 1000), null)
   const second = first.resumed(offer, 'wire', 1000)
   assert.equal(second?.due(1000), TRANSFER_CHUNK_BYTES)
-  for (const offset of [1, 2].map((chunk) => chunk * TRANSFER_CHUNK_BYTES))
+  for (const offset of [1, 2].map((index) => index * TRANSFER_CHUNK_BYTES))
     second.take({ digest, offset, bytes: bytes.subarray(offset, offset + TRANSFER_CHUNK_BYTES) }, 2000)
   assert.deepEqual(second.bytes(), bytes)
 })
