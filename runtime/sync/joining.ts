@@ -7,7 +7,7 @@ import { forgedStateIn } from './forged-state.ts'
 import type { History } from './history.ts'
 import type { Announcement, Chunk, Offer, Refusal } from './message.ts'
 import { Newcomer } from './newcomer.ts'
-import { NO_OUTPUTS, type Output } from './output.ts'
+import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { historyFrom } from './recovery.ts'
 import { provenanceProblem } from './provenance.ts'
@@ -45,7 +45,9 @@ export class Joining {
 
   get wakeAt(): Monotonic | null {
     if (this.#fetched !== null) return null
-    return this.#fetch?.wakeAt ?? (this.#core.isDraft ? this.#newcomer.wakeAt : null)
+    const askAt = this.#core.isDraft ? this.#newcomer.wakeAt : null
+    if (this.#fetch === null) return askAt
+    return askAt === null || !this.#fetch.isUnanswered ? this.#fetch.wakeAt : Math.min(askAt, this.#fetch.wakeAt)
   }
 
   /** Why the fleet did not take this draft in, or null. */
@@ -83,11 +85,13 @@ export class Joining {
       this.#fetch = null
       this.askSoon(now)
     }
-    if (this.#fetch !== null) return this.#askForChunk(this.#fetch, now)
+    const asked = this.#fetch === null ? NO_OUTPUTS : this.#askForChunk(this.#fetch, now)
+    // A sponsor that is gone, or is no member any more, answers nothing: somebody else may take us in meanwhile.
+    if (this.#fetch !== null && !this.#fetch.isUnanswered) return asked
     const { wakeAt } = this.#newcomer
-    if (!this.#core.isDraft || wakeAt === null || wakeAt > now) return NO_OUTPUTS
+    if (!this.#core.isDraft || wakeAt === null || wakeAt > now) return asked
     this.#newcomer.noteAsked(now)
-    return this.#askToJoin()
+    return joined(asked, this.#askToJoin())
   }
 
   /** A draft knows few keys: with those of a welcome what it has heard bears witness. */

@@ -49,13 +49,16 @@ for (const [what, gap] of gaps) {
     }
     await until(changedAgain, 'the relay has altered frames', PATIENCE_MS)
     await until(() => countOf(bert) > before, 'bert has counted what came altered', PATIENCE_MS)
-    assert.deepEqual({ ...standing(bert), known: [] }, { ...members, known: [] })
+    // A bit of the version makes another release of a frame, of which people are told once.
+    const alarms = standing(bert).alarms.filter((name) => name !== 'newer-release')
+    assert.deepEqual({ ...standing(bert), alarms, known: [] }, { ...members, known: [] })
     // A bit of a name makes a stranger of its member: that waits for his join, within the bounds for strangers.
     for (const { operations } of bert.inspect().waitingList) assert.ok(!operations[0]?.startsWith(fleet.keys.founder))
     relay.alter = (frame) => frame
     anna.state.set('lamp', 2)
     await agree([anna, bert], { lamp: 2 })
-    assert.deepEqual([anna.alarms(), bert.alarms()], [[], []])
+    const others = [anna, bert].flatMap((one) => one.alarms()).filter(({ name }) => name !== 'newer-release')
+    assert.deepEqual(others, [])
   })
 }
 

@@ -84,6 +84,16 @@ test('a newcomer takes no values that its sponsor has made up where another memb
   const anna = await fleet.open(ANNA)
   const bert = await fleet.open(BERT, { key, medium })
   await sees(bert, ({ status }) => status === 'member', 'bert is a member')
+  const harmless = (): Uint8Array | undefined =>
+    attacker
+      .framesOf(ANNA, 'announcement')
+      .find(({ message: { announcement } }) => announcement.state === undefined && announcement.vector !== null)?.frame
+  // While the floor moves nobody states what lies below it.
+  const isHarmless = (): boolean => {
+    anna.state.set('lamp', 0)
+    return harmless() !== undefined
+  }
+  await until(isHarmless, 'anna has announced no state', PATIENCE_MS)
   anna.state.set('lamp', 1)
   await settled([anna, bert], { lamp: 1 })
   const { stage } = anna.inspect().last
@@ -108,10 +118,7 @@ test('a newcomer takes no values that its sponsor has made up where another memb
   assert.deepEqual([gone.state.get('lamp'), gone.inspect().floor], [666, stage])
   await sees(gone, ({ links }) => links.length > 0, 'bert can be heard')
   // He has to hear a member before he speaks; what gives him away he would not listen to.
-  const harmless = attacker
-    .framesOf(ANNA, 'announcement')
-    .find(({ message: { announcement } }) => announcement.state === undefined && announcement.vector !== null)
-  await attacker.publish(`fleet/${keys.facts.id}/b/${ANNA}`, harmless!.frame)
+  await attacker.publish(`fleet/${keys.facts.id}/b/${ANNA}`, harmless()!)
   await counted(carl, 'snapshot of another node: other members have another settled state')
   assert.deepEqual([carl.inspect().status, carl.state.entries()], ['draft', []])
   assert.deepEqual(carl.alarms(), [{ name: 'welcome-doubted', member: memberOf(gone) }])

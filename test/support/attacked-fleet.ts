@@ -162,12 +162,13 @@ export async function counted(gateway: Gateway, reason: string, count: number = 
 }
 
 /** What an attack must not change of a gateway. */
-export function standing(gateway: Gateway): object {
+export function standing(gateway: Gateway): object & { readonly alarms: readonly string[] } {
   const { self, status, members, epoch, last, paths, conflicts, vector } = gateway.inspect()
   const known = members.map(({ member, key, isRetired }) => ({ member, key, isRetired }))
   const alarms = gateway.alarms().map(({ name }) => name)
   const state = gateway.state.entries()
-  return { self, status, known, epoch: epoch.number, last, paths, conflicts, vector, alarms, state }
+  const found = { self, status, known, epoch: epoch.number, last, paths, conflicts, vector, alarms, state }
+  return found
 }
 
 /** The operator signs what a gateway proposes, and the gateway takes it in. */
