@@ -293,15 +293,23 @@ export class Receiving {
 
   /**
    * Whether the floor of another member says that we have announced a higher stage than any on our disk: nobody settles what we
-   * might still come below, from our join on.
+   * might still come below, from our join on. Where nothing of ours is open, what the disk has lost is caught up with.
    */
   #hasAnnounced({ floor, stage, epoch }: Announcement): boolean {
     const { self, history, writer } = this.#core
     const { retirement, membership } = history
     // Nobody settles what he does not hold himself.
     if (floor <= writer.stage || floor > stage) return false
+    if (!this.#hasOpenOperations()) return false
     if (epoch !== retirement.number || retirement.cuts === null) return false
     return (membership.get(self)?.since ?? Infinity) <= floor
+  }
+
+  /** Whether operations of ours might come below that floor. */
+  #hasOpenOperations(): boolean {
+    const { self, history, outbox } = this.#core
+    const { held, settled } = history.log(self)
+    return outbox.length > 0 || held.seq > settled.seq
   }
 
   /** A draft has issued nothing: if the fleet holds operations of it, its disk is older than its membership. */

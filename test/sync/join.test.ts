@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isMember, type MembershipNetwork, nodeNamed, startedNetwork, viewOf } from '../support/membership-network.ts'
+import { decodeFrame } from '../../runtime/sync/message-codec.ts'
+import {
+  isMember,
+  type MembershipNetwork,
+  type NetworkNode,
+  nodeNamed,
+  startedNetwork,
+  viewOf,
+} from '../support/membership-network.ts'
 import { set, stateOf } from '../support/replica-network.ts'
 
 test('one founder and drafts become a fleet; drafts made before are issued when their node joins', () => {
@@ -45,6 +53,20 @@ test('a welcome that is larger than a frame is fetched in pieces, also over a li
   const n = fleet.add(nodeNamed('n'), 5)
   assert.ok(fleet.runUntil(() => isMember(n), 3_600_000))
   assert.deepEqual(stateOf(n.replica), stateOf(fleet.node('a').replica))
+})
+
+test('a draft whose sponsor is gone before it has answered is taken in by another member soon', () => {
+  const fleet = startedNetwork(2)
+  const members = [fleet.node('a'), fleet.node('b')]
+  const n = fleet.add(nodeNamed('n'), 5)
+  const sponsorOf = (): NetworkNode | undefined =>
+    members.find(({ outputs, replica }) =>
+      outputs.some((output) => output.kind === 'send' && decodeFrame(replica.fleet, output.frame).kind === 'offer'),
+    )
+  while (sponsorOf() === undefined) fleet.run(1)
+  fleet.crash(sponsorOf()!)
+  assert.ok(!isMember(n))
+  assert.ok(fleet.runUntil(() => isMember(n), 20_000))
 })
 
 test('drafts survive a crash, and are issued once', () => {
