@@ -88,6 +88,13 @@ export const DURABILITY = [
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
+    name: 'set back: a damaged disk that has lost nothing of ours is no sign',
+    file: 'runtime/sync/receiving.ts',
+    from: 'if (!this.#hasOpenOperations()) return false',
+    to: '',
+    noticedBy: 'test/sync/set-back.test.ts',
+  },
+  {
     name: 'set back: a floor of another epoch did not wait for us',
     file: 'runtime/sync/receiving.ts',
     from: 'if (epoch !== retirement.number || retirement.cuts === null) return false\n    return (membership',

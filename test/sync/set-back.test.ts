@@ -133,16 +133,17 @@ test('a member that asks for an operation of ours that we have not issued waits 
 })
 
 test('whoever has settled what lies above all that we know has heard us announce it: we were set back', () => {
-  const reasonAfter = (parts: Parameters<typeof announcementOf>[2]): string | null => {
+  const reasonAfter = (parts: Parameters<typeof announcementOf>[2], isOpen = true): string | null => {
     const node = new DrivenReplica(FLEET, 0)
     node.store()
-    node.issue(set('x', 1))
+    if (isOpen) node.issue(set('x', 1))
     node.store()
     node.giveMessage({ kind: 'announcement', announcement: announcementOf(node, OTHER, parts) })
     return node.inspect().draftReason
   }
   assert.match(reasonAfter({ floor: 2, stage: 2 }) ?? '', /has settled stage 2 by a word of this node/)
   assert.equal(reasonAfter({ floor: 1, stage: 2 }), null)
+  assert.equal(reasonAfter({ floor: 2, stage: 2 }, false), null, 'nothing of ours can come below it: we catch up')
   assert.equal(reasonAfter({ floor: 3, stage: 2 }), null, 'nobody settles what he does not hold')
   assert.equal(reasonAfter({ floor: 2, stage: 2, epoch: 1, newestEpoch: 1 }), null, 'it may have retired us')
 })
