@@ -339,4 +339,25 @@ export const MEMBERSHIP = [
     to: 'if (yieldsTo(',
     noticedBy: 'test/sync/adoption.test.ts',
   },
+  {
+    name: 'fetch: it goes on where one of the same snapshot was given up',
+    file: 'runtime/sync/transfer.ts',
+    from: 'fetch.#length = this.#length',
+    to: '',
+    noticedBy: 'test/sync/limits.test.ts',
+  },
+  {
+    name: 'offer: it holds while it is being fetched',
+    file: 'runtime/sync/transfer.ts',
+    from: 'Math.max(until, now + OFFER_HOLD_MS)',
+    to: 'until',
+    noticedBy: 'test/sync/limits.test.ts',
+  },
+  {
+    name: 'announcement: it names all that both sides of a split have let in',
+    file: 'runtime/sync/message-codec.ts',
+    from: "listOf(vector, 'vector', MEMBER_IDS_MAX)",
+    to: "listOf(vector, 'vector', MEMBER_IDS_MAX - 128)",
+    noticedBy: 'test/sync/member-limits.test.ts',
+  },
 ]
