@@ -201,7 +201,7 @@ export const REQUEST_DELAY_MAX_MS = 30_000
  * some may have been under way when it was said.
  */
 export const CLAIM_ANNOUNCEMENTS = 4
-/** Time in which a member that announces operations of its own sends none of them, after which people are told: a slow line needs some. */
+/** Time in which nobody sends an operation that a member says that there is, after which people are told: a slow line needs some. */
 export const CLAIM_PATIENCE_MS: number = 5 * 60_000
 /** Delay within which those who could answer a request, or tell what they hold, wait for another who does it. */
 export const ANSWER_DELAY_MAX_MS = 200

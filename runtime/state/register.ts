@@ -49,6 +49,10 @@ export class Register {
     return this.#chain.length
   }
 
+  get entries(): readonly Entry[] {
+    return this.#chain
+  }
+
   get last(): Entry | undefined {
     return this.#chain[this.#chain.length - 1]
   }

@@ -8,6 +8,7 @@ import type { Holding } from './recovery.ts'
 import type { MemberLog } from './member-log.ts'
 import { type Batch, firstOf, type SyncMessage } from './message.ts'
 import { compareCanonically } from '../state/operation.ts'
+import { isSecondContent } from './second-content.ts'
 import { conflictOf } from './settlement.ts'
 
 /** What a node that adopts a welcome takes along from the history that it leaves. */
@@ -21,7 +22,8 @@ export interface Belongings {
 /**
  * What is to be issued again after a welcome (PROTOCOL section 5 and 6): own operations that the fleet does not hold, because
  * they lie beyond a cut or were never sent, and those that stand before the place of the join that counts. Whatever has come
- * back already is left out. Where the own chain differs from the fleet's, the rest goes to the conflict list.
+ * back already is left out. Where the own chain differs from the fleet's, the rest goes to the conflict list, as does what a
+ * clone has brought back something else for.
  */
 export function belongingsOf({ history: old, drafts, life }: Holding, fresh: History): Belongings {
   const { member: self, trusted } = life
@@ -35,14 +37,18 @@ export function belongingsOf({ history: old, drafts, life }: Holding, fresh: His
     const isFork = common < Math.min(log.held.seq, theirs.held.seq)
     for (const message of messagesOf(log)) {
       const draft = draftOf(message)
-      if (message.current.join !== null || isBack(draft, fresh)) continue
-      if (message.current.id.seq <= common) {
+      if (message.current.join !== null) continue
+      if (isBack(draft, fresh)) {
+        if (isSecondContent(draft.current, fresh.local)) conflicts.push(...conflictsOf(draft, fresh))
+      } else if (message.current.id.seq <= common) {
         if (isVoid(message, fresh)) again.push(draft)
       } else if (isFork) conflicts.push(...conflictsOf(draft, fresh))
       else again.push(draft)
     }
   }
-  return { drafts: [...again, ...drafts.filter((draft) => !isBack(draft, fresh))], conflicts }
+  // What people made under a name that another machine has used too is looked at when it settles.
+  const made = drafts.filter((draft) => !isBack(draft, fresh) || isSecondContent(draft.current, fresh.local))
+  return { drafts: [...again, ...made], conflicts }
 }
 
 /**

@@ -16,6 +16,7 @@ import { type Effects, LocalState } from './local-state.ts'
 import { MemberLog } from './member-log.ts'
 import type { Membership } from './membership.ts'
 import { type Batch, firstOf, lastOf, type Previous, type SyncMessage } from './message.ts'
+import { conflictsOfSecondContents } from './settlement.ts'
 import type { HistorySnapshot } from './snapshot.ts'
 import { type VersionEntry, type VersionVector, versionVector } from './version-vector.ts'
 import { type Waits, WaitingList } from './waiting-list.ts'
@@ -337,9 +338,10 @@ export class History implements Holdings {
     for (const entry of entries) this.journal.insert(entry)
     const effects = place === 'insert' ? this.local.add(entries) : this.local.append(entries)
     this.#followMembership(effects)
-    const conflicts = this.conflicts.follow(effects)
+    const followed = this.conflicts.follow(effects)
+    const seconds = conflictsOfSecondContents(effects, this.local).filter((conflict) => this.conflicts.keep(conflict))
     this.#raiseHighWater()
-    return { batch, place, entries, effects, conflicts }
+    return { batch, place, entries, effects, conflicts: seconds.length === 0 ? followed : [...followed, ...seconds] }
   }
 
   /** Members come and go with their points. @returns those that have gone */

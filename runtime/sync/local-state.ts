@@ -77,6 +77,11 @@ export class LocalState {
     return this.#registers.get(path)?.settled ?? EMPTY_CELL
   }
 
+  /** The operations of the journal that meet a point, in canonical order. */
+  entriesAt(path: Path): readonly Entry[] {
+    return this.#registers.get(path)?.entries ?? []
+  }
+
   /** The rules that stand over a point, also if nobody has named it yet. */
   rulesOf(path: Path): RuleTable | null {
     const governor = this.#rules.governorOf(path)

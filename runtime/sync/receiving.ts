@@ -27,8 +27,12 @@ export class Receiving {
     this.#truthfulness = new Truthfulness(() => core.history, core.peers)
   }
 
-  /** Whether an announcement can be true. @returns what people are told, and whether anything of it counts */
-  judge(announcement: Announcement, now: Monotonic): { readonly outputs: Output[]; readonly isDropped: boolean } {
+  /** Whether an announcement can be true. @returns what people and its member are told, and whether anything of it counts */
+  judge(
+    announcement: Announcement,
+    link: string,
+    now: Monotonic,
+  ): { readonly outputs: Output[]; readonly isDropped: boolean } {
     const { isDraft, history, dropped, alarms } = this.#core
     const isMember = history.membership.get(announcement.member) !== undefined
     const untruths = isDraft || !isMember ? [] : this.#truthfulness.untruthsIn(announcement, now)
@@ -36,7 +40,9 @@ export class Receiving {
       dropped.add('announcement that cannot be true')
       return alarms.raise({ name: 'untrue-announcement', member, reason })
     })
-    return { outputs, isDropped: untruths.some((one) => one.isDropped) }
+    const isDropped = untruths.some((one) => one.isDropped)
+    if (isDropped) outputs.push(...this.#tellOfEarlierWord(announcement, link))
+    return { outputs, isDropped }
   }
 
   batch(batch: Batch, link: string, now: Monotonic): readonly Output[] {
@@ -150,12 +156,17 @@ export class Receiving {
    * It comes late; or its member was set back, and is heard by nobody until it learns what it has said before. It is told so in
    * its own words, by one or two of us.
    */
-  #tellOfLaterOne({ member, start, number, ownSeq }: Announcement, link: string): Output[] {
+  #tellOfLaterOne(announcement: Announcement, link: string): Output[] {
+    const { start, number, ownSeq } = announcement
+    const known = this.#core.peers.get(announcement.member)?.announcement
+    if (start === known?.start && number === known.number && ownSeq === known.ownSeq) return []
+    return this.#tellOfEarlierWord(announcement, link)
+  }
+
+  #tellOfEarlierWord({ member }: Announcement, link: string): Output[] {
     const core = this.#core
     const known = core.peers.get(member)?.announcement
-    if (core.isDraft || known === undefined) return []
-    if (start === known.start && number === known.number && ownSeq === known.ownSeq) return []
-    if (!this.#isOneOfTwo()) return []
+    if (core.isDraft || known === undefined || !this.#isOneOfTwo()) return []
     return [core.send({ kind: 'announcement', announcement: known }, 'announcements', { only: link })]
   }
 

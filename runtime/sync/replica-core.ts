@@ -134,11 +134,12 @@ export class ReplicaCore {
 
   /**
    * An announcement under our own member id: an echo, or one that we have never made, from before our data directory was set
-   * back or from a clone. Of two clones the one that has started less often gives way.
+   * back or from a clone. Of two clones the one that has started less often gives way. Since a start our stage never falls.
    */
-  compareWithDouble({ start, number, ownSeq }: Announcement): void {
+  compareWithDouble({ start, number, stage, ownSeq }: Announcement): void {
     const isLater = start !== this.start ? start > this.start : number > this.antiEntropy.announcements
-    const isOfAnother = isLater || ownSeq > this.history.log(this.self).held.seq
+    const isHigher = start === this.start && stage > this.writer.stage
+    const isOfAnother = isLater || isHigher || ownSeq > this.history.log(this.self).held.seq
     if (this.isDraft || isOfAnother)
       this.noteSetBack('another machine speaks as this node, or did so before it was set back')
   }

@@ -398,7 +398,7 @@ export class Replica {
       this.#core.compareWithDouble(announcement)
       return []
     }
-    const { outputs: told, isDropped } = this.#receiving.judge(announcement, now)
+    const { outputs: told, isDropped } = this.#receiving.judge(announcement, link, now)
     if (isDropped) return told
     this.#telemetry.noteHeard(announcement.member, announcement.start, now)
     const compared = this.#retiring.compare(announcement, now)

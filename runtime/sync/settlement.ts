@@ -7,8 +7,9 @@ import { comparePriority, type Priority } from '../state/priority.ts'
 import type { Charter, Role } from '../state/role.ts'
 import type { Conflict } from './conflict.ts'
 import type { Draft } from './draft.ts'
-import type { LocalState } from './local-state.ts'
+import type { Effects, LocalState } from './local-state.ts'
 import { isVoidOfIssuer } from './permission.ts'
+import { isSecondContent } from './second-content.ts'
 
 /** What becomes of a draft when its node is a member. */
 export type Settlement =
@@ -28,15 +29,17 @@ export interface Settler {
 
 /**
  * A draft whose point was written meanwhile by a higher priority goes to the conflict list, and so does what this node may not
- * write any more, since it comes back with another role than before; every other one is issued anew (PROTOCOL section 6).
+ * write any more, since it comes back with another role than before, or a clone's other operation under a name that has come
+ * back; every other one is issued anew (PROTOCOL section 6).
  * Meanwhile means: after what the draft itself had seen there.
  */
 export function settlementOf(draft: Draft, settler: Settler, local: LocalState): Settlement {
   const { original, writes } = draft.current
   const { self, priority } = settler
   const { value } = local.cell(originalPoint(original))
-  if (hasComeBack(value, original.id.seq)) return { kind: 'known' }
-  const isVoid = isVoidOfIssuer(writes, settler)
+  const isKnown = hasComeBack(value, original.id.seq)
+  if (isKnown && !isSecondContent(draft.current, local)) return { kind: 'known' }
+  const isVoid = isKnown || isVoidOfIssuer(writes, settler)
   for (const write of writes) {
     const cell = local.cell(write.path)
     if (isVoid || yieldsTo(cell, write, self, priority))
@@ -62,6 +65,18 @@ export function conflictsOfRemoved(operation: Operation, local: LocalState): Con
   const draft: Draft = { current: { ...operation, original }, previous: { id: null, stage: 0 } }
   return operation.writes.map((write) => conflictOf(draft, write, local.cell(write.path)))
 }
+
+/** What operations wanted that are void since another one has come back under their name. The same on all members. */
+export function conflictsOfSecondContents({ executed }: Effects, local: LocalState): readonly Conflict[] {
+  let conflicts: Conflict[] | null = null
+  for (const { entry, after } of executed) {
+    if (after.code !== 'came-back' || !isSecondContent(entry.operation, local)) continue
+    ;(conflicts ??= []).push(...conflictsOfRemoved(entry.operation, local))
+  }
+  return conflicts ?? NO_CONFLICTS
+}
+
+const NO_CONFLICTS: readonly Conflict[] = []
 
 function yieldsTo({ writer }: Cell, write: Write, self: MemberId, priority: Priority): boolean {
   if (writer === null || write.kind === 'add' || write.kind === 'append') return false

@@ -48,19 +48,21 @@ export class Truthfulness {
     const before = known === undefined ? null : contradictionOf(announcement, known)
     if (before !== null) return [{ member, ...before }]
     if (known !== undefined && !isLater(announcement, known)) return []
-    return [...this.#denied(announcement), ...this.#unproven(announcement, now)]
+    return [...this.#denied(announcement, now), ...this.#unproven(announcement, now)]
   }
 
   /** Whom the claims of others are about says how much it has issued. */
-  #denied({ member, ownSeq }: Announcement): Untruth[] {
+  #denied({ member, ownSeq }: Announcement, now: Monotonic): Untruth[] {
     const untruths: Untruth[] = []
     for (const [claimant, claim] of this.#claims) {
       if (claim.about !== member || claimant === member) continue
       const denials = claim.denials + 1
-      if (ownSeq >= claim.seq) this.#claims.delete(claimant)
+      // Announcements that were under way for long deny what has come here meanwhile.
+      const isTrue = ownSeq >= claim.seq || this.#history().log(member).held.seq >= claim.seq
+      if (isTrue) this.#claims.delete(claimant)
       else this.#claims.set(claimant, { ...claim, denials })
       // What was under way when it was claimed has come since.
-      if (ownSeq >= claim.seq || denials < CLAIM_ANNOUNCEMENTS) continue
+      if (isTrue || denials < CLAIM_ANNOUNCEMENTS || now - claim.since < CLAIM_PATIENCE_MS) continue
       this.#claims.delete(claimant)
       const reason = `it holds operation ${claim.seq} of ${nodeOf(member)}, which has issued ${ownSeq}`
       untruths.push({ member: claimant, reason, isDropped: false })

@@ -174,8 +174,8 @@ export const DURABILITY = [
   {
     name: 'return: what has come back is left out',
     file: 'runtime/sync/adoption.ts',
-    from: 'if (message.current.join !== null || isBack(draft, fresh)) continue',
-    to: 'if (message.current.join !== null) continue',
+    from: 'if (isBack(draft, fresh)) {',
+    to: 'if (fresh.floor < 0) {',
     noticedBy: 'test/sync/adoption.test.ts',
   },
   {
@@ -195,8 +195,29 @@ export const DURABILITY = [
   {
     name: 'return: a draft is not issued a second time',
     file: 'runtime/sync/settlement.ts',
-    from: "if (hasComeBack(value, original.id.seq)) return { kind: 'known' }",
-    to: '',
+    from: 'const isKnown = hasComeBack(value, original.id.seq)',
+    to: 'const isKnown = value === null',
+    noticedBy: 'test/sync/adoption.test.ts',
+  },
+  {
+    name: 'return: what a clone brought back under the same name is for people, at its place',
+    file: 'runtime/sync/settlement.ts',
+    from: "if (after.code !== 'came-back' || !isSecondContent(entry.operation, local)) continue",
+    to: 'continue',
+    noticedBy: 'test/sync/membership.test.ts',
+  },
+  {
+    name: 'return: what a clone has brought back something else for is not left out',
+    file: 'runtime/sync/adoption.ts',
+    from: 'if (isSecondContent(draft.current, fresh.local)) conflicts.push(',
+    to: 'if (fresh.floor < 0) conflicts.push(',
+    noticedBy: 'test/sync/adoption.test.ts',
+  },
+  {
+    name: 'return: a draft under a name that a clone has used is for people',
+    file: 'runtime/sync/settlement.ts',
+    from: "if (isKnown && !isSecondContent(draft.current, local)) return { kind: 'known' }",
+    to: "if (isKnown) return { kind: 'known' }",
     noticedBy: 'test/sync/adoption.test.ts',
   },
   {

@@ -258,8 +258,36 @@ export const TRUST = [
   {
     name: 'truth: what its issuer denies is no operation',
     file: 'runtime/sync/truthfulness.ts',
-    from: 'if (ownSeq >= claim.seq || denials < CLAIM_ANNOUNCEMENTS) continue',
+    from: 'if (isTrue || denials < CLAIM_ANNOUNCEMENTS || now - claim.since < CLAIM_PATIENCE_MS) continue',
     to: 'continue',
+    noticedBy: 'test/sync/truthfulness.test.ts',
+  },
+  {
+    name: 'truth: what was under way for long denies nothing',
+    file: 'runtime/sync/truthfulness.ts',
+    from: ' || now - claim.since < CLAIM_PATIENCE_MS) continue',
+    to: ') continue',
+    noticedBy: 'test/sync/truthfulness.test.ts',
+  },
+  {
+    name: 'truth: what is held here is no lie',
+    file: 'runtime/sync/truthfulness.ts',
+    from: 'ownSeq >= claim.seq || this.#history().log(member).held.seq >= claim.seq',
+    to: 'ownSeq >= claim.seq',
+    noticedBy: 'test/sync/truthfulness.test.ts',
+  },
+  {
+    name: 'truth: who takes back its word hears it',
+    file: 'runtime/sync/receiving.ts',
+    from: 'if (isDropped) outputs.push(',
+    to: 'if (isDropped && now < 0) outputs.push(',
+    noticedBy: 'test/sync/truthfulness.test.ts',
+  },
+  {
+    name: 'truth: a stage of ours that we have not reached is of another life',
+    file: 'runtime/sync/replica-core.ts',
+    from: 'isLater || isHigher ||',
+    to: 'isLater ||',
     noticedBy: 'test/sync/truthfulness.test.ts',
   },
   {

@@ -74,6 +74,28 @@ test('a draft that has come back is not issued a second time', () => {
   assert.deepEqual([settle(1), settle(2)], ['known', 'issue'])
 })
 
+test('what a clone has brought back something else for is for people, and is not left out', () => {
+  const { old } = comingBack()
+  const original: Original = { kind: 'operation', id: { member: B, seq: 3 } }
+  const others = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
+  const again = new HandIssuer(A, 2)
+  again.issue({ set: ['m', 'of the clone'], original })
+  others.receive(again.batches[0]!)
+  const now = { member: life('b', 7), draftReason: 'test', adoptedJoin: null, trusted: null }
+  const { drafts, conflicts } = belongingsOf({ life: now, history: old, drafts: [] }, others)
+  assert.deepEqual(
+    drafts.map(({ current }) => current.original.id.seq),
+    [1, 2],
+  )
+  assert.deepEqual(
+    conflicts.map(({ path, loser }) => [path, loser.value]),
+    [['n', 100]],
+  )
+  const draft = draftOf(old.log(B).batches[2]!.messages[0]!)
+  const settler = { self: life('b', 7), priority: priorityOf(B, 1), role: 'gateway', charter: OPEN_CHARTER } as const
+  assert.equal(settlementOf(draft, settler, others.local).kind, 'conflict')
+})
+
 test('what a node may not write any more, since it comes back with another role, is for people to decide', () => {
   const { fresh } = comingBack()
   const issuer = new HandIssuer(B, 1)

@@ -87,6 +87,23 @@ test('an earlier join that comes late executes only the operations of its member
   assert.ok(history.local.reexecutions - before <= 2, 'the later join and the operation of the member')
 })
 
+test('of two clones that bring back different operations under one name, what the second wanted is for people', () => {
+  const history = founded()
+  const [first, second] = [new HandIssuer(life('a'), 3), new HandIssuer(life('b'), 2)]
+  const original = { kind: 'operation', id: { member: life('n', 4), seq: 1 } } as const
+  const once = first.issue({ set: ['x', 'one'], original })
+  const other = second.issue({ set: ['x', 'other'], original })
+  const told = [...second.batches, ...first.batches].flatMap((batch) =>
+    history.receive(batch).integrations.flatMap(({ conflicts }) => conflicts),
+  )
+  assert.deepEqual([outcomeOf(history, once), outcomeOf(history, other)], ['applied', 'void'])
+  for (const conflicts of [told, history.conflicts.list()])
+    assert.deepEqual(
+      conflicts.map(({ path, winner, loser }) => [path, winner.value, loser.value]),
+      [['x', 'one', 'other']],
+    )
+})
+
 test('an original that has come back is void when it comes again', () => {
   const history = founded()
   const [first, second] = [new HandIssuer(life('a'), 3), new HandIssuer(life('b'), 2)]
@@ -97,6 +114,7 @@ test('an original that has come back is void when it comes again', () => {
   assert.equal(outcomeOf(history, once), 'applied')
   assert.equal(outcomeOf(history, twice), 'void')
   assert.equal(history.local.get('n' as never), 2)
+  assert.deepEqual(history.conflicts.list(), [], 'nothing is lost by it')
 })
 
 test('an original that was refused when it came back is not applied when it comes again', () => {

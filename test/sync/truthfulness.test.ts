@@ -5,6 +5,7 @@ import { CLAIM_ANNOUNCEMENTS, CLAIM_PATIENCE_MS } from '../../runtime/base/limit
 import type { Announcement } from '../../runtime/sync/message.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import { HandIssuer } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
 import { announcementOf } from './announcements.ts'
 
@@ -60,17 +61,53 @@ describe('an announcement', () => {
     assert.equal(node.inspect().dropped[COUNTER], 1)
   })
 
+  it('that takes back what it has said is answered with that: a member that was set back learns it in its own words', () => {
+    const node = member()
+    const [earlier, later] = [announcementOf(node, LIAR), announcementOf(node, LIAR, { stage: 0, floor: 0 })]
+    node.giveMessage({ kind: 'announcement', announcement: earlier })
+    const answered = Array.from({ length: 10 }, () => node.giveMessage({ kind: 'announcement', announcement: later }))
+    const words = answered.flatMap((outputs) => node.announcementsIn(outputs))
+    assert.ok(words.length > 0 && words.every(({ member: who, stage }) => who === LIAR && stage === earlier.stage))
+  })
+
+  it('of itself with a stage that it has not reached since its start makes a node a draft: it was set back', () => {
+    const node = new DrivenReplica(GENESIS, 0)
+    node.store()
+    node.wait(60_000)
+    const [self, { stage }] = [founder(GENESIS, 0), node.inspect().last]
+    const hear = (parts: Partial<Announcement>): unknown => {
+      node.giveMessage({
+        kind: 'announcement',
+        announcement: announcementOf(node, self, { start: 1, number: 1, ...parts }),
+      })
+      return node.inspect().draftReason
+    }
+    assert.equal(hear({ stage }), null, 'an echo')
+    assert.match(String(hear({ stage: stage + 3 })), /before it was set back/)
+  })
+
   it('that claims what its issuer goes on to deny is told, with the one who claimed it', () => {
     const node = member()
     const { vector } = node.inspect()
     say(node, { vector: [...vector, { member: WITNESS, seq: 50, digest: OTHER }] })
-    const denials = Array.from({ length: CLAIM_ANNOUNCEMENTS }, () => told(say(node, { member: WITNESS })))
-    assert.deepEqual(
-      denials.slice(0, -1),
-      denials.slice(1).map(() => ''),
-    )
-    assert.match(denials.at(-1) ?? '', new RegExp(`${LIAR}: it holds operation 50 of .*, which has issued 0`))
+    for (let count = 0; count < 2 * CLAIM_ANNOUNCEMENTS; count++)
+      assert.equal(told(say(node, { member: WITNESS })), '', 'they may have been under way for long')
+    node.wait(CLAIM_PATIENCE_MS)
+    const reason = new RegExp(`${LIAR}: it holds operation 50 of .*, which has issued 0`)
+    assert.match(told(say(node, { member: WITNESS })), reason)
     assert.equal(node.inspect().dropped[COUNTER], 1)
+  })
+
+  it('that claims what has come by then is none, though announcements of its issuer that are late know nothing of it', () => {
+    const node = member()
+    const { vector, last } = node.inspect()
+    const issuer = new HandIssuer(WITNESS, GENESIS.founders[2]!.tier)
+    issuer.issue({ after: { id: { member: founder(GENESIS, 0), seq: 1 }, stage: last.stage }, set: ['y', 1] })
+    say(node, { vector: [...vector, { member: WITNESS, seq: 1, digest: OTHER }] })
+    node.giveMessage({ kind: 'batch', batch: issuer.batches[0]! })
+    node.wait(CLAIM_PATIENCE_MS)
+    for (let count = 0; count < 2 * CLAIM_ANNOUNCEMENTS; count++)
+      assert.equal(told(say(node, { member: WITNESS, vector })), '')
   })
 
   it('that claims what its issuer has announced by then is none', () => {
