@@ -88,7 +88,7 @@ export class Truthfulness {
       member,
       isTooLong ? { ...claim, since: now, denials: 0 } : { ...claim, denials: claim.denials + 1 },
     )
-    const reason = `it has issued ${ownSeq} operations, and sends none behind ${held}`
+    const reason = `it has issued ${ownSeq} operations, and sends none behind ${held}, unless it does not hear this node`
     return isTooLong ? [{ member, reason, isDropped: false }] : []
   }
 
