@@ -60,6 +60,12 @@ export class Backbone {
     this.#cuts.clear()
   }
 
+  /** Packets that were sent to where they could not come. */
+  vanished(): number {
+    const sources = new Set([...this.#cuts].map((cut) => cut.split(' ')[0] ?? ''))
+    return [...sources].reduce((sum, source) => sum + this.#vanishedOf(source), 0)
+  }
+
   /** Bytes that this machine has received and sent over the network. */
   traffic(host: string): { readonly received: number; readonly sent: number } {
     const text = runTool('ip', ['-n', this.namespace(host), '-s', '-j', 'link', 'show', 'dev', 'wire'])
@@ -70,6 +76,12 @@ export class Backbone {
   remove(): void {
     const names = [this.#switch, ...this.#hosts.map(({ name }) => this.namespace(name))]
     runTool('ip', ['-batch', '-'], names.map((name) => `netns delete ${name}`).join('\n'))
+  }
+
+  #vanishedOf(host: string): number {
+    const text = runTool('ip', ['-n', this.namespace(host), '-s', '-j', 'link', 'show', 'dev', 'sink'])
+    const [link] = JSON.parse(text) as { stats64: { tx: { packets: number } } }[]
+    return link?.stats64.tx.packets ?? 0
   }
 
   get #switch(): string {

@@ -35,4 +35,9 @@ export class Bag {
     this.#rest.push(...left)
     return drawn
   }
+
+  /** What did nothing was not tried: it comes again. */
+  putBack(kind: string): void {
+    if (!this.#rest.includes(kind)) this.#rest.push(kind)
+  }
 }

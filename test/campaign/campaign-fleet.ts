@@ -241,7 +241,13 @@ export class CampaignFleet {
   #linkText(link: LinkPlan, name: string): string {
     switch (link.kind) {
       case 'broker': {
-        const hosts = link.broker === 'nats' ? NATS : [MOSQUITTO]
+        const hosts =
+          link.broker === 'nats'
+            ? rotated(
+                NATS,
+                GATEWAYS.findIndex((plan) => plan.name === name),
+              )
+            : [MOSQUITTO]
         const servers = hosts.map(({ address }) => `'mqtt://${address}:1883'`)
         return `{ kind: mqtt, name: ${link.broker}, servers: [${servers.join(', ')}] }`
       }
@@ -276,6 +282,12 @@ const RESTART_DELAY_MS = 1000
 const ATTEMPTS_MAX = 10
 /** A machine on which other campaigns run takes a while. */
 const FOUNDING_MS_MAX = 300_000
+
+/** So that not all are connected to the same one. */
+function rotated<T>(list: readonly T[], by: number): readonly T[] {
+  const first = Math.max(0, by) % list.length
+  return [...list.slice(first), ...list.slice(0, first)]
+}
 
 export function cableEnd(cable: string, gateway: string): string {
   return `${cable}-${gateway}`

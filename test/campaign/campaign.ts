@@ -7,6 +7,7 @@ import { findProgram } from '../support/system-programs.ts'
 import { reportPage } from './report-page.ts'
 import type { CampaignReport } from './report.ts'
 import { type CampaignOptions, CLOCK_LIBRARY, runCampaign } from './run-campaign.ts'
+import { readReports, summaryOf } from './summary.ts'
 import { TROUBLES } from './troubles.ts'
 
 const USAGE = `npm run campaign -- [--seed N] [--minutes M] [--soak] [--only KIND[,KIND]] [--per-second R] [--patience S] [--out DIRECTORY]
@@ -17,10 +18,14 @@ const USAGE = `npm run campaign -- [--seed N] [--minutes M] [--soak] [--only KIN
   --per-second R  changes of each gateway (default 2)
   --patience S    how long a healed fleet may take until all hold the same (default 120)
   --out DIRECTORY where report.json, report.html and the logs of the gateways go (default .cache/campaign/seed-N)
+npm run campaign -- --summarise DIRECTORY...
+                  prints what several campaigns did as one table, of the report.json in each directory
 Campaigns with different seeds can run side by side. What one that was killed has left is taken away by the next one.`
 
 /** @returns the exit code: 0, 1 if a promise was broken or nothing could be tested, 2 for wrong arguments */
 export async function main(args: readonly string[]): Promise<number> {
+  const summarised = args.indexOf('--summarise')
+  if (summarised >= 0) return summarise(args.slice(summarised + 1))
   const options = readOptions(args)
   if (typeof options === 'number') return options
   const obstacle = obstacleToCampaign()
@@ -35,6 +40,17 @@ export async function main(args: readonly string[]): Promise<number> {
   writeFileSync(join(out, 'report.html'), reportPage(report))
   console.log(textOf(report, out))
   return report.broken.length === 0 ? 0 : 1
+}
+
+function summarise(directories: readonly string[]): number {
+  try {
+    if (directories.length === 0) throw new Error('name the directories of reports behind --summarise')
+    console.log(summaryOf(readReports(directories)))
+    return 0
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error))
+    return 2
+  }
 }
 
 /** Why no campaign can be run here, or null. */
@@ -79,8 +95,10 @@ function readOptions(args: readonly string[]): CampaignOptions | number {
 
 function textOf(report: CampaignReport, out: string): string {
   const { rounds, operations, durable, unknown, broken, falls, seed, minutes } = report
+  const troubles = rounds.flatMap((round) => round.troubles)
+  const { length: struck } = troubles.filter((trouble) => trouble.struck !== null)
   return [
-    `${rounds.length} rounds, ${rounds.flatMap(({ troubles }) => troubles).length} troubles, ${operations} changes: ${durable} told durable, ${unknown} without an answer`,
+    `${rounds.length} rounds, ${struck} troubles that struck and ${troubles.length - struck} that struck nothing, ${operations} changes: ${durable} told durable, ${unknown} without an answer`,
     `after a trouble all held the same within ${spanOf(rounds.map((round) => round.convergedMs))}, and had settled within ${spanOf(rounds.map((round) => round.settledMs))}`,
     `${falls.length} daemons ended by themselves`,
     broken.length === 0

@@ -176,6 +176,34 @@ describe('the check of a campaign', () => {
     ])
   })
 
+  it('wants to hear what became of a change from the gateway that took it, and not from another one', () => {
+    const refused = { kind: 'outcome', operation: 'a.0:1', outcome: 'refused', before: 'applied' }
+    const superseded = { kind: 'conflict', conflict: { loser: { operation: 'a.0:1' } } }
+    const again = { kind: 'issued-again', original: { kind: 'operation', operation: 'a.0:1' }, operation: null }
+    for (const told of [refused, superseded, again]) {
+      const records = recordsOf(entry('a/1', {}))
+      follow(records)
+      followAs(records, 'b', told)
+      assert.match(brokenPromises(records, new Map([['a', {}]])).join(), /a\/1 .* is gone without a word/, told.kind)
+      const heard = recordsOf(entry('a/1', {}))
+      follow(heard, told)
+      assert.deepEqual(brokenPromises(heard, new Map([['a', {}]])), [], told.kind)
+      assert.equal(heard.toldByOthers.size, 0)
+    }
+  })
+
+  it('takes the word of another one for a gateway that was started anew or set back since, and notes it', () => {
+    const refused = { kind: 'outcome', operation: 'a.0:1', outcome: 'refused', before: 'applied' }
+    for (const change of [(records: Records) => follow(records), (records: Records) => records.noteSetBack('a')]) {
+      const records = recordsOf(entry('a/1', {}))
+      follow(records)
+      followAs(records, 'b', refused)
+      change(records)
+      assert.deepEqual(brokenPromises(records, new Map([['a', {}]])), [])
+      assert.deepEqual([...records.toldByOthers], ['a/1'])
+    }
+  })
+
   it('believes who told that a change is refused, also if another gateway tells what it had known before', () => {
     const records = recordsOf(entry('a/1', {}))
     const refused = { kind: 'outcome', operation: 'a.0:1', outcome: 'refused', before: 'applied' }
@@ -194,7 +222,7 @@ describe('the check of a campaign', () => {
 })
 
 function entry(key: string, patch: Patch, answer: Answer = DURABLE, job = 'a job'): Entry {
-  return { key, gateway: key.split('/')[0] ?? '', job, patch, sentAtMs: 0, answer }
+  return { key, gateway: key.split('/')[0] ?? '', job, patch, sentAtMs: 0, watch: 1, answer }
 }
 
 function interlock(key: string): Entry {

@@ -50,8 +50,7 @@ function lostChanges(records: Records, state: State): string[] {
   return records.entries.flatMap((entry) => {
     const { key, answer, job, gateway } = entry
     if (answer?.kind !== 'durable' || state[markerOf(key)] === true || records.isForgiven(entry)) return []
-    const fate = records.fateOf(answer.operation, answer.isDraft ? 'draft' : 'operation')
-    return fate === null
+    return records.fateOf(entry) === null
       ? [`${key} (${job}) was told durable by ${gateway} as ${answer.operation}, and is gone without a word`]
       : []
   })

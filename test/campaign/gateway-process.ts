@@ -35,6 +35,8 @@ export class GatewayProcess {
   #isWanted = false
   #program: string
   starts = 0
+  /** The signal by which its last process ended, or null. */
+  endedBy: NodeJS.Signals | null = null
 
   constructor(options: GatewayProcessOptions) {
     this.#options = options
@@ -62,7 +64,7 @@ export class GatewayProcess {
     this.starts += 1
     child.stderr.on('data', (text: Buffer) => appendFileSync(this.#log, text))
     // What it says at last is read before `close`, and not always before `exit`.
-    child.once('close', (code) => this.#noteExit(child, code))
+    child.once('close', (code, signal) => this.#noteExit(child, code, signal))
     const ready = Promise.race([once(child.stdout, 'data'), once(child, 'close')])
     await ready
     if (this.#child !== child) return
@@ -106,6 +108,16 @@ export class GatewayProcess {
 
   thaw(): void {
     this.#child?.kill('SIGCONT')
+  }
+
+  /** Whether its process stands still, as the kernel says. */
+  get isFrozen(): boolean {
+    if (this.pid === null) return false
+    try {
+      return readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(' ')[2] === 'T'
+    } catch {
+      return false
+    }
   }
 
   /** @param offset of its time of day from ours, as `+7d` or `-20y` */
@@ -164,13 +176,18 @@ export class GatewayProcess {
   }
 
   async #connect(): Promise<ControlClient> {
+    let client: ControlClient | null = null
     const forget = (): void => {
       this.#client = null
+      // Whoever stands still would find all of them open when it goes on, and turn the next one away.
+      client?.close()
+      this.#clients = this.#clients.filter((one) => one !== client)
     }
     try {
-      const client = await connectControl(this.socket)
+      client = await connectControl(this.socket)
       this.#clients.push(client)
-      return { ...client, call: async (method, params) => await client.call(method, params).catch(orForget(forget)) }
+      const { call } = client
+      return { ...client, call: async (method, params) => await call(method, params).catch(orForget(forget)) }
     } catch (error) {
       forget()
       throw error
@@ -205,9 +222,10 @@ export class GatewayProcess {
     await exited
   }
 
-  #noteExit(child: ChildProcess, code: number | null): void {
+  #noteExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
     if (this.#child !== child) return
     this.#child = null
+    this.endedBy = signal
     this.#client = null
     for (const client of this.#clients) client.close()
     this.#clients = []

@@ -6,10 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { clientIdOf } from '../../runtime/links/mqtt/topics.ts'
 import { findProgram } from '../support/system-programs.ts'
+import { isExplained } from './alarms.ts'
 import { addressOf, FOUNDER, GATEWAYS, MOSQUITTO, NATS, STRANGER } from './plan.ts'
 import { alarmsSince, logMarks, type LogMarks, logOf, logSince } from './logs.ts'
 import { runTool } from './tool.ts'
-import { MOVABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
+import { logged } from './signs.ts'
+import { type AlarmCause, MOVABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
 
 /** Troubles about who is who: some need the operator afterwards. */
 export const identityTroubles: Readonly<Record<string, TroubleKind>> = {
@@ -26,24 +28,31 @@ function restoredBackup({ fleet, records, one }: Scene): Trouble {
   const backup = `${fleet.dataDirectory(name)}-backup`
   let before: ReadonlySet<string> = new Set()
   let isKnownToOthers = false
+  let lost = 0
   let restoredAt: LogMarks = new Map()
-  return trouble(
-    `${name} is restored from a backup`,
-    [name, 'membership'],
-    async () => {
+  let node = ''
+  // It says so itself, or the others say it of its member.
+  const alarms = (): readonly AlarmCause[] => restoreAlarms(name, node)
+  return trouble({
+    what: `${name} is restored from a backup`,
+    claims: [name, 'membership'],
+    begin: async () => {
       const gateway = fleet.gateway(name)
+      ;({ node } = await gateway.status())
       await gateway.stop()
       cpSync(fleet.dataDirectory(name), backup, { recursive: true })
       before = new Set(records.entries.map(({ key }) => key))
       await gateway.start()
     },
-    async () => {
+    end: async () => {
       const gateway = fleet.gateway(name)
       await gateway.kill()
       const since = records.entries.filter((entry) => entry.gateway === name && !before.has(entry.key))
       // What nobody else had seen is gone with the card; what others have must come back.
       const heldElsewhere = await markersElsewhere(fleet, name)
       records.forgive(since.filter(({ key }) => !heldElsewhere.has(key)))
+      records.noteSetBack(name)
+      lost = since.filter(({ answer }) => answer?.kind === 'durable').length
       isKnownToOthers = since.some(({ key }) => heldElsewhere.has(key))
       restoredAt = logMarks(fleet)
       rmSync(fleet.dataDirectory(name), { recursive: true })
@@ -51,23 +60,39 @@ function restoredBackup({ fleet, records, one }: Scene): Trouble {
       rmSync(backup, { recursive: true })
       await gateway.start()
     },
-    () => {
-      const alarms = alarmsSince(fleet, restoredAt).map((alarm) => alarm.name)
-      const isNoticed = alarms.some((alarm) => RESTORED.includes(alarm))
-      return isNoticed || !isKnownToOthers ? null : `none of the alarms ${RESTORED.join(', ')} was raised`
+    strikesAtEnd: true,
+    struck: () => (lost === 0 ? null : `${lost} durable changes were newer than the backup`),
+    unnoticed: () => {
+      const isNoticed = alarmsSince(fleet, restoredAt).some((alarm) => isExplained(alarm, alarms()))
+      const due = alarms().map((alarm) => alarm.name)
+      return isNoticed || !isKnownToOthers ? null : `none of the alarms ${due.join(', ')} was raised about ${node}`
     },
-  )
+    alarms,
+  })
+}
+
+/** What a restored backup may bring about. @param node of the gateway that was restored */
+export function restoreAlarms(name: string, node: string): readonly AlarmCause[] {
+  return [
+    { name: 'regressed', by: [name], about: null },
+    { name: 'late-operation', by: null, about: node },
+    { name: 'identity-used-twice', by: null, about: node },
+    { name: 'untrue-announcement', by: null, about: node },
+  ]
 }
 
 /** A copy of the card in another machine takes part as a node of its own, and is retired when it has gone. */
 function clonedCard({ fleet, one }: Scene): Trouble {
   const name = one(MOVABLE)
   const clone = `clone-${fleet.gateways.size}-${one(LETTERS)}${one(LETTERS)}${one(LETTERS)}`
-  return trouble(
-    `the card of ${name} is copied into another machine`,
-    [name, 'membership', STRANGER.name],
-    async () => {
+  let node = ''
+  const saysSo = (): string | null => othernessIn(logOf(fleet.folder, clone), node)
+  return trouble({
+    what: `the card of ${name} is copied into another machine`,
+    claims: [name, FOUNDER, 'membership', STRANGER.name],
+    begin: async () => {
       const gateway = fleet.gateway(name)
+      ;({ node } = await gateway.status())
       await gateway.stop()
       cpSync(fleet.dataDirectory(name), fleet.dataDirectory(clone), { recursive: true })
       await gateway.start()
@@ -75,40 +100,45 @@ function clonedCard({ fleet, one }: Scene): Trouble {
       const links = GATEWAYS.find((plan) => plan.name === FOUNDER)?.links ?? []
       await fleet.addGateway(clone, STRANGER.name, fleet.dataDirectory(clone), links).start()
     },
-    async () => {
-      const { node } = await fleet.gateway(clone).status()
+    end: async () => {
+      const status = await fleet.gateway(clone).status()
       await untilMember(fleet, clone)
       await fleet.gateway(clone).stop()
       fleet.gateways.delete(clone)
-      await fleet.operate('--gateway', FOUNDER, 'fleet', 'retire', node, '--fleet', 'campaign')
+      await fleet.operate('--gateway', FOUNDER, 'fleet', 'retire', status.node, '--fleet', 'campaign')
     },
-    () => {
-      const log = logOf(fleet.folder, clone)
-      return /"msg":"this is not node \w+: .*kept in/.test(log) ? null : `${clone} did not say that it is another node`
-    },
-  )
+    struck: saysSo,
+    unnoticed: () => (saysSo() === null ? `${clone} did not say that it is not node ${node}` : null),
+  })
+}
+
+/** What a machine says at its start that has the card of another one. @param node whose card it is */
+export function othernessIn(log: string, node: string): string | null {
+  return new RegExp(`"msg":"(this is not node ${node}: [^"]*kept in[^"]*)`).exec(log)?.[1] ?? null
 }
 
 /** The operator retires a node that lives; it asks to come back. */
-function retireAndReturn({ fleet, one }: Scene): Trouble {
+function retireAndReturn({ fleet, records, one }: Scene): Trouble {
   const name = one(MOVABLE)
   let mark: LogMarks = new Map()
   let retired = ''
-  return trouble(
-    `${name} is retired and returns`,
-    [name, 'membership'],
-    async () => {
+  return trouble({
+    what: `${name} is retired and returns`,
+    claims: [name, FOUNDER, 'membership'],
+    begin: async () => {
       mark = logMarks(fleet)
       const { node, self } = await fleet.gateway(name).status()
       retired = self
+      records.noteSetBack(name)
       await fleet.operate('--gateway', FOUNDER, 'fleet', 'retire', node, '--fleet', 'campaign')
     },
-    () => undefined,
-    async () => {
+    end: () => undefined,
+    struck: () => logged(fleet, mark, name, /retired by epoch/),
+    unnoticed: async () => {
       if ((await fleet.gateway(name).status()).self === retired) return `it is ${retired} as before`
       return logSince(fleet, mark, name).includes('retired by epoch') ? null : 'it did not say that it was retired'
     },
-  )
+  })
 }
 
 function duplicateClientId({ fleet, one }: Scene): Trouble {
@@ -120,33 +150,39 @@ function duplicateClientId({ fleet, one }: Scene): Trouble {
     : NATS[0]
   let client: ChildProcess | null = null
   let mark: LogMarks = new Map()
-  return trouble(
-    `somebody connects under the client id of ${name}`,
+  return trouble({
+    what: `somebody connects under the client id of ${name}`,
     // Whoever cannot reach the broker takes nobody's place.
-    [name, STRANGER.name, 'network', server === MOSQUITTO ? MOSQUITTO.name : 'nats'],
-    async () => {
+    claims: [name, STRANGER.name, 'network', server === MOSQUITTO ? MOSQUITTO.name : 'nats'],
+    begin: async () => {
       mark = logMarks(fleet)
       const { node, fleet: group } = await fleet.gateway(name).status()
       const words = ['-h', server?.address ?? '', '-i', clientIdOf(group, node), '-t', 'nothing']
       client = spawn('ip', [...fleet.backbone.on(STRANGER.name), tool('mosquitto_sub'), ...words], { stdio: 'ignore' })
     },
-    async () => await ended(client),
-    () =>
-      /second node with this id|another client with the same id/.test(logSince(fleet, mark, name))
-        ? null
-        : `${name} did not tell of a second node with its id`,
-  )
+    end: async () => await ended(client),
+    struck: () => logged(fleet, mark, name, TAKEN_OVER),
+    unnoticed: () =>
+      TAKEN_OVER.test(logSince(fleet, mark, name)) ? null : `${name} did not tell of a second node with its id`,
+  })
 }
+
+const TAKEN_OVER = /second node with this id|another client with the same id/
 
 /** Frames of the fleet come again, and altered, under the names of members, and so does noise. */
 function forgery({ fleet, below }: Scene): Trouble {
   let listener: ChildProcess | null = null
   let heard = ''
   let before: Readonly<Record<string, number>> = {}
-  return trouble(
-    'somebody on the broker repeats and alters what members say',
-    [STRANGER.name, 'mosquitto', 'network'],
-    async () => {
+  const rose = async (): Promise<readonly string[]> => {
+    const now = await dropsOf(fleet)
+    return Object.entries(FORGED).flatMap(([what, sign]) => (countOf(now, sign) > countOf(before, sign) ? [what] : []))
+  }
+  let hasForged = false
+  return trouble({
+    what: 'somebody on the broker repeats and alters what members say',
+    claims: [STRANGER.name, 'mosquitto', 'network'],
+    begin: async () => {
       const words = ['-h', MOSQUITTO.address, '-t', 'fleet/#', '-F', '%t %x']
       listener = spawn('ip', [...fleet.backbone.on(STRANGER.name), tool('mosquitto_sub'), ...words])
       listener.stdout?.on('data', (text: Buffer) => {
@@ -154,7 +190,7 @@ function forgery({ fleet, below }: Scene): Trouble {
       })
       await sleep(1000)
     },
-    async () => {
+    end: async () => {
       await ended(listener)
       const frames = heard.split('\n').filter((line) => /^\S+ [0-9a-f]{20,}$/.test(line))
       before = await dropsOf(fleet)
@@ -163,16 +199,26 @@ function forgery({ fleet, below }: Scene): Trouble {
         const [topic = '', hex = ''] = (frames[below(frames.length)] ?? '').split(' ')
         publish(fleet, topic, forgeryOf(Buffer.from(hex, 'hex'), count, below))
       }
+      hasForged = true
     },
-    async () => {
-      const now = await dropsOf(fleet)
-      const uncounted = Object.entries(FORGED).filter(([, sign]) => countOf(now, sign) <= countOf(before, sign))
-      return uncounted.length === 0
-        ? null
-        : `on no gateway of the broker rose the counter of ${uncounted.map(([what]) => what).join(', ')}`
+    strikesAtEnd: true,
+    struck: async () => {
+      const counted = hasForged ? await rose() : []
+      return counted.length === 0 ? null : `gateways counted ${counted.join(', ')}`
     },
-  )
+    unnoticed: async () => {
+      const counted = await rose()
+      const uncounted = Object.keys(FORGED).filter((what) => !counted.includes(what))
+      return uncounted.length === 0 ? null : `on no gateway of the broker rose the counter of ${uncounted.join(', ')}`
+    },
+    // A wrong version or kind is all that a gateway sees of such a frame.
+    alarms: () => [{ name: 'newer-release', by: ON_MOSQUITTO, about: null }],
+  })
 }
+
+const ON_MOSQUITTO: readonly string[] = GATEWAYS.filter(({ links }) =>
+  links.some((link) => link.kind === 'broker' && link.broker === 'mosquitto'),
+).map(({ name }) => name)
 
 /** What is made of frames that were heard, and by what it must be counted. Some come again as they were, some damaged at random. */
 function forgeryOf(frame: Buffer, count: number, below: Scene['below']): Buffer {
@@ -204,10 +250,7 @@ const FORGED: Readonly<Record<string, RegExp>> = {
 async function dropsOf(fleet: Scene['fleet']): Promise<Readonly<Record<string, number>>> {
   const sums: Record<string, number> = {}
   for (const [name, { dropped }] of await fleet.statuses()) {
-    const isOnBroker = GATEWAYS.find((plan) => plan.name === name)?.links.some(
-      (link) => link.kind === 'broker' && link.broker === 'mosquitto',
-    )
-    if (isOnBroker === true)
+    if (ON_MOSQUITTO.includes(name))
       for (const [reason, count] of Object.entries(dropped)) sums[reason] = (sums[reason] ?? 0) + count
   }
   return sums
@@ -216,8 +259,6 @@ async function dropsOf(fleet: Scene['fleet']): Promise<Readonly<Record<string, n
 function countOf(drops: Readonly<Record<string, number>>, sign: RegExp): number {
   return Object.entries(drops).reduce((sum, [reason, count]) => sum + (sign.test(reason) ? count : 0), 0)
 }
-
-const RESTORED: readonly string[] = ['regressed', 'late-operation', 'identity-used-twice']
 
 const LETTERS: readonly string[] = 'abcdefghij'.split('')
 

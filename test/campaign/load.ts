@@ -135,7 +135,8 @@ export class Load {
   async #send(gateway: GatewayProcess, key: string, job: string, patch: Patch): Promise<Entry> {
     const marked = { ...patch, set: { ...patch.set, [markerOf(key)]: true } }
     const sentAtMs = Math.round(performance.now() - this.#startedAt)
-    const entry: Entry = { key, gateway: gateway.name, job, patch, sentAtMs, answer: null }
+    const watch = this.#records.watchOf(gateway.name)
+    const entry: Entry = { key, gateway: gateway.name, job, patch, sentAtMs, watch, answer: null }
     this.#records.entries.push(entry)
     this.#underWay += 1
     try {

@@ -23,19 +23,34 @@ export function logSince(fleet: CampaignFleet, marks: LogMarks, name: string): s
 export interface LoggedAlarm {
   readonly gateway: string
   readonly name: string
+  /** The node of the member that it names, or null. */
+  readonly about: string | null
   readonly message: string
 }
 
 /** Alarms of all gateways, also of starts that are over. */
 export function alarmsSince(fleet: CampaignFleet, marks: LogMarks): LoggedAlarm[] {
-  return [...fleet.known].flatMap((gateway) =>
-    logSince(fleet, marks, gateway)
-      .split('\n')
-      .flatMap((line) => {
-        if (!line.includes('"alarm":{')) return []
-        const parsed: unknown = JSON.parse(line)
-        if (!isRecord(parsed) || !isRecord(parsed['alarm'])) return []
-        return [{ gateway, name: String(parsed['alarm']['name']), message: String(parsed['msg']) }]
-      }),
-  )
+  return [...fleet.known].flatMap((gateway) => alarmsIn(gateway, logSince(fleet, marks, gateway)))
+}
+
+/** @param log lines of JSON */
+export function alarmsIn(gateway: string, log: string): LoggedAlarm[] {
+  return log.split('\n').flatMap((line) => {
+    const parsed = line.includes('"alarm":{') ? recordOf(line) : null
+    if (parsed === null || !isRecord(parsed['alarm'])) return []
+    const { name, member, waitingFor } = parsed['alarm']
+    const named = member ?? waitingFor
+    const about = typeof named === 'string' ? (named.split('.')[0] ?? null) : null
+    return [{ gateway, name: String(name), about, message: String(parsed['msg']) }]
+  })
+}
+
+/** What a line of a log says, or null if it is no JSON: the last one may not be whole yet. */
+export function recordOf(line: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const parsed: unknown = JSON.parse(line)
+    return isRecord(parsed) ? parsed : null
+  } catch {
+    return null
+  }
 }

@@ -26,6 +26,8 @@ export interface Entry {
   readonly job: string
   readonly patch: Patch
   readonly sentAtMs: number
+  /** By how many daemons its gateway was followed when it was sent: see {@link Records.isWatchedSince}. */
+  readonly watch: number
   answer: Answer | null
 }
 
@@ -58,7 +60,15 @@ export class Records {
    * what the others have settled.
    */
   readonly #outcomes = new Map<string, Map<string, string>>()
-  readonly #losers = new Set<string>()
+  /** By gateway, what its list of conflicts held. */
+  readonly #losers = new Map<string, Set<string>>()
+  readonly #conflicts = new Set<string>()
+  readonly #watches = new Map<string, number>()
+  readonly #setBack = new Set<string>()
+  /** Entries whose fate others alone have told, since their own gateway was started anew or set back meanwhile. */
+  readonly toldByOthers: Set<string> = new Set()
+  /** Changes that were told durable as drafts. */
+  drafted = 0
   readonly #issuedAgain = new Map<string, string | null>()
   readonly #forgiven = new Set<string>()
   readonly broken: string[] = []
@@ -94,6 +104,7 @@ export class Records {
     const report = this.#jobOf(job)
     report.asked += 1
     if (answer?.kind === 'durable') report.durable += 1
+    if (answer?.kind === 'durable' && answer.isDraft) this.drafted += 1
     if (answer?.kind === 'error') report.refused += 1
     if (answer?.kind === 'durable') this.durableBytes += Buffer.byteLength(JSON.stringify(patch))
   }
@@ -124,8 +135,24 @@ export class Records {
     return { operations, durable, unknown }
   }
 
+  /** Operations that had to yield, as any gateway listed them. */
+  get conflicted(): number {
+    return this.#conflicts.size
+  }
+
+  /** To be kept with a change of this gateway that is sent now. */
+  watchOf(gateway: string): number {
+    return this.#watches.get(gateway) ?? 0
+  }
+
+  /** The gateway of this node has another card or another life: what it was told before it need not know any more. */
+  noteSetBack(gateway: string): void {
+    this.#setBack.add(gateway)
+  }
+
   /** Follows a daemon until it ends. */
   follow(gateway: string, client: ControlClient): void {
+    this.#watches.set(gateway, this.watchOf(gateway) + 1)
     const ended = (): undefined => undefined
     // After a start it tells again what had settled, and not reached the disk as settled.
     const settled = new Set<string>()
@@ -145,7 +172,7 @@ export class Records {
         if (path.endsWith('/pump')) pumps.set(path, value)
     }, ended)
     void client.call('journal.list').then((lines) => this.#noteLines(gateway, lines), ended)
-    void client.call('conflict.list').then((list) => this.#noteConflicts(list), ended)
+    void client.call('conflict.list').then((list) => this.#noteConflicts(gateway, list), ended)
   }
 
   /** The only disk that held it was thrown away on purpose: nobody promised to keep that. */
@@ -157,25 +184,48 @@ export class Records {
     for (const { key } of entries) this.#forgiven.add(key)
   }
 
-  /** Why an operation that was told durable does not stand, or null if nobody was told. */
-  fateOf(operation: string, kind: 'draft' | 'operation'): string | null {
-    const again = this.#issuedAgain.get(`${kind} ${operation}`)
-    if (again === null) return 'had to yield when it came back'
-    if (again !== undefined) return this.fateOf(again, 'operation')
-    if (kind === 'draft') return null
-    if (this.#losers.has(operation)) return 'conflict'
-    const told = [...(this.#outcomes.get(operation)?.values() ?? [])]
-    return told.find((outcome) => outcome !== 'applied') ?? null
+  /**
+   * Why a change that was told durable does not stand, or null if its client cannot know. The gateway that took it has to say so:
+   * the word of another one counts only where that was started anew since, or set back, and then it is noted.
+   */
+  fateOf(entry: Entry): string | null {
+    const { answer, gateway, key } = entry
+    if (answer?.kind !== 'durable') return null
+    const kind = answer.isDraft ? 'draft' : 'operation'
+    const own = this.#fate(answer.operation, kind, gateway)
+    if (own !== null || this.isWatchedSince(entry)) return own
+    const others = this.#fate(answer.operation, kind, null)
+    if (others !== null) this.toldByOthers.add(key)
+    return others
+  }
+
+  /** Whether its gateway was followed all the time since it was sent, and has the card that it had. */
+  isWatchedSince({ gateway, watch }: Entry): boolean {
+    return watch === this.watchOf(gateway) && !this.#setBack.has(gateway)
+  }
+
+  /** @param by the gateway that must have told it, or null for any */
+  #fate(operation: string, kind: 'draft' | 'operation', by: string | null): string | null {
+    for (const gateway of by === null ? this.#watches.keys() : [by]) {
+      const again = this.#issuedAgain.get(`${gateway} ${kind} ${operation}`)
+      if (again === null) return 'had to yield when it came back'
+      if (again !== undefined) return this.#fate(again, 'operation', by)
+      if (kind === 'draft') continue
+      if (this.#losers.get(gateway)?.has(operation) === true) return 'conflict'
+      const told = this.#outcomes.get(operation)?.get(gateway) ?? 'applied'
+      if (told !== 'applied') return told
+    }
+    return null
   }
 
   #noteJournal(gateway: string, event: unknown): void {
     if (!isRecord(event)) return
     if (event['kind'] === 'outcome') this.#noteLines(gateway, [event])
-    if (event['kind'] === 'conflict') this.#noteConflicts([event['conflict']])
+    if (event['kind'] === 'conflict') this.#noteConflicts(gateway, [event['conflict']])
     const { original } = event
     if (event['kind'] !== 'issued-again' || !isRecord(original)) return
     const operation = event['operation'] === null ? null : textIn(event, 'operation')
-    this.#issuedAgain.set(`${textIn(original, 'kind')} ${textIn(original, 'operation')}`, operation)
+    this.#issuedAgain.set(`${gateway} ${textIn(original, 'kind')} ${textIn(original, 'operation')}`, operation)
   }
 
   #noteLines(gateway: string, lines: unknown): void {
@@ -188,10 +238,15 @@ export class Records {
     }
   }
 
-  #noteConflicts(list: unknown): void {
+  #noteConflicts(gateway: string, list: unknown): void {
     if (!Array.isArray(list)) return
+    const losers = this.#losers.get(gateway) ?? new Set<string>()
+    this.#losers.set(gateway, losers)
     for (const conflict of list) {
-      if (isRecord(conflict) && isRecord(conflict['loser'])) this.#losers.add(textIn(conflict['loser'], 'operation'))
+      if (!isRecord(conflict) || !isRecord(conflict['loser'])) continue
+      const operation = textIn(conflict['loser'], 'operation')
+      losers.add(operation)
+      this.#conflicts.add(operation)
     }
   }
 

@@ -1,6 +1,7 @@
 import { plots } from './report-plots.ts'
 import { timeline } from './report-timeline.ts'
 import type { CampaignReport, JobReport, RoundReport } from './report.ts'
+import { kindsOf } from './kinds.ts'
 import { escaped, mib, seconds } from './report-text.ts'
 
 /** The report as one page that needs nothing else: what happened when, and what each gateway did. */
@@ -61,8 +62,8 @@ function figures({
   const sent = traffic.networkBytes + traffic.serialBytes
   const cells: readonly (readonly [string, string])[] = [
     [
-      `${rounds.flatMap(({ troubles }) => troubles).length}`,
-      `troubles in ${rounds.length} rounds, ${seconds(elapsedMs)} s`,
+      `${rounds.flatMap(({ troubles }) => troubles).filter(({ struck }) => struck !== null).length}`,
+      `troubles that struck in ${rounds.length} rounds, ${seconds(elapsedMs)} s`,
     ],
     [`${operations}`, `changes, ${typed} of them typed`],
     [`${durable}`, `told durable; ${unknown} without an answer`],
@@ -83,23 +84,37 @@ function figures({
 function roundsTable(rounds: readonly RoundReport[]): string {
   const rows = rounds.map(
     ({ fromMs, troubles, convergedMs, settledMs, traffic, bytesToConverge }, index) =>
-      `<tr><td class="number">${index + 1}</td><td class="number">${seconds(fromMs)} s</td><td>${troubles.map(({ what }) => escaped(what)).join('<br>')}</td>${numbers(`${convergedMs} ms`, `${settledMs} ms`, kib(bytesToConverge), kib(traffic.networkBytes + traffic.serialBytes), kib(traffic.neededBytes))}</tr>`,
+      `<tr><td class="number">${index + 1}</td><td class="number">${seconds(fromMs)} s</td><td>${troubles.map(({ what, struck }) => `${escaped(what)}: <em>${escaped(struck ?? 'struck nothing')}</em>`).join('<br>')}</td>${numbers(`${convergedMs} ms`, `${settledMs} ms`, kib(bytesToConverge), kib(traffic.networkBytes + traffic.serialBytes), kib(traffic.neededBytes))}</tr>`,
   )
   return `<table><tr><th class="number"></th><th class="number">from</th><th>troubles</th>${headings('the same after', 'settled after', 'sent until then', 'sent in the round', 'needed')}</tr>${rows.join('\n')}</table>`
 }
 
 function kindsTable(rounds: readonly RoundReport[]): string {
-  const kinds = new Map<string, number[]>()
-  for (const { troubles, settledMs } of rounds)
-    for (const { kind } of troubles) kinds.set(kind, [...(kinds.get(kind) ?? []), settledMs])
-  const rows = [...kinds]
-    .toSorted(([left], [right]) => (left < right ? -1 : 1))
-    .map(([kind, spansMs]) => {
-      const mean = spansMs.reduce((sum, one) => sum + one, 0) / spansMs.length
-      return `<tr><td>${escaped(kind)}</td>${numbers(`${spansMs.length}`, `${Math.round(mean)} ms`, `${Math.max(...spansMs)} ms`)}</tr>`
-    })
-  return `<table><tr><th>kind</th>${headings('times', 'settled after, mean', 'at most')}</tr>${rows.join('\n')}</table>
-<p>The spans are those of the rounds in which it was drawn, alone or with others.</p>`
+  const rows = kindsOf(rounds).map(
+    ({
+      kind,
+      alone,
+      together,
+      struckNothing,
+      lastedMs,
+      convergedMs,
+      settledMs,
+      alarms,
+      drafted,
+      conflicted,
+      falls,
+    }) => {
+      const spans = [lastedMs, convergedMs, settledMs].map(
+        ({ median, worst }) => `${seconds(median)} / ${seconds(worst)} s`,
+      )
+      const counts = [alarms, drafted, conflicted, falls].map(String)
+      return `<tr><td>${escaped(kind)}</td>${numbers(`${alone}`, `${together}`, `${struckNothing}`, ...spans, ...counts)}</tr>`
+    },
+  )
+  const heads = ['alone', 'together', 'struck nothing', 'lasted', 'the same after', 'settled after', 'alarms', 'drafts']
+  return `<table><tr><th>kind</th>${headings(...heads, 'conflicts', 'daemons fell')}</tr>${rows.join('\n')}</table>
+<p>Spans are median and worst. They, drafts, conflicts and falls are those of the rounds in which it struck, alone or with others; what
+struck nothing does not count as tried, and is drawn again.</p>`
 }
 
 function jobsTable(jobs: Readonly<Record<string, JobReport>>): string {

@@ -1,6 +1,12 @@
+import type { KindReport } from './kinds.ts'
+import type { LoggedAlarm } from './logs.ts'
+import type { AlarmCause } from './trouble.ts'
+
 /** What a campaign did and what came of it: report.json, and what the page shows. */
 export interface CampaignReport {
   readonly seed: number
+  /** Of the sources that were tried, shortened, with a `+` if they had changes of their own; `unknown` outside of a repository. */
+  readonly commit: string
   readonly minutes: number
   readonly perSecond: number
   readonly elapsedMs: number
@@ -15,11 +21,15 @@ export interface CampaignReport {
   /** Steps of the floor, on any gateway, after which the interlock was looked at. */
   readonly prefixes: number
   readonly rounds: readonly RoundReport[]
+  /** What each kind of trouble did. */
+  readonly kinds: readonly KindReport[]
   readonly traffic: TrafficReport
   /** Time of the processor, in all: of the gateways, and of what drives and watches them. */
   readonly cpu: { readonly gatewaysMs: number; readonly harnessMs: number }
   readonly samples: readonly Sample[]
-  readonly alarms: readonly { readonly gateway: string; readonly name: string; readonly message: string }[]
+  readonly alarms: readonly LoggedAlarm[]
+  /** Changes that do not stand, of which not their own gateway has told but another one, since that was started anew or set back. */
+  readonly toldByOthers: number
   /** Ends of daemons that nobody had asked for. */
   readonly falls: readonly string[]
   readonly broken: readonly string[]
@@ -39,6 +49,10 @@ export interface TroubleReport {
   readonly claims: readonly string[]
   readonly fromMs: number
   readonly untilMs: number
+  /** What shows that it has struck; null: it did nothing, and does not count as tried. */
+  readonly struck: string | null
+  /** The alarms that it explains, by whom and about whom. */
+  readonly mayRaise: readonly AlarmCause[]
 }
 
 export interface RoundReport {
@@ -55,6 +69,13 @@ export interface RoundReport {
   /** In the whole round, and what of it was sent since the heal. */
   readonly traffic: TrafficReport
   readonly bytesToConverge: number
+  /** Raised in this round. */
+  readonly alarms: readonly LoggedAlarm[]
+  /** Changes of this round that were told durable as drafts, and operations that were told to have had to yield. */
+  readonly drafted: number
+  readonly conflicted: number
+  /** Daemons that ended by themselves, and were started again. */
+  readonly falls: number
 }
 
 export interface TrafficReport {

@@ -6,7 +6,8 @@ import type { CampaignFleet } from './campaign-fleet.ts'
 import { applyProfile, missingReadings, profilesOf } from './devices.ts'
 import type { Load } from './load.ts'
 import { FOUNDER, GATEWAYS } from './plan.ts'
-import type { RoundReport, TrafficReport } from './report.ts'
+import { alarmsSince, logMarks } from './logs.ts'
+import type { RoundReport, TrafficReport, TroubleReport } from './report.ts'
 import { type Sampler, trafficBetween } from './sampler.ts'
 import type { Scene, Trouble } from './trouble.ts'
 
@@ -26,38 +27,20 @@ export interface Round {
 }
 
 /** Troubles come one by one, last a while under load, and go; then the load rests until all have settled. */
-export async function runRound({
-  round,
-  scene,
-  bag,
-  load,
-  elapsedMs,
-  note,
-  sampler,
-  patienceMs,
-  troubleMs,
-}: Round): Promise<RoundReport> {
-  const { fleet, below } = scene
+export async function runRound(round: Round): Promise<RoundReport> {
+  const { scene, load, elapsedMs, note, sampler, patienceMs } = round
+  const { fleet, records } = scene
   const startMs = elapsedMs()
   const before = sampler.traffic()
+  const marks = logMarks(fleet)
+  const { drafted, conflicted } = records
+  const { length: falls } = fleet.falls
   load.resume()
   const revised = scene.one(GATEWAYS).name
   note(`the operator changes the profile of ${revised}`)
-  await applyProfile(fleet, revised, round)
-  const begun: { readonly kind: string; readonly trouble: Trouble; readonly fromMs: number; untilMs: number }[] = []
-  for (const [kind, trouble] of bag.draw(scene, 1 + below(3))) {
-    note(trouble.what)
-    begun.push({ kind, trouble, fromMs: elapsedMs(), untilMs: 0 })
-    await trouble.begin()
-    await sleep(below(2000))
-  }
-  await sleep(troubleMs + below(3 * troubleMs))
-  // What needs the operator needs a fleet that can hear him, so the rest is mended before.
-  for (const one of begun.toSorted((left, right) => Number(needsOperator(left)) - Number(needsOperator(right)))) {
-    await one.trouble.end()
-    one.untilMs = elapsedMs()
-    note(`over: ${one.trouble.what}`)
-  }
+  await applyProfile(fleet, revised, round.round)
+  const begun = await beginTroubles(round)
+  await endTroubles(round, begun)
   await sleep(1000)
   const healedMs = elapsedMs()
   await load.pause()
@@ -69,22 +52,85 @@ export async function runRound({
   const settled = sampler.traffic()
   await untilReadingsAreFresh(fleet, patienceMs)
   const unnoticed = await unnoticedOf(begun.map(({ trouble }) => trouble))
+  await lookAt(begun)
+  for (const { kind, sign, trouble } of begun) {
+    note(sign === null ? `struck nothing: ${trouble.what}` : `${trouble.what}: ${sign}`)
+    if (sign === null) round.bag.putBack(kind)
+  }
   return {
     fromMs: startMs,
     unnoticed,
-    troubles: begun.map(({ kind, trouble: { what, claims }, fromMs, untilMs }) => ({
-      kind,
-      what,
-      claims,
-      fromMs,
-      untilMs,
-    })),
+    troubles: begun.map(reportOf),
     healedMs,
     convergedMs,
     settledMs,
     traffic: trafficBetween(before, settled),
     bytesToConverge: bytesOf(trafficBetween(healed, settled)),
+    alarms: alarmsSince(fleet, marks),
+    drafted: records.drafted - drafted,
+    conflicted: records.conflicted - conflicted,
+    falls: fleet.falls.length - falls,
   }
+}
+
+/** A trouble of this round. */
+interface Begun {
+  readonly kind: string
+  readonly trouble: Trouble
+  readonly fromMs: number
+  /** When it is over if it has struck by then. */
+  readonly dueMs: number
+  untilMs: number
+  sign: string | null
+}
+
+async function beginTroubles({ scene, bag, elapsedMs, note, troubleMs }: Round): Promise<Begun[]> {
+  const { below } = scene
+  const begun: Begun[] = []
+  for (const [kind, trouble] of bag.draw(scene, 1 + below(3))) {
+    note(trouble.what)
+    const fromMs = elapsedMs()
+    const lastsMs = trouble.lastsMs ?? troubleMs + below(3 * troubleMs)
+    begun.push({ kind, trouble, fromMs, dueMs: fromMs + lastsMs, untilMs: 0, sign: null })
+    await trouble.begin()
+    await sleep(below(2000))
+  }
+  return begun
+}
+
+/**
+ * Each ends when its time is over and it has been seen to strike. What needs the operator needs a fleet that can hear him, so the
+ * rest is mended before.
+ */
+async function endTroubles({ elapsedMs, note }: Round, begun: readonly Begun[]): Promise<void> {
+  const open = begun.toSorted(
+    (left, right) => Number(needsOperator(left)) - Number(needsOperator(right)) || left.dueMs - right.dueMs,
+  )
+  for (const one of open) {
+    const lastMs = one.dueMs + (one.trouble.strikesAtEnd ? 0 : STRIKE_MS)
+    while (elapsedMs() < one.dueMs || (one.sign === null && elapsedMs() < lastMs)) {
+      await lookAt(open.filter(({ untilMs }) => untilMs === 0))
+      await sleep(LOOK_MS)
+    }
+    await lookAt([one])
+    await one.trouble.end()
+    one.untilMs = elapsedMs()
+    note(`over: ${one.trouble.what}`)
+  }
+}
+
+/** A sign that was seen once stays; a trouble may have more to say of it later. */
+async function lookAt(begun: readonly Begun[]): Promise<void> {
+  for (const one of begun) one.sign = (await one.trouble.struck()) ?? one.sign
+}
+
+const LOOK_MS = 500
+
+/** How much longer a trouble lasts that nobody has seen to strike: a gateway looks at the room on its disk every ten seconds. */
+const STRIKE_MS = 15_000
+
+function reportOf({ kind, trouble: { what, claims, alarms }, fromMs, untilMs, sign }: Begun): TroubleReport {
+  return { kind, what, claims, fromMs, untilMs, struck: sign, mayRaise: alarms() }
 }
 
 /** What must have been noticed may take a moment, as a broker that lets go of a client. */

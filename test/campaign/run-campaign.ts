@@ -7,6 +7,7 @@ import { Bag } from './bag.ts'
 import { CampaignFleet } from './campaign-fleet.ts'
 import { brokenPromises, idleJobs } from './check.ts'
 import { growths } from './flat.ts'
+import { kindsOf } from './kinds.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { DEPOSIT, Load } from './load.ts'
 import { alarmsSince, logOf } from './logs.ts'
@@ -103,11 +104,13 @@ async function runRounds(campaign: Campaign): Promise<void> {
   const { options, records, fleet, load, broken, rounds, elapsedMs, note } = campaign
   const random = seededRandom(options.seed)
   const below = (limit: number): number => Math.floor(fraction(random) * limit)
-  const scene: Scene = { fleet, records, load, below, one: (list) => list[below(list.length)]! }
+  const longMs = (): ReturnType<Scene['longMs']> => longTrouble(options.minutes, elapsedMs())
+  const scene: Scene = { fleet, records, load, below, one: (list) => list[below(list.length)]!, longMs }
   const bag = new Bag(options.kinds, below)
   const troubleMs = options.isSoak ? SOAK_TROUBLE_MS : TROUBLE_MS
   const { patienceMs } = options
-  while (broken.length === 0 && elapsedMs() < options.minutes * 60_000) {
+  // A machine that took all of the time to found the fleet has tested nothing yet.
+  while (broken.length === 0 && (rounds.length === 0 || elapsedMs() < options.minutes * 60_000)) {
     const round = await runRound({ ...campaign, round: rounds.length + 1, scene, bag, patienceMs, troubleMs })
     rounds.push(round)
     const { convergedMs, settledMs } = round
@@ -116,12 +119,25 @@ async function runRounds(campaign: Campaign): Promise<void> {
       ...brokenPromises(records, await fleet.states()),
       ...(await differingProfiles(fleet)),
       ...round.unnoticed,
-      ...alarmsWithoutCause(fleet, rounds),
+      ...alarmsWithoutCause(
+        alarmsSince(fleet, new Map()),
+        rounds.flatMap(({ troubles }) => troubles.flatMap(({ mayRaise }) => mayRaise)),
+      ),
     )
     // A list has a bound; what was checked of it need not be kept.
     await load.change(fleet.gateway(FOUNDER), 'clear the log', { delete: [INTERLOCK_LOG] })
     if (options.isSoak) await tidy(fleet, records, load)
   }
+}
+
+/**
+ * How long a gateway may stand still: from 20 s to 3 minutes in a campaign of 10 minutes, less in a shorter one, and so that the
+ * campaign ends about in time.
+ */
+export function longTrouble(minutes: number, elapsedMs: number): ReturnType<Scene['longMs']> {
+  const leastMs = Math.min(20_000, minutes * 4000)
+  const mostMs = minutes < 10 ? minutes * 6000 : 180_000
+  return { leastMs, mostMs: Math.max(leastMs, Math.min(mostMs, minutes * 60_000 - elapsedMs - 30_000)) }
 }
 
 const TROUBLE_MS = 3000
@@ -139,6 +155,7 @@ async function reportOf(campaign: Campaign): Promise<CampaignReport> {
   const { user, system } = process.cpuUsage()
   return {
     seed,
+    commit: commitOf(),
     minutes,
     perSecond,
     elapsedMs: elapsedMs(),
@@ -147,13 +164,22 @@ async function reportOf(campaign: Campaign): Promise<CampaignReport> {
     jobs,
     prefixes: records.prefixes,
     rounds: campaign.rounds,
+    kinds: kindsOf(campaign.rounds),
     traffic: sampler.traffic(),
     cpu: { gatewaysMs: sampler.cpuMs(), harnessMs: Math.round((user + system) / 1000) },
     samples: sampler.samples,
     alarms: alarmsSince(fleet, new Map()),
+    toldByOthers: records.toldByOthers.size,
     falls: fleet.falls,
     broken,
   }
+}
+
+function commitOf(): string {
+  const git = (...words: readonly string[]): string =>
+    spawnSync('git', words, { encoding: 'utf8' }).stdout?.trim() ?? ''
+  const commit = git('rev-parse', '--short', 'HEAD')
+  return commit === '' ? 'unknown' : `${commit}${git('status', '--porcelain') === '' ? '' : '+'}`
 }
 
 /** Whoever ends a campaign early gets the machine back as it was. @returns what takes the listeners away */

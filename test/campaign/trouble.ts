@@ -9,11 +9,28 @@ export interface Trouble {
   readonly what: string
   /** What it is about. Two that name the same do not come together. */
   readonly claims: readonly string[]
+  /** How long it lasts; null: as long as the round draws. */
+  readonly lastsMs: number | null
+  /** It strikes when it ends, so that nobody has to wait for a sign before. */
+  readonly strikesAtEnd: boolean
   begin(): Promise<void>
   /** Puts everything back as it was, and does what its operator would do. */
   end(): Promise<void>
+  /** What shows that it has struck, in a person's words, or null while nothing does: asked while it lasts and afterwards. */
+  struck(): Promise<string | null>
   /** Looked at once the fleet has settled: what nobody has noticed of it though somebody must have, or null. */
   unnoticed(): Promise<string | null>
+  /** Which alarms it may bring about, by whom and about whom. Nothing else explains one. */
+  alarms(): readonly AlarmCause[]
+}
+
+/** One alarm that a trouble explains. */
+export interface AlarmCause {
+  readonly name: string
+  /** Gateways that may raise it; null: any. */
+  readonly by: readonly string[] | null
+  /** The node whose member it must name; null: an alarm that names none. */
+  readonly about: string | null
 }
 
 /** The fleet with what draws of it need. */
@@ -24,6 +41,8 @@ export interface Scene {
   /** A whole number from 0, below the limit. */
   readonly below: (limit: number) => number
   readonly one: <T>(list: readonly T[]) => T
+  /** The longest that one trouble may last in this round, and the least that such a long one does. */
+  readonly longMs: () => { readonly leastMs: number; readonly mostMs: number }
 }
 
 export type TroubleKind = (scene: Scene) => Trouble
@@ -31,18 +50,36 @@ export type TroubleKind = (scene: Scene) => Trouble
 /** The operator's commands go by the founder, so that is not the one that is sent away. */
 export const MOVABLE: readonly string[] = GATEWAYS.map(({ name }) => name).filter((name) => name !== FOUNDER)
 
-export function trouble(
-  what: string,
-  claims: readonly string[],
-  begin: () => Promise<void> | void,
-  end: () => Promise<void> | void,
-  unnoticed: () => Promise<string | null> | string | null = () => null,
-): Trouble {
+export type TroubleParts = Pick<Trouble, 'what' | 'claims'> & {
+  readonly begin: () => unknown
+  readonly end: () => unknown
+  readonly struck: () => Promise<string | null> | string | null
+  readonly lastsMs?: number
+  readonly strikesAtEnd?: boolean
+  readonly unnoticed?: () => Promise<string | null> | string | null
+  readonly alarms?: () => readonly AlarmCause[]
+}
+
+export function trouble({
+  what,
+  claims,
+  begin,
+  end,
+  struck,
+  lastsMs,
+  strikesAtEnd,
+  unnoticed,
+  alarms,
+}: TroubleParts): Trouble {
   return {
     what,
     claims,
-    begin: async () => await begin(),
-    end: async () => await end(),
-    unnoticed: async () => await unnoticed(),
+    lastsMs: lastsMs ?? null,
+    strikesAtEnd: strikesAtEnd ?? false,
+    begin: async () => void (await begin()),
+    end: async () => void (await end()),
+    struck: async () => await struck(),
+    unnoticed: async () => (unnoticed === undefined ? null : await unnoticed()),
+    alarms: alarms ?? (() => []),
   }
 }

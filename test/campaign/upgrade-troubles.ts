@@ -16,17 +16,18 @@ export const upgradeTroubles: Readonly<Record<string, TroubleKind>> = {
     ),
 }
 
-/** @param sign by which the older ones count what they drop */
-function upgrade(scene: Scene, next: (release: Release) => Release, sign: RegExp): Trouble {
+/** @param dropSign by which the older ones count what they drop */
+function upgrade(scene: Scene, next: (release: Release) => Release, dropSign: RegExp): Trouble {
   const { fleet, load, one } = scene
   const name = one(MOVABLE)
   const older = fleet.release
   const later = next(older)
   const problems: string[] = []
-  return trouble(
-    `${name} is upgraded from release ${textOf(older)} to ${textOf(later)} before the others`,
-    ['membership', 'network', MOSQUITTO.name, 'nats', ...CABLES, ...GATEWAYS.map((gateway) => gateway.name)],
-    async () => {
+  let sign: string | null = null
+  return trouble({
+    what: `${name} is upgraded from release ${textOf(older)} to ${textOf(later)} before the others`,
+    claims: ['membership', 'network', MOSQUITTO.name, 'nats', ...CABLES, ...GATEWAYS.map((gateway) => gateway.name)],
+    begin: async () => {
       const before = fleet.program
       const gateway = fleet.gateway(name)
       await gateway.stop()
@@ -35,11 +36,11 @@ function upgrade(scene: Scene, next: (release: Release) => Release, sign: RegExp
       await gateway.start()
       const key = `what only release ${textOf(later)} knows`
       await load.change(gateway, key, { set: { [laterPath(later.kinds, name)]: textOf(later) } })
-      await untilOlderOnesSay(scene, name, sign, problems)
+      if (await untilOlderOnesSay(scene, name, dropSign, problems)) sign = 'an older gateway told of the later release'
       await untilOthersGoOn(scene, name, problems)
       if (later.kinds > older.kinds) problems.push(...(await backToOlder(scene, name, before)))
     },
-    async () => {
+    end: async () => {
       fleet.release = later
       const others = [...fleet.gateways.values()].filter((gateway) => gateway.name !== name)
       for (let index = 0; index < others.length; index += UPGRADED_TOGETHER)
@@ -51,12 +52,14 @@ function upgrade(scene: Scene, next: (release: Release) => Release, sign: RegExp
           }),
         )
     },
-    () => (problems.length === 0 ? null : problems.join('; ')),
-  )
+    struck: () => sign,
+    unnoticed: () => (problems.length === 0 ? null : problems.join('; ')),
+    alarms: () => [{ name: 'newer-release', by: GATEWAYS.map((gateway) => gateway.name), about: null }],
+  })
 }
 
 /** They count what they drop, and tell people once. */
-async function untilOlderOnesSay({ fleet }: Scene, name: string, sign: RegExp, problems: string[]): Promise<void> {
+async function untilOlderOnesSay({ fleet }: Scene, name: string, sign: RegExp, problems: string[]): Promise<boolean> {
   const hasSaid = async (): Promise<boolean> => {
     const statuses = [...(await fleet.statuses())].filter(([gateway]) => gateway !== name)
     return statuses.some(
@@ -65,7 +68,9 @@ async function untilOlderOnesSay({ fleet }: Scene, name: string, sign: RegExp, p
         alarms.some((alarm) => alarm.name === 'newer-release'),
     )
   }
-  if (!(await within(SAY_MS, hasSaid))) problems.push(`no older gateway told of the later release of ${name}`)
+  const isTold = await within(SAY_MS, hasSaid)
+  if (!isTold) problems.push(`no older gateway told of the later release of ${name}`)
+  return isTold
 }
 
 /** What the founder changes meanwhile reaches somebody of its own release. */
