@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { CONTROL_TIMEOUT_MS } from '../../runtime/base/limits.ts'
 import { type ControlClient, connectControl } from '../../runtime/gateway/control-client.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 
@@ -179,9 +180,13 @@ export class GatewayProcess {
     let client: ControlClient | null = null
     const forget = (): void => {
       this.#client = null
-      // Whoever stands still would find all of them open when it goes on, and turn the next one away.
-      client?.close()
-      this.#clients = this.#clients.filter((one) => one !== client)
+      const left = client
+      // Whoever stands still would find all of them open when it goes on, and turn the next one away. Others may still wait for
+      // an answer on it.
+      setTimeout(() => {
+        left?.close()
+        this.#clients = this.#clients.filter((one) => one !== left)
+      }, CONTROL_TIMEOUT_MS).unref()
     }
     try {
       client = await connectControl(this.socket)

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { clientIdOf } from '../../runtime/links/mqtt/topics.ts'
 import { findProgram } from '../support/system-programs.ts'
 import { isExplained } from './alarms.ts'
@@ -270,15 +269,18 @@ function showOtherHardware(file: string): void {
   writeFileSync(file, JSON.stringify({ ...Object(record), fingerprint: 'f'.repeat(32) }))
 }
 
-async function isKnown(fleet: Scene['fleet'], { self }: GatewayStatus): Promise<boolean> {
+async function isMember(fleet: Scene['fleet'], name: string): Promise<boolean> {
+  const { status, self } = await fleet.gateway(name).status()
+  if (status !== 'member') return false
   const { members } = await fleet.gateway(FOUNDER).status()
   return members.some(({ member, isRetired }) => member === self && !isRetired)
 }
 
 async function untilMember(fleet: Scene['fleet'], name: string): Promise<void> {
   for (const deadline = performance.now() + BACK_MS; performance.now() < deadline; await sleep(300)) {
-    const status = await fleet.gateway(name).status()
-    if (status.status === 'member' && (await isKnown(fleet, status))) return
+    // A busy machine may leave one of them without an answer for a while.
+    const isIn = await isMember(fleet, name).catch(() => false)
+    if (isIn) return
   }
   throw new Error(`${name} did not become a member: ${JSON.stringify(await fleet.gateway(name).status())}`)
 }

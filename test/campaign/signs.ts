@@ -33,7 +33,7 @@ export function logged(fleet: CampaignFleet, marks: LogMarks, name: string, sign
   const line = logSince(fleet, marks, name)
     .split('\n')
     .findLast((one) => sign.test(one))
-  return line === undefined ? null : `${name} said: ${String(recordOf(line)?.['msg'] ?? line)}`
+  return line === undefined ? null : `${name} said: ${textOf(line)}`
 }
 
 /** That it has logged since with a time of day that is off by a day at least. @param log lines of JSON */
@@ -46,3 +46,9 @@ export function strangeTime(name: string, log: string, nowMs: number): string | 
 }
 
 const DAY_MS = 86_400_000
+
+/** What a line of a log says to people. */
+function textOf(line: string): string {
+  const message = recordOf(line)?.['msg']
+  return typeof message === 'string' ? message : line
+}

@@ -107,7 +107,7 @@ function campaigns(reports: readonly CampaignReport[]): string {
       `${falls.length}`,
       `${seconds(spanOf(rounds.map(({ convergedMs }) => convergedMs)).worst)} s`,
       ratio(traffic.networkBytes + traffic.serialBytes, traffic.neededBytes),
-      `${memory.worst.toFixed(0)}`,
+      memory.worst.toFixed(0),
       `${journal.worst}`,
     ]
   })
