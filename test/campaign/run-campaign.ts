@@ -110,7 +110,8 @@ async function runRounds(campaign: Campaign): Promise<void> {
   const troubleMs = options.isSoak ? SOAK_TROUBLE_MS : TROUBLE_MS
   const { patienceMs } = options
   // A machine that took all of the time to found the fleet has tested nothing yet.
-  while (broken.length === 0 && (rounds.length === 0 || elapsedMs() < options.minutes * 60_000)) {
+  const lastBeginMs = options.minutes * 60_000 - ROUND_MS
+  while (broken.length === 0 && (rounds.length === 0 || elapsedMs() < lastBeginMs)) {
     const round = await runRound({ ...campaign, round: rounds.length + 1, scene, bag, patienceMs, troubleMs })
     rounds.push(round)
     const { convergedMs, settledMs } = round
@@ -140,6 +141,8 @@ export function longTrouble(minutes: number, elapsedMs: number): ReturnType<Scen
   return { leastMs, mostMs: Math.max(leastMs, Math.min(mostMs, minutes * 60_000 - elapsedMs - 30_000)) }
 }
 
+/** A round takes about as long: none begins that would end much later than the campaign. */
+const ROUND_MS = 30_000
 const TROUBLE_MS = 3000
 const SOAK_TROUBLE_MS = 20_000
 /** A heap takes some minutes to its full size; a shorter soak says nothing of memory. */
