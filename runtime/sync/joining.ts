@@ -199,8 +199,11 @@ export class Joining {
 
 const DOUBTED = 'other members have another settled state'
 
-/** True if `ours` lacks operations that `theirs` has settled, and so cannot pass on one by one. */
+/** True if `ours` lacks operations that `theirs` has settled, and so cannot pass on one by one, or holds another life there. */
 function lacksBelow(theirs: History, ours: History): boolean {
   if (theirs.floor <= ours.floor) return false
-  return [...theirs.logs()].some((log) => log.settled.seq > ours.log(log.member).held.seq)
+  return [...theirs.logs()].some(({ member, settled }) => {
+    const log = ours.log(member)
+    return settled.seq > log.held.seq || log.contradicts(settled.seq, settled.digest)
+  })
 }

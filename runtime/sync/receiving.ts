@@ -131,8 +131,13 @@ export class Receiving {
     // The request may be old: what counts is what the asker has said that it holds.
     const vector = core.peers.get(request.from)?.vector
     const isLaggard = request.gaps.some(({ member, after }) => {
-      const { seq } = core.history.log(member).settled
-      return seq > after && seq > (vector?.get(member)?.seq ?? 0)
+      const log = core.history.log(member)
+      const stated = vector?.get(member)
+      if (log.settled.seq <= after) return false
+      // It may hold another life of that member: of the one that is settled here it cannot be given what it asks for.
+      return (
+        log.settled.seq > (stated?.seq ?? 0) || (stated !== undefined && log.contradicts(stated.seq, stated.digest))
+      )
     })
     return isLaggard ? [request.from] : []
   }

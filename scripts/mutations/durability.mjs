@@ -193,6 +193,20 @@ export const DURABILITY = [
     noticedBy: 'test/sync/join.test.ts',
   },
   {
+    name: 'catch-up: who holds another life than the settled one is offered the snapshot',
+    file: 'runtime/sync/receiving.ts',
+    from: '(stated !== undefined && log.contradicts(stated.seq, stated.digest))',
+    to: 'stated === null',
+    noticedBy: 'test/sync/catch-up.test.ts',
+  },
+  {
+    name: 'catch-up: who holds another life than the settled one takes the snapshot',
+    file: 'runtime/sync/joining.ts',
+    from: ' || log.contradicts(settled.seq, settled.digest)',
+    to: '',
+    noticedBy: 'test/sync/catch-up.test.ts',
+  },
+  {
     name: 'return: a draft is not issued a second time',
     file: 'runtime/sync/settlement.ts',
     from: 'const isKnown = hasComeBack(value, original.id.seq)',

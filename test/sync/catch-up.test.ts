@@ -8,6 +8,8 @@ import { Membership } from '../../runtime/sync/membership.ts'
 import { adopt } from '../../runtime/sync/recovery.ts'
 import { encodeSnapshot } from '../../runtime/sync/snapshot.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import type { MemberId } from '../../runtime/base/ids.ts'
+import { announcementOf } from './announcements.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { genesisOf, set, stateOf } from '../support/replica-network.ts'
 import type { Output } from '../../runtime/sync/output.ts'
@@ -66,6 +68,41 @@ test('what is held above an adopted floor is kept, and no stage of ours goes bac
   assert.equal(history.local.get('b' as never), 'not held by a')
   assert.equal(history.highWater.stage, 9)
 })
+
+test('who holds another life of a member than the one that is settled is given the settled state, and adopts it', () => {
+  const genesis = genesisOf(3)
+  const [a, b] = [0, 1].map((index) => new DrivenReplica(genesis, index)) as [DrivenReplica, DrivenReplica]
+  const [, ofB, ofC] = [0, 1, 2].map((index) => founder(genesis, index)) as [MemberId, MemberId, MemberId]
+  for (const [node, value] of [
+    [a, 'settled'],
+    [b, 'of the clone'],
+  ] as const) {
+    const issuer = new HandIssuer(ofC, 1)
+    issuer.issue({ set: ['x', value] })
+    node.store()
+    node.giveMessage({ kind: 'batch', batch: issuer.batches[0]! })
+    node.store()
+  }
+  for (const member of [ofB, ofC])
+    a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, member, { start: 0 }) })
+  a.store()
+  assert.deepEqual([a.replica.settled('x' as never), b.replica.get('x' as never)], ['settled', 'of the clone'])
+  for (let round = 0; round < 60; round++) {
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      for (const output of [...from.wait(500), ...from.store()])
+        if (output.kind === 'send') for (const more of to.giveFrame(output.frame)) answers(more, from)
+    }
+  }
+  assert.deepEqual([b.replica.settled('x' as never), b.replica.self], ['settled', ofB])
+})
+
+/** What a frame brings about at once goes back to whoever sent it. */
+function answers(output: Output, to: DrivenReplica): void {
+  if (output.kind === 'send') to.giveFrame(output.frame)
+}
 
 test('a snapshot of another member is not adopted by one that lacks nothing below its floor', () => {
   const genesis = genesisOf(1)
