@@ -25,6 +25,7 @@ export {
   type PeersOptions,
   serial,
 } from './gateway/parts.ts'
+export { seeded, type SeedOptions } from './gateway/seeded.ts'
 export type { Link } from './links/link.ts'
 export type { Outcome } from './state/operation.ts'
 export type { Value } from './state/value.ts'

@@ -12,7 +12,7 @@ import { controlPath } from './control-path.ts'
 import { startControlServer } from './control-server.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 import { enrolmentOf, type EnrolmentOptions, memberKeyOf } from './enrolment.ts'
-import { type ConfiguredFleet, fleetOf } from './fleet.ts'
+import { type ConfiguredFleet, fleetOf, linksOfSeed } from './fleet.ts'
 import { establishIdentity } from './identity-file.ts'
 import { DevicesStart } from './devices-start.ts'
 import { startReadings } from './machine-readings.ts'
@@ -117,10 +117,7 @@ function enrol(
 function linksOf({ links }: GatewayConfig, { seed }: ConfiguredFleet): GatewayConfig['links'] {
   if (links.length > 0 || seed === null) return links
   const files = { passwordFile: null, caFile: null, certificateFile: null, keyFile: null }
-  return seed.links.map(({ servers }, index) => {
-    const name = index === 0 ? 'mqtt' : `mqtt-${index + 1}`
-    return { kind: 'mqtt', name, servers, username: null, ...files }
-  })
+  return linksOfSeed(seed).map((link) => ({ kind: 'mqtt', ...link, username: null, ...files }))
 }
 
 async function startOwnBroker(config: GatewayConfig, logger: Logger, closers: Closer[]): Promise<number | null> {

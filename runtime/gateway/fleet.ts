@@ -20,10 +20,7 @@ export interface ConfiguredFleet {
 
 /** One without members is a fleet of `node` alone. @throws FleetstepError `config-invalid`, `seed-invalid` */
 export function fleetOf({ fleet }: GatewayConfig, node: NodeId): ConfiguredFleet {
-  if (fleet.seed !== null) {
-    const seed = readSeed(fleet.seed)
-    return { genesis: genesisOfFacts(seed.fleet), seed, isAlone: false }
-  }
+  if (fleet.seed !== null) return fleetOfSeed(fleet.seed)
   const { name, members } = fleet
   if (members === null) return { genesis: { name, founders: [{ node, tier: 0 }] }, seed: null, isAlone: true }
   if (members.some((member) => member.node === node))
@@ -32,6 +29,17 @@ export function fleetOf({ fleet }: GatewayConfig, node: NodeId): ConfiguredFleet
     'config-invalid',
     `node ${node} is not among the members of fleet ${name}: add it to fleet.members in every gateway's config`,
   )
+}
+
+/** The fleet of a seed file. @throws FleetstepError `seed-invalid` */
+export function fleetOfSeed(file: string): ConfiguredFleet & { readonly seed: Seed } {
+  const seed = readSeed(file)
+  return { genesis: genesisOfFacts(seed.fleet), seed, isAlone: false }
+}
+
+/** The links of a seed have the names that those of a config would have. */
+export function linksOfSeed({ links }: Seed): (Seed['links'][number] & { readonly name: string })[] {
+  return links.map(({ servers }, index) => ({ name: index === 0 ? 'mqtt' : `mqtt-${index + 1}`, servers }))
 }
 
 /** What every config of a fleet without keys says of it. @throws FleetstepError `profile-invalid` */
