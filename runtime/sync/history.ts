@@ -233,7 +233,8 @@ export class History implements Holdings {
     this.local.fold(entries, last)
     let at = 0
     for (const floor of floors) {
-      while (at < entries.length && (entries[at] as Entry).operation.stage <= floor) at = this.#rollDigest(entries, at)
+      while (at < entries.length && (entries[at] as Entry).operation.stage <= floor)
+        ({ digest: this.#floorDigest, at } = withNextStage(this.#floorDigest, entries, at))
       this.floorDigests.set(floor, this.#floorDigest)
     }
     for (const old of this.floorDigests.keys()) {
@@ -242,6 +243,24 @@ export class History implements Holdings {
     }
     for (const log of this.#logs.values()) log.fold(last)
     return entries
+  }
+
+  /**
+   * Moves the floor to where it was in a former history of this node, if the two are the same up to there: what was settled for
+   * people is not taken back. Else nothing changes.
+   */
+  foldLike(former: History): void {
+    if (former.floor <= this.floor) return
+    for (const { member, settled } of former.logs())
+      if (settled.seq > 0 && this.#logs.get(member)?.digestAt(settled.seq) !== settled.digest) return
+    const entries: Entry[] = []
+    for (const entry of this.journal.entries()) {
+      if (entry.operation.stage > former.floor) break
+      entries.push(entry)
+    }
+    let own = this.#floorDigest
+    for (let at = 0; at < entries.length;) ({ digest: own, at } = withNextStage(own, entries, at))
+    if (own === former.floorDigest) this.fold(former.floor)
   }
 
   /**
@@ -277,19 +296,6 @@ export class History implements Holdings {
       if (isSealed(operation.id)) highest = { id: operation.id, stage: operation.stage }
     }
     return highest
-  }
-
-  /** One digest for each stage, so that it does not depend on how far the floor moved at a time. @returns the next index */
-  #rollDigest(entries: readonly Entry[], from: number): number {
-    const stage = entries[from]?.operation.stage
-    let text = ''
-    let at = from
-    for (; entries[at]?.operation.stage === stage; at++) {
-      const entry = entries[at] as Entry
-      text += `${formatOperationId(entry.operation.id)}=${entry.execution?.outcome};`
-    }
-    this.#floorDigest = digestOf(this.#floorDigest + text)
-    return at
   }
 
   /** Integrates a ready batch, then in canonical order each waiting one that has become ready; adds the rest to `rejected`. */
@@ -395,4 +401,16 @@ function currentOf({ current }: SyncMessage): Operation {
 
 function byFirst(left: Batch, right: Batch): number {
   return compareCanonically(firstOf(left).current, firstOf(right).current)
+}
+
+/** One digest for each stage, so that it does not depend on how far the floor moves at a time. @returns the next index */
+function withNextStage(before: Digest, entries: readonly Entry[], from: number): { digest: Digest; at: number } {
+  const stage = entries[from]?.operation.stage
+  let text = ''
+  let at = from
+  for (; entries[at]?.operation.stage === stage; at++) {
+    const entry = entries[at] as Entry
+    text += `${formatOperationId(entry.operation.id)}=${entry.execution?.outcome};`
+  }
+  return { digest: digestOf(before + text), at }
 }

@@ -72,6 +72,8 @@ export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['pur
   }
   const belongings = belongingsOf(old, history)
   for (const conflict of belongings.conflicts) history.conflicts.keep(conflict)
+  // A sponsor may be behind what this node had settled in its former life.
+  history.foldLike(old.history)
   const adoptedJoin = history.membership.get(member)?.join ?? null
   return { life: { member, draftReason: null, adoptedJoin, trusted: null }, history, drafts: belongings.drafts }
 }

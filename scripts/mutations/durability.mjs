@@ -207,6 +207,20 @@ export const DURABILITY = [
     noticedBy: 'test/sync/catch-up.test.ts',
   },
   {
+    name: 'welcome: what a node had settled stays settled',
+    file: 'runtime/sync/recovery.ts',
+    from: 'history.foldLike(old.history)',
+    to: '',
+    noticedBy: 'test/sync/catch-up.test.ts',
+  },
+  {
+    name: 'welcome: what differs from what a node had settled is not settled',
+    file: 'runtime/sync/history.ts',
+    from: 'if (settled.seq > 0 && this.#logs.get(member)?.digestAt(settled.seq) !== settled.digest) return',
+    to: 'if (settled.seq < 0) return',
+    noticedBy: 'test/sync/catch-up.test.ts',
+  },
+  {
     name: 'return: a draft is not issued a second time',
     file: 'runtime/sync/settlement.ts',
     from: 'const isKnown = hasComeBack(value, original.id.seq)',

@@ -10,7 +10,7 @@ import { encodeSnapshot } from '../../runtime/sync/snapshot.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
 import type { MemberId } from '../../runtime/base/ids.ts'
 import { announcementOf } from './announcements.ts'
-import { HandIssuer } from '../support/handmade.ts'
+import { HandIssuer, life as lifeOf } from '../support/handmade.ts'
 import { genesisOf, set, stateOf } from '../support/replica-network.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 
@@ -68,6 +68,30 @@ test('what is held above an adopted floor is kept, and no stage of ours goes bac
   assert.equal(history.local.get('b' as never), 'not held by a')
   assert.equal(history.highWater.stage, 9)
 })
+
+for (const isSame of [true, false]) {
+  const what = isSame ? 'is settled here too' : 'differs from what its sponsors hold is not settled'
+  test(`what a node had settled before a welcome whose floor is lower, and ${what}`, () => {
+    const genesis = genesisOf(2)
+    const [theirs, ours] = [0, 1].map(() => new History(new Membership(genesis), 0, EMPTY_DIGEST)) as [History, History]
+    for (const [history, value] of [
+      [ours, 'ours'],
+      [theirs, isSame ? 'ours' : 'theirs'],
+    ] as const) {
+      const issuer = new HandIssuer(founder(genesis, 0), 2)
+      const first = issuer.issue({ set: ['x', value] })
+      issuer.issue({ after: issuer.issue({ after: first, set: ['y', 2] }), set: ['z', 3] })
+      for (const batch of issuer.batches) history.receive(batch)
+    }
+    ours.fold(2)
+    const life = { member: lifeOf('b', 7), draftReason: 'set back', adoptedJoin: null, trusted: null }
+    const snapshot = encodeSnapshot({ ...theirs.snapshot(founder(genesis, 0), null), life, start: 1, drafts: [] })
+    const { history } = adopt({ life, history: ours, drafts: [] }, genesis, 'welcome', snapshot)
+    assert.deepEqual([history.floor, history.journal.length], isSame ? [2, 1] : [0, 3])
+    assert.equal(history.local.settledCell('x' as never).value, isSame ? 'ours' : undefined)
+    if (isSame) assert.equal(history.floorDigest, ours.floorDigest)
+  })
+}
 
 test('who holds another life of a member than the one that is settled is given the settled state, and adopts it', () => {
   const genesis = genesisOf(3)
