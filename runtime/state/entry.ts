@@ -1,19 +1,31 @@
-import type { Execution } from './executor.ts'
+import { type Execution, PlainlyApplied } from './executor.ts'
 import type { Operation } from './operation.ts'
 import type { Register } from './register.ts'
 
 /** One operation in the journal with what became of it. */
 export class Entry {
   readonly operation: Operation
-  /** Aligned with `operation.paths`; none before it comes to the state, and after it has left that. */
+  /**
+   * Aligned with `operation.paths`, without the point of its issuer if that was settled when it came; none before it comes to the
+   * state, and after it has left that.
+   */
   registers: readonly Register[] = NONE
   /** True while it stands in the waiting queue. */
   queued = false
-  /** What became of it when it was executed itself; it may have come to yield together with others since. */
-  executed: Execution | null = null
+  /** Nearly every entry is plainly applied, and an execution for each took 72 bytes, an eighth of all that is held of one. */
+  #executed: Execution | typeof PLAINLY_APPLIED | null = null
 
   constructor(operation: Operation) {
     this.operation = operation
+  }
+
+  /** What became of it when it was executed itself; it may have come to yield together with others since. */
+  get executed(): Execution | null {
+    return this.#executed === PLAINLY_APPLIED ? new PlainlyApplied(this.operation) : this.#executed
+  }
+
+  set executed(execution: Execution) {
+    this.#executed = execution instanceof PlainlyApplied ? PLAINLY_APPLIED : execution
   }
 
   /** Null between its arrival and its first execution. */
@@ -28,3 +40,4 @@ export function entryOf(operation: Operation): Entry {
 }
 
 const NONE: readonly Register[] = []
+const PLAINLY_APPLIED = 'plainly applied'

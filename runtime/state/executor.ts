@@ -1,5 +1,5 @@
 import { fromHex } from '../base/bytes.ts'
-import { isFounding, nodeOf, sameOperationId } from '../base/ids.ts'
+import { isFounding, type MemberId, nodeOf, sameOperationId } from '../base/ids.ts'
 import { APPENDED_BYTES_MAX } from '../base/limits.ts'
 import { assert, unreachable } from '../base/errors.ts'
 import { hasComeBack, withComeBack } from './came-back.ts'
@@ -19,8 +19,8 @@ import type { Yielded } from './yielded.ts'
 export interface Execution {
   readonly outcome: Outcome
   /**
-   * Aligned with `operation.paths`: each cell afterwards. The very cells that were given, unless it was applied; only that an
-   * original has come back is noted even so.
+   * Aligned with the cells that were given: each of them afterwards. The very cells that were given, unless it was applied; only
+   * that an original has come back is noted even so.
    */
   after: readonly Cell[]
   /** Writes that had to yield, empty for most. */
@@ -44,6 +44,14 @@ export interface Law {
   readonly rules: readonly (RuleTable | null)[] | null
 }
 
+/**
+ * What the points of the members hold whose join is settled. Nothing above the floor can change that: they need not be met any
+ * more by what those members issue.
+ */
+export type SettledMembers = ReadonlyMap<MemberId, Value>
+
+const NOBODY: SettledMembers = new Map()
+
 /** Nobody has made a rule, and all are gateways. */
 const NO_LAW: Law = { charter: OPEN_CHARTER, rules: null }
 
@@ -62,10 +70,15 @@ export interface Clash {
 
 /**
  * Executes one operation: a pure function of the operation and the cells of its paths (PROTOCOL section 3).
- * @param before aligned with `operation.paths`
+ * @param before aligned with `operation.paths`; without the last, the point of its issuer, where `settled` has that
  */
-export function execute(operation: Operation, before: readonly Cell[], law: Law = NO_LAW): Execution {
-  const objection = objectionToIssuer(operation, before, law.charter)
+export function execute(
+  operation: Operation,
+  before: readonly Cell[],
+  law: Law = NO_LAW,
+  settled: SettledMembers = NOBODY,
+): Execution {
+  const objection = objectionToIssuer(operation, before, law.charter, settled)
   if (objection !== null) return unchanged('void', before, objection)
   return noteMembership(operation, executeAlone(operation, before, law.rules))
 }
@@ -79,15 +92,15 @@ export function execute(operation: Operation, before: readonly Cell[], law: Law 
 export function yieldsAgain(operation: Operation, execution: Execution, met: readonly [Cell]): boolean {
   const [write] = operation.writes
   const standing = met[0].writer
-  if (standing === null || write === undefined || !isPlainYield(operation, execution)) return false
+  if (standing === null || write === undefined || !isPlainYield(operation, execution, met)) return false
   if (isSeen(standing, operation, write) || comparePriority(standing.priority, operation.priority) <= 0) return false
   yieldTo(execution, met)
   return true
 }
 
-/** A write that nothing but what its own point holds decides over. */
-export function isPlain({ writes, guards, paths }: Operation): boolean {
-  return writes.length === 1 && writes[0]?.kind === 'set' && guards.length + paths.length === 1
+/** A write that nothing but what its own point holds decides over. @param points how many it meets */
+export function isPlain({ writes, guards }: Operation, points: number): boolean {
+  return points === 1 && guards.length === 0 && writes.length === 1 && writes[0]?.kind === 'set'
 }
 
 /** What becomes of a plain write that yields, as {@link execute} would find it. @param standing the list of the cell that stands over it */
@@ -101,8 +114,8 @@ export function yielding(operation: Operation, standing: readonly [Cell], togeth
 }
 
 /** Whether nothing but the writer that stands on its one point decides what becomes of it, and it has yielded. */
-export function isPlainYield(operation: Operation, { outcome }: Execution): boolean {
-  return outcome === 'superseded' && isPlain(operation)
+export function isPlainYield(operation: Operation, { outcome }: Execution, met: readonly Cell[]): boolean {
+  return outcome === 'superseded' && isPlain(operation, met.length)
 }
 
 /** A plain write that yields does so to the writer of this cell, and of whatever takes its place in the list. */
@@ -114,12 +127,13 @@ export function yieldTo(execution: Execution, standing: readonly [Cell]): void {
 
 /**
  * Executes what an operation does to the points of the device, without a look at who issued it: a draft has no member yet.
- * @param before aligned with `operation.paths`
+ * @param before aligned with `operation.paths`, of which the last ones may be left out that it neither writes nor guards
  */
 export function executeAlone(operation: Operation, before: readonly Cell[], rules: Law['rules'] = null): Execution {
   const objection = rules === null ? null : objectionOfRules(operation, rules)
   if (objection !== null) return unchanged('void', before, objection)
-  if (isPlain(operation) && isUndisputed(operation, before[0] as Cell)) return new PlainlyApplied(operation)
+  if (isPlain(operation, before.length) && isUndisputed(operation, before[0] as Cell))
+    return new PlainlyApplied(operation)
   for (const guard of operation.guards) {
     if (!guardHolds(guard, cellOf(operation, before, guard.path).value)) {
       const reason = `the guard ${guard.path} ${guard.comparison} does not hold`
@@ -147,12 +161,15 @@ export function executeAlone(operation: Operation, before: readonly Cell[], rule
   return { outcome: 'applied', after: scratch, clashes: clashes ?? NO_CLASHES, reason: null, code: null }
 }
 
-/** A plain write over nobody, or over whom its issuer had seen: nearly every execution, and so a small one. */
-class PlainlyApplied implements Execution {
-  readonly #cell: Cell
+/**
+ * A plain write over nobody, or over whom its issuer had seen: nearly every execution. All of it follows from the operation, so
+ * that a journal need not keep it.
+ */
+export class PlainlyApplied implements Execution {
+  readonly #operation: Operation
 
   constructor(operation: Operation) {
-    this.#cell = { value: operation.writes[0]?.argument, writer: operation }
+    this.#operation = operation
   }
 
   get outcome(): Outcome {
@@ -160,7 +177,7 @@ class PlainlyApplied implements Execution {
   }
 
   get after(): readonly Cell[] {
-    return [this.#cell]
+    return [{ value: this.#operation.writes[0]?.argument, writer: this.#operation }]
   }
 
   get clashes(): readonly Clash[] {
@@ -190,13 +207,19 @@ interface Reason {
  * A member is who was admitted before, with the priority that it states; an original comes back once. An observer changes
  * nothing, and not everybody sets rules.
  */
-function objectionToIssuer(operation: Operation, before: readonly Cell[], charter: Charter): Reason | null {
+function objectionToIssuer(
+  operation: Operation,
+  before: readonly Cell[],
+  charter: Charter,
+  settled: SettledMembers,
+): Reason | null {
   const { id, original } = operation
   const isFounder = isFounding(id.member)
   let role: Role = ROLE_DEFAULT
   if (isFounder) role = charter.founders.size === 0 ? role : (charter.founders.get(id.member) ?? role)
   else {
-    const { value } = cellOf(operation, before, memberPoint(id.member))
+    const isMet = before.length === operation.paths.length
+    const value = isMet ? cellOf(operation, before, memberPoint(id.member)).value : settled.get(id.member)
     if (!isList(value) || value[0] !== operation.priority.tier) return NO_MEMBER
     role = roleOfMember(value)
   }

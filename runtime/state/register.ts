@@ -372,8 +372,9 @@ export class Register {
 /** So often a chain is looked at for a tail of applied writes. */
 const APPLIED_LOOK: number = 2 * TAIL_MIN
 
-function isPlainlyApplied({ operation, executed }: Entry): boolean {
-  return executed !== null && executed.outcome === 'applied' && executed.clashes.length === 0 && isPlain(operation)
+function isPlainlyApplied({ operation, registers, executed }: Entry): boolean {
+  if (executed === null || !isPlain(operation, registers.length)) return false
+  return executed.outcome === 'applied' && executed.clashes.length === 0
 }
 
 /** As `splice`, which makes a list of what it takes out: few stand behind most places. */

@@ -1,4 +1,5 @@
 import type { MemberId } from '../base/ids.ts'
+import { MEMBERS_MAX } from '../base/limits.ts'
 import type { Original } from './operation.ts'
 import { type Path, pathProblem } from './path.ts'
 
@@ -14,7 +15,13 @@ const MARK = '\u0000'
  * first in canonical order.
  */
 export function memberPoint(member: MemberId): Path {
-  return `${MARK}member/${member}` as Path
+  const known = memberPoints.get(member)
+  if (known !== undefined) return known
+  // Whoever sends ids that nobody has must not cost memory.
+  if (memberPoints.size >= MEMBERS_MAX) memberPoints.clear()
+  const path = `${MEMBER_PREFIX}${member}` as Path
+  memberPoints.set(member, path)
+  return path
 }
 
 /** Holds which originals of this kind and member came back under another id. */
@@ -52,5 +59,7 @@ export function showPoint(path: Path): string {
   return isReserved(path) ? path.slice(MARK.length) : path
 }
 
+/** Every operation of a member that has joined names its point. */
+const memberPoints = new Map<MemberId, Path>()
 const RULES_PREFIX = `${MARK}rules/`
 const MEMBER_PREFIX = `${MARK}member/`

@@ -1,9 +1,10 @@
 import { mapped } from '../base/mapped.ts'
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
 import { type Clash, execute, type Execution, isPlainYield, type Law, yieldsAgain, yieldTo } from '../state/executor.ts'
+import { isFounding, type MemberId } from '../base/ids.ts'
 import { type Path } from '../state/path.ts'
 import type { Operation } from '../state/operation.ts'
-import { deviceOfRules } from '../state/reserved-point.ts'
+import { deviceOfRules, isReserved, memberOfPoint } from '../state/reserved-point.ts'
 import type { Entry } from '../state/entry.ts'
 import { Register } from '../state/register.ts'
 import { type Charter, OPEN_CHARTER } from '../state/role.ts'
@@ -52,6 +53,8 @@ export class LocalState {
   readonly #registers = new Map<Path, Register>()
   readonly #queue = new WaitingQueue()
   readonly #rules = new RuleIndex()
+  /** What a join has settled: what these members issue from then on does not meet their points, as if they were founders. */
+  readonly #settledMembers = new Map<MemberId, Value>()
   readonly #free: Law
   #reexecutions = 0
   readonly #run = new Run()
@@ -118,7 +121,9 @@ export class LocalState {
 
   /** Puts back a cell of a snapshot. Only before the first operation. */
   restore(path: Path, cell: Cell): void {
-    this.#place(new Register(path, cell))
+    const register = new Register(path, cell)
+    this.#place(register)
+    this.#noteSettled(register)
   }
 
   /**
@@ -127,13 +132,15 @@ export class LocalState {
    */
   append(entries: readonly Entry[]): Effects {
     const [only] = entries
-    if (entries.length === 1 && only?.operation.paths.length === 1)
-      return this.#appendOne(only, only.operation.paths[0] as Path)
+    if (entries.length === 1 && only !== undefined) {
+      const registers = this.#registersOf(only.operation)
+      if (registers.length === 1) return this.#appendOne(only, registers[0] as Register)
+    }
     const run = this.#run.begin()
     for (const entry of entries) {
-      const registers = this.#registersOf(entry.operation.paths)
+      const registers = this.#registersOf(entry.operation)
       entry.registers = registers
-      const execution = execute(entry.operation, mapped(registers, cellOf), this.#lawOver(registers, null))
+      const execution = this.#executed(entry.operation, mapped(registers, cellOf), this.#lawOver(registers, null))
       entry.executed = execution
       run.executed.push({ entry, before: null, after: execution })
       for (let index = 0; index < registers.length; index++) {
@@ -146,11 +153,10 @@ export class LocalState {
   }
 
   /** Most come one by one, of one point: its cell is all that there is to look at. */
-  #appendOne(entry: Entry, path: Path): Effects {
-    const register = this.#register(path)
-    const before = register.cell
+  #appendOne(entry: Entry, register: Register): Effects {
+    const { path, cell: before } = register
     entry.registers = register.alone
-    const execution = execute(entry.operation, [before], this.#lawOver(register.alone, null))
+    const execution = this.#executed(entry.operation, [before], this.#lawOver(register.alone, null))
     const after = execution.after[0] as Cell
     entry.executed = execution
     register.append(entry, after)
@@ -162,7 +168,7 @@ export class LocalState {
   add(entries: readonly Entry[]): Effects {
     const run = this.#run.begin()
     for (const entry of entries) {
-      entry.registers = this.#registersOf(entry.operation.paths)
+      entry.registers = this.#registersOf(entry.operation)
       for (const register of entry.registers) {
         run.note(register)
         register.insert(entry)
@@ -202,6 +208,7 @@ export class LocalState {
     for (const { registers } of entries) {
       for (const register of registers) {
         if (!register.fold(stage)) continue
+        this.#noteSettled(register)
         // A point that was only guarded, or that nothing was written to in the end, is as if it had never been named.
         if (register.length === 0 && sameCell(register.settled, EMPTY_CELL)) this.#drop(register)
       }
@@ -244,8 +251,8 @@ export class LocalState {
       if (previous !== null) this.#reexecutions += 1
       const mayYieldAgain = previous !== null && (register.governor === null || !run.rulesMoved)
       if (!mayYieldAgain || !yieldsAgain(entry.operation, previous, met)) {
-        const execution = execute(entry.operation, met, this.#lawOver(entry.registers, entry.operation))
-        if (isPlainYield(entry.operation, execution)) yieldTo(execution, met)
+        const execution = this.#executed(entry.operation, met, this.#lawOver(entry.registers, entry.operation))
+        if (isPlainYield(entry.operation, execution, met)) yieldTo(execution, met)
         entry.executed = execution
         run.noteExecuted(entry, previous)
       }
@@ -264,7 +271,7 @@ export class LocalState {
     const met = mapped(registers, (register) => register.before(entry))
     const previous = entry.execution
     if (previous !== null) this.#reexecutions += 1
-    const execution = execute(entry.operation, met, this.#lawOver(registers, entry.operation))
+    const execution = this.#executed(entry.operation, met, this.#lawOver(registers, entry.operation))
     entry.executed = execution
     run.noteExecuted(entry, previous)
     for (const register of rulesAmong(entry)) this.#judgeAgain(register, entry, previous, run)
@@ -299,11 +306,28 @@ export class LocalState {
     return rules === null ? this.#free : { charter: this.#free.charter, rules }
   }
 
-  #registersOf(paths: readonly Path[]): readonly Register[] {
-    const [only] = paths
-    return paths.length === 1 && only !== undefined
-      ? this.#register(only).alone
-      : paths.map((path) => this.#register(path))
+  #executed(operation: Operation, met: readonly Cell[], law: Law): Execution {
+    return execute(operation, met, law, this.#settledMembers)
+  }
+
+  /** Those that an operation meets: the point of its issuer, which is the last, only while anything can change what that holds. */
+  #registersOf(operation: Operation): readonly Register[] {
+    const { paths } = operation
+    const count = this.#hasSettledIssuer(operation) ? paths.length - 1 : paths.length
+    if (count === 1) return this.#register(paths[0] as Path).alone
+    return (count < paths.length ? paths.slice(0, count) : paths).map((path) => this.#register(path))
+  }
+
+  /** What admits a member, or has come back, is rare and may meet the point of its issuer always. */
+  #hasSettledIssuer({ id, join, original }: Operation): boolean {
+    if (this.#settledMembers.size === 0 || join !== null || original !== null) return false
+    return !isFounding(id.member) && this.#settledMembers.has(id.member)
+  }
+
+  /** The first join of a member counts, and what is settled is the first: no operation above the floor can change its point. */
+  #noteSettled({ path, settled }: Register): void {
+    const member = isReserved(path) ? memberOfPoint(path) : null
+    if (member !== null && settled.value !== undefined) this.#settledMembers.set(member, settled.value)
   }
 
   #register(path: Path): Register {

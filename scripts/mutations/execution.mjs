@@ -4,6 +4,13 @@
  */
 export const EXECUTION = [
   {
+    name: 'only a member whose join is settled is taken for one without a look',
+    file: 'runtime/sync/local-state.ts',
+    from: 'return !isFounding(id.member) && this.#settledMembers.has(id.member)',
+    to: 'return !isFounding(id.member)',
+    noticedBy: 'test/sync/reference-property.test.ts',
+  },
+  {
     name: 'seen: what the write replaces',
     file: 'runtime/state/executor.ts',
     from: 'standing.stage <= operation.floor || sameOperationId(standing.id, write.replaces)',

@@ -68,7 +68,7 @@ export const ROWS: readonly RowKind[] = [
     better: 'less',
     otherwise: 'memoryRss',
     aim: { figure: 5 },
-    note: 'folded: everybody has everything; only fleetstep folds then, the others are as they were',
+    note: 'folded: everybody has everything; only fleetstep folds then, the others are as they were. Memory of all systems: with the room for new objects at its first size, as the daemon keeps it; work is measured without that',
   },
 ]
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
-import { formatOperationId, type MemberId } from '../../runtime/base/ids.ts'
-import type { Operation, OperationRequest } from '../../runtime/state/operation.ts'
+import { formatOperationId, type MemberId, memberIdOf } from '../../runtime/base/ids.ts'
+import { type Join, type Operation, type OperationRequest, pathsMet } from '../../runtime/state/operation.ts'
+import { memberOfPoint } from '../../runtime/state/reserved-point.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import { History } from '../../runtime/sync/history.ts'
 import { checkOperation } from '../../runtime/sync/issue.ts'
@@ -20,6 +21,21 @@ export class IssuingFleet {
 
   constructor(genesis: Genesis) {
     this.issuers = new Membership(genesis).list().map(({ id }) => new Issuer(id, genesis))
+  }
+
+  /** The first issuer alone is a founder; it has admitted all the others, which take part from there on. */
+  static ofJoined(genesis: Genesis): IssuingFleet {
+    const [founder, ...others] = genesis.founders
+    const fleet = new IssuingFleet({ ...genesis, founders: founder === undefined ? [] : [founder] })
+    const [sponsor] = fleet.issuers as [Issuer]
+    for (const { node, tier = 0 } of others) {
+      const member = memberIdOf(node, 1)
+      sponsor.admit({ member, tier, key: new Uint8Array() })
+      ;(fleet.issuers as Issuer[]).push(new Issuer(member, sponsor.genesis))
+    }
+    fleet.seal(sponsor)
+    for (const issuer of fleet.issuers) fleet.sync(sponsor, issuer)
+    return fleet
   }
 
   issue(issuer: Issuer, request: OperationRequest): void {
@@ -73,20 +89,30 @@ export class Issuer {
   }
 
   issue(request: OperationRequest): void {
-    const { history } = this
-    const checked = checkOperation(request, (path) => history.local.cell(path))
+    this.#issue(
+      checkOperation(request, (path) => this.history.local.cell(path)),
+      null,
+    )
+  }
+
+  admit(join: Join): void {
+    this.#issue({ writes: [], guards: [], paths: [] }, join)
+  }
+
+  #issue({ writes, guards, paths }: Pick<Operation, 'writes' | 'guards' | 'paths'>, join: Join | null): void {
+    const { history, member } = this
     const previous = history.highWater
     this.#seq += 1
     const current: Operation = {
-      id: { member: this.member, seq: this.#seq },
+      id: { member, seq: this.#seq },
       stage: previous.stage + 1,
       floor: history.floor,
-      priority: memberOf(history, this.member).priority,
-      writes: checked.writes,
-      guards: checked.guards,
-      join: null,
+      priority: memberOf(history, member).priority,
+      writes,
+      guards,
+      join,
       original: null,
-      paths: checked.paths,
+      paths: pathsMet(paths, member, join, null),
     }
     history.execute(current)
     this.#unsealed.push({ current, previous })
@@ -124,7 +150,8 @@ export function assertEqualsReference(issuer: Issuer, operations: readonly Opera
   }
   assert.deepEqual(outcomes, expected.outcomes, `outcomes ${when}`)
   const state = new Map<string, unknown>()
-  for (const { path, cell } of history.local.registers()) if (cell.value !== undefined) state.set(path, cell.value)
+  for (const { path, cell } of history.local.registers())
+    if (cell.value !== undefined && memberOfPoint(path) === null) state.set(path, cell.value)
   assert.deepEqual(state, expected.state, `state ${when}`)
   const conflicts = new Map(
     history.conflicts.list().map(({ id, path, winner, loser }) => [id, { path, winner, loser }]),

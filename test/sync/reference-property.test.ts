@@ -67,6 +67,20 @@ describe('the fast implementation equals the reference', () => {
     )
   })
 
+  test('for members that have joined, whether their joins are settled at once, later or never', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 4 }), steps, fc.boolean(), (nodes, history, isSettled) => {
+        const fleet = IssuingFleet.ofJoined(genesisOf(nodes))
+        if (isSettled) settleJoins(fleet)
+        play(fleet, history)
+        settle(fleet)
+        const operations = operationsOf(fleet.batches)
+        for (const issuer of fleet.issuers) assertEqualsReference(issuer, operations, `at ${issuer.member}`)
+      }),
+      { seed: 9, numRuns: 1000 },
+    )
+  })
+
   test('at an observer, for any order of delivery, with duplicates, with and without folding in between', () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 4 }), steps, draws, fc.boolean(), (nodes, history, order, folds) => {
@@ -79,6 +93,11 @@ describe('the fast implementation equals the reference', () => {
     )
   })
 })
+
+/** Every issuer has settled the joins of all. */
+function settleJoins({ issuers }: IssuingFleet): void {
+  for (const issuer of issuers) issuer.fold(issuers.length - 1)
+}
 
 function play(fleet: IssuingFleet, history: readonly Step[]): void {
   const { issuers } = fleet

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
-import { type NodeId } from '../../runtime/base/ids.ts'
+import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import { type Random, seededRandom } from '../../runtime/base/random.ts'
-import { compareCanonically, type Operation } from '../../runtime/state/operation.ts'
+import { compareCanonically, type Operation, pathsMet } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import { type Entry, entryOf } from '../../runtime/state/entry.ts'
+import { priorityOf } from '../../runtime/state/priority.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { TAIL_MIN } from '../../runtime/state/yielding-tail.ts'
 import { ConflictList } from '../../runtime/sync/conflict.ts'
@@ -15,6 +16,7 @@ import { guard, idOf, type Name, operation, set, write } from '../state/operatio
 
 const X = 'x' as Path
 const LENGTH = 6 * TAIL_MIN
+const JOINED = ['e', 'f'].map((digit) => memberIdOf(`${digit}000000000000000` as NodeId, 1))
 const NODE = 'd000000000000000' as NodeId
 
 describe('many writes of one point that yield', () => {
@@ -84,6 +86,32 @@ describe('many writes of one point that yield', () => {
       before.slice(0, LENGTH / 2).map((conflict) => conflict.winner.operation.member),
     )
     assert.ok(winners.slice(LENGTH / 2).every((member) => member === idOf('A', 1).member))
+  })
+
+  test('do so at the cost of one too where their issuers have joined, once that is settled', () => {
+    const costs = [false, true].map((isSettled) => {
+      const local = new LocalState()
+      const joins = JOINED.map((member, index) => entryOf(joining(member, index + 1)))
+      local.add(joins)
+      if (isSettled) local.fold(joins, JOINED.length)
+      const entries = Array.from({ length: LENGTH }, (_, index) => {
+        const parts = { seq: index + 1, stage: 20 + index, writes: [set('x', index)] }
+        return entryOf(ofJoined(JOINED[0] as MemberId, operation({ ...parts, by: 'C' })))
+      })
+      for (const entry of entries) local.append([entry])
+      const late = [10, 11].map((stage, index) => {
+        const writes = [set('x', `late ${index}`)]
+        return entryOf(ofJoined(JOINED[1] as MemberId, operation({ by: 'A', seq: index + 1, stage, writes })))
+      })
+      for (const entry of late) local.add([entry])
+      assert.deepEqual([...late, ...entries].map(outcomeOf), [
+        ...late.map(() => 'applied'),
+        ...entries.map(() => 'superseded'),
+      ])
+      assert.equal(local.get(X), 'late 1')
+      return local.reexecutions
+    })
+    assert.deepEqual(costs, [2 * LENGTH, 0])
   })
 
   test('that had all been applied are not looked at when a late one stands over them', () => {
@@ -261,4 +289,22 @@ function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
     ;[shuffle[index], shuffle[other]] = [shuffle[other] as Item, shuffle[index] as Item]
   }
   return shuffle
+}
+
+/** A founder admits a member. */
+function joining(member: MemberId, stage: number): Operation {
+  const join = { member, tier: stage, key: new Uint8Array() }
+  const one = operation({ by: 'B', seq: stage, stage, writes: [] })
+  return { ...one, join, paths: pathsMet([], one.id.member, join, null) }
+}
+
+/** The same as issued by a member that has joined with its place in the list as its tier. */
+function ofJoined(member: MemberId, one: Operation): Operation {
+  const id = { ...one.id, member }
+  const priority = priorityOf(member, JOINED.indexOf(member) + 1)
+  return { ...one, id, priority, paths: pathsMet(one.paths, member, null, null) }
+}
+
+function outcomeOf({ execution }: Entry): string {
+  return execution?.outcome ?? 'none'
 }

@@ -6,6 +6,7 @@ import { type Daemon, startDaemon } from '../../gateway/daemon.ts'
 import { GUARD_OUTPUTS } from '../internal-commands.ts'
 import { exitOnCrash, openLogger, stopSignal } from '../lifecycle.ts'
 import { type GlobalOptions, print } from '../output.ts'
+import { keepYoungGenerationSmall } from '../young-generation.ts'
 
 interface RunOptions extends GlobalOptions {
   readonly config: string
@@ -28,6 +29,7 @@ code 5) or on a bug (70): let a supervisor start it again.`,
 }
 
 async function run(command: Command): Promise<void> {
+  keepYoungGenerationSmall()
   const options = command.optsWithGlobals<RunOptions>()
   const read = loadConfig(options.config)
   const config = options.socket === undefined ? read : { ...read, controlSocket: resolve(options.socket) }
