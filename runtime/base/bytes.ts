@@ -28,6 +28,11 @@ export function textBytes(text: string): number {
   return text.length
 }
 
+/** The text in ASCII of the bytes from `start` to `end`. */
+export function asciiText(bytes: Uint8Array, start: number, end: number): string {
+  return asBuffer(bytes).toString('latin1', start, end)
+}
+
 /** Four bytes from `at` on as a signed number, big-endian. */
 export function wordAt(bytes: Uint8Array, at: number): number {
   return (
@@ -49,6 +54,12 @@ export function copyOfPart(bytes: Uint8Array, start: number, end: number): Uint8
   if (end - start > COPIED_BYTE_BY_BYTE_MAX) copy.set(bytes.subarray(start, end))
   else for (let at = start; at < end; at++) copy[at - start] = bytes[at] as number
   return copy
+}
+
+/** Writes `bytes` into `target` from `at` on; byte by byte where that is sooner done than the platform is asked. */
+export function copyInto(target: Uint8Array, at: number, bytes: Uint8Array): void {
+  if (bytes.length > COPIED_BYTE_BY_BYTE_MAX) target.set(bytes, at)
+  else for (let index = 0; index < bytes.length; index++) target[at + index] = bytes[index] as number
 }
 
 const COPIED_BYTE_BY_BYTE_MAX = 128

@@ -1,4 +1,4 @@
-import { copyOfPart } from './bytes.ts'
+import { asciiText, copyOfPart, toHex, wordAt } from './bytes.ts'
 import type { CborData } from './cbor.ts'
 import {
   FALSE,
@@ -27,7 +27,7 @@ import type { RecentTexts } from './recent-texts.ts'
  * Every method throws FleetstepError `message-invalid` that names the field. Source: RFC 8949 section 3 and section 4.1.
  */
 export class CborReader {
-  #bytes: Buffer = NOTHING
+  #bytes: Uint8Array = NOTHING
   #at = 0
 
   /** @param bytes are not copied and must not change while they are read; what is returned does not refer to them */
@@ -37,7 +37,7 @@ export class CborReader {
 
   /** Reads other bytes from here on: a reader that is used for every message is made once, and so is its code. */
   begin(bytes: Uint8Array): this {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#bytes = bytes
     this.#at = 0
     return this
   }
@@ -119,7 +119,7 @@ export class CborReader {
   /** As lower-case hexadecimal text. */
   hex(field: string, length: number): string {
     const start = this.#bytesStart(field, length, length)
-    return this.#bytes.toString('hex', start, this.#at)
+    return toHex(this.#bytes.subarray(start, this.#at))
   }
 
   /** The first 8 bytes of a hash. */
@@ -206,11 +206,11 @@ export class CborReader {
       case 1:
         return this.#bytes[at] as number
       case 2:
-        return this.#bytes.readUInt16BE(at)
+        return this.#uint16At(at)
       case 4:
-        return this.#bytes.readUInt32BE(at)
+        return wordAt(this.#bytes, at) >>> 0
       default:
-        return this.#bytes.readUInt32BE(at) * 0x1_0000_0000 + this.#bytes.readUInt32BE(at + 4)
+        return (wordAt(this.#bytes, at) >>> 0) * 0x1_0000_0000 + (wordAt(this.#bytes, at + 4) >>> 0)
     }
   }
 
@@ -220,7 +220,7 @@ export class CborReader {
       return isNegative ? -1 - argument : argument
     }
     const start = this.#skip(field, 9)
-    const argument = this.#bytes.readBigUInt64BE(start + 1)
+    const argument = this.#viewAt(start + 1, 8).getBigUint64(0)
     if (argument <= 0xffff_ffffn) throw invalid(field, LONGER)
     const whole = isNegative ? -1n - argument : argument
     const isSafe = whole <= Number.MAX_SAFE_INTEGER && whole >= Number.MIN_SAFE_INTEGER
@@ -259,14 +259,14 @@ export class CborReader {
         this.#at += 1
         return null
       case FLOAT_16:
-        return fraction(field, floatFromHalf(this.#bytes.readUInt16BE(this.#skip(field, 3) + 1)))
+        return fraction(field, floatFromHalf(this.#uint16At(this.#skip(field, 3) + 1)))
       case FLOAT_32: {
-        const float = fraction(field, this.#bytes.readFloatBE(this.#skip(field, 5) + 1))
+        const float = fraction(field, this.#viewAt(this.#skip(field, 5) + 1, 4).getFloat32(0))
         if (halfOf(float) >= 0) throw invalid(field, LONGER)
         return float
       }
       case FLOAT_64: {
-        const float = fraction(field, this.#bytes.readDoubleBE(this.#skip(field, 9) + 1))
+        const float = fraction(field, this.#viewAt(this.#skip(field, 9) + 1, 8).getFloat64(0))
         if (Math.fround(float) === float) throw invalid(field, LONGER)
         return float
       }
@@ -294,7 +294,7 @@ export class CborReader {
     for (let at = start; at < this.#at; at++) {
       if ((this.#bytes[at] as number) >= 0x80) return this.#wideText(field, start)
     }
-    return this.#bytes.toString('latin1', start, this.#at)
+    return asciiText(this.#bytes, start, this.#at)
   }
 
   #wideText(field: string, start: number): string {
@@ -303,6 +303,16 @@ export class CborReader {
     } catch {
       throw invalid(field, 'is not UTF-8')
     }
+  }
+
+  #uint16At(at: number): number {
+    return ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number)
+  }
+
+  /** The `length` bytes from `at` on, where the platform is to make a number of them. */
+  #viewAt(at: number, length: number): DataView {
+    for (let index = 0; index < length; index++) wide.setUint8(index, this.#bytes[at + index] as number)
+    return wide
   }
 
   /** Moves on by `length`. @returns where it was */
@@ -314,7 +324,9 @@ export class CborReader {
   }
 }
 
-const NOTHING: Buffer = Buffer.alloc(0)
+const NOTHING: Uint8Array = new Uint8Array()
+/** The bytes of one number. */
+const wide = new DataView(new ArrayBuffer(8))
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

@@ -1,6 +1,6 @@
 // cbor-x: the fastest maintained CBOR library in JavaScript that encodes on a Pi without a native part; MIT.
 import { Encoder } from 'cbor-x/encode'
-import { allocate, copyOf } from './bytes.ts'
+import { allocate, copyInto, copyOf } from './bytes.ts'
 import { scanCbor } from './cbor-scan.ts'
 import { FleetstepError } from './errors.ts'
 
@@ -33,10 +33,10 @@ export function encodeBytesBehind(head: Uint8Array, bytes: Uint8Array): Uint8Arr
   const lengthBytes = length < 24 ? 0 : length < 0x100 ? 1 : length < 0x1_0000 ? 2 : 4
   const start = head.length + 1 + lengthBytes
   const encoded = allocate(start + length)
-  encoded.set(head)
+  for (let index = 0; index < head.length; index++) encoded[index] = head[index] as number
   encoded[head.length] = BYTES_MAJOR | (lengthBytes === 0 ? length : 23 + Math.min(lengthBytes, 3))
   for (let index = 0; index < lengthBytes; index++) encoded[start - 1 - index] = length >>> (8 * index)
-  encoded.set(bytes, start)
+  copyInto(encoded, start, bytes)
   return encoded
 }
 

@@ -11,6 +11,11 @@ export interface Clock {
   schedule(at: Monotonic, callback: () => void): () => void
 }
 
+/** Whether a time has come, of which null is never. */
+export function isDue(at: Monotonic | null, now: Monotonic): boolean {
+  return at !== null && at <= now
+}
+
 /** The earlier of two times, of which null is never. */
 export function earlier(left: Monotonic | null, right: Monotonic | null): Monotonic | null {
   if (left === null) return right

@@ -7,9 +7,8 @@ export type Digest = string & { readonly brand: 'Digest' }
 /** The digest before anything: of a member that has issued nothing, of a state in which nothing was folded. */
 export const EMPTY_DIGEST: Digest = '0000000000000000' as Digest
 
-/** @param more digested behind `content`, without separators: the caller frames what it digests */
-export function digestOf(content: Uint8Array | string, ...more: readonly (Uint8Array | string)[]): Digest {
-  return beginningOf(more.length === 0 ? sha256(content) : sha256OfParts(content, more))
+export function digestOf(content: Uint8Array | string): Digest {
+  return beginningOf(sha256(content))
 }
 
 export function isDigest(text: unknown): text is Digest {
@@ -27,12 +26,6 @@ const sha256: (content: Uint8Array | string) => Hash =
   typeof crypto.hash === 'function'
     ? (content) => crypto.hash('sha256', content, 'binary')
     : (content) => crypto.createHash('sha256').update(content).digest('binary')
-
-function sha256OfParts(content: Uint8Array | string, more: readonly (Uint8Array | string)[]): Hash {
-  const hash = crypto.createHash('sha256').update(content)
-  for (const part of more) hash.update(part)
-  return hash.digest('binary')
-}
 
 function beginningOf(hash: Hash): Digest {
   return recent(wordOf(hash, 0), wordOf(hash, 4))

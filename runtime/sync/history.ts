@@ -300,6 +300,7 @@ export class History implements Holdings {
 
   /** Integrates a ready batch, then in canonical order each waiting one that has become ready; adds the rest to `rejected`. */
   #integrateAll(batch: Batch, rejected: Rejection[]): Integration[] {
+    if (this.waitingList.length === 0) return this.#integrateAlone(batch)
     let integrations: Integration[] = []
     let ready = [batch]
     for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
@@ -311,6 +312,13 @@ export class History implements Holdings {
       if (released.length > 0) ready = [...ready, ...released].sort(byFirst)
     }
     return integrations
+  }
+
+  /** The same while nothing waits, and so nothing can be released by it: that is how nearly every batch comes. */
+  #integrateAlone(batch: Batch): Integration[] {
+    const operations = this.#above(batch)
+    this.log(batch.origin).extend(batch)
+    return operations.length === 0 ? [] : [this.#integrate(operations, batch)]
   }
 
   /** The operations of a batch that are not in the snapshot. */

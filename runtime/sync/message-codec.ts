@@ -1,4 +1,4 @@
-import { type CborData, decodeCbor, encodeCbor } from '../base/cbor.ts'
+import { type CborData, decodeCbor, encodeBytesBehind, encodeCbor } from '../base/cbor.ts'
 import { CborReader } from '../base/cbor-reader.ts'
 import { CborWriter } from '../base/cbor-writer.ts'
 import type { Digest } from '../base/digest.ts'
@@ -33,7 +33,7 @@ import {
   encodeRefusal,
   encodeTurn,
 } from './join-codec.ts'
-import type { Announcement, ChunkRequest, Gap, Message, Offer, Request, Telemetry } from './message.ts'
+import type { Announcement, Batch, ChunkRequest, Gap, Message, Offer, Request, Telemetry } from './message.ts'
 import { decodeTelemetry, encodeTelemetry } from './telemetry-codec.ts'
 import type { VersionEntry } from './version-vector.ts'
 
@@ -52,18 +52,19 @@ const KIND_TELEMETRY = 9
 
 /** frame = [version, fleet, kind, body], see `sync.cddl`. Plain CBOR, decodable by anybody. */
 export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
-  const start = beginningOf(fleet)
+  if (message.kind === 'batch') return encodeBatchFrame(fleet, message.batch)
+  const start = beginningOf(fleet).bytes
   frameWriter.reset()
   frameWriter.raw(start)
-  if (message.kind === 'batch') {
-    frameWriter.uint(KIND_BATCH)
-    frameWriter.bytes(message.batch.payload)
-  } else {
-    const [kind, body] = kindAndBody(message)
-    frameWriter.uint(kind)
-    frameWriter.raw(body)
-  }
+  const [kind, body] = kindAndBody(message)
+  frameWriter.uint(kind)
+  frameWriter.raw(body)
   return frameWriter.take()
+}
+
+/** The frame of nearly every message: what does not change of it is encoded once. */
+export function encodeBatchFrame(fleet: Digest, batch: Batch): Uint8Array {
+  return encodeBytesBehind(beginningOf(fleet).ofBatch, batch.payload)
 }
 
 /**
@@ -73,7 +74,7 @@ export function encodeFrame(fleet: Digest, message: Message): Uint8Array {
 export function decodeFrame(fleet: Digest, frame: Uint8Array): Message {
   if (frame.length > FRAME_BYTES_MAX) throw invalid('frame', `has more than ${FRAME_BYTES_MAX} bytes`)
   const reader = frameReader.begin(frame)
-  if (!reader.takeBeginning(beginningOf(fleet))) readBeginning(reader, fleet)
+  if (!reader.takeBeginning(beginningOf(fleet).bytes)) readBeginning(reader, fleet)
   const kind = reader.uint('kind')
   if (kind === KIND_ANNOUNCEMENT)
     return { kind: 'announcement', announcement: openSealed(reader.rest(), 'announcement', decodeAnnouncement) }
@@ -104,19 +105,27 @@ function otherVersion(reader: CborReader, fleet: Digest): FleetstepError {
 }
 
 /** With which all frames of one fleet begin. */
-function beginningOf(fleet: Digest): Uint8Array {
+function beginningOf(fleet: Digest): Beginning {
   if (beginning.fleet !== fleet) {
     frameWriter.reset()
     frameWriter.list(4)
     frameWriter.uint(PROTOCOL_VERSION)
     frameWriter.hex(fleet)
-    beginning = { fleet, bytes: new Uint8Array(frameWriter.take()) }
+    const bytes = new Uint8Array(frameWriter.take())
+    beginning = { fleet, bytes, ofBatch: Uint8Array.of(...bytes, KIND_BATCH) }
   }
-  return beginning.bytes
+  return beginning
+}
+
+interface Beginning {
+  readonly fleet: Digest | null
+  readonly bytes: Uint8Array
+  /** The same with the kind of a batch. */
+  readonly ofBatch: Uint8Array
 }
 
 /** Of the fleet that was spoken of last; a process has one, but for simulations. */
-let beginning: { readonly fleet: Digest | null; readonly bytes: Uint8Array } = { fleet: null, bytes: new Uint8Array() }
+let beginning: Beginning = { fleet: null, bytes: new Uint8Array(), ofBatch: new Uint8Array() }
 
 function decodeBody(kind: number, body: CborData): Message {
   switch (kind) {

@@ -60,8 +60,16 @@ export type Output =
 export const NO_OUTPUTS: readonly Output[] = []
 
 /** Adds lists to one, which all that one input brings about share: each list of its own would take room for 17. */
-export function add(outputs: Output[], ...lists: readonly (readonly Output[])[]): void {
-  for (const more of lists) for (let index = 0; index < more.length; index++) outputs.push(more[index] as Output)
+export function add(
+  outputs: Output[],
+  first: readonly Output[],
+  second: readonly Output[] = NO_OUTPUTS,
+  third: readonly Output[] = NO_OUTPUTS,
+): void {
+  // Nearly always all are empty, and a list of the lists would be made for each input.
+  for (let index = 0; index < first.length; index++) outputs.push(first[index] as Output)
+  for (let index = 0; index < second.length; index++) outputs.push(second[index] as Output)
+  for (let index = 0; index < third.length; index++) outputs.push(third[index] as Output)
 }
 
 /** One list behind the other; no copy where one of them is empty, which it nearly always is. */

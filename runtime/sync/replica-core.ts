@@ -31,7 +31,7 @@ import {
   type Request,
   type Turn,
 } from './message.ts'
-import { dropReason, encodeFrame } from './message-codec.ts'
+import { dropReason, encodeBatchFrame, encodeFrame } from './message-codec.ts'
 import { MutePeers } from './mute-peers.ts'
 import { Outbox } from './outbox.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
@@ -222,7 +222,7 @@ export class ReplicaCore {
 
   sendBatch(batch: Batch, links: Destination['links']): Output {
     const to = links === 'all' ? OPERATIONS_TO_ALL : ({ channel: 'operations', links } as const)
-    return { kind: 'send', frame: encodeFrame(this.fleet, { kind: 'batch', batch }), to }
+    return { kind: 'send', frame: encodeBatchFrame(this.fleet, batch), to }
   }
 
   /** Received operations are stored in the order of their integration. */

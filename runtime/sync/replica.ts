@@ -1,4 +1,4 @@
-import { earlier, type Monotonic } from '../base/clock.ts'
+import { earlier, isDue, type Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { unreachable } from '../base/errors.ts'
 import { isFounding, type MemberId, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
@@ -133,11 +133,13 @@ export class Replica {
 
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(now: Monotonic): Monotonic | null {
-    if (!this.#hasStarted) return now
-    const { antiEntropy, outbox } = this.#core
+    return this.#hasStarted ? earlier(this.#core.outbox.sealAt, this.#wakeAtBesidesSeal()) : now
+  }
+
+  #wakeAtBesidesSeal(): Monotonic | null {
     const ofMembership = earlier(this.#retiring.wakeAt, earlier(this.#sponsoring.wakeAt, this.#joining.wakeAt))
     const ofOthers = earlier(this.#repeater.wakeAt, this.#telemetry.wakeAt())
-    return earlier(earlier(antiEntropy.wakeAt(), outbox.sealAt), earlier(ofMembership, ofOthers))
+    return earlier(this.#core.antiEntropy.wakeAt(), earlier(ofMembership, ofOthers))
   }
 
   /**
@@ -221,14 +223,15 @@ export class Replica {
   }
 
   #tick(now: Monotonic, outputs: Output[]): void {
-    const wakeAt = this.wakeAt(now)
-    if (wakeAt === null || wakeAt > now) return
+    if (!isDue(this.wakeAt(now), now)) return
     const { outbox, antiEntropy } = this.#core
     if (!this.#hasStarted) outputs.push(...this.#begin())
-    if (outbox.sealAt !== null && outbox.sealAt <= now) this.#core.seal(outputs)
+    if (isDue(outbox.sealAt, now)) this.#core.seal(outputs)
+    if (!isDue(this.#wakeAtBesidesSeal(), now)) return
     add(outputs, this.#retiring.tick(now), this.#joining.tick(now))
     const admitted = this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now))
-    add(outputs, admitted, antiEntropy.tick(now), this.#telemetry.tick(now), this.#repeater.tick(now))
+    add(outputs, admitted, antiEntropy.tick(now))
+    add(outputs, this.#telemetry.tick(now), this.#repeater.tick(now))
   }
 
   /** Seals what waits for its commit window, before an orderly end. */

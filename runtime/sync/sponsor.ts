@@ -35,7 +35,9 @@ export class Sponsor {
 
   wakeAt(): Monotonic | null {
     let first: Monotonic | null = null
-    for (const { at } of this.#candidates.values()) first = first === null ? at : Math.min(first, at)
+    // Asked for after every input, and nearly always there is none.
+    if (this.#candidates.size > 0)
+      for (const { at } of this.#candidates.values()) first = first === null ? at : Math.min(first, at)
     return first
   }
 

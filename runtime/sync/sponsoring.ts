@@ -46,7 +46,8 @@ export class Sponsoring {
     let first = this.#sponsor.wakeAt()
     // Until all that was handed over is on the disk there is nothing to do, whatever the time.
     if (!this.#core.writer.isComplete) return first
-    for (const { at } of this.#laggards.values()) first = first === null ? at : Math.min(first, at)
+    if (this.#laggards.size > 0)
+      for (const { at } of this.#laggards.values()) first = first === null ? at : Math.min(first, at)
     return first
   }
 

@@ -69,5 +69,5 @@ export function abandonedLives(view: Inspection, nodes: readonly SimulatedNode[]
 
 /** Stands for the operator's signature: nobody else in the simulation knows the word. */
 export function signatureOf(payload: Uint8Array): Uint8Array {
-  return new TextEncoder().encode(digestOf('operator', payload))
+  return new TextEncoder().encode(digestOf(Buffer.concat([Buffer.from('operator'), payload])))
 }

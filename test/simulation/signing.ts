@@ -43,5 +43,5 @@ function admissionOf(member: MemberId, key: Uint8Array): Uint8Array {
 
 /** Stands for Ed25519, which would take most of the time: nobody in the simulation signs for another one. */
 function signatureBy(key: Uint8Array, bytes: Uint8Array): Uint8Array {
-  return new TextEncoder().encode(digestOf(key, bytes).repeat(4))
+  return new TextEncoder().encode(digestOf(Buffer.concat([key, bytes])).repeat(4))
 }

@@ -259,7 +259,7 @@ export class MembershipNetwork {
 
 /** Stands for the operator's signature: nobody else in the simulation knows the word. */
 function signatureOf(payload: Uint8Array): Uint8Array {
-  return new TextEncoder().encode(digestOf('operator', payload))
+  return new TextEncoder().encode(digestOf(Buffer.concat([Buffer.from('operator'), payload])))
 }
 
 /** `a` for node 0a…, `b` for 0b…, and so on. */

@@ -258,7 +258,7 @@ function rollingDigest(sorted: readonly Operation[], outcomes: ReadonlyMap<strin
     texts.set(stage, `${texts.get(stage) ?? ''}${name}=${outcomes.get(name)};`)
   }
   let digest = EMPTY_DIGEST
-  for (const text of texts.values()) digest = digestOf(digest, text)
+  for (const text of texts.values()) digest = digestOf(digest + text)
   return digest
 }
 

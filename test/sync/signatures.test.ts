@@ -39,6 +39,21 @@ test('a batch is a COSE_Sign1 that another CBOR library and node:crypto take apa
   assert.ok(payload.length - content.length <= SIGN1_BYTES)
 })
 
+test('a batch that was just signed is what whoever receives it opens, deflated or not', () => {
+  const issuer = new HandIssuer(B!, 1)
+  issuer.issue({ set: ['b', 1] })
+  issuer.issue({
+    set: ['b', 'long '.repeat(400), { member: B!, seq: 1 }],
+    after: issuer.batches[0]!.messages[0]!.current,
+  })
+  const signer = new Signatures(EMPTY_DIGEST, schemeOf(KEY_B))
+  for (const batch of issuer.batches) {
+    const signed = signer.sign(batch)
+    assert.equal(signed.isSigned, true)
+    assert.deepEqual(openBatch(signed.payload), signed)
+  }
+})
+
 test('a good batch is executed, verified once, and passed on byte for byte', () => {
   const verifications: number[] = []
   const a = founder(0, verifications)
