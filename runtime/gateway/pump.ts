@@ -57,6 +57,12 @@ export class Pump {
   #records: { readonly record: Uint8Array; readonly number: number }[] = []
   #commit: Promise<void> | null = null
   #cancelGathering: (() => void) | null = null
+  /** Something that is not from others waits for the disk. */
+  #hasOwnRecords = false
+  /** The same waits for a link that is busy. */
+  #isGatheringOwn = false
+  /** What is carried out came in a frame. */
+  #isOfFrame = false
   #recordBytes = 0
   /** The last own operation, and the last of them that is on the disk. */
   #issuedSeq: number
@@ -138,6 +144,8 @@ export class Pump {
     if (problem !== null) throw problem
     const issued = this.#options.replica.issue(request, commitWithinMs, this.#now())
     this.#issuedSeq = issued.id.seq
+    // It may be the answer to what a frame has brought, and is carried out with that.
+    if (commitWithinMs === 0) this.#hasOwnRecords = true
     this.#take(issued.outputs)
     return issued
   }
@@ -221,6 +229,7 @@ export class Pump {
       case 'store':
         this.#records.push(output)
         this.#recordBytes += output.record.length
+        if (!this.#isOfFrame) this.#hasOwnRecords = true
         return
       case 'snapshot':
         void this.#snapshot(output.pieces, output.through)
@@ -261,12 +270,19 @@ export class Pump {
   }
 
   /**
-   * A change that nothing is under way of goes at once. While a link is busy with the frame before, the next one would wait
-   * behind it: a disk that is faster than the network gathers for a moment what comes next.
+   * A change of our own goes at once while no link is busy with the frame before; else it would wait behind that, and a disk
+   * that is faster than the network gathers for a moment what comes next. What others have changed waits for the end of this
+   * turn: nobody waits for our disk then, while a change that answers it would wait for that commit before its own.
    */
   #commitSoon(): void {
-    if (this.#cancelGathering !== null || this.#commit !== null || this.#records.length === 0) return
-    if (this.#isClosed || !this.#isLinkBusy()) return this.#commitNext()
+    if (this.#commit !== null || this.#records.length === 0 || this.#isGatheringOwn) return
+    if (this.#isClosed || (this.#hasOwnRecords && !this.#isLinkBusy())) return this.#commitNext()
+    if (!this.#hasOwnRecords) {
+      this.#cancelGathering ??= afterThisTurn(() => this.#commitNext())
+      return
+    }
+    this.#cancelGathering?.()
+    this.#isGatheringOwn = true
     const { clock } = this.#options
     this.#cancelGathering = clock.schedule(clock.now() + COMMIT_GATHER_MS, () => this.#commitNext())
   }
@@ -280,8 +296,10 @@ export class Pump {
   #commitNext(): void {
     this.#cancelGathering?.()
     this.#cancelGathering = null
+    this.#isGatheringOwn = false
     if (this.#commit !== null || this.#records.length === 0 || this.#isClosed) return
     const portion = this.#nextPortion()
+    this.#hasOwnRecords = portion.length < this.#records.length
     this.#commit = this.#commitRecords(portion).finally(() => {
       this.#commit = null
       this.#commitSoon()
@@ -396,8 +414,13 @@ export class Pump {
     const isFar =
       this.#records.length >= PENDING_REMOTE_FACTOR * PENDING_RECORDS_MAX ||
       this.#recordBytes >= PENDING_REMOTE_FACTOR * PENDING_RECORD_BYTES_MAX
-    if (isFar) this.#framesDropped += 1
-    else this.#input({ kind: 'frame', link, bytes })
+    if (isFar) {
+      this.#framesDropped += 1
+      return
+    }
+    this.#isOfFrame = true
+    this.#input({ kind: 'frame', link, bytes })
+    this.#isOfFrame = false
   }
 
   #slowness(): FleetstepError | null {
@@ -432,6 +455,11 @@ function pause(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
   })
+}
+
+function afterThisTurn(work: () => void): () => void {
+  const immediate = setImmediate(work)
+  return () => clearImmediate(immediate)
 }
 
 function channelOf({ channel, of }: Destination): Channel {

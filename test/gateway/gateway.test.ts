@@ -60,6 +60,19 @@ describe('gateway', () => {
     assert.deepEqual(seen, ['button=true', 'lamp=true'])
   })
 
+  it('stores what it has heard and the answer to it in one commit, also where the answer comes a moment later', async (t) => {
+    const { anna, bert } = await openPair(t)
+    bert.state.set('lamp', 0)
+    await until(() => anna.state.settled('lamp') === 0, 'both know each other')
+    await until(() => bert.state.settled('lamp') === 0, 'both have settled that')
+    const heard = new Promise<number>((resolve) => bert.state.watch('button', () => resolve(bert.storage().commits)))
+    anna.state.set('button', true)
+    const before = await heard
+    const receipt = bert.state.set('lamp', 1)
+    await receipt.durable
+    assert.equal(bert.storage().commits, before + 1)
+  })
+
   it('goes on when a watch throws, and does not tell a watch that has ended', async (t) => {
     const anna = await openAlone(t)
     const seen: unknown[] = []
