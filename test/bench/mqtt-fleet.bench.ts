@@ -124,7 +124,7 @@ async function letRest(
   speed: number,
 ): Promise<Pick<Row, 'settledS' | 'isAtRest'>> {
   const start = (await fleet.look('line/change')).now
-  const settled = await passTime(fleet, speed, ({ settled }) => settled === members)
+  const settled = await passTime(fleet, speed, (view) => view.settled === members)
   if (!settled.isOver) throw new Error(`the fleet has not settled: ${JSON.stringify(settled.view)}`)
   // Intervals double until they are longest, which takes somewhat longer than the longest of them.
   const intervalMs = ANNOUNCE_INTERVAL_MAX_MS * Math.max(1, members / ANNOUNCE_INTERVAL_MEMBERS)
