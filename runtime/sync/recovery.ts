@@ -12,6 +12,7 @@ import { type Batch, lastOf } from './message.ts'
 import { decodeRecord, type SnapshotPart, type StoredRecord } from './records.ts'
 import { conflictsOfRemoved } from './settlement.ts'
 import { decodeSnapshot, type HistorySnapshot } from './snapshot.ts'
+import type { FloorMark } from './stored-floor.ts'
 import type { VersionEntry } from './version-vector.ts'
 
 /** What the store gave back. */
@@ -57,10 +58,17 @@ export function recover(
   return replay.result()
 }
 
+/** What a node holds with a snapshot of another one. */
+export interface Adoption extends Holding {
+  /** The floor of the snapshot: of what is settled above it, the disk does not know that. */
+  readonly floor: FloorMark
+}
+
 /** What a node holds after it has adopted a snapshot of another one. The same live and when it is read from the disk. */
-export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['purpose'], bytes: Uint8Array): Holding {
+export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['purpose'], bytes: Uint8Array): Adoption {
   const { member } = old.life
   const history = historyFrom(genesis, decodeSnapshot(bytes))
+  const floor = { stage: history.floor, digest: history.floorDigest }
   keepEvidence(old.history, history)
   keepConflicts(old.history, history)
   if (purpose === 'catch-up') {
@@ -68,14 +76,14 @@ export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['pur
     for (const batch of batchesAbove(old.history)) history.receive(batch)
     // What we have issued and announced so far lies at or below our own high-water mark: no stage of ours goes back.
     if (old.history.highWater.stage > history.highWater.stage) history.restoreHighWater(old.history.highWater)
-    return { life: old.life, history, drafts: old.drafts }
+    return { life: old.life, history, drafts: old.drafts, floor }
   }
   const belongings = belongingsOf(old, history)
   for (const conflict of belongings.conflicts) history.conflicts.keep(conflict)
   // A sponsor may be behind what this node had settled in its former life.
   history.foldLike(old.history)
   const adoptedJoin = history.membership.get(member)?.join ?? null
-  return { life: { member, draftReason: null, adoptedJoin, trusted: null }, history, drafts: belongings.drafts }
+  return { life: { member, draftReason: null, adoptedJoin, trusted: null }, history, drafts: belongings.drafts, floor }
 }
 
 /** What people of this node have still to decide, and what they have decided, is of this node alone. */

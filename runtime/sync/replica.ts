@@ -477,7 +477,7 @@ export class Replica {
     core.seal(outputs)
     const heard = heardOf(core.history, this.entries())
     const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
-    const { life, history, drafts } = adopt(old, core.options.genesis, purpose, bytes)
+    const { life, history, drafts, floor } = adopt(old, core.options.genesis, purpose, bytes)
     const own = core.history.log(core.self).stored
     core.begin(life)
     core.history = history
@@ -485,7 +485,7 @@ export class Replica {
     core.floor = new FloorKeeper(history, core.peers)
     core.hasHeard = true
     markAllStored(history, history.log(own.member).held.seq > own.seq ? own : null)
-    core.writer.noteAdopted(history.highWater.stage, { stage: history.floor, digest: history.floorDigest })
+    core.writer.noteAdopted(history.highWater.stage, floor)
     this.#rebase(drafts, now)
     const settled = this.#issuing.settle()
     outputs.push({ kind: 'standing', member: life.member, draftReason: life.draftReason }, ...settled)
