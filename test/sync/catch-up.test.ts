@@ -86,7 +86,8 @@ for (const isSame of [true, false]) {
     ours.fold(2)
     const life = { member: lifeOf('b', 7), draftReason: 'set back', adoptedJoin: null, trusted: null }
     const snapshot = encodeSnapshot({ ...theirs.snapshot(founder(genesis, 0), null), life, start: 1, drafts: [] })
-    const { history } = adopt({ life, history: ours, drafts: [] }, genesis, 'welcome', snapshot)
+    const { history, floor } = adopt({ life, history: ours, drafts: [] }, genesis, 'welcome', snapshot)
+    assert.equal(floor.stage, 0, 'the disk knows that of the snapshot alone, and nothing else is announced')
     assert.deepEqual([history.floor, history.journal.length], isSame ? [2, 1] : [0, 3])
     assert.equal(history.local.settledCell('x' as never).value, isSame ? 'ours' : undefined)
     if (isSame) assert.equal(history.floorDigest, ours.floorDigest)
