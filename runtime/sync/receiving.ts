@@ -1,5 +1,6 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { MemberId } from '../base/ids.ts'
+import { ANNOUNCE_INTERVAL_MIN_MS } from '../base/limits.ts'
 import type { Verdict } from './consistency.ts'
 import { lateOperations } from './late.ts'
 import { standingLife } from './used-twice.ts'
@@ -21,6 +22,8 @@ export class Receiving {
   readonly #forks = new Map<MemberId, VersionEntry>()
 
   readonly #truthfulness: Truthfulness
+  /** When each member was told last what it had said: two of us who believe different words of it would tell each other for ever. */
+  readonly #toldAt = new Map<MemberId, Monotonic>()
 
   constructor(core: ReplicaCore) {
     this.#core = core
@@ -41,7 +44,7 @@ export class Receiving {
       return alarms.raise({ name: 'untrue-announcement', member, reason })
     })
     const isDropped = untruths.some((one) => one.isDropped)
-    if (isDropped) outputs.push(...this.#tellOfEarlierWord(announcement, link))
+    if (isDropped) outputs.push(...this.#tellOfEarlierWord(announcement, link, now))
     return { outputs, isDropped }
   }
 
@@ -95,7 +98,7 @@ export class Receiving {
       return []
     }
     const peer = core.peers.note(announcement, core.storedVector(), link, now)
-    if (peer === null) return this.#tellOfLaterOne(announcement, link)
+    if (peer === null) return this.#tellOfLaterOne(announcement, link, now)
     if (core.isDraft) return core.advanceFloor()
     // Our join has just been cut: what we say and hold as this member is void, and a new life begins after this.
     if (core.reasonToBeDraft() !== null) return []
@@ -161,17 +164,19 @@ export class Receiving {
    * It comes late; or its member was set back, and is heard by nobody until it learns what it has said before. It is told so in
    * its own words, by one or two of us.
    */
-  #tellOfLaterOne(announcement: Announcement, link: string): Output[] {
+  #tellOfLaterOne(announcement: Announcement, link: string, now: Monotonic): Output[] {
     const { start, number, ownSeq } = announcement
     const known = this.#core.peers.get(announcement.member)?.announcement
     if (start === known?.start && number === known.number && ownSeq === known.ownSeq) return []
-    return this.#tellOfEarlierWord(announcement, link)
+    return this.#tellOfEarlierWord(announcement, link, now)
   }
 
-  #tellOfEarlierWord({ member }: Announcement, link: string): Output[] {
+  #tellOfEarlierWord({ member }: Announcement, link: string, now: Monotonic): Output[] {
     const core = this.#core
     const known = core.peers.get(member)?.announcement
     if (core.isDraft || known === undefined || !this.#isOneOfTwo()) return []
+    if (now - (this.#toldAt.get(member) ?? -Infinity) < ANNOUNCE_INTERVAL_MIN_MS) return []
+    this.#toldAt.set(member, now)
     return [core.send({ kind: 'announcement', announcement: known }, 'announcements', { only: link })]
   }
 

@@ -284,6 +284,13 @@ export const TRUST = [
     noticedBy: 'test/sync/truthfulness.test.ts',
   },
   {
+    name: 'truth: an earlier word is told once a second',
+    file: 'runtime/sync/receiving.ts',
+    from: 'if (now - (this.#toldAt.get(member) ?? -Infinity) < ANNOUNCE_INTERVAL_MIN_MS) return []',
+    to: '',
+    noticedBy: 'test/sync/truthfulness.test.ts',
+  },
+  {
     name: 'truth: a stage of ours that we have not reached is of another life',
     file: 'runtime/sync/replica-core.ts',
     from: 'isLater || isHigher ||',
