@@ -140,8 +140,10 @@ export async function agree(
   state: Readonly<Record<string, unknown>>,
   view: 'tentative' | 'settled' = 'tentative',
 ): Promise<void> {
-  const isInStep = ({ state: held }: Gateway): boolean =>
-    isDeepStrictEqual(Object.fromEntries(held.entries('', view)), state)
+  // What has come is visible a moment before it is on the disk, and what is stated is what the disk knows.
+  const isInStep = (gateway: Gateway): boolean =>
+    gateway.storage().pendingRecords === 0 &&
+    isDeepStrictEqual(Object.fromEntries(gateway.state.entries('', view)), state)
   await until(() => gateways.every(isInStep), `all hold ${JSON.stringify(state)}, ${view}`, PATIENCE_MS)
 }
 
