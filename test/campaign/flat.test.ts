@@ -19,10 +19,22 @@ describe('the check of a soak', () => {
       growths(
         samples(
           () => 80,
-          (index) => 2 + index / 30,
+          (index) => 2 + index / 8,
         ),
       ).join(),
       /the disk of gateway-1 grew/,
+    )
+  })
+
+  it('takes it as flat that a disk fills until its journal is cut for the second time', () => {
+    assert.deepEqual(
+      growths(
+        samples(
+          () => 80,
+          (index) => Math.min(18, 2 + index / 14),
+        ),
+      ),
+      [],
     )
   })
 

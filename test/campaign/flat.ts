@@ -1,3 +1,4 @@
+import { SNAPSHOT_JOURNAL_BYTES } from '../../runtime/base/limits.ts'
 import type { Sample } from './report.ts'
 
 /**
@@ -6,8 +7,11 @@ import type { Sample } from './report.ts'
  */
 const MEMORY_GROWTH_BYTES_MAX = 8 * 1024 * 1024
 
-/** One segment of the journal and one snapshot may just be in the making. */
-const DISK_GROWTH_BYTES_MAX = 2 * 1024 * 1024
+/** The journal that a new snapshot makes needless goes once that is whole: until the second one is cut, a disk only fills. */
+const DISK_CYCLE_BYTES = 2 * SNAPSHOT_JOURNAL_BYTES
+
+/** Two segments of the journal and the snapshots themselves, one of them in the making. */
+const DISK_GROWTH_BYTES_MAX = 4 * 1024 * 1024
 
 /** @returns a line for each gateway whose memory or disk went on growing after the floor had moved many times */
 export function growths(samples: readonly Sample[]): string[] {
@@ -20,7 +24,9 @@ export function growths(samples: readonly Sample[]): string[] {
     if (middle.length < 3 || last.length < 3) return []
     return [
       ...growth(gateway, 'memory', MEMORY_GROWTH_BYTES_MAX, middle, last, ({ rssKib }) => rssKib * 1024),
-      ...growth(gateway, 'disk', DISK_GROWTH_BYTES_MAX, middle, last, ({ diskBytes }) => diskBytes),
+      ...growth(gateway, 'disk', DISK_GROWTH_BYTES_MAX, middle, last, ({ diskBytes }) =>
+        Math.max(diskBytes, DISK_CYCLE_BYTES),
+      ),
     ]
   })
 }
