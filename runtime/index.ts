@@ -23,9 +23,10 @@ export {
   mqtt,
   peers,
   type PeersOptions,
+  seeded,
   serial,
 } from './gateway/parts.ts'
-export { seeded, type SeedOptions } from './gateway/seeded.ts'
+export type { SeededGateway, SeedOptions } from './gateway/seeded.ts'
 export type { Link } from './links/link.ts'
 export type { Outcome } from './state/operation.ts'
 export type { Value } from './state/value.ts'

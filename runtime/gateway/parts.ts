@@ -11,6 +11,7 @@ import { fleetIdOf, type Genesis } from '../sync/membership.ts'
 import type { Gateway, LinkFactory } from './gateway.ts'
 import type { MirrorOptions } from './mirror/mirror.ts'
 import type { PeersPart } from './peers-part.ts'
+import type { SeededGateway, SeedOptions } from './seeded.ts'
 import { systemClock } from './system-clock.ts'
 import { systemRandom } from './system-random.ts'
 
@@ -74,6 +75,16 @@ export async function mirror(gateway: Gateway, setup: MirrorSetup): Promise<() =
   })
   started.start()
   return async () => await started.stop()
+}
+
+/**
+ * Who a gateway of a signed fleet is, by its seed and its hardware: `openGateway(await seeded({ seed, directory }))`. A node that is
+ * no member yet is a draft until a gateway of the fleet lets it in. Its links are those of the seed. What it needs is loaded now.
+ * @throws FleetstepError `seed-invalid`, `key-invalid`, `identity-unavailable`, `data-directory-unwritable`
+ */
+export async function seeded(options: SeedOptions): Promise<SeededGateway> {
+  const { gatewayOfSeed } = await import('./seeded.ts')
+  return gatewayOfSeed(options)
 }
 
 /** A link over a serial port: `serial({ port: 'usb:0403:6001:A5069RR4', baud: 115200 })`. */

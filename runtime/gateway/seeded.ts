@@ -24,14 +24,11 @@ export interface SeedOptions {
   readonly logger?: Logger
 }
 
-/**
- * Who a gateway of a signed fleet is, by its seed and its hardware: `openGateway({ ...seeded({ seed, directory }) })`. A node that
- * is no member yet is a draft until a gateway of the fleet lets it in. Its links are those of the seed.
- * @throws FleetstepError `seed-invalid`, `key-invalid`, `identity-unavailable`, `data-directory-unwritable`
- */
-export function seeded(
-  options: SeedOptions,
-): Required<Pick<GatewayOptions, 'fleet' | 'node' | 'enrolment' | 'storage' | 'links'>> {
+/** What a seed and the hardware say of a gateway. */
+export type SeededGateway = Required<Pick<GatewayOptions, 'fleet' | 'node' | 'enrolment' | 'storage' | 'links'>>
+
+/** @throws FleetstepError `seed-invalid`, `key-invalid`, `identity-unavailable`, `data-directory-unwritable` */
+export function gatewayOfSeed(options: SeedOptions): SeededGateway {
   const { directory, profile = null } = options
   const fleet = fleetOfSeed(options.seed)
   const { genesis, seed } = fleet

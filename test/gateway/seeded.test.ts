@@ -28,7 +28,7 @@ it('an application of its own founds a signed fleet with a seed, and another one
   const start = async (nodeName: string): Promise<Gateway> => {
     const seed = join(directory, `${nodeName}.seed`)
     createSeed(folder, { file: seed, links, token: nodeName === 'first' ? null : token })
-    const gateway = await openGateway(seeded({ seed, directory: join(directory, nodeName), nodeName }))
+    const gateway = await openGateway(await seeded({ seed, directory: join(directory, nodeName), nodeName }))
     opened.push(gateway)
     return gateway
   }
