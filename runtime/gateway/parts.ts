@@ -80,7 +80,7 @@ export async function mirror(gateway: Gateway, setup: MirrorSetup): Promise<() =
 /**
  * Who a gateway of a signed fleet is, by its seed and its hardware: `openGateway(await seeded({ seed, directory }))`. A node that is
  * no member yet is a draft until a gateway of the fleet lets it in. Its links are those of the seed. What it needs is loaded now.
- * @throws FleetstepError `seed-invalid`, `key-invalid`, `identity-unavailable`, `data-directory-unwritable`
+ * @throws FleetstepError `seed-invalid`, `profile-invalid`, `key-invalid`, `identity-unavailable`, `data-directory-unwritable`
  */
 export async function seeded(options: SeedOptions): Promise<SeededGateway> {
   const { gatewayOfSeed } = await import('./seeded.ts')

@@ -8,7 +8,7 @@ import { establishIdentity } from './identity-file.ts'
 import { journalStorage, mqtt } from './parts.ts'
 import { systemRandom } from './system-random.ts'
 import { systemSeconds } from './system-clock.ts'
-import { chosenTier, tierBinding } from './tier.ts'
+import { assertTier, chosenTier, tierBinding } from './tier.ts'
 
 export interface SeedOptions {
   /** The file that `fleetstep seed create` has made. */
@@ -27,13 +27,15 @@ export interface SeedOptions {
 /** What a seed and the hardware say of a gateway. */
 export type SeededGateway = Required<Pick<GatewayOptions, 'fleet' | 'node' | 'enrolment' | 'storage' | 'links'>>
 
-/** @throws FleetstepError `seed-invalid`, `key-invalid`, `identity-unavailable`, `data-directory-unwritable` */
+/** @throws FleetstepError `seed-invalid`, `profile-invalid`, `key-invalid`, `identity-unavailable`, `data-directory-unwritable` */
 export function gatewayOfSeed(options: SeedOptions): SeededGateway {
   const { directory, profile = null } = options
   const fleet = fleetOfSeed(options.seed)
   const { genesis, seed } = fleet
   const node = identify(options)
-  const { tier } = chosenTier(tierBinding(fleet, node), profile)
+  const binding = tierBinding(fleet, node)
+  if (profile !== null) assertTier(binding, profile, profile.name)
+  const { tier } = chosenTier(binding, profile)
   return {
     fleet: genesis,
     node,

@@ -8,7 +8,8 @@ import { deriveNodeId } from '../../runtime/device/identity/node-id.ts'
 import { readHardware } from '../../runtime/device/identity/sources.ts'
 import { createFleetFolder, createSeed } from '../../runtime/gateway/fleet-folder.ts'
 import { systemSeconds } from '../../runtime/gateway/system-clock.ts'
-import { type Gateway, openGateway, seeded } from '../../runtime/index.ts'
+import { shippedProfile } from '../../runtime/gateway/shipped-profiles.ts'
+import { type Gateway, loadProfile, openGateway, seeded } from '../../runtime/index.ts'
 import { startEmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
 import { until } from '../links/clocks.ts'
 
@@ -39,6 +40,11 @@ it('an application of its own founds a signed fleet with a seed, and another one
   await until(() => second.state.get('hall/lamp') === true, 'the newcomer has the state', 60_000)
   second.state.set('hall/heating', 21)
   await until(() => first.state.get('hall/heating') === 21, 'the founder takes what the newcomer signs', 60_000)
+  const profile = { ...loadProfile(shippedProfile('generic-linux')).profile, optional: { tier: 9 } }
+  await assert.rejects(
+    seeded({ seed: join(directory, 'second.seed'), directory: join(directory, 'third'), nodeName: 'third', profile }),
+    { code: 'profile-invalid', message: /asks for tier 9, and token [0-9a-f]+ of its seed allows 1 at most/ },
+  )
   assert.deepEqual([first.node, second.node], [nodeOf('first'), nodeOf('second')])
 })
 
