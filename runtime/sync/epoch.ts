@@ -139,7 +139,8 @@ function byMember(left: AdmittedDraft, right: AdmittedDraft): number {
 /**
  * The same with members that the operator names, where nobody is left who counts. What only those hold who do not count is
  * lost, also if it was settled there; every node that takes it in says so (alarm `epoch-forced`).
- * @throws FleetstepError `operation-refused` while somebody counts, or if `counting` holds anybody who is no member
+ * @throws FleetstepError `operation-refused` while somebody counts, if `counting` holds anybody who is no member, or if a member
+ * that stays would never believe one that counts
  */
 export function forceEpoch(
   history: History,
@@ -155,7 +156,30 @@ export function forceEpoch(
   const stranger = counting.find((id) => !isMember(id))
   if (stranger !== undefined || counting.length === 0)
     throw new FleetstepError('operation-refused', `${stranger ?? 'nobody'} is no member that is to stay: name some`)
-  return { ...proposed, counting: [...new Set(counting)].sort(), isForced: true }
+  const epoch = { ...proposed, counting: [...new Set(counting)].sort(), isForced: true } as const
+  const doubt = doubtAmongThoseWhoStay(epoch, history, peers)
+  if (doubt !== null) throw new FleetstepError('operation-refused', doubt)
+  return epoch
+}
+
+/**
+ * The join of one that counts, made by one that is retired and not held by another that stays: that one freezes what it holds of
+ * the retired, and so would wait for ever for the word of somebody that it does not know. As a draft it is told all.
+ */
+function doubtAmongThoseWhoStay(
+  { counting, retired }: Omit<Epoch, 'signature'>,
+  { membership }: History,
+  peers: Peers,
+): string | null {
+  for (const { join, id } of counting.flatMap((member) => membership.get(member) ?? [])) {
+    if (join === null || !retired.includes(join.member)) continue
+    for (const [member, { vector, hasStatedVector }] of peers.entries()) {
+      const isSure = !hasStatedVector || retired.includes(member) || member === id
+      if (isSure || (vector.get(join.member)?.seq ?? 0) >= join.seq) continue
+      return `${member} does not hold the join of ${id}, which ${join.member} made: retire ${member} too, it comes back as a draft and loses nothing of its own`
+    }
+  }
+  return null
 }
 
 /** What the operator wants of an epoch that he forces. */

@@ -2,10 +2,12 @@ import type { Monotonic } from '../base/clock.ts'
 import { FleetstepError } from '../base/errors.ts'
 import type { MemberId } from '../base/ids.ts'
 import { DISTRUST_MS } from '../base/limits.ts'
+import type { Operation } from '../state/operation.ts'
 import { marked } from '../state/role.ts'
 import { forgedStateIn } from './forged-state.ts'
 import type { History } from './history.ts'
-import type { Announcement, Chunk, Offer, Refusal } from './message.ts'
+import type { MemberLog } from './member-log.ts'
+import type { Announcement, Batch, Chunk, Offer, Previous, Refusal } from './message.ts'
 import { Newcomer } from './newcomer.ts'
 import { joined, NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -21,6 +23,12 @@ export interface Fetched {
   readonly bytes: Uint8Array
   /** Number of the last of the records that hold it: it is adopted when that one is on the disk. */
   readonly record: number
+}
+
+/** A snapshot that may be adopted, and the last operation that it holds. */
+interface Opened {
+  readonly bytes: Uint8Array
+  readonly highWater: Previous
 }
 
 /**
@@ -103,15 +111,19 @@ export class Joining {
     const fetch = this.#fetch
     if (fetch === null || !fetch.take(chunk, now) || !fetch.isComplete) return []
     this.#fetch = null
-    const bytes = fetch.bytes()
-    const problem = bytes === null ? 'it is not what was offered' : this.#problemOf(bytes, fetch.offer)
-    if (bytes === null || problem !== null) {
-      this.#core.dropped.add(`snapshot of another node: ${problem}`)
+    const opened = this.#open(fetch.bytes(), fetch.offer)
+    if (typeof opened === 'string') {
+      this.#core.dropped.add(`snapshot of another node: ${opened}`)
       this.askSoon(now)
-      return problem === DOUBTED ? this.#distrust(fetch.offer, now) : []
+      return opened === DOUBTED ? this.#distrust(fetch.offer, now) : []
     }
-    const outputs = this.#core.writer.storeParts(fetch.offer.purpose, bytes)
-    this.#fetched = { purpose: fetch.offer.purpose, bytes, record: this.#core.writer.lastNumber }
+    const { writer, history } = this.#core
+    const { bytes, highWater } = opened
+    const { purpose } = fetch.offer
+    const outputs = writer.storeParts(purpose, bytes)
+    this.#fetched = { purpose, bytes, record: writer.lastNumber }
+    // What is issued until it is on the disk comes behind it there, and must not lie below its floor.
+    if (purpose === 'catch-up' && highWater.stage > history.highWater.stage) history.restoreHighWater(highWater)
     return outputs
   }
 
@@ -168,9 +180,10 @@ export class Joining {
     return [this.#core.send({ kind: 'chunk-request', request }, 'requests', { only: fetch.link })]
   }
 
-  /** Why the snapshot cannot be adopted, or null. It is checked whole before anything is kept of it. */
-  #problemOf(bytes: Uint8Array, offer: Offer): string | null {
-    const { options, self, history } = this.#core
+  /** What it holds, or why it cannot be adopted. It is checked whole before anything is kept of it. */
+  #open(bytes: Uint8Array | null, offer: Offer): Opened | string {
+    const { options, self, history, outbox } = this.#core
+    if (bytes === null) return 'it is not what was offered'
     try {
       const snapshot = decodeSnapshot(bytes)
       const fresh = historyFrom(options.genesis, snapshot)
@@ -187,9 +200,12 @@ export class Joining {
       if (offer.purpose === 'welcome' && this.#witnesses.isDoubted(fresh, this.#core.signatures, this.#core.own))
         return DOUBTED
       if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return 'we lack nothing below its floor'
+      // Our join was cut, or we were set back, and will hear so: as a draft we bring them back.
+      if (offer.purpose === 'catch-up' && isLateIn(fresh, history.log(self), outbox.first))
+        return 'operations of ours lie below its floor, and it does not hold them'
       if (offer.purpose === 'catch-up' && fresh.retirement.digest !== history.retirement.digest)
         return 'it is of another epoch'
-      return null
+      return { bytes, highWater: fresh.highWater }
     } catch (error) {
       if (error instanceof FleetstepError) return error.message
       throw error
@@ -198,6 +214,14 @@ export class Joining {
 }
 
 const DOUBTED = 'other members have another settled state'
+
+/** True if something of ours would be lost with the journal that we leave. */
+function isLateIn(theirs: History, { member, batches }: MemberLog, unsealed: Operation | null): boolean {
+  const { held } = theirs.log(member)
+  const isLate = ({ id, stage }: Operation): boolean => id.seq > held.seq && stage <= theirs.floor
+  const isLateBatch = ({ messages }: Batch): boolean => messages.some(({ current }) => isLate(current))
+  return batches.some(isLateBatch) || (unsealed !== null && isLate(unsealed))
+}
 
 /** True if `ours` lacks operations that `theirs` has settled, and so cannot pass on one by one, or holds another life there. */
 function lacksBelow(theirs: History, ours: History): boolean {

@@ -1,4 +1,5 @@
 import { digestOf } from '../../runtime/base/digest.ts'
+import { FleetstepError } from '../../runtime/base/errors.ts'
 import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
 import { type Epoch, epochPayload } from '../../runtime/sync/epoch.ts'
 import type { Inspection } from '../../runtime/sync/inspection.ts'
@@ -29,12 +30,25 @@ export class Operator {
     return true
   }
 
-  /** Nobody is left who counts as far as `at` knows: members that it knows count from now on. */
+  /**
+   * Nobody is left who counts as far as `at` knows: members that it knows count from now on. Whom it advises against is retired
+   * too.
+   */
   force(at: SimulatedNode, members: readonly MemberId[], counting: readonly MemberId[]): void {
     this.#catchUp(at)
     const retired = new Set([...members, ...this.#retired].filter((member) => !counting.includes(member)))
     const proposed = at.replica.proposeEpoch([...retired])
-    this.#sign(at, proposed.counting.length > 0 ? proposed : at.replica.forceEpoch([...retired], counting), true)
+    if (proposed.counting.length > 0) return this.#sign(at, proposed, true)
+    for (let staying = counting; ;) {
+      try {
+        return this.#sign(at, at.replica.forceEpoch([...retired], staying), true)
+      } catch (error) {
+        const advice = error instanceof FleetstepError ? /: retire (\S+) too/.exec(error.message)?.[1] : undefined
+        if (advice === undefined || staying.length === 0) throw error
+        retired.add(advice as MemberId)
+        staying = staying.filter((member) => member !== advice)
+      }
+    }
   }
 
   #catchUp(at: SimulatedNode): void {

@@ -152,6 +152,64 @@ test('a snapshot of another member is not adopted by one that lacks nothing belo
   assert.equal(a.inspect().dropped['snapshot of another node: we lack nothing below its floor'], 1)
 })
 
+for (const window of ['stored', 'not sealed yet'] as const) {
+  test(`a snapshot that would leave no place for what a member has issued itself is not adopted: it was ${window}`, () => {
+    const { b, offer } = settledWithoutB()
+    b.issue(set('y', 'told durable'), window === 'stored' ? 0 : 60_000)
+    if (window === 'stored') b.store()
+    offer()
+    assert.equal(
+      b.inspect().dropped[
+        'snapshot of another node: operations of ours lie below its floor, and it does not hold them'
+      ],
+      1,
+    )
+    assert.equal(b.replica.get('y' as never), 'told durable')
+    assert.deepEqual(b.outputs.filter(({ kind }) => kind === 'standing').length, 0)
+  })
+}
+
+test('what a member issues while a snapshot of others is on its way to its disk comes behind that, also after a power cut', () => {
+  const { genesis, a, b, offer } = settledWithoutB()
+  offer('not stored')
+  b.issue(set('y', 'meanwhile'))
+  assert.ok(b.inspect().last.stage > a.inspect().floor)
+  b.store()
+  assert.deepEqual(stateOf(b.replica), { x: 'settled', y: 'meanwhile' })
+  assert.equal(b.replica.settled('x' as never), 'settled')
+  const { snapshot, records, lastStored: last } = b
+  const again = new DrivenReplica(genesis, 1, { snapshot, records, last })
+  assert.deepEqual(stateOf(again.replica), { x: 'settled', y: 'meanwhile' })
+})
+
+/** a has settled what b has never heard of, since all say that b has spoken; it is offered to b. */
+function settledWithoutB() {
+  const genesis = genesisOf(3)
+  const [a, b] = [0, 1].map((index) => new DrivenReplica(genesis, index)) as [DrivenReplica, DrivenReplica]
+  const [ofA, ofB, ofC] = [0, 1, 2].map((index) => founder(genesis, index)) as [MemberId, MemberId, MemberId]
+  const issuer = new HandIssuer(ofC, 1)
+  issuer.issue({ set: ['x', 'settled'] })
+  a.store()
+  a.giveMessage({ kind: 'batch', batch: issuer.batches[0]! })
+  a.store()
+  for (const member of [ofB, ofC])
+    a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, member, { start: 0 }) })
+  a.store()
+  assert.equal(a.replica.settled('x' as never), 'settled')
+  a.give({ kind: 'snapshot-due' })
+  a.store()
+  const bytes = a.snapshot
+  assert.ok(bytes !== null && bytes.length < TRANSFER_CHUNK_BYTES)
+  const digest = digestOf(bytes)
+  b.store()
+  const offer = (disk: 'stored' | 'not stored' = 'stored'): void => {
+    b.giveMessage({ kind: 'offer', offer: { from: ofA, to: ofB, purpose: 'catch-up', digest, size: bytes.length } })
+    b.giveMessage({ kind: 'chunk', chunk: { digest, offset: 0, bytes } })
+    if (disk === 'stored') b.store()
+  }
+  return { genesis, a, b, offer }
+}
+
 /** The settled state as somebody has it who only hears what settles. */
 function toldAsSettled(outputs: readonly Output[]): Record<string, unknown> {
   const changes = outputs.flatMap((output) => (output.kind === 'settled' ? output.changes : []))

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memberIdOf, type MemberId, type NodeId } from '../../runtime/base/ids.ts'
 import { EPOCH_RETIRED_MAX, MEMBERS_MAX } from '../../runtime/base/limits.ts'
-import { epochPayload, epochProblem } from '../../runtime/sync/epoch.ts'
+import { epochPayload, epochProblem, forceEpoch, NO_CHANGE } from '../../runtime/sync/epoch.ts'
+import type { Announcement } from '../../runtime/sync/message.ts'
+import { type OwnVector, Peers } from '../../runtime/sync/peers.ts'
+import { type VersionEntry, vectorDigest } from '../../runtime/sync/version-vector.ts'
+import { DrivenReplica } from '../support/driven-replica.ts'
+import { admit, HandIssuer, life } from '../support/handmade.ts'
+import { announcementOf } from './announcements.ts'
 import { refusalOf } from '../../runtime/sync/sponsor.ts'
 import { History } from '../../runtime/sync/history.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
@@ -16,7 +22,7 @@ import {
   startedNetwork,
   viewOf,
 } from '../support/membership-network.ts'
-import { set } from '../support/replica-network.ts'
+import { genesisOf, set } from '../support/replica-network.ts'
 
 /** The founder a is gone for ever, and b, which it has just taken in, does not count: nobody is left who does. */
 function orphaned(): { fleet: MembershipNetwork; a: NetworkNode; b: NetworkNode } {
@@ -53,6 +59,39 @@ test('an epoch is not forced while somebody counts, nor with members that are no
   assert.throws(() => other.replica.forceEpoch([dead.replica.self], [dead.replica.self]), /no member that is to stay/)
   assert.throws(() => other.replica.forceEpoch([dead.replica.self], []), /no member that is to stay/)
 })
+
+test('no epoch is forced in favour of a member whom another that stays would never believe: that one is retired too', () => {
+  const [a, b, c] = [life('a'), life('b', 1), life('c', 1)]
+  const issuer = new HandIssuer(a, 1)
+  issuer.issue({ after: issuer.issue({ join: admit(b, 1) }), join: admit(c, 1) })
+  const history = new History(new Membership(genesisOf(1)), 0, EMPTY_DIGEST)
+  for (const batch of issuer.batches) history.receive(batch)
+  const [first, second] = issuer.batches.map(({ digest }, index) => ({ member: a, seq: index + 1, digest }))
+  const forced = (ofB: VersionEntry | undefined, retire: readonly MemberId[], counting: readonly MemberId[]) => {
+    const peers = new Peers()
+    if (ofB !== undefined) peers.note(stating(b, ofB), versionOf(history), 'air', 0)
+    return forceEpoch(history, peers, c, { retire, counting, enrolment: NO_CHANGE })
+  }
+  for (const counting of [[c], [b, c]])
+    assert.throws(() => forced(first, [a], counting), {
+      code: 'operation-refused',
+      message: new RegExp(`^${b} does not hold the join of ${c}, which ${a} made: retire ${b} too`),
+    })
+  assert.deepEqual(forced(first, [a, b], [c]).counting, [c])
+  assert.deepEqual(forced(first, [a], [b]).counting, [b], 'its own join is held by whoever joined')
+  assert.deepEqual(forced(second, [a], [b, c]).counting, [b, c])
+  assert.deepEqual(forced(undefined, [a], [b, c]).counting, [b, c], 'who was not heard may hold it')
+})
+
+function stating(member: MemberId, entry: VersionEntry): Announcement {
+  const node = new DrivenReplica(genesisOf(1), 0)
+  return announcementOf(node, member, { vector: [entry] })
+}
+
+function versionOf(history: History): OwnVector {
+  const vector = history.storedVector()
+  return { vector, digest: vectorDigest(vector) }
+}
 
 test('that an epoch is forced is part of what the operator signs', () => {
   const epoch = { number: 1, counting: [memberIdOf(nodeNamed('a'), 0)], retired: [] }
