@@ -124,6 +124,11 @@ export const WAITING_STRANGER_BYTES_MAX: number = 4 * FRAME_BYTES_MAX
 export const JOURNAL_OPERATIONS_WARNING = 200_000
 /** Operations in the journal at which local operations are refused, so that a Pi with 512 MiB survives. */
 export const JOURNAL_OPERATIONS_MAX = 400_000
+/**
+ * Stages by which an operation may lie above all that is held if what it follows is held with another stage: two lives of one
+ * member are as far apart as a journal is long. Whoever names more wants to use up the stages of the fleet.
+ */
+export const STAGE_LEAP_MAX: number = JOURNAL_OPERATIONS_MAX
 /** Paths in the device-state object. */
 export const PATHS_MAX = 100_000
 /** Paths that are known to be valid, so that they are neither checked nor kept twice: some 200 bytes each. */

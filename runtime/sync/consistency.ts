@@ -1,4 +1,5 @@
 import type { OperationId } from '../base/ids.ts'
+import { STAGE_LEAP_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Journal } from './journal.ts'
 import type { MemberLog } from './member-log.ts'
@@ -81,11 +82,15 @@ function judgePrevious(batch: Batch, holdings: Holdings): Verdict {
     if (isCut(previous.id, holdings)) continue
     const log = holdings.log(previous.id.member)
     if (previous.id.seq > log.held.seq) return { kind: 'wait', missing: previous.id }
-    const held = log.messageAt(previous.id.seq)
-    // What is held and not kept any more was folded, and so cannot stand above the floor as this batch says.
-    if (held === null || held.current.stage !== previous.stage) return { kind: 'used-twice' }
+    // Of two lives of that member the other one may stand, and then nobody will ever hold what was followed here.
+    const isHeld = log.messageAt(previous.id.seq)?.current.stage === previous.stage
+    if (!isHeld && previous.stage > highestStage(holdings.journal) + STAGE_LEAP_MAX) return { kind: 'used-twice' }
   }
   return { kind: 'ready' }
+}
+
+function highestStage({ last, floor }: Journal): number {
+  return last?.operation.stage ?? floor
 }
 
 /** Nobody will ever hold it: it was cut, or its member hung on a join that was cut. */

@@ -24,6 +24,8 @@ export class Receiving {
   readonly #truthfulness: Truthfulness
   /** When each member was told last what it had said: two of us who believe different words of it would tell each other for ever. */
   readonly #toldAt = new Map<MemberId, Monotonic>()
+  /** When the same was passed on to the other links. */
+  readonly #passedOnAt = new Map<MemberId, Monotonic>()
 
   constructor(core: ReplicaCore) {
     this.#core = core
@@ -44,8 +46,7 @@ export class Receiving {
       return alarms.raise({ name: 'untrue-announcement', member, reason })
     })
     const isDropped = untruths.some((one) => one.isDropped)
-    if (isDropped) outputs.push(...this.#tellOfEarlierWord(announcement, link, now))
-    return { outputs, isDropped }
+    return { outputs: isDropped ? [...outputs, ...this.#answerDouble(announcement, link, now)] : outputs, isDropped }
   }
 
   batch(batch: Batch, link: string, now: Monotonic): readonly Output[] {
@@ -168,7 +169,23 @@ export class Receiving {
     const { start, number, ownSeq } = announcement
     const known = this.#core.peers.get(announcement.member)?.announcement
     if (start === known?.start && number === known.number && ownSeq === known.ownSeq) return []
-    return this.#tellOfEarlierWord(announcement, link, now)
+    return this.#answerDouble(announcement, link, now)
+  }
+
+  #answerDouble(announcement: Announcement, link: string, now: Monotonic): Output[] {
+    const told = this.#tellOfEarlierWord(announcement, link, now)
+    return [...told, ...this.#passOnToItsMember(announcement, link, now)]
+  }
+
+  /** It says more of its member than that has said here: somebody tells it what it has said before, and it may be on another link. */
+  #passOnToItsMember(announcement: Announcement, link: string, now: Monotonic): Output[] {
+    const core = this.#core
+    const { member, ownSeq } = announcement
+    const known = core.peers.get(member)?.announcement
+    if (known === undefined || ownSeq <= known.ownSeq || core.antiEntropy.links.size < 2) return []
+    if (now - (this.#passedOnAt.get(member) ?? -Infinity) < ANNOUNCE_INTERVAL_MIN_MS) return []
+    this.#passedOnAt.set(member, now)
+    return [core.send({ kind: 'announcement', announcement }, 'announcements', { except: link })]
   }
 
   #tellOfEarlierWord({ member }: Announcement, link: string, now: Monotonic): Output[] {

@@ -186,13 +186,6 @@ export const EXECUTION = [
     noticedBy: 'test/sync/codec-batch.test.ts',
   },
   {
-    name: 'valid: a held previous has the stage that is stated',
-    file: 'runtime/sync/consistency.ts',
-    from: 'held === null || held.current.stage !== previous.stage',
-    to: 'false',
-    noticedBy: 'test/sync/consistency.test.ts',
-  },
-  {
     name: 'valid: the priority is the one of the join',
     file: 'runtime/sync/consistency.ts',
     from: 'member.priority.tier !== first.priority.tier',

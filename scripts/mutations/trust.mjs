@@ -279,8 +279,8 @@ export const TRUST = [
   {
     name: 'truth: who takes back its word hears it',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (isDropped) outputs.push(',
-    to: 'if (isDropped && now < 0) outputs.push(',
+    from: 'outputs: isDropped ? [',
+    to: 'outputs: isDropped && now < 0 ? [',
     noticedBy: 'test/sync/truthfulness.test.ts',
   },
   {

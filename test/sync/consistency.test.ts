@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { memberIdOf, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
+import { STAGE_LEAP_MAX } from '../../runtime/base/limits.ts'
 import { judge, placeOf } from '../../runtime/sync/consistency.ts'
 import { History } from '../../runtime/sync/history.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
@@ -60,10 +61,13 @@ describe('the comparison of a batch with what is held (PROTOCOL section 4)', () 
     assert.deepEqual(judge(otherChain, holding(B1)), { kind: 'used-twice' })
   })
 
-  test('a previous operation that is held with another stage is evidence too, kept or folded', () => {
-    const wrong = batchOf({ by: 'C', stage: 9, previous: idOf('B', 1) })
-    assert.deepEqual(judge(wrong, holding(B1)), { kind: 'used-twice' })
-    assert.deepEqual(judge(wrong, folded(1, B1)), { kind: 'used-twice' })
+  test('what follows an operation that is held with another stage, kept or folded, is taken: of two lives the other one stands', () => {
+    const follower = batchOf({ by: 'C', stage: 9, previous: idOf('B', 1) })
+    assert.deepEqual(judge(follower, holding(B1)), { kind: 'ready' })
+    assert.deepEqual(judge(follower, folded(1, B1)), { kind: 'ready' })
+    const outOfReach = batchOf({ by: 'C', stage: STAGE_LEAP_MAX + 3, previous: idOf('B', 1) })
+    assert.deepEqual(judge(outOfReach, holding(B1)), { kind: 'used-twice' })
+    assert.deepEqual(judge(outOfReach, folded(1, B1)), { kind: 'used-twice' })
   })
 
   test('a batch that contradicts itself or its member is refused', () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { equalBytes } from '../../runtime/base/bytes.ts'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { ANNOUNCE_INTERVAL_MIN_MS } from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import { EMPTY_IMAGE } from '../simulation/disk.ts'
@@ -9,6 +11,7 @@ import { nodeNamed } from '../support/membership-network.ts'
 import { nodeOf, type OperationId } from '../../runtime/base/ids.ts'
 import type { VersionEntry } from '../../runtime/sync/version-vector.ts'
 import type { Batch } from '../../runtime/sync/message.ts'
+import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
 import { admit, HandIssuer, life } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
@@ -205,6 +208,27 @@ test('a member that states fewer operations of its own than before is told its o
   setBack.wait(1000)
   setBack.giveMessage({ kind: 'announcement', announcement: { ...before, number: 0 } })
   assert.match(setBack.inspect().draftReason ?? '', /before it was set back/)
+})
+
+test('what a member has said before it was set back reaches it through a relay that knows only what it says now', () => {
+  const relay = new DrivenReplica(FLEET, 1)
+  relay.store()
+  relay.give({ kind: 'link-up', link: 'wire' })
+  const before = announcementOf(relay, SELF, { ownSeq: 3, vector: [entryOf(3)] })
+  relay.giveMessage({ kind: 'announcement', announcement: announcementOf(relay, SELF, { ownSeq: 0, vector: [] }) })
+  const frame = encodeFrame(relay.replica.fleet, { kind: 'announcement', announcement: before })
+  const passedOn = (): unknown[] =>
+    relay
+      .give({ kind: 'frame', link: 'wire', bytes: frame })
+      .flatMap((output) => (output.kind === 'send' && equalBytes(output.frame, frame) ? [output.to.links] : []))
+  assert.deepEqual([passedOn(), passedOn()], [[{ except: 'wire' }], []], 'once a second at most')
+  relay.now += ANNOUNCE_INTERVAL_MIN_MS
+  assert.deepEqual(passedOn(), [{ except: 'wire' }])
+  const alike = announcementOf(relay, SELF, { number: before.number - 1, ownSeq: 0, vector: [] })
+  const older = encodeFrame(relay.replica.fleet, { kind: 'announcement', announcement: alike })
+  relay.now += ANNOUNCE_INTERVAL_MIN_MS
+  const outputs = relay.give({ kind: 'frame', link: 'wire', bytes: older })
+  assert.ok(!outputs.some((output) => output.kind === 'send' && equalBytes(output.frame, older)), 'it proves nothing')
 })
 
 function entryOf(seq: number): VersionEntry {
