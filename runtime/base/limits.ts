@@ -419,6 +419,10 @@ export const MQTT_CONNECT_TIMEOUT_MS = 5000
 export const RECONNECT_DELAY_MIN_MS = 250
 /** Longest pause before a link connects again. */
 export const RECONNECT_DELAY_MAX_MS = 30_000
+/** How often a link looks whether its broker still acknowledges: NATS is silent for 10 s when a server of its cluster dies. */
+export const MQTT_ACKNOWLEDGE_LOOK_MS = 10_000
+/** Looks in a row without any acknowledgement after which another server is tried. */
+export const MQTT_ACKNOWLEDGE_LOOKS = 3
 /** MQTT keep-alive. */
 export const MQTT_KEEPALIVE_S = 15
 /** Places of a link's queue that only announcements and requests may take, so that bulk never silences them. */

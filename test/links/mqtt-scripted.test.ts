@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
+import { MQTT_ACKNOWLEDGE_LOOKS } from '../../runtime/base/limits.ts'
 import type { Link } from '../../runtime/links/link.ts'
 import type { MqttLinkOptions } from '../../runtime/links/mqtt/options.ts'
 import { SteppedClock, until } from './clocks.ts'
@@ -64,6 +65,39 @@ describe('an MQTT link with a broker that misbehaves', () => {
       await until(() => witness.causes.length === 1, 'the keep-alive gives up')
       assert.equal(unanswered, 64)
       assert.deepEqual(link.status().counters.dropped, { 'connection-lost': 500 - 63 })
+    })
+  })
+
+  test('a broker that acknowledges nothing any more is left for the next one, and a slow one is not', async () => {
+    const clock = new SteppedClock()
+    const unanswered: (() => void)[] = []
+    let isPrompt = false
+    const publish = (socket: Socket, packetId: readonly [number, number]): void => {
+      unanswered.push(() => socket.write(Buffer.from([0x40, 2, ...packetId])))
+      if (isPrompt) for (const answer of unanswered.splice(0)) answer()
+    }
+    const connections: number[] = []
+    const subscribe = (): void => void connections.push(clock.now())
+    await withScript({ publish, subscribe }, { clock }, async ({ witness, link }) => {
+      // Its presence is the first that waits for an answer.
+      await until(() => unanswered.length === 1, 'alice is up')
+      for (let index = 1; index <= 4; index += 1) {
+        for (let looks = 1; looks < MQTT_ACKNOWLEDGE_LOOKS; looks += 1) clock.step()
+        link.send(patterned(index, 20), { kind: 'operations' })
+        await until(() => unanswered.length === 2, 'it was published')
+        const before = link.isBusy
+        unanswered.shift()?.()
+        await until(() => link.isBusy !== before, 'one of the two was acknowledged')
+      }
+      assert.deepEqual(witness.causes, [])
+      for (let looks = 1; looks < MQTT_ACKNOWLEDGE_LOOKS; looks += 1) clock.step()
+      assert.deepEqual(witness.causes, [])
+      clock.step()
+      assert.match(witness.causes.join(), /did not answer in time \(it has acknowledged nothing for 30 s\)/)
+      isPrompt = true
+      clock.step()
+      await until(() => witness.ups === 2, 'it is tried again')
+      assert.equal(connections.length, 2)
     })
   })
 

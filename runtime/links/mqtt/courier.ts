@@ -1,7 +1,9 @@
 import { assert, unreachable } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import { MQTT_ACKNOWLEDGE_LOOKS } from '../../base/limits.ts'
 import type { Random } from '../../base/random.ts'
+import { AcknowledgementWatch } from './acknowledgements.ts'
 import { openConnection, type Connection, type ConnectionEvents, type ServerCheck } from './connection.ts'
 import { describeFailure, type Failure } from './failure.ts'
 import type { MqttTiming } from './options.ts'
@@ -64,6 +66,7 @@ export class Courier {
   #session: Session = CLOSED
   #connection: Connection | null = null
   #outbox = new Outbox(1)
+  readonly #acknowledgements: AcknowledgementWatch
   #cancelWakeUp: () => void = () => {}
   #server: number
   #isClosing = false
@@ -76,6 +79,12 @@ export class Courier {
     this.#options = options
     this.#events = events
     this.#server = options.first
+    this.#acknowledgements = new AcknowledgementWatch({
+      clock: options.clock,
+      lookMs: options.timing.acknowledgeLookMs,
+      isWaiting: () => this.#outbox.isWaiting,
+      onSilence: () => this.#handle({ kind: 'failed', failure: this.#silence() }),
+    })
   }
 
   open(): void {
@@ -90,6 +99,7 @@ export class Courier {
     this.#handle({ kind: 'close' })
     const connection = this.#connection
     this.#connection = null
+    this.#acknowledgements.stop()
     this.#outbox = new Outbox(1)
     if (connection !== null) this.#goodbye = this.#leave(connection, farewell)
     await this.#goodbye
@@ -214,6 +224,7 @@ export class Courier {
   #abandon(): void {
     this.#connection?.abandon()
     this.#connection = null
+    this.#acknowledgements.stop()
     const { queuedFrames } = this.#outbox
     this.#outbox = new Outbox(1)
     if (queuedFrames > 0) this.#events.lost(queuedFrames)
@@ -241,14 +252,21 @@ export class Courier {
     for (let outgoing = outbox.next(); outgoing !== null; outgoing = outbox.next()) {
       const sent = outgoing
       this.#events.sent(sent)
+      this.#acknowledgements.notePublished()
       connection.publish(sent, (failure) => {
         outbox.settle(sent)
+        this.#acknowledgements.noteAcknowledged()
         if (failure === null) sent.taken?.()
         else this.#noteRefusal(sent, failure)
         this.#publishWaiting()
         if (this.isUp && this.#outbox.hasRoom) this.#events.writable()
       })
     }
+  }
+
+  #silence(): Failure {
+    const seconds = (this.#options.timing.acknowledgeLookMs * MQTT_ACKNOWLEDGE_LOOKS) / 1000
+    return { kind: 'timeout', detail: `it has acknowledged nothing for ${seconds} s` }
   }
 
   #noteRefusal(outgoing: Outgoing, failure: Failure): void {

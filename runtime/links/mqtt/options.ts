@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { NodeId } from '../../base/ids.ts'
 import {
+  MQTT_ACKNOWLEDGE_LOOK_MS,
   MQTT_CONNECT_TIMEOUT_MS,
   MQTT_GOODBYE_TIMEOUT_MS,
   MQTT_KEEPALIVE_S,
@@ -52,6 +53,7 @@ export interface GuestRole {
 export interface MqttTiming extends SessionTiming {
   readonly keepaliveS: number
   readonly goodbyeTimeoutMs: number
+  readonly acknowledgeLookMs: number
 }
 
 export const DEFAULT_TIMING: MqttTiming = {
@@ -60,4 +62,5 @@ export const DEFAULT_TIMING: MqttTiming = {
   stableMs: RECONNECT_STABLE_MS,
   keepaliveS: MQTT_KEEPALIVE_S,
   goodbyeTimeoutMs: MQTT_GOODBYE_TIMEOUT_MS,
+  acknowledgeLookMs: MQTT_ACKNOWLEDGE_LOOK_MS,
 }

@@ -79,6 +79,11 @@ export class Outbox {
     return this.queuedFrames <= LINK_QUEUE_FRAMES_MAX / 2 && this.queuedBytes <= LINK_QUEUE_BYTES_MAX / 2
   }
 
+  /** The broker has not answered to something. */
+  get isWaiting(): boolean {
+    return this.inflightFrames > 0
+  }
+
   /** One frame may be on its way: whoever answers each with the next one is not to wait. */
   get isBusy(): boolean {
     return this.inflightFrames > 1
