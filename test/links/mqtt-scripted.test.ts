@@ -79,25 +79,31 @@ describe('an MQTT link with a broker that misbehaves', () => {
     const connections: number[] = []
     const subscribe = (): void => void connections.push(clock.now())
     await withScript({ publish, subscribe }, { clock }, async ({ witness, link }) => {
-      // Its presence is the first that waits for an answer.
-      await until(() => unanswered.length === 1, 'alice is up')
-      for (let index = 1; index <= 4; index += 1) {
+      try {
+        // Its presence is the first that waits for an answer.
+        await until(() => unanswered.length === 1, 'alice is up')
+        for (let index = 1; index <= 4; index += 1) {
+          for (let looks = 1; looks < MQTT_ACKNOWLEDGE_LOOKS; looks += 1) clock.step()
+          link.send(patterned(index, 20), { kind: 'operations' })
+          await until(() => unanswered.length === 2, 'it was published')
+          const before = link.isBusy
+          unanswered.shift()?.()
+          await until(() => link.isBusy !== before, 'one of the two was acknowledged')
+        }
+        assert.deepEqual(witness.causes, [])
         for (let looks = 1; looks < MQTT_ACKNOWLEDGE_LOOKS; looks += 1) clock.step()
-        link.send(patterned(index, 20), { kind: 'operations' })
-        await until(() => unanswered.length === 2, 'it was published')
-        const before = link.isBusy
-        unanswered.shift()?.()
-        await until(() => link.isBusy !== before, 'one of the two was acknowledged')
+        assert.deepEqual(witness.causes, [])
+        clock.step()
+        assert.match(witness.causes.join(), /did not answer in time \(it has acknowledged nothing for 30 s\)/)
+        isPrompt = true
+        clock.step()
+        await until(() => witness.ups === 2, 'it is tried again')
+        assert.equal(connections.length, 2)
+      } finally {
+        // Its goodbye waits for an answer too.
+        isPrompt = true
+        for (const answer of unanswered.splice(0)) answer()
       }
-      assert.deepEqual(witness.causes, [])
-      for (let looks = 1; looks < MQTT_ACKNOWLEDGE_LOOKS; looks += 1) clock.step()
-      assert.deepEqual(witness.causes, [])
-      clock.step()
-      assert.match(witness.causes.join(), /did not answer in time \(it has acknowledged nothing for 30 s\)/)
-      isPrompt = true
-      clock.step()
-      await until(() => witness.ups === 2, 'it is tried again')
-      assert.equal(connections.length, 2)
     })
   })
 
