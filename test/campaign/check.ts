@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { SETPOINT_MAX } from './device-profile.ts'
+import { SETPOINT_MAX, VALVE_SAFE } from './device-profile.ts'
 import { ACCOUNTS, account, DEPOSIT, FORBIDDEN, JOB_NAMES } from './load.ts'
 import { type Entry, INTERLOCK_LOG, markerOf, type Records, takesOf } from './records.ts'
 import type { JobReport } from './report.ts'
@@ -28,6 +28,17 @@ export function brokenPromises(records: Records, states: ReadonlyMap<string, Sta
     ...wrongLog(state),
     ...wrongDevices(standing, state),
   ]
+}
+
+/**
+ * What the instruments of a fleet that has settled were told last is what its state says, and safe where it says nothing.
+ * @param told by the point of the output
+ */
+export function wrongOutputs(told: ReadonlyMap<string, number | undefined>, state: State): string[] {
+  return [...told].flatMap(([path, last]) => {
+    const due = state[path] ?? VALVE_SAFE
+    return last === due ? [] : [`the output ${path} was told ${last ?? 'nothing'} last, and ${String(due)} is settled`]
+  })
 }
 
 /** So few changes may miss a job by chance. */

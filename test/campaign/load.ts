@@ -4,7 +4,7 @@ import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import { fraction, type Random, seededRandom } from '../../runtime/base/random.ts'
 import type { GatewayProcess } from './gateway-process.ts'
 import { runCli } from '../support/program.ts'
-import { SETPOINT_MAX } from './device-profile.ts'
+import { SETPOINT_MAX, VALVE, VALVE_MAX } from './device-profile.ts'
 import { GATEWAYS } from './plan.ts'
 import { type Answer, type Entry, INTERLOCK_LOG, markerOf, type Patch, type Records } from './records.ts'
 
@@ -54,6 +54,7 @@ const JOBS: Readonly<Record<string, (draw: Draw) => Patch>> = {
     append: { [INTERLOCK_LOG]: `give ${gateway}` },
   }),
   'set the device of any gateway': ({ below }) => ({ set: { [`${anyOf(below)}/setpoint`]: below(SETPOINT_MAX) } }),
+  'move the valve': ({ below }) => ({ set: { [VALVE]: 1 + below(VALVE_MAX) } }),
   'count a start of any device': ({ below }) => ({ add: { [`${anyOf(below)}/starts`]: 1 } }),
   'write what is its own': ({ gateway, key }) => ({ set: { [`${gateway}/serial`]: key } }),
   [FORBIDDEN.foreign]: ({ gateway, key, below }) => {

@@ -5,7 +5,7 @@ import { fraction, seededRandom } from '../../runtime/base/random.ts'
 import { alarmsWithoutCause } from './alarms.ts'
 import { Bag } from './bag.ts'
 import { CampaignFleet } from './campaign-fleet.ts'
-import { brokenPromises, idleJobs } from './check.ts'
+import { brokenPromises, idleJobs, wrongOutputs } from './check.ts'
 import { growths } from './flat.ts'
 import { kindsOf } from './kinds.ts'
 import { removeLeftovers } from './leftovers.ts'
@@ -16,7 +16,7 @@ import { FOUNDER } from './plan.ts'
 import { INTERLOCK_LOG, Records } from './records.ts'
 import { removeReleases } from './releases.ts'
 import type { CampaignReport, RoundReport } from './report.ts'
-import { differingProfiles, runRound } from './round.ts'
+import { differingProfiles, outputsOf, runRound } from './round.ts'
 import { Sampler } from './sampler.ts'
 import { tidy } from './tidy.ts'
 import type { Scene } from './trouble.ts'
@@ -53,7 +53,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const elapsedMs = (): number => Math.round(performance.now() - startedAt)
   const note = (line: string): void => console.log(`${(elapsedMs() / 1000).toFixed(1).padStart(7)} s  ${line}`)
   const fleet = await CampaignFleet.found({ records, seed: options.seed, clockLibrary: CLOCK_LIBRARY, note })
-  note('ten gateways are one fleet')
+  note('ten daemons and an application are one fleet')
   const sampler = new Sampler(fleet, records, options.minutes, elapsedMs)
   const load = new Load({ records, perSecond: options.perSecond, seed: options.seed + 1 })
   const campaign: Campaign = { options, records, fleet, sampler, load, elapsedMs, note, broken: [], rounds: [] }
@@ -116,14 +116,16 @@ async function runRounds(campaign: Campaign): Promise<void> {
     rounds.push(round)
     const { convergedMs, settledMs } = round
     note(`all hold the same ${convergedMs} ms after the last trouble ended, and have settled after ${settledMs} ms`)
+    const states = await fleet.states()
     broken.push(
-      ...brokenPromises(records, await fleet.states()),
+      ...brokenPromises(records, states),
+      ...wrongOutputs(outputsOf(fleet), states.get(FOUNDER) ?? {}),
       ...(await differingProfiles(fleet)),
       ...round.unnoticed,
-      ...alarmsWithoutCause(
-        alarmsSince(fleet, new Map()),
-        rounds.flatMap(({ troubles }) => troubles.flatMap(({ mayRaise }) => mayRaise)),
-      ),
+      ...alarmsWithoutCause(alarmsSince(fleet, new Map()), [
+        ...rounds.flatMap(({ troubles }) => troubles.flatMap(({ mayRaise }) => mayRaise)),
+        ...fleet.fallCauses,
+      ]),
     )
     // A list has a bound; what was checked of it need not be kept.
     await load.change(fleet.gateway(FOUNDER), 'clear the log', { delete: [INTERLOCK_LOG] })
