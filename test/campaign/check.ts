@@ -41,7 +41,7 @@ export function wrongOutputs(told: ReadonlyMap<string, number | undefined>, stat
   })
 }
 
-/** So few changes may miss a job by chance. */
+/** So few changes may miss a job, or a gateway, by chance. */
 const ASKED_MIN = 400
 
 /** What never stands is not tested: a load that does nothing would find nothing. */
@@ -54,6 +54,13 @@ export function idleJobs(jobs: Readonly<Record<string, JobReport>>): string[] {
     if (forbidden.includes(job)) return report === undefined ? [`nobody tried to ${job}`] : []
     return report === undefined || report.standing === 0 ? [`no change of the job ‘${job}’ stands`] : []
   })
+}
+
+/** A gateway that takes nothing tests nothing. @param durableBy changes that each was told durable */
+export function idleGateways(names: readonly string[], durableBy: ReadonlyMap<string, number>): string[] {
+  const all = [...durableBy.values()].reduce((sum, count) => sum + count, 0)
+  if (all < ASKED_MIN) return []
+  return names.flatMap((name) => (durableBy.has(name) ? [] : [`no change was told durable by ${name}`]))
 }
 
 /** What was told durable stands, or somebody was told why it does not. */

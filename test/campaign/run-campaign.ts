@@ -5,14 +5,14 @@ import { fraction, seededRandom } from '../../runtime/base/random.ts'
 import { alarmsWithoutCause } from './alarms.ts'
 import { Bag } from './bag.ts'
 import { CampaignFleet } from './campaign-fleet.ts'
-import { brokenPromises, idleJobs, wrongOutputs } from './check.ts'
+import { brokenPromises, idleGateways, idleJobs, wrongOutputs } from './check.ts'
 import { growths } from './flat.ts'
 import { kindsOf } from './kinds.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { DEPOSIT, Load } from './load.ts'
 import { alarmsSince, logOf } from './logs.ts'
 import { watchOver } from './operator.ts'
-import { FOUNDER } from './plan.ts'
+import { FOUNDER, GATEWAYS } from './plan.ts'
 import { INTERLOCK_LOG, Records } from './records.ts'
 import { removeReleases } from './releases.ts'
 import type { CampaignReport, RoundReport } from './report.ts'
@@ -156,7 +156,7 @@ async function reportOf(campaign: Campaign): Promise<CampaignReport> {
   if (isSoak && minutes >= SOAK_MINUTES_MIN) broken.push(...growths(sampler.samples))
   const state = (await fleet.states().catch(() => null))?.get(FOUNDER) ?? {}
   const jobs = records.jobsIn(state)
-  if (broken.length === 0) broken.push(...idleJobs(jobs))
+  if (broken.length === 0) broken.push(...idleJobs(jobs), ...idleGateways(NAMES, records.durableBy))
   const { user, system } = process.cpuUsage()
   return {
     seed,
@@ -179,6 +179,8 @@ async function reportOf(campaign: Campaign): Promise<CampaignReport> {
     broken,
   }
 }
+
+const NAMES: readonly string[] = GATEWAYS.map(({ name }) => name)
 
 function commitOf(): string {
   const git = (...words: readonly string[]): string =>
