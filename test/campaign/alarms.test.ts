@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { alarmsWithoutCause, isExplained } from './alarms.ts'
+import { INSTRUMENTED } from './device-profile.ts'
+import { guardCauses } from './guard-causes.ts'
 import { othernessIn, restoreAlarms } from './identity-troubles.ts'
 import { alarmsIn, type LoggedAlarm } from './logs.ts'
 
@@ -46,6 +48,16 @@ describe('the causes of alarms', () => {
     assert.deepEqual(alarmsIn('b', `${line}\n{"level":30,"msg":"x"}\n${line.slice(0, -8)}`), [
       { gateway: 'b', name: 'untrue-announcement', about: NODE, message: 'm' },
     ])
+  })
+
+  it('wants a cause for what the guard of outputs says, which only whoever killed its gateway is', () => {
+    const line = 'fleetstep: the gateway is gone: at their safe values are valve'
+    const said = alarmsIn(INSTRUMENTED, `{"level":30,"msg":"the gateway is gone"}\n${line}\n`)
+    assert.deepEqual(said, [{ gateway: INSTRUMENTED, name: 'output-guard', about: null, message: line }])
+    assert.deepEqual(alarmsWithoutCause(said, guardCauses(INSTRUMENTED)), [])
+    assert.equal(alarmsWithoutCause(said, []).length, 1)
+    assert.equal(alarmsWithoutCause(alarmsIn('gateway-9', line), guardCauses(INSTRUMENTED)).length, 1)
+    assert.deepEqual(guardCauses('gateway-9'), [])
   })
 
   it('takes a clone for noticed only when it says whose card it has', () => {

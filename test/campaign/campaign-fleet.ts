@@ -7,12 +7,15 @@ import { EXIT_CODES } from '../../runtime/base/errors.ts'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import { type PtyLine, startPtyLine } from '../support/pty-line.ts'
-import { CLI, runCli } from '../support/program.ts'
+import { runCli } from '../support/program.ts'
 import { Backbone } from './backbone.ts'
 import { type BrokerProcess, brokersOn } from './brokers.ts'
-import { applyProfile, Instrument, writeProfile } from './devices.ts'
+import { applicationCommand, buildApplication } from './application.ts'
+import { applyProfile, writeProfile } from './devices.ts'
 import { Disk } from './disk.ts'
 import { GatewayProcess } from './gateway-process.ts'
+import { guardCauses } from './guard-causes.ts'
+import { Instrument } from './instrument.ts'
 import {
   addressOf,
   CABLES,
@@ -25,9 +28,10 @@ import {
   MOSQUITTO,
   NATS,
 } from './plan.ts'
-import { FOLDER_PREFIX, NAMESPACE_PREFIX, PROCESSES_FILE } from './leftovers.ts'
+import { FOLDER_PREFIX, NAMESPACE_PREFIX } from './leftovers.ts'
 import type { Records } from './records.ts'
-import type { Release } from './releases.ts'
+import { OUR_RELEASE, type Release } from './releases.ts'
+import type { AlarmCause } from './trouble.ts'
 
 export interface FleetOptions {
   readonly records: Records
@@ -46,13 +50,15 @@ export class CampaignFleet {
   readonly cables: Map<string, PtyLine> = new Map()
   readonly disks: Map<string, Disk> = new Map()
   readonly gateways: Map<string, GatewayProcess> = new Map()
-  /** Which release the daemons are, and its program. */
+  /** Which release the gateways are, and its folder. */
   release: Release = { kinds: 0, versions: 0 }
-  program: string = CLI
+  releaseFolder: string = OUR_RELEASE
   /** All gateways that there ever were, clones too. */
   readonly known: Set<string> = new Set()
   /** Ends of daemons that nobody had asked for. */
   readonly falls: string[] = []
+  /** What those explain that ended with a code of their own. */
+  readonly fallCauses: AlarmCause[] = []
   /** What is wired to one of the gateways. */
   instrument: Instrument | null = null
   readonly #options: FleetOptions
@@ -94,10 +100,28 @@ export class CampaignFleet {
 
   /** A gateway on a machine of the campaign; its label makes it a node of its own. Not started yet. */
   addGateway(name: string, host: string, dataDirectory: string, links: readonly LinkPlan[]): GatewayProcess {
+    const isApplication = GATEWAYS.some((plan) => plan.name === name && plan.isApplication)
+    const gateway = new GatewayProcess({
+      name,
+      on: this.backbone.on(host),
+      folder: this.folder,
+      command: isApplication
+        ? applicationCommand(this, name, this.#seedOf(name), dataDirectory)
+        : this.#daemonCommand(name, dataDirectory, links),
+      release: this.releaseFolder,
+      clockLibrary: this.#options.clockLibrary,
+      onEnd: (code, lastWords) => this.#noteFall(name, code, lastWords),
+      onConnected: (watch) => this.#options.records.follow(name, watch),
+    })
+    this.gateways.set(name, gateway)
+    this.known.add(name)
+    return gateway
+  }
+
+  #daemonCommand(name: string, dataDirectory: string, links: readonly LinkPlan[]): (release: string) => string[] {
     const config = join(this.folder, `${name}.yaml`)
-    const seed = name === FOUNDER ? 'founder.seed' : `tier-${tierOf(name)}.seed`
     const lines = [
-      `fleet: { seed: ${join(this.folder, seed)} }`,
+      `fleet: { seed: ${this.#seedOf(name)} }`,
       `device: ${name}`,
       `label: ${name}`,
       `dataDirectory: ${dataDirectory}`,
@@ -107,19 +131,11 @@ export class CampaignFleet {
       ...links.map((link) => `  - ${this.#linkText(link, name)}`),
     ]
     writeFileSync(config, `${lines.join('\n')}\n`)
-    const gateway = new GatewayProcess({
-      name,
-      on: this.backbone.on(host),
-      folder: this.folder,
-      config,
-      program: this.program,
-      clockLibrary: this.#options.clockLibrary,
-      onEnd: (code, lastWords) => this.#noteFall(name, code, lastWords),
-      onConnected: (watch) => this.#options.records.follow(name, watch),
-    })
-    this.gateways.set(name, gateway)
-    this.known.add(name)
-    return gateway
+    return (release) => [join(release, 'cli.js'), 'run', '--config', config, '--json']
+  }
+
+  #seedOf(name: string): string {
+    return join(this.folder, name === FOUNDER ? 'founder.seed' : `tier-${tierOf(name)}.seed`)
   }
 
   /**
@@ -167,6 +183,7 @@ export class CampaignFleet {
     // Whoever waits for a disk that stands still does not end.
     for (const disk of this.disks.values()) disk.release()
     await Promise.all([...this.gateways.values()].map(async (gateway) => await gateway.kill()))
+    await Promise.all([...this.gateways.values()].map(async (gateway) => await gateway.gone()))
     await Promise.all([this.mosquitto, ...this.nats].map(async (broker) => await broker.kill()))
     for (const cable of this.cables.values()) await cable.end()
     await this.instrument?.end()
@@ -191,7 +208,7 @@ export class CampaignFleet {
         ),
       )
     this.instrument = await Instrument.start(this.folder)
-    writeFileSync(join(this.folder, PROCESSES_FILE), `${this.instrument.pid}\n`)
+    await buildApplication()
     for (const { name } of GATEWAYS) this.disks.set(name, await Disk.create(this.folder, name))
   }
 
@@ -217,7 +234,8 @@ export class CampaignFleet {
     await this.untilAll((status) => status.status === 'member', 'all are members', FOUNDING_MS_MAX)
     for (const { name } of GATEWAYS) await applyProfile(this, name, 0)
     await this.untilAll(
-      ({ profile }) => profile?.fleet.kind === 'in-state',
+      // An application has no file that it would compare.
+      ({ profile }) => profile === null || profile.fleet.kind === 'in-state',
       'the profiles are in force',
       FOUNDING_MS_MAX,
     )
@@ -272,6 +290,7 @@ export class CampaignFleet {
     if (this.#isOver) return
     this.falls.push(`${name} ended by itself with ${code ?? 'a signal'}: ${lastWords}`)
     this.#options.note(this.falls.at(-1) ?? '')
+    if (code !== null) this.fallCauses.push(...guardCauses(name))
     setTimeout(() => {
       if (!this.#isOver) void this.gateway(name).start()
     }, RESTART_DELAY_MS)

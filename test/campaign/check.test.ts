@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { ControlClient } from '../../runtime/gateway/control-client.ts'
-import { brokenPromises, idleJobs } from './check.ts'
+import { brokenPromises, idleGateways, idleJobs, wrongOutputs } from './check.ts'
+import { VALVE } from './device-profile.ts'
 import { FORBIDDEN, JOB_NAMES } from './load.ts'
 import { type Answer, type Entry, markerOf, type Patch, Records } from './records.ts'
 
@@ -175,6 +176,40 @@ describe('the check of a campaign', () => {
       'no change of the job ‘add’ stands',
     ])
   })
+
+  it('finds a gateway that took nothing', () => {
+    const durableBy = new Map([
+      ['a', 399],
+      ['b', 1],
+    ])
+    assert.deepEqual(idleGateways(['a', 'b'], durableBy), [])
+    assert.deepEqual(idleGateways(['a', 'b', 'c'], durableBy), ['no change was told durable by c'])
+    assert.deepEqual(idleGateways(['a', 'c'], new Map([['a', 399]])), [], 'by chance')
+  })
+
+  it('counts by gateway what was told durable, and nothing else', () => {
+    const records = recordsOf()
+    records.noteAnswer(entry('a/1', {}))
+    records.noteAnswer(entry('b/1', {}, { kind: 'unknown' }))
+    records.noteAnswer(entry('c/1', {}, { kind: 'error', code: 'operation-refused' }))
+    assert.deepEqual([...records.durableBy], [['a', 1]])
+  })
+
+  for (const [what, last, state, finding] of [
+    ['an output that was told what is settled', 40, { [VALVE]: 40 }, []],
+    ['an output that is safe where nothing is settled', 0, {}, []],
+    ['an output that stayed safe', 0, { [VALVE]: 40 }, [`the output ${VALVE} was told 0 last, and 40 is settled`]],
+    ['an output that stayed open', 40, {}, [`the output ${VALVE} was told 40 last, and 0 is settled`]],
+    [
+      'an output that nobody told',
+      undefined,
+      { [VALVE]: 40 },
+      [`the output ${VALVE} was told nothing last, and 40 is settled`],
+    ],
+  ] as const)
+    it(`${finding.length === 0 ? 'leaves' : 'finds'} ${what}`, () => {
+      assert.deepEqual(wrongOutputs(new Map([[VALVE, last]]), state), finding)
+    })
 
   it('wants to hear what became of a change from the gateway that took it, and not from another one', () => {
     const refused = { kind: 'outcome', operation: 'a.0:1', outcome: 'refused', before: 'applied' }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { SETPOINT_MAX } from './device-profile.ts'
+import { SETPOINT_MAX, VALVE_SAFE } from './device-profile.ts'
 import { ACCOUNTS, account, DEPOSIT, FORBIDDEN, JOB_NAMES } from './load.ts'
 import { type Entry, INTERLOCK_LOG, markerOf, type Records, takesOf } from './records.ts'
 import type { JobReport } from './report.ts'
@@ -30,7 +30,18 @@ export function brokenPromises(records: Records, states: ReadonlyMap<string, Sta
   ]
 }
 
-/** So few changes may miss a job by chance. */
+/**
+ * What the instruments of a fleet that has settled were told last is what its state says, and safe where it says nothing.
+ * @param told by the point of the output
+ */
+export function wrongOutputs(told: ReadonlyMap<string, number | undefined>, state: State): string[] {
+  return [...told].flatMap(([path, last]) => {
+    const due = state[path] ?? VALVE_SAFE
+    return last === due ? [] : [`the output ${path} was told ${last ?? 'nothing'} last, and ${String(due)} is settled`]
+  })
+}
+
+/** So few changes may miss a job, or a gateway, by chance. */
 const ASKED_MIN = 400
 
 /** What never stands is not tested: a load that does nothing would find nothing. */
@@ -43,6 +54,13 @@ export function idleJobs(jobs: Readonly<Record<string, JobReport>>): string[] {
     if (forbidden.includes(job)) return report === undefined ? [`nobody tried to ${job}`] : []
     return report === undefined || report.standing === 0 ? [`no change of the job ‘${job}’ stands`] : []
   })
+}
+
+/** A gateway that takes nothing tests nothing. @param durableBy changes that each was told durable */
+export function idleGateways(names: readonly string[], durableBy: ReadonlyMap<string, number>): string[] {
+  const all = [...durableBy.values()].reduce((sum, count) => sum + count, 0)
+  if (all < ASKED_MIN) return []
+  return names.flatMap((name) => (durableBy.has(name) ? [] : [`no change was told durable by ${name}`]))
 }
 
 /** What was told durable stands, or somebody was told why it does not. */

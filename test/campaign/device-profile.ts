@@ -7,9 +7,14 @@ export const INSTRUMENT_INTERVAL_S = 2
 /** The gateway to which an instrument with a serial line is wired. */
 export const INSTRUMENTED = 'gateway-10'
 
+/** The output on that instrument: its point, the position that only a gateway on its own tells it, and the largest. */
+export const VALVE: string = `${INSTRUMENTED}/valve`
+export const VALVE_SAFE = 0
+export const VALVE_MAX = 100
+
 /**
  * The device of each gateway: what it measures of itself (telemetry), what people set within bounds, a counter, a point that
- * the gateway alone writes, and a pump that the interlock is about.
+ * the gateway alone writes, a pump that the interlock is about, and of an instrument what it reads and the valve that it moves.
  * @param revision each one allows another span of the setpoint
  * @param instrument the terminal of a line instrument, or null
  */
@@ -33,6 +38,12 @@ export function deviceProfile(revision: number, instrument: string | null): stri
       : resource('probe', 'Float32', 'R', `owner: reported, persist: volatile, interval: ${INSTRUMENT_INTERVAL_S}s`, {
           attributes: `driver: serial, port: ${instrument}, response: 'T=([0-9.]+)'`,
         })),
+    ...(instrument === null
+      ? []
+      : resource('valve', 'Uint8', 'W', `owner: desired, merge: set, persist: always, safeValue: ${VALVE_SAFE}`, {
+          attributes: `driver: serial, port: ${instrument}, command: "V{value}\\n", confirmation: OK`,
+          bounds: [VALVE_SAFE, VALVE_MAX],
+        })),
   ]
   return `${lines.join('\n')}\n`
 }
@@ -40,7 +51,7 @@ export function deviceProfile(revision: number, instrument: string | null): stri
 function resource(
   name: string,
   valueType: string,
-  readWrite: 'R' | 'RW',
+  readWrite: 'R' | 'W' | 'RW',
   optional: string,
   { attributes, bounds }: { readonly attributes?: string; readonly bounds?: readonly [number, number] } = {},
 ): string[] {

@@ -1,46 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
-import { findProgram } from '../support/system-programs.ts'
 import type { CampaignFleet } from './campaign-fleet.ts'
-import { deviceProfile, INSTRUMENT_INTERVAL_S, INSTRUMENTED } from './device-profile.ts'
+import { deviceProfile, INSTRUMENTED } from './device-profile.ts'
 import { FOUNDER, GATEWAYS } from './plan.ts'
-
-/** An instrument that says a reading by interval on a terminal of this machine. */
-export class Instrument {
-  readonly device: string
-  readonly #child: ChildProcess
-
-  private constructor(device: string, child: ChildProcess) {
-    this.device = device
-    this.#child = child
-  }
-
-  static async start(folder: string): Promise<Instrument> {
-    const device = join(folder, 'instrument')
-    const script = join(folder, 'instrument.sh')
-    const lines = ['reading=0', `while sleep ${INSTRUMENT_INTERVAL_S}; do`, '  reading=$(( (reading + 1) % 90 ))']
-    writeFileSync(script, [...lines, '  echo "T=$reading.5"', 'done', ''].join('\n'))
-    const words = [`PTY,raw,echo=0,link=${device}`, `EXEC:/bin/sh ${script}`]
-    const child = spawn(findProgram('socat') ?? 'socat', words, { stdio: 'ignore' })
-    while (!existsSync(device) && child.exitCode === null) await sleep(20)
-    return new Instrument(device, child)
-  }
-
-  get pid(): number {
-    return this.#child.pid ?? 0
-  }
-
-  async end(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    const exited = once(this.#child, 'exit')
-    this.#child.kill('SIGTERM')
-    await exited
-  }
-}
 
 /** The profile of one gateway's device as its file says it. */
 export function writeProfile(fleet: CampaignFleet, name: string, revision: number): string {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CONTROL_TIMEOUT_MS } from '../../runtime/base/limits.ts'
 import { type ControlClient, connectControl } from '../../runtime/gateway/control-client.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
@@ -12,9 +13,9 @@ export interface GatewayProcessOptions {
   /** Words before the command: the namespace in which it runs. */
   readonly on: readonly string[]
   readonly folder: string
-  readonly config: string
-  /** The program that node runs: which release of the daemon. */
-  readonly program: string
+  /** What node runs of a release. @param release the folder of its program and its library, as `dist` */
+  readonly command: (release: string) => readonly string[]
+  readonly release: string
   /** The library that shows it another time of day, or null. */
   readonly clockLibrary: string | null
   /** Told of each end that nobody had asked for. */
@@ -23,7 +24,7 @@ export interface GatewayProcessOptions {
   readonly onConnected: (watch: ControlClient) => void
 }
 
-/** The same daemon over all of its starts, as its supervisor and its users see it. */
+/** The same daemon, or application, over all of its starts, as its supervisor and its users see it. */
 export class GatewayProcess {
   readonly name: string
   readonly socket: string
@@ -34,14 +35,16 @@ export class GatewayProcess {
   #clients: ControlClient[] = []
   #client: Promise<ControlClient> | null = null
   #isWanted = false
-  #program: string
+  #release: string
+  /** Processes that something still writes for: the guard of the outputs outlives its daemon. */
+  readonly #unread = new Set<Promise<unknown>>()
   starts = 0
   /** The signal by which its last process ended, or null. */
   endedBy: NodeJS.Signals | null = null
 
   constructor(options: GatewayProcessOptions) {
     this.#options = options
-    this.#program = options.program
+    this.#release = options.release
     this.name = options.name
     this.socket = join(options.folder, 'run', 'fleetstep', `${options.name}.sock`)
     this.#log = join(options.folder, `${options.name}.log`)
@@ -60,13 +63,15 @@ export class GatewayProcess {
   /** Resolves once it answers. */
   async start(): Promise<void> {
     this.#isWanted = true
-    const child = this.#spawn(this.#program)
+    const child = this.#spawn(this.#release)
     this.#child = child
     this.starts += 1
     child.stderr.on('data', (text: Buffer) => appendFileSync(this.#log, text))
-    // What it says at last is read before `close`, and not always before `exit`.
-    child.once('close', (code, signal) => this.#noteExit(child, code, signal))
-    const ready = Promise.race([once(child.stdout, 'data'), once(child, 'close')])
+    const read = once(child, 'close')
+    this.#unread.add(read)
+    void read.finally(() => this.#unread.delete(read))
+    child.once('exit', (code, signal) => this.#noteExit(child, code, signal, read))
+    const ready = Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
     await ready
     if (this.#child !== child) return
     const watch = await connectControl(this.socket).catch(() => null)
@@ -76,13 +81,13 @@ export class GatewayProcess {
   }
 
   /** From its next start on it is another release. */
-  useProgram(program: string): void {
-    this.#program = program
+  useRelease(release: string): void {
+    this.#release = release
   }
 
   /** What another release says that is started on its data in its place, and ends again. */
-  async tryProgram(program: string): Promise<{ readonly code: number | null; readonly text: string }> {
-    const child = this.#spawn(program)
+  async tryRelease(release: string): Promise<{ readonly code: number | null; readonly text: string }> {
+    const child = this.#spawn(release)
     let text = ''
     const note = (some: Buffer): void => {
       text += some.toString()
@@ -100,6 +105,11 @@ export class GatewayProcess {
 
   async kill(): Promise<void> {
     await this.#end('SIGKILL')
+  }
+
+  /** Resolves once nothing of it is left, the guard of its outputs neither. */
+  async gone(): Promise<void> {
+    await Promise.all(this.#unread)
   }
 
   /** It stands still as a machine does whose disk or bus hangs; time goes on. */
@@ -199,9 +209,9 @@ export class GatewayProcess {
     }
   }
 
-  #spawn(program: string): ChildProcess & { readonly stdout: Readable; readonly stderr: Readable } {
-    const { on, config, folder } = this.#options
-    const words = [...on, process.execPath, program, 'run', '--config', config, '--json']
+  #spawn(release: string): ChildProcess & { readonly stdout: Readable; readonly stderr: Readable } {
+    const { on, command, folder } = this.#options
+    const words = [...on, process.execPath, ...command(release)]
     const environment = { ...process.env, XDG_RUNTIME_DIR: join(folder, 'run'), ...this.#clockEnvironment() }
     return spawn('ip', words, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
   }
@@ -221,22 +231,32 @@ export class GatewayProcess {
     this.#isWanted = false
     const child = this.#child
     if (child === null) return
-    const exited = once(child, 'close')
+    const exited = once(child, 'exit')
+    const read = once(child, 'close')
     child.kill(signal)
     child.kill('SIGCONT')
     await exited
+    await lastWords(read)
   }
 
-  #noteExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
+  #noteExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null, read: Promise<unknown>): void {
     if (this.#child !== child) return
     this.#child = null
     this.endedBy = signal
     this.#client = null
     for (const client of this.#clients) client.close()
     this.#clients = []
-    if (this.#isWanted) this.#options.onEnd(code, this.log.trimEnd().split('\n').slice(-3).join(' | '))
+    if (!this.#isWanted) return
+    void lastWords(read).then(() => this.#options.onEnd(code, this.log.trimEnd().split('\n').slice(-3).join(' | ')))
   }
 }
+
+/** What a process says at last is read before `close`, and not always before `exit`; but a guard of its outputs may go on for longer. */
+async function lastWords(read: Promise<unknown>): Promise<void> {
+  await Promise.race([read, sleep(LAST_WORDS_MS)])
+}
+
+const LAST_WORDS_MS = 300
 
 /** A connection that did not answer is not used again: the daemon may have been started anew. */
 function orForget(forget: () => void): (error: unknown) => never {

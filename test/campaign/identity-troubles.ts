@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { clientIdOf } from '../../runtime/links/mqtt/topics.ts'
 import { findProgram } from '../support/system-programs.ts'
 import { isExplained } from './alarms.ts'
+import { guardCauses } from './guard-causes.ts'
 import { addressOf, FOUNDER, GATEWAYS, MOSQUITTO, NATS, STRANGER } from './plan.ts'
 import { alarmsSince, logMarks, type LogMarks, logOf, logSince } from './logs.ts'
 import { runTool } from './tool.ts'
@@ -31,7 +32,7 @@ function restoredBackup({ fleet, records, one }: Scene): Trouble {
   let restoredAt: LogMarks = new Map()
   let node = ''
   // It says so itself, or the others say it of its member.
-  const alarms = (): readonly AlarmCause[] => restoreAlarms(name, node)
+  const signs = (): readonly AlarmCause[] => restoreAlarms(name, node)
   return trouble({
     what: `${name} is restored from a backup`,
     claims: [name, 'membership'],
@@ -62,11 +63,11 @@ function restoredBackup({ fleet, records, one }: Scene): Trouble {
     strikesAtEnd: true,
     struck: () => (lost === 0 ? null : `${lost} durable changes were newer than the backup`),
     unnoticed: () => {
-      const isNoticed = alarmsSince(fleet, restoredAt).some((alarm) => isExplained(alarm, alarms()))
-      const due = alarms().map((alarm) => alarm.name)
+      const isNoticed = alarmsSince(fleet, restoredAt).some((alarm) => isExplained(alarm, signs()))
+      const due = signs().map((alarm) => alarm.name)
       return isNoticed || !isKnownToOthers ? null : `none of the alarms ${due.join(', ')} was raised about ${node}`
     },
-    alarms,
+    alarms: () => [...signs(), ...guardCauses(name)],
   })
 }
 

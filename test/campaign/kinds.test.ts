@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { INSTRUMENTED } from './device-profile.ts'
+import { guardCauses } from './guard-causes.ts'
 import { kindsOf } from './kinds.ts'
+import { alarmsIn } from './logs.ts'
 import type { CampaignReport, RoundReport, TroubleReport } from './report.ts'
 import { longTrouble } from './run-campaign.ts'
 import { strangeTime } from './signs.ts'
 import { summaryOf } from './summary.ts'
+import { TROUBLES } from './troubles.ts'
 
 describe('what kinds of trouble did', () => {
   const rounds = [
@@ -40,6 +44,15 @@ describe('what kinds of trouble did', () => {
         ['restored backup', 1],
       ],
     )
+  })
+
+  it('counts what the guard of outputs said among them, for whoever killed its gateway', () => {
+    const outputs = { ...trouble('outputs', 'process 1 went'), mayRaise: guardCauses(INSTRUMENTED) }
+    const alarms = alarmsIn(INSTRUMENTED, 'fleetstep: the gateway is gone: at their safe values are valve\n')
+    const [kind] = kindsOf([{ ...round(1, [outputs]), alarms }])
+    assert.deepEqual([kind?.kind, kind?.alone, kind?.alarms], ['outputs', 1, 1])
+    assert.ok('outputs' in TROUBLES, 'it is a kind that is drawn')
+    assert.match(summaryOf([campaign(1, [{ ...round(1, [outputs]), alarms }])]), /^outputs +1 +0 +0 /m)
   })
 
   it('is summed over several campaigns in one table', () => {

@@ -1,14 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** Both carry the process id of their campaign, so that several can run on one machine and none takes away what is another's. */
 export const FOLDER_PREFIX = 'fleetstep-campaign-'
 export const NAMESPACE_PREFIX = 'fsc'
-
-/** Lines of ids of processes that are in no namespace of the campaign. */
-export const PROCESSES_FILE = 'processes'
 
 /** Takes away what campaigns have left that ended without their own end: processes, namespaces, mounts, loop devices, folders. */
 export function removeLeftovers(): string[] {
@@ -28,10 +25,6 @@ export function removeLeftovers(): string[] {
 }
 
 function removeFolder(folder: string): void {
-  const processes = join(folder, PROCESSES_FILE)
-  // A process id is given anew some day: only one that still has the folder in its words is ours.
-  for (const pid of existsSync(processes) ? readFileSync(processes, 'utf8').split('\n') : [])
-    if (wordsOf(Number(pid)).includes(folder)) end(Number(pid))
   const mounts = readFileSync('/proc/mounts', 'utf8').split('\n')
   for (const [device = '', mountPoint = ''] of mounts.map((line) => line.split(' '))) {
     if (!mountPoint.startsWith(`${folder}/`)) continue

@@ -4,7 +4,7 @@ import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import { fraction, type Random, seededRandom } from '../../runtime/base/random.ts'
 import type { GatewayProcess } from './gateway-process.ts'
 import { runCli } from '../support/program.ts'
-import { SETPOINT_MAX } from './device-profile.ts'
+import { SETPOINT_MAX, VALVE, VALVE_MAX } from './device-profile.ts'
 import { GATEWAYS } from './plan.ts'
 import { type Answer, type Entry, INTERLOCK_LOG, markerOf, type Patch, type Records } from './records.ts'
 
@@ -20,6 +20,10 @@ export const FORBIDDEN = {
   beyond: 'set a device beyond its span',
   unknown: 'set what a device does not have',
 } as const
+
+/** Whoever has taken it gives it back when it is drawn to take it again: one of all gateways alone can give it back. */
+const TAKE = 'take the interlock'
+const GIVE = 'give the interlock back'
 
 /** One change of this many goes by the command line, as a person would type it. */
 const TYPED_OF = 40
@@ -42,18 +46,19 @@ const JOBS: Readonly<Record<string, (draw: Draw) => Patch>> = {
       add: { [account(from)]: -amount, [account(to)]: amount },
     }
   },
-  'take the interlock': ({ gateway }) => ({
+  [TAKE]: ({ gateway }) => ({
     expect: [['interlock/holder', 'exists', false]],
     set: { 'interlock/holder': gateway, [`${gateway}/pump`]: true },
     append: { [INTERLOCK_LOG]: `take ${gateway}` },
   }),
-  'give the interlock back': ({ gateway }) => ({
+  [GIVE]: ({ gateway }) => ({
     expect: [['interlock/holder', '==', gateway]],
     set: { [`${gateway}/pump`]: false },
     delete: ['interlock/holder'],
     append: { [INTERLOCK_LOG]: `give ${gateway}` },
   }),
   'set the device of any gateway': ({ below }) => ({ set: { [`${anyOf(below)}/setpoint`]: below(SETPOINT_MAX) } }),
+  'move the valve': ({ below }) => ({ set: { [VALVE]: 1 + below(VALVE_MAX) } }),
   'count a start of any device': ({ below }) => ({ add: { [`${anyOf(below)}/starts`]: 1 } }),
   'write what is its own': ({ gateway, key }) => ({ set: { [`${gateway}/serial`]: key } }),
   [FORBIDDEN.foreign]: ({ gateway, key, below }) => {
@@ -85,6 +90,8 @@ export class Load {
   readonly #random: Random
   readonly #startedAt = performance.now()
   readonly #numbers = new Map<string, number>()
+  /** Gateways that took the interlock, as far as their clients were told. */
+  readonly #holders = new Set<string>()
   /** Changes that went by the command line. */
   typed = 0
   #isPaused = true
@@ -126,7 +133,8 @@ export class Load {
       this.#numbers.set(gateway.name, number)
       const key = `${gateway.name}/${number}`
       const below = (limit: number): number => Math.floor(fraction(this.#random) * limit)
-      const job = JOB_NAMES[below(JOB_NAMES.length)] ?? ''
+      const drawn = JOB_NAMES[below(JOB_NAMES.length)] ?? ''
+      const job = drawn === TAKE && this.#holders.has(gateway.name) ? GIVE : drawn
       const patch = JOBS[job]?.({ gateway: gateway.name, key, number, below })
       if (patch !== undefined) await this.#send(gateway, key, job, patch)
     }
@@ -144,6 +152,8 @@ export class Load {
       entry.answer = isTyped ? await typed(gateway, marked) : await answerTo(gateway.call('state.patch', { ...marked }))
       if (isTyped) this.typed += 1
       this.#records.noteAnswer(entry)
+      if (entry.answer.kind === 'durable' && job === TAKE) this.#holders.add(gateway.name)
+      if (entry.answer.kind !== 'unknown' && job === GIVE) this.#holders.delete(gateway.name)
     } finally {
       this.#underWay -= 1
     }

@@ -36,6 +36,7 @@ export function alarmsSince(fleet: CampaignFleet, marks: LogMarks): LoggedAlarm[
 /** @param log lines of JSON */
 export function alarmsIn(gateway: string, log: string): LoggedAlarm[] {
   return log.split('\n').flatMap((line) => {
+    if (GUARD_SAYS.test(line)) return [{ gateway, name: GUARD_ALARM, about: null, message: line }]
     const parsed = line.includes('"alarm":{') ? recordOf(line) : null
     if (parsed === null || !isRecord(parsed['alarm'])) return []
     const { name, member, waitingFor } = parsed['alarm']
@@ -44,6 +45,11 @@ export function alarmsIn(gateway: string, log: string): LoggedAlarm[] {
     return [{ gateway, name: String(name), about, message: String(parsed['msg']) }]
   })
 }
+
+/** The name under which the line counts that the guard of the outputs says when its gateway is gone: it needs a cause as alarms do. */
+export const GUARD_ALARM = 'output-guard'
+
+const GUARD_SAYS = /^fleetstep: the gateway (is gone|hung)/
 
 /** What a line of a log says, or null if it is no JSON: the last one may not be whole yet. */
 export function recordOf(line: string): Readonly<Record<string, unknown>> | null {

@@ -9,6 +9,8 @@ export type LinkPlan =
 export interface GatewayPlan extends Host {
   readonly tier: number
   readonly links: readonly LinkPlan[]
+  /** It is no daemon but an application of its own, which uses the library. */
+  readonly isApplication: boolean
 }
 
 export const MOSQUITTO: Host = { name: 'mosquitto', address: '10.78.0.101' }
@@ -22,8 +24,9 @@ export const NATS: readonly Host[] = [1, 2, 3].map((number) => ({
 export const STRANGER: Host = { name: 'stranger', address: '10.78.0.99' }
 
 /**
- * Ten gateways: three on Mosquitto, three on the cluster of which the first is on both, two pairs on a cable, a chain of
- * three over cables, and a pair without a broker, each joined to the rest by one that has two kinds of links.
+ * Ten daemons: three on Mosquitto, three on the cluster of which the first is on both, two pairs on a cable, a chain of
+ * three over cables, and a pair without a broker, each joined to the rest by one that has two kinds of links. And on Mosquitto an
+ * application of its own.
  */
 export const GATEWAYS: readonly GatewayPlan[] = [
   gateway(1, 3, broker('mosquitto'), broker('nats')),
@@ -36,6 +39,7 @@ export const GATEWAYS: readonly GatewayPlan[] = [
   gateway(8, 1, cable('chain-2')),
   gateway(9, 0, broker('mosquitto'), { kind: 'peers', listens: true, peer: null }),
   gateway(10, 0, { kind: 'peers', listens: false, peer: 'gateway-9' }),
+  { ...gateway(11, 0, broker('mosquitto')), isApplication: true },
 ]
 
 export const FOUNDER = 'gateway-1'
@@ -58,7 +62,7 @@ export function addressOf(host: string): string {
 }
 
 function gateway(number: number, tier: number, ...links: readonly LinkPlan[]): GatewayPlan {
-  return { name: `gateway-${number}`, address: `10.78.0.${number}`, tier, links }
+  return { name: `gateway-${number}`, address: `10.78.0.${number}`, tier, links, isApplication: false }
 }
 
 function broker(name: 'mosquitto' | 'nats'): LinkPlan {

@@ -54,6 +54,8 @@ export class Records {
   /** What the clients asked for and were told durable, as they said it. */
   durableBytes = 0
   readonly jobs: Map<string, JobReport> = new Map()
+  /** Changes that were told durable, by gateway. */
+  readonly durableBy: Map<string, number> = new Map()
   readonly #cleared = new Set<string>()
   /**
    * By operation, the last outcome that each gateway told: one that was set back tells again what it had known, and then adopts
@@ -100,13 +102,15 @@ export class Records {
   }
 
   /** A change was answered. */
-  noteAnswer({ answer, patch, job }: Entry): void {
+  noteAnswer({ answer, gateway, patch, job }: Entry): void {
     const report = this.#jobOf(job)
     report.asked += 1
-    if (answer?.kind === 'durable') report.durable += 1
-    if (answer?.kind === 'durable' && answer.isDraft) this.drafted += 1
     if (answer?.kind === 'error') report.refused += 1
-    if (answer?.kind === 'durable') this.durableBytes += Buffer.byteLength(JSON.stringify(patch))
+    if (answer?.kind !== 'durable') return
+    report.durable += 1
+    if (answer.isDraft) this.drafted += 1
+    this.durableBy.set(gateway, (this.durableBy.get(gateway) ?? 0) + 1)
+    this.durableBytes += Buffer.byteLength(JSON.stringify(patch))
   }
 
   #jobOf(job: string): JobReport {

@@ -12,15 +12,17 @@ export function laterPath(kind: number, point: string): string {
   return `later/${kind}/${point}`
 }
 
+/** The folder of the program and the library that were built from these sources. */
+export const OUR_RELEASE: string = resolve('dist')
+
 /**
- * A daemon of a later release, built from these sources: its frames carry a later version, and it writes below `later/` with
- * kinds that ours has no meaning for.
- * @returns the file that node runs
+ * The program and the library of a later release, built from these sources: its frames carry a later version, and it writes below
+ * `later/` with kinds that ours has no meaning for.
+ * @returns its folder, with the same files as `dist`
  */
 export async function buildRelease({ kinds, versions }: Release): Promise<string> {
-  const outdir = join(FOLDER, `release-${versions}-${kinds}-${process.pid}`)
-  const file = join(outdir, 'main.js')
-  if (existsSync(file)) return file
+  const outdir = join(BUILDS, `release-${versions}-${kinds}-${process.pid}`)
+  if (existsSync(join(outdir, 'cli.js'))) return outdir
   const { build } = await import('esbuild')
   const changes: Readonly<Record<string, readonly (readonly [was: string, is: string])[]>> = {
     'message-codec.ts': [['const PROTOCOL_VERSION = 1', `const PROTOCOL_VERSION = ${1 + versions}`]],
@@ -40,7 +42,7 @@ function kindOf(number: number) {
 }
 `
   await build({
-    entryPoints: [resolve('runtime', 'cli', 'main.ts')],
+    entryPoints: { cli: resolve('runtime', 'cli', 'main.ts'), index: resolve('runtime', 'index.ts') },
     outdir,
     bundle: true,
     splitting: true,
@@ -66,14 +68,15 @@ function kindOf(number: number) {
       },
     ],
   })
-  return file
+  return outdir
 }
 
-/** Of this campaign. */
+/** Of this campaign, and its application. */
 export function removeReleases(): void {
-  for (const name of existsSync(FOLDER) ? readdirSync(FOLDER) : [])
-    if (name.endsWith(`-${process.pid}`) && name.startsWith('release-'))
-      rmSync(join(FOLDER, name), { recursive: true, force: true })
+  for (const name of existsSync(BUILDS) ? readdirSync(BUILDS) : [])
+    if (name.endsWith(`-${process.pid}`) && /^(release|application)-/.test(name))
+      rmSync(join(BUILDS, name), { recursive: true, force: true })
 }
 
-const FOLDER = resolve('.cache', 'campaign')
+/** What campaigns build; the names of what is in it end with the process id of their campaign. */
+export const BUILDS: string = resolve('.cache', 'campaign')

@@ -3,13 +3,15 @@ import { isDeepStrictEqual } from 'node:util'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
 import type { Bag } from './bag.ts'
 import type { CampaignFleet } from './campaign-fleet.ts'
+import { wrongOutputs } from './check.ts'
+import { VALVE } from './device-profile.ts'
 import { applyProfile, missingReadings, profilesOf } from './devices.ts'
 import type { Load } from './load.ts'
 import { FOUNDER, GATEWAYS } from './plan.ts'
 import { alarmsSince, logMarks } from './logs.ts'
 import type { RoundReport, TrafficReport, TroubleReport } from './report.ts'
 import { type Sampler, trafficBetween } from './sampler.ts'
-import type { Scene, Trouble } from './trouble.ts'
+import { type Scene, type Trouble, within } from './trouble.ts'
 
 export interface Round {
   /** From 1. */
@@ -51,6 +53,10 @@ export async function runRound(round: Round): Promise<RoundReport> {
   const settledMs = elapsedMs() - healedMs
   const settled = sampler.traffic()
   await untilReadingsAreFresh(fleet, patienceMs)
+  await untilOutputsFollow(fleet, patienceMs)
+  // A device that its gateway can speak to again is told of in the state too.
+  await fleet.untilAll(hasAll, 'all hold the same', patienceMs)
+  await fleet.untilAll(hasSettled, 'all have settled alike', patienceMs)
   const unnoticed = await unnoticedOf(begun.map(({ trouble }) => trouble))
   await lookAt(begun)
   for (const { kind, sign, trouble } of begun) {
@@ -167,6 +173,17 @@ async function untilReadingsAreFresh(fleet: CampaignFleet, patienceMs: number): 
     if (missing.length === 0) return
     if (performance.now() > deadline) throw new Error(`telemetry is not fresh: ${missing.join(', ')}`)
   }
+}
+
+/** What each output was told last, by its point. */
+export function outputsOf({ instrument }: CampaignFleet): ReadonlyMap<string, number | undefined> {
+  return new Map([[VALVE, instrument?.told.at(-1)]])
+}
+
+/** An instrument is asked again with pauses where its terminal was taken. Whoever does not follow in time has broken a promise. */
+async function untilOutputsFollow(fleet: CampaignFleet, patienceMs: number): Promise<void> {
+  const state = (await fleet.states()).get(FOUNDER) ?? {}
+  await within(patienceMs, () => wrongOutputs(outputsOf(fleet), state).length === 0)
 }
 
 type InFleet = (status: GatewayStatus, all: ReadonlyMap<string, GatewayStatus>) => boolean

@@ -5,18 +5,18 @@ import { fraction, seededRandom } from '../../runtime/base/random.ts'
 import { alarmsWithoutCause } from './alarms.ts'
 import { Bag } from './bag.ts'
 import { CampaignFleet } from './campaign-fleet.ts'
-import { brokenPromises, idleJobs } from './check.ts'
+import { brokenPromises, idleGateways, idleJobs, wrongOutputs } from './check.ts'
 import { growths } from './flat.ts'
 import { kindsOf } from './kinds.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { DEPOSIT, Load } from './load.ts'
 import { alarmsSince, logOf } from './logs.ts'
 import { watchOver } from './operator.ts'
-import { FOUNDER } from './plan.ts'
+import { FOUNDER, GATEWAYS } from './plan.ts'
 import { INTERLOCK_LOG, Records } from './records.ts'
 import { removeReleases } from './releases.ts'
 import type { CampaignReport, RoundReport } from './report.ts'
-import { differingProfiles, runRound } from './round.ts'
+import { differingProfiles, outputsOf, runRound } from './round.ts'
 import { Sampler } from './sampler.ts'
 import { tidy } from './tidy.ts'
 import type { Scene } from './trouble.ts'
@@ -53,7 +53,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const elapsedMs = (): number => Math.round(performance.now() - startedAt)
   const note = (line: string): void => console.log(`${(elapsedMs() / 1000).toFixed(1).padStart(7)} s  ${line}`)
   const fleet = await CampaignFleet.found({ records, seed: options.seed, clockLibrary: CLOCK_LIBRARY, note })
-  note('ten gateways are one fleet')
+  note('ten daemons and an application are one fleet')
   const sampler = new Sampler(fleet, records, options.minutes, elapsedMs)
   const load = new Load({ records, perSecond: options.perSecond, seed: options.seed + 1 })
   const campaign: Campaign = { options, records, fleet, sampler, load, elapsedMs, note, broken: [], rounds: [] }
@@ -116,14 +116,16 @@ async function runRounds(campaign: Campaign): Promise<void> {
     rounds.push(round)
     const { convergedMs, settledMs } = round
     note(`all hold the same ${convergedMs} ms after the last trouble ended, and have settled after ${settledMs} ms`)
+    const states = await fleet.states()
     broken.push(
-      ...brokenPromises(records, await fleet.states()),
+      ...brokenPromises(records, states),
+      ...wrongOutputs(outputsOf(fleet), states.get(FOUNDER) ?? {}),
       ...(await differingProfiles(fleet)),
       ...round.unnoticed,
-      ...alarmsWithoutCause(
-        alarmsSince(fleet, new Map()),
-        rounds.flatMap(({ troubles }) => troubles.flatMap(({ mayRaise }) => mayRaise)),
-      ),
+      ...alarmsWithoutCause(alarmsSince(fleet, new Map()), [
+        ...rounds.flatMap(({ troubles }) => troubles.flatMap(({ mayRaise }) => mayRaise)),
+        ...fleet.fallCauses,
+      ]),
     )
     // A list has a bound; what was checked of it need not be kept.
     await load.change(fleet.gateway(FOUNDER), 'clear the log', { delete: [INTERLOCK_LOG] })
@@ -154,7 +156,7 @@ async function reportOf(campaign: Campaign): Promise<CampaignReport> {
   if (isSoak && minutes >= SOAK_MINUTES_MIN) broken.push(...growths(sampler.samples))
   const state = (await fleet.states().catch(() => null))?.get(FOUNDER) ?? {}
   const jobs = records.jobsIn(state)
-  if (broken.length === 0) broken.push(...idleJobs(jobs))
+  if (broken.length === 0) broken.push(...idleJobs(jobs), ...idleGateways(NAMES, records.durableBy))
   const { user, system } = process.cpuUsage()
   return {
     seed,
@@ -177,6 +179,8 @@ async function reportOf(campaign: Campaign): Promise<CampaignReport> {
     broken,
   }
 }
+
+const NAMES: readonly string[] = GATEWAYS.map(({ name }) => name)
 
 function commitOf(): string {
   const git = (...words: readonly string[]): string =>

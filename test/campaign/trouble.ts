@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CampaignFleet } from './campaign-fleet.ts'
 import type { Load } from './load.ts'
 import { FOUNDER, GATEWAYS } from './plan.ts'
@@ -32,6 +33,19 @@ export interface AlarmCause {
   /** The node whose member it must name; null: an alarm that names none. */
   readonly about: string | null
 }
+
+/** Whether it holds within this time. What cannot be asked does not hold yet. */
+export async function within(patienceMs: number, holds: () => Promise<boolean> | boolean): Promise<boolean> {
+  for (const deadline = performance.now() + patienceMs; performance.now() < deadline; await sleep(LOOK_MS)) {
+    const does = await Promise.resolve()
+      .then(holds)
+      .catch(() => false)
+    if (does) return true
+  }
+  return false
+}
+
+const LOOK_MS = 200
 
 /** The fleet with what draws of it need. */
 export interface Scene {

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BrokerProcess } from './brokers.ts'
 import { cableEnd } from './campaign-fleet.ts'
+import { guardCauses } from './guard-causes.ts'
 import { identityTroubles } from './identity-troubles.ts'
 import { type LogMarks, logMarks, logSince } from './logs.ts'
+import { outputTroubles } from './output-troubles.ts'
 import { addressOf, CABLES, endsOf, GATEWAYS, HOSTS, MOSQUITTO, NATS, STRANGER } from './plan.ts'
 import { killed, linkDown, linkedTo, logged, strangeTime } from './signs.ts'
 import { type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
@@ -29,6 +31,7 @@ export const TROUBLES: Readonly<Record<string, TroubleKind>> = {
   'disk slow': diskSlow,
   'clock in 1970': (scene) => clockOf(scene, '-20500d', 'in 1970'),
   'clock ahead': (scene) => clockOf(scene, '+7d', 'a week ahead'),
+  ...outputTroubles,
   ...identityTroubles,
   ...upgradeTroubles,
 }
@@ -58,6 +61,7 @@ function kill({ fleet, one }: Scene, isTwice: boolean): Trouble {
     },
     end: async () => await gateway.start(),
     struck: () => killed(gateway, pid),
+    alarms: () => guardCauses(name),
   })
 }
 
@@ -94,6 +98,7 @@ function stop({ fleet, one, below, longMs }: Scene): Trouble {
         sign = `process ${pid} stood still and was killed by its guard within ${seconds} s`
       return sign
     },
+    alarms: () => guardCauses(name),
   })
 }
 

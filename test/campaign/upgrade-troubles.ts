@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CABLES, FOUNDER, GATEWAYS, MOSQUITTO } from './plan.ts'
 import { markerOf } from './records.ts'
 import { buildRelease, laterPath, type Release } from './releases.ts'
-import { MOVABLE, type Scene, trouble, type Trouble, type TroubleKind } from './trouble.ts'
+import { MOVABLE, type Scene, trouble, type Trouble, type TroubleKind, within } from './trouble.ts'
 
 /** One gateway is of a later release than the others for a while; then the others are upgraded too, some at a time. */
 export const upgradeTroubles: Readonly<Record<string, TroubleKind>> = {
@@ -28,11 +27,11 @@ function upgrade(scene: Scene, next: (release: Release) => Release, dropSign: Re
     what: `${name} is upgraded from release ${textOf(older)} to ${textOf(later)} before the others`,
     claims: ['membership', 'network', MOSQUITTO.name, 'nats', ...CABLES, ...GATEWAYS.map((gateway) => gateway.name)],
     begin: async () => {
-      const before = fleet.program
+      const before = fleet.releaseFolder
       const gateway = fleet.gateway(name)
       await gateway.stop()
-      fleet.program = await buildRelease(later)
-      gateway.useProgram(fleet.program)
+      fleet.releaseFolder = await buildRelease(later)
+      gateway.useRelease(fleet.releaseFolder)
       await gateway.start()
       const key = `what only release ${textOf(later)} knows`
       await load.change(gateway, key, { set: { [laterPath(later.kinds, name)]: textOf(later) } })
@@ -47,7 +46,7 @@ function upgrade(scene: Scene, next: (release: Release) => Release, dropSign: Re
         await Promise.all(
           others.slice(index, index + UPGRADED_TOGETHER).map(async (gateway) => {
             await gateway.stop()
-            gateway.useProgram(fleet.program)
+            gateway.useRelease(fleet.releaseFolder)
             await gateway.start()
           }),
         )
@@ -88,16 +87,10 @@ async function untilOthersGoOn({ fleet, load }: Scene, name: string, problems: s
 async function backToOlder({ fleet }: Scene, name: string, older: string): Promise<string[]> {
   const gateway = fleet.gateway(name)
   await gateway.stop()
-  const { code, text } = await gateway.tryProgram(older)
+  const { code, text } = await gateway.tryRelease(older)
   await gateway.start()
   const isTold = code === 4 && /install the release that wrote it/.test(text)
   return isTold ? [] : [`the older release ended with ${code} on the data of the later one: ${text.slice(-300)}`]
-}
-
-async function within(patienceMs: number, holds: () => Promise<boolean>): Promise<boolean> {
-  for (const deadline = performance.now() + patienceMs; performance.now() < deadline; await sleep(200))
-    if (await holds().catch(() => false)) return true
-  return false
 }
 
 const UPGRADED_TOGETHER = 3

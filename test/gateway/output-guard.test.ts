@@ -6,10 +6,13 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { silentLogger } from '../../runtime/base/logger.ts'
+import type { InstrumentPorts } from '../../runtime/gateway/devices/instrument-ports.ts'
 import { OutputGuard } from '../../runtime/gateway/devices/output-guard.ts'
 import { drivenClock } from '../device/driven-clock.ts'
 import { until } from '../links/clocks.ts'
 import { bundleProcess } from '../support/bundle-process.ts'
+import { profileOf, startDevices } from './device-rig.ts'
+import { openAlone } from './fleet.ts'
 
 const PATIENCE_MS = 60_000
 
@@ -48,6 +51,54 @@ describe('the guard of outputs', () => {
     assert.equal(readFileSync(file, 'utf8'), '1')
   })
 })
+
+describe('devices that get another profile', () => {
+  it('are guarded all the while, and not any more when they end', async (t) => {
+    const { file } = fileOf(t)
+    const port = slowPort()
+    const { devices } = startDevices(t, await openAlone(t, { device: 'plant' }), valveSafeAt(1), {
+      ports: { open: port.open, openModbus: () => Promise.reject(new Error('this profile has no bus')) },
+      guardProgram: ['/bin/true', file],
+    })
+    await until(() => guardsOf(file).length === 1, 'they are guarded', PATIENCE_MS)
+    const changed = devices.use(valveSafeAt(2))
+    await until(() => port.isClosing(), 'the profile before ends', PATIENCE_MS)
+    assert.equal(guardsOf(file).length, 1)
+    port.letGo()
+    await changed
+    await until(() => guardsOf(file).length === 1, 'one guard stands', PATIENCE_MS)
+    await devices.stop()
+    assert.deepEqual(guardsOf(file), [])
+  })
+})
+
+function valveSafeAt(position: number): ReturnType<typeof profileOf> {
+  return profileOf([
+    'valve',
+    'driver: serial, port: panel, command: "V{value}"',
+    `valueType: Uint8, readWrite: W, optional: { safeValue: ${position} }`,
+  ])
+}
+
+/** A port that takes long to close. */
+function slowPort() {
+  let isClosing = false
+  let letGo: () => void = () => undefined
+  const released = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const open: InstrumentPorts['open'] = (_settings, events) => {
+    void Promise.resolve().then(() => events.opened('panel'))
+    return {
+      write: () => undefined,
+      async close() {
+        isClosing = true
+        await released
+      },
+    }
+  }
+  return { open, isClosing: () => isClosing, letGo }
+}
 
 describe('a gateway that hangs', { skip: existsSync('/bin/bash') ? false : 'there is no bash' }, () => {
   for (const [way, hang] of [

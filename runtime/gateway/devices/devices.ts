@@ -39,6 +39,8 @@ export interface DevicesOptions {
 export class Devices {
   readonly #options: DevicesOptions
   #running: Running | null = null
+  /** It stands through a change of the profile too: the outputs stay as they are meanwhile. */
+  #guard: OutputGuard | null = null
 
   constructor(options: DevicesOptions) {
     this.#options = options
@@ -54,7 +56,8 @@ export class Devices {
     this.#running = null
     const kept = before === null ? new Set<string>() : before.outputsIn(profile)
     await before?.stop(kept)
-    this.#running = new Running(this.#options, profile, kept)
+    this.#guard ??= new OutputGuard(this.#options)
+    this.#running = new Running(this.#options, profile, this.#guard, kept)
   }
 
   /** Sets outputs to their safe values and lets go of pins and ports. */
@@ -62,6 +65,9 @@ export class Devices {
     const running = this.#running
     this.#running = null
     await running?.stop(new Set())
+    const guard = this.#guard
+    this.#guard = null
+    await guard?.disarm()
   }
 }
 
@@ -89,12 +95,12 @@ class Running {
   #isStopped = false
 
   /** @param kept outputs that the profile before has left as they were */
-  constructor(options: DevicesOptions, profile: DeviceProfile, kept: ReadonlySet<string>) {
+  constructor(options: DevicesOptions, profile: DeviceProfile, guard: OutputGuard, kept: ReadonlySet<string>) {
     this.#options = options
     const { gateway, clock, logger } = options
     this.#reports = new StateReports(gateway.state, clock, logger)
     this.#resources = new Map(profile.deviceResources.map((resource) => [resource.name, resource]))
-    this.#guard = new OutputGuard({ clock, logger })
+    this.#guard = guard
     this.#guardProgram = guardProgramFor(profile, options)
     const bound = bindAll(profile)
     this.#gpio = this.#startGpio(boundTo(bound, 'gpio'))
@@ -126,7 +132,6 @@ class Running {
     })
     await this.#inTime(Promise.all(ending))
     this.#isStopped = true
-    await this.#guard.disarm()
     await Promise.all(this.#drivers.map((driver) => driver.close()))
     this.#reports.stop()
   }
