@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
-import {
-  BATCHED_COMMIT_WINDOW_MS,
-  COMMIT_GATHER_MS,
-  DISK_RETRY_MS,
-  VOLATILE_COMMIT_WINDOW_MS,
-} from '../../runtime/base/limits.ts'
+import { BATCHED_COMMIT_WINDOW_MS, DISK_RETRY_MS, VOLATILE_COMMIT_WINDOW_MS } from '../../runtime/base/limits.ts'
 import type { Link } from '../../runtime/links/link.ts'
 import { SteppedClock, until } from '../links/clocks.ts'
 import { open, openAlone, openPair, BERT, CARL } from './fleet.ts'
