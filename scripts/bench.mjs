@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { bundle } from './bundle.mjs'
 import { ensureInstalled, install } from './install.mjs'
-import { fail, inProject } from './project.mjs'
+import { argumentsOr, fail, inProject } from './project.mjs'
 
 /**
  * A benchmark is test/bench/NAME.bench.ts with `export function run(options): Promise<{ rows, text }>`. A row holds text and
@@ -22,14 +22,18 @@ const usage = `npm run bench -- NAME … [--smoke] [--json] [--report FILE]
   --json   one JSON object for programs, with the ratios as numbers named ratio…
   --report FILE  where a benchmark that draws leaves its drawing`
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    smoke: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    report: { type: 'string' },
-  },
-})
+const { values, positionals } = argumentsOr(
+  () =>
+    parseArgs({
+      allowPositionals: true,
+      options: {
+        smoke: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        report: { type: 'string' },
+      },
+    }),
+  usage,
+)
 if (positionals.length === 0) {
   console.log(usage)
   process.exit(0)

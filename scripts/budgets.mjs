@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { ensureBuilt } from './ensure-built.mjs'
 import { ensureInstalled } from './install.mjs'
 import { measureBareNode, measureCommand, measureGateway } from './measure-start.mjs'
-import { inProject } from './project.mjs'
+import { argumentsOr, inProject } from './project.mjs'
 
 /**
  * npm run budgets [-- --json]: what the program costs, beside what it may cost (budgets.json). Of several starts the
@@ -16,7 +16,10 @@ import { inProject } from './project.mjs'
  */
 
 const starts = 5
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+const { values } = argumentsOr(
+  () => parseArgs({ options: { json: { type: 'boolean', default: false } } }),
+  'npm run budgets -- [--json]\n  --json  one JSON object for programs',
+)
 
 ensureInstalled()
 await ensureBuilt()

@@ -5,7 +5,7 @@ import { build } from './build.mjs'
 import { isFresh } from './ensure-built.mjs'
 import { checkLockfile } from './lockfile.mjs'
 import { checkPackage } from './package-check.mjs'
-import { fail, runCommand, seconds, tool } from './project.mjs'
+import { argumentsOr, fail, runCommand, seconds, tool } from './project.mjs'
 
 /**
  * What must hold before a test is run, the quick ones first. Each gives the output of its tool.
@@ -57,7 +57,10 @@ async function all(steps) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } })
+  const { values } = argumentsOr(
+    () => parseArgs({ options: { only: { type: 'string', multiple: true } } }),
+    `npm run check -- [--only NAME …]\n  --only NAME  ${Object.keys(checks).join(', ')}; all if left out; may be repeated`,
+  )
   ensureInstalled()
   await check(values.only)
 }

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { ensureInstalled } from './install.mjs'
 import { MUTATIONS, mutated, problemOf } from './mutations/mutation.mjs'
-import { fail, inProject, seconds } from './project.mjs'
+import { argumentsOr, fail, inProject, seconds } from './project.mjs'
 
 /**
  * Switches off one rule of the protocol at a time and shows that the tests of that rule notice. The sources stay as they
@@ -18,9 +18,13 @@ const usage = `npm run mutations -- [--only PART …] [--check]
 /** A mutant that runs for longer is one that never comes to an end, which is noticed too. */
 const timeLimitMs = 240_000
 
-const { values } = parseArgs({
-  options: { only: { type: 'string', multiple: true, default: [] }, check: { type: 'boolean', default: false } },
-})
+const { values } = argumentsOr(
+  () =>
+    parseArgs({
+      options: { only: { type: 'string', multiple: true, default: [] }, check: { type: 'boolean', default: false } },
+    }),
+  usage,
+)
 const startedMs = performance.now()
 const problems = MUTATIONS.flatMap((mutation) => problemOf(mutation) ?? [])
 if (problems.length > 0) fail(problems.join('\n'))

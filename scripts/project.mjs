@@ -47,6 +47,21 @@ export function fail(line) {
   process.exit(1)
 }
 
+/**
+ * Reads the arguments of a script; wrong ones are told in one line above the usage, and end it with code 2.
+ * @template Read
+ * @param {() => Read} read
+ * @param {string} usage
+ */
+export function argumentsOr(read, usage) {
+  try {
+    return read()
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
 export function seconds(/** @type {number} */ sinceMs) {
   return `${((performance.now() - sinceMs) / 1000).toFixed(1)} s`
 }

@@ -4,7 +4,7 @@ import { bundle } from './bundle.mjs'
 import { check } from './check.mjs'
 import { ensureBuilt } from './ensure-built.mjs'
 import { ensureInstalled } from './install.mjs'
-import { fail, inProject, seconds } from './project.mjs'
+import { argumentsOr, fail, inProject, seconds } from './project.mjs'
 import { ensureSystemTools } from './system-tools.mjs'
 import { emptyOutcome, runTests } from './test-run.mjs'
 
@@ -89,22 +89,21 @@ function read(/** @type {string} */ file) {
 }
 
 function readOptions() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        only: { type: 'string', multiple: true, default: [] },
-        grep: { type: 'string' },
-        'no-check': { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) {
-      console.log(usage)
-      process.exit(0)
-    }
-    return { only: values.only, grep: values.grep, check: !values['no-check'] }
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
-    process.exit(2)
+  const { values } = argumentsOr(
+    () =>
+      parseArgs({
+        options: {
+          only: { type: 'string', multiple: true, default: [] },
+          grep: { type: 'string' },
+          'no-check': { type: 'boolean', default: false },
+          help: { type: 'boolean', default: false },
+        },
+      }),
+    usage,
+  )
+  if (values.help) {
+    console.log(usage)
+    process.exit(0)
   }
+  return { only: values.only, grep: values.grep, check: !values['no-check'] }
 }

@@ -21,6 +21,7 @@ function facts(status: GatewayStatus): string[][] {
   return [
     ['gateway', `${status.device}, process ${status.pid}`],
     ['node', `${status.node}${status.status === 'draft' ? `, stands still: ${status.draftReason}` : ''}`],
+    ...refusalFacts(status),
     ['fleet', status.fleet],
     ['stage', `${last.stage}${last.operation === null ? '' : `, last operation ${last.operation}`}`],
     ['floor', `${status.floor}, ${floorReason(status)}`],
@@ -33,12 +34,17 @@ function facts(status: GatewayStatus): string[][] {
       .slice(0, WAITING_SHOWN)
       .map((line) => ['', `${line.operations[0]} waits for ${line.waitsFor}`]),
     ['executed again', `${status.reexecutions} operations since the start`],
-    ['state', `${status.paths} points, ${conflictsText(status)}`],
+    ['state', `${counted(status.paths, 'point')}, ${conflictsText(status)}`],
     ['telemetry', telemetryText(status)],
     ['disk', status.storageProblem ?? diskText(status.storage)],
     ['written', writtenText(status.storage)],
     ...profileFacts(status),
   ]
+}
+
+/** What it was told last when it asked to join; in what it is told anybody may have had his hand. */
+function refusalFacts({ status, refusal }: GatewayStatus): string[][] {
+  return status === 'draft' && refusal !== null ? [['', `not taken in: ${refusal}`]] : []
 }
 
 function profileFacts({ profile, profileOffers }: GatewayStatus): string[][] {
@@ -60,7 +66,7 @@ function ownProfileFacts(profile: GatewayStatus['profile']): string[][] {
 
 function diskText({ space, freeBytes, diskBytes, pendingOperations }: GatewayStatus['storage']): string {
   const low = space === 'low' ? ', which is little: free some space' : ''
-  const waiting = pendingOperations === 0 ? '' : `; ${pendingOperations} changes wait for it`
+  const waiting = pendingOperations === 0 ? '' : `; ${counted(pendingOperations, 'change')} wait for it`
   return `can be written: ${diskBytes} bytes in use here, ${freeBytes} free${low}${waiting}`
 }
 
@@ -75,7 +81,13 @@ const WAITING_SHOWN = 5
 
 function conflictsText({ conflicts, conflictsForgotten }: GatewayStatus): string {
   const forgotten = conflictsForgotten === 0 ? '' : ` and ${conflictsForgotten} that had to go`
-  return conflicts === 0 ? `no conflicts${forgotten}` : `${conflicts} conflicts${forgotten}: fleetstep conflict list`
+  return conflicts === 0
+    ? `no conflicts${forgotten}`
+    : `${counted(conflicts, 'conflict')}${forgotten}: fleetstep conflict list`
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 function telemetryText({ telemetry: { own, others, stale } }: GatewayStatus): string {

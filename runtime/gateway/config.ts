@@ -5,6 +5,7 @@ import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
 import { FleetstepError } from '../base/errors.ts'
 import { CONFIG_BYTES_MAX } from '../base/limits.ts'
 import { type ConfigProblem, type ConfigSettings, checkSettings, type MqttSettings } from './config-schema.ts'
+import { readProblem } from './read-problem.ts'
 
 /** What one gateway is told by its operator. All file names are absolute. */
 export type GatewayConfig = ConfigSettings
@@ -58,8 +59,7 @@ function readConfigFile(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
-    const problem = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw invalid(`cannot read the config ${file}: ${problem}; fleetstep config prints an example`, cause)
+    throw invalid(`cannot read the config ${file}: ${readProblem(cause)}; fleetstep config prints an example`, cause)
   }
 }
 

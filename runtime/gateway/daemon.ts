@@ -12,7 +12,7 @@ import { controlPath } from './control-path.ts'
 import { startControlServer } from './control-server.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 import { enrolmentOf, type EnrolmentOptions, memberKeyOf } from './enrolment.ts'
-import { type ConfiguredFleet, fleetOf, linksOfSeed } from './fleet.ts'
+import { type ConfiguredFleet, fleetOf, foundersSeedNotice, linksOfSeed } from './fleet.ts'
 import { establishIdentity } from './identity-file.ts'
 import { DevicesStart } from './devices-start.ts'
 import { startReadings } from './machine-readings.ts'
@@ -89,6 +89,8 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
     onFatal: options.onFatal,
   })
   closers.push(() => gateway.close())
+  const notice = foundersSeedNotice(fleet, node)
+  if (notice !== null && gateway.inspect().status === 'draft') logger.warn(notice)
   const profile = keeper === null ? null : startProfile(gateway, keeper, options, closers, binding)
   const handler = controlHandler(gateway, profile)
   const control = await startControlServer(config.controlSocket ?? controlPath(device), handler, logger)

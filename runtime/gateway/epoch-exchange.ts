@@ -3,6 +3,7 @@ import { FleetstepError } from '../base/errors.ts'
 import type { Epoch } from '../sync/epoch.ts'
 import { type EpochDocument, epochFromText, epochText, proposalFromText, type ProposedEpoch } from './epoch-file.ts'
 import { createSecretFile } from './secret-file.ts'
+import { readProblem } from './read-problem.ts'
 
 /** Epochs on their way between the operator's machine and a gateway, as files. Nothing in them is secret. */
 export function writeEpochFile(file: string, document: EpochDocument<ProposedEpoch | Epoch>): void {
@@ -23,7 +24,8 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
-    const problem = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new FleetstepError('request-invalid', `cannot read ${file}: ${problem}`, { cause })
+    throw new FleetstepError('request-invalid', `cannot read ${file}: ${readProblem(cause)}; name another file`, {
+      cause,
+    })
   }
 }

@@ -37,6 +37,13 @@ export function fleetOfSeed(file: string): ConfiguredFleet & { readonly seed: Se
   return { genesis: genesisOfFacts(seed.fleet), seed, isAlone: false }
 }
 
+/** What people are told of a node with the seed of a founder that it is not: it has no token, so nobody lets it in by itself. */
+export function foundersSeedNotice({ seed }: ConfiguredFleet, node: NodeId): string | null {
+  if (seed === null || seed.founderKey === null || node === seed.fleet.founder.node) return null
+  const { founder } = seed.fleet
+  return `the seed is that of the founder, node ${founder.node}, and this is node ${node}: it stands still until the operator lets it in with fleetstep fleet replace ${node}; if this machine is to found the fleet, create it anew with --founder ${node}`
+}
+
 /** The links of a seed have the names that those of a config would have. */
 export function linksOfSeed({ links }: Seed): (Seed['links'][number] & { readonly name: string })[] {
   return links.map(({ servers }, index) => ({ name: index === 0 ? 'mqtt' : `mqtt-${index + 1}`, servers }))

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { FleetstepError, type ErrorCode } from '../base/errors.ts'
+import { readProblem } from './read-problem.ts'
 
 /** Only its owner may read or write it. */
 const SECRET_MODE = 0o600
@@ -54,7 +55,7 @@ export function readSecretFile(file: string, code: ErrorCode): string | null {
   } catch (cause) {
     if (cause instanceof FleetstepError) throw cause
     if (codeOf(cause) === 'ENOENT') return null
-    throw new FleetstepError(code, `cannot read ${file}: ${codeOf(cause)}`, { cause })
+    throw new FleetstepError(code, `cannot read ${file}: ${readProblem(cause)}`, { cause })
   }
 }
 

@@ -3,6 +3,7 @@ import { FleetstepError } from '../base/errors.ts'
 import type { TlsFiles } from '../links/mqtt/servers.ts'
 import type { MqttSettings } from './config-schema.ts'
 import { readSecretFile } from './secret-file.ts'
+import { readProblem } from './read-problem.ts'
 
 /** Password and certificates, in files so that no secret stands in a config. */
 export interface Secrets {
@@ -36,8 +37,7 @@ function readPublicFile(file: string | null): Buffer | undefined {
   try {
     return file === null ? undefined : readFileSync(file)
   } catch (cause) {
-    throw new FleetstepError('config-invalid', `cannot read ${file}, which the config names: ${String(cause)}`, {
-      cause,
-    })
+    const problem = readProblem(cause)
+    throw new FleetstepError('config-invalid', `cannot read ${file}, which the config names: ${problem}`, { cause })
   }
 }

@@ -4,7 +4,7 @@ import { APPENDED_BYTES_MAX } from '../base/limits.ts'
 import { assert, unreachable } from '../base/errors.ts'
 import { hasComeBack, withComeBack } from './came-back.ts'
 import { type Cell, EMPTY_CELL } from './cell.ts'
-import { guardHolds } from './guard.ts'
+import { guardHolds, showFailed } from './guard.ts'
 import type { Join, Operation, Outcome, Positioned, Write } from './operation.ts'
 import type { Path } from './path.ts'
 import { comparePriority } from './priority.ts'
@@ -135,10 +135,9 @@ export function executeAlone(operation: Operation, before: readonly Cell[], rule
   if (isPlain(operation, before.length) && isUndisputed(operation, before[0] as Cell))
     return new PlainlyApplied(operation)
   for (const guard of operation.guards) {
-    if (!guardHolds(guard, cellOf(operation, before, guard.path).value)) {
-      const reason = `the guard ${guard.path} ${guard.comparison} does not hold`
-      return unchanged('refused', before, { code: 'guard', reason })
-    }
+    const { value } = cellOf(operation, before, guard.path)
+    if (!guardHolds(guard, value))
+      return unchanged('refused', before, { code: 'guard', reason: showFailed(guard, value) })
   }
   const scratch = before.slice()
   let clashes: Clash[] | null = null

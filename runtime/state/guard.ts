@@ -1,5 +1,6 @@
 import { unreachable } from '../base/errors.ts'
 import type { Guard } from './operation.ts'
+import { showValue } from './rules/show-value.ts'
 import { equalValues, type Value } from './value.ts'
 
 /**
@@ -22,6 +23,14 @@ export function guardHolds(guard: Guard, value: Value | undefined): boolean {
     default:
       return unreachable(guard.comparison)
   }
+}
+
+/** In one line for people: what was wanted of a point, and what it is instead. */
+export function showFailed({ path, comparison, value: wanted }: Guard, value: Value | undefined): string {
+  const is = value === undefined ? 'it is not there' : `it is ${showValue(value)}`
+  if (comparison === 'exists')
+    return `the guard that ${path} ${wanted === true ? 'is' : 'is not'} there does not hold: ${is}`
+  return `the guard ${path} ${comparison} ${showValue(wanted)} does not hold: ${is}`
 }
 
 function ordered(comparison: '<' | '<=' | '>' | '>=', left: Value | undefined, right: Value): boolean {

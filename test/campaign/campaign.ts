@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { obstacleToLoopDisks } from '../faults/loop-disk.ts'
 import { NAMESPACE_SKIP } from '../support/network-namespace.ts'
+import { readArguments } from '../support/arguments.ts'
 import { findProgram } from '../support/system-programs.ts'
 import { reportPage } from './report-page.ts'
 import type { CampaignReport } from './report.ts'
@@ -63,20 +64,21 @@ export function obstacleToCampaign(): string | null {
   return obstacleToLoopDisks() ?? (NAMESPACE_SKIP === false ? null : NAMESPACE_SKIP)
 }
 
+const OPTIONS = {
+  seed: { type: 'string', default: '1' },
+  minutes: { type: 'string' },
+  soak: { type: 'boolean', default: false },
+  only: { type: 'string' },
+  'per-second': { type: 'string' },
+  patience: { type: 'string', default: '120' },
+  out: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const
+
 function readOptions(args: readonly string[]): CampaignOptions | number {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seed: { type: 'string', default: '1' },
-      minutes: { type: 'string' },
-      soak: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      'per-second': { type: 'string' },
-      patience: { type: 'string', default: '120' },
-      out: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  })
+  const read = readArguments(() => parseArgs({ args: [...args], options: OPTIONS }), USAGE)
+  if (read === null) return 2
+  const { values } = read
   const kinds = values.only === 'none' ? [] : (values.only?.split(',') ?? Object.keys(TROUBLES))
   const unknown = kinds.find((kind) => TROUBLES[kind] === undefined)
   const { soak } = values

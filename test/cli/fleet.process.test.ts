@@ -9,7 +9,7 @@ import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { until } from '../links/clocks.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { foundFleet, stop } from './founded-fleet.ts'
-import { fleetstep, workplace } from './program.ts'
+import { fleetstep, runGateway, workplace } from './program.ts'
 
 describe('a fleet that is founded by its operator', () => {
   it('takes in two newcomers over MQTT, and all come to one state', async (t) => {
@@ -40,6 +40,11 @@ describe('a fleet that is founded by its operator', () => {
     await fleet.change('carl', 'c', 3)
     const refused = await fleet.sees('carl', ({ refusal }) => refusal !== null, 'carl is refused')
     assert.match(refused.refusal ?? '', new RegExp(`its token ${fleet.token} is used up: 1 of 1`))
+    const shown = await fleetstep(fleet.place, '--gateway', 'carl', 'status')
+    assert.match(
+      shown.stdout,
+      /\nnode .*, stands still: .*\n +not taken in: .*is used up: 1 of 1: the operator lets it in .*\n/,
+    )
     await fleet.sees('anna', ({ candidates }) => candidates.length === 1, 'anna has heard carl')
     assert.match(
       (await fleetstep(fleet.place, '--gateway', 'anna', 'fleet', 'members')).stdout,
@@ -50,6 +55,22 @@ describe('a fleet that is founded by its operator', () => {
     await fleet.agree(['anna', 'bert', 'carl'], { c: 3 })
     const { epoch } = await fleet.status('anna')
     assert.deepEqual([epoch.number, epoch.retired, epoch.admitted.length], [1, [], 1])
+  })
+
+  it('tells whoever has the seed of a founder that it is not why it stands still, until the operator lets it in', async (t) => {
+    const fleet = await foundFleet(t, { uses: 1 })
+    const file = fleet.place.file('dora.yaml', 'fleet: { seed: founder.seed }\ndevice: dora\ndataDirectory: dora\n')
+    const first = await runGateway(fleet.place, file, '--node-id', 'dora')
+    const told = /the seed is that of the founder, node [0-9a-f]{16}, and this is node ([0-9a-f]{16}): it stands still/
+    await until(() => told.test(first.stderr), 'it says whose seed it is')
+    await fleet.sees('anna', ({ candidates }) => candidates.length === 1, 'anna has heard dora')
+    const { node } = await fleet.status('dora')
+    assert.equal(told.exec(first.stderr)?.[1], node)
+    await fleet.operator('anna', 'replace', node)
+    await fleet.sees('dora', ({ status }) => status === 'member', 'dora is a member')
+    await stop(first)
+    const second = await runGateway(fleet.place, file, '--node-id', 'dora')
+    assert.doesNotMatch(second.stderr, told)
   })
 
   it('lets an observer see all and change nothing, as its seed says', async (t) => {

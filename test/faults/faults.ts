@@ -3,6 +3,7 @@ import { killServersOf, obstacleToCluster } from './broker-clusters.ts'
 import { checkClonedImages, obstacleToClones } from './cloned-images.ts'
 import { checkCrashImages, obstacleToImages } from './crash-images.ts'
 import { killDaemon } from './kill-daemon.ts'
+import { readArguments } from '../support/arguments.ts'
 
 const USAGE = `npm run faults -- kill [--runs N] [--seed S]     kills a daemon under load and looks for every durable operation
 npm run faults -- images [--runs N] [--seed S]   cuts the power at block level and looks for every acknowledged record
@@ -13,11 +14,17 @@ npm run faults -- brokers                        kills servers of NATS and Rabbi
 
 /** @returns the exit code: 0, 1 if something was lost, 2 for wrong arguments */
 export async function main(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { runs: { type: 'string' }, seed: { type: 'string', default: '1' } },
-  })
+  const read = readArguments(
+    () =>
+      parseArgs({
+        args: [...args],
+        allowPositionals: true,
+        options: { runs: { type: 'string' }, seed: { type: 'string', default: '1' } },
+      }),
+    USAGE,
+  )
+  if (read === null) return 2
+  const { values, positionals } = read
   const seed = Number(values.seed)
   switch (positionals[0]) {
     case 'kill':

@@ -226,13 +226,14 @@ links:
     })
   }
 
-  it('names the file that it cannot read', () => {
-    const file = join('/nowhere', 'gateway.yaml')
-    assert.throws(
-      () => loadConfig(file),
-      (error) =>
-        error instanceof FleetstepError &&
-        /cannot read the config \/nowhere\/gateway\.yaml: ENOENT/.test(error.message),
-    )
+  it('names the file that it cannot read, and says why', () => {
+    for (const [file, why] of [
+      [join('/nowhere', 'gateway.yaml'), 'there is no such file'],
+      ['/', 'it is a folder'],
+    ] as const)
+      assert.throws(() => loadConfig(file), {
+        code: 'config-invalid',
+        message: `cannot read the config ${file}: ${why}; fleetstep config prints an example`,
+      })
   })
 })

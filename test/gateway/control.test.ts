@@ -241,25 +241,23 @@ describe('control methods', () => {
     await watching
   })
 
-  it('tell what becomes of operations: overturned by one that outranks them, listed as a conflict, settled', async (t) => {
+  it('tell what becomes of operations on both sides: overturned by one that outranks them, a conflict, settled', async (t) => {
     const { anna, bert } = await openPair(t)
-    const { client } = await control(t, anna)
-    const events: Readonly<Record<string, unknown>>[] = []
-    const watching = client.watch('journal.watch', {}, (event) =>
-      events.push(event as Readonly<Record<string, unknown>>),
-    )
-    await client.call('status')
+    const sides = await Promise.all([anna, bert].map(async (gateway) => await journalOf(t, gateway)))
     await bert.closeLink('memory')
-    const mine = formatOperationId(anna.state.set('lamp', 1).id)
-    const theirs = formatOperationId(bert.state.set('lamp', 2).id)
+    const stands = formatOperationId(anna.state.set('lamp', 1).id)
+    const yields = formatOperationId(bert.state.set('lamp', 2).id)
     bert.openLink('memory')
-    await until(() => events.some(({ kind }) => kind === 'settled'), 'both are settled')
-    const loser = anna.state.entries('lamp')[0]?.[1] === 1 ? theirs : mine
-    const outcomes = events.filter(({ operation }) => operation === loser)
-    assert.deepEqual(outcomes.at(-1)?.['outcome'], 'superseded')
-    assert.equal(events.filter(({ kind }) => kind === 'conflict').length, 1)
-    client.close()
-    await watching
+    const hasSettled = ({ kind }: JournalEvent): boolean => kind === 'settled'
+    await until(() => sides.every((events) => events.some(hasSettled)), 'both are settled on both sides')
+    for (const events of sides) {
+      const outcomeOf = (id: string): unknown => events.findLast(({ operation }) => operation === id)?.['outcome']
+      assert.deepEqual([outcomeOf(stands), outcomeOf(yields)], ['applied', 'superseded'])
+      assert.equal(events.filter(({ kind }) => kind === 'conflict').length, 1)
+    }
+    const [, atIssuer] = sides
+    const changed = atIssuer?.find((event) => event['operation'] === yields && event['outcome'] === 'superseded')
+    assert.equal(changed?.['before'], 'applied', 'its issuer had it applied')
   })
 
   it('report status, journal, conflicts and links as plain data', async (t) => {
@@ -309,6 +307,17 @@ async function serve(t: TestContext, handler: ControlHandler): Promise<string> {
   const server = await startControlServer(join(temporaryFolder(t), 'gateway.sock'), handler, silentLogger)
   t.after(async () => await server.close())
   return server.path
+}
+
+type JournalEvent = Readonly<Record<string, unknown>>
+
+/** What its clients are told of its journal from now on. */
+async function journalOf(t: TestContext, gateway: Gateway): Promise<readonly JournalEvent[]> {
+  const { client } = await control(t, gateway)
+  const events: JournalEvent[] = []
+  void client.watch('journal.watch', {}, (event) => events.push(event as JournalEvent))
+  await client.call('status')
+  return events
 }
 
 async function control(t: TestContext, gateway: Gateway): Promise<{ client: ControlClient; gateway: Gateway }> {

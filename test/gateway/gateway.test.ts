@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
 import { BATCHED_COMMIT_WINDOW_MS, DISK_RETRY_MS, VOLATILE_COMMIT_WINDOW_MS } from '../../runtime/base/limits.ts'
+import type { Link } from '../../runtime/links/link.ts'
 import { SteppedClock, until } from '../links/clocks.ts'
 import { open, openAlone, openPair, BERT, CARL } from './fleet.ts'
 import { FullStore } from './full-store.ts'
@@ -185,6 +186,23 @@ describe('how soon a change is committed', () => {
     })
   }
 
+  for (const isBusy of [true, false]) {
+    it(`${isBusy ? 'a moment later' : 'at once'} where a link is ${isBusy ? '' : 'not '}busy with what was sent before`, async (t) => {
+      const clock = new SteppedClock()
+      const anna = await openAlone(t, { clock, links: [() => linkThatIs(isBusy)] })
+      const startedAt = clock.now()
+      let committedAt: number | null = null
+      const receipt = anna.state.set('lamp', 1)
+      void receipt.durable.then(() => (committedAt = clock.now()))
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+      assert.equal(committedAt, isBusy ? null : startedAt)
+      await until(() => {
+        if (committedAt === null) clock.step()
+        return committedAt !== null
+      }, 'it is committed')
+    })
+  }
+
   it('what is gathered goes along with a change that cannot wait', async (t) => {
     const clock = new SteppedClock()
     const anna = await openAlone(t, { clock })
@@ -194,6 +212,19 @@ describe('how soon a change is committed', () => {
     assert.equal(clock.now(), 0)
   })
 })
+
+function linkThatIs(isBusy: boolean): Link {
+  const counters = { framesSent: 0, framesReceived: 0, bytesSent: 0, bytesReceived: 0, dropped: {}, reconnects: 0 }
+  return {
+    name: 'busy',
+    reach: 'broadcast',
+    isBusy,
+    open: () => undefined,
+    send: () => true,
+    close: () => Promise.resolve(),
+    status: () => ({ state: 'up', cause: null, peer: 'nobody', counters }),
+  }
+}
 
 describe('gateway on a full disk', () => {
   it('refuses changes, says so, keeps what it had executed, and recovers', async (t) => {

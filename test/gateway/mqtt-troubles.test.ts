@@ -102,6 +102,25 @@ describe('gateways over Mosquitto', { skip: MOSQUITTO_SKIP }, () => {
     await until(() => sameState([steady, deaf]) && steady.state.entries().length === 100, 'both are in step')
   })
 
+  it('come into step over a way that takes a fifth of a second, and fetch little twice', async (t) => {
+    const broker = await startMosquitto(MOSQUITTO_FLEET)
+    t.after(() => broker.end())
+    const proxy = await startTcpProxy(broker.port)
+    t.after(() => proxy.end())
+    proxy.delay(200)
+    const [near, far] = [await open(t, 0, broker.port), await open(t, 1, proxy.port)]
+    await until(() => isUp(near) && isUp(far), 'both are up')
+    for (let count = 0; count < 300; count += 1) {
+      near.state.set(`near${count}`, count)
+      far.state.set(`far${count}`, count)
+      if (count % 10 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await until(() => sameState([near, far]) && near.state.entries().length === 600, 'both are in step', 60_000)
+    const bytes = countersOf(far).bytesReceived
+    t.diagnostic(`${bytes} bytes for 300 operations`)
+    assert.ok(bytes < 300 * 150, `${bytes} bytes for 300 operations`)
+  })
+
   it('go on where they were after the broker was killed under load, again and again, and came back with nothing', async (t) => {
     const broker = await startMosquitto(MOSQUITTO_FLEET)
     t.after(() => broker.end())

@@ -5,6 +5,8 @@ export interface TcpProxy {
   readonly port: number
   /** Connections stay, and nothing passes any more, as behind a router that lost its table. */
   freeze(): void
+  /** What is sent on connections that are made from now on arrives so much later, in both directions. */
+  delay(delayMs: number): void
   /** All connections end without a word, and new ones are closed at once. */
   sever(): void
   /** New connections pass again. */
@@ -24,6 +26,11 @@ export async function startTcpProxy(
   const sockets = new Set<Socket>()
   let severed = false
   let frozen = false
+  let delayMs = 0
+  const pass = (from: Socket, to: Socket): void => {
+    if (delayMs === 0) from.pipe(to)
+    else from.on('data', (chunk) => setTimeout(() => to.write(chunk), delayMs))
+  }
   const track = (socket: Socket): void => {
     sockets.add(socket)
     socket.on('error', () => {})
@@ -40,7 +47,8 @@ export async function startTcpProxy(
       const upstream = connect({ host: place.toHost, port: to })
       track(upstream)
       upstream.write(first)
-      client.pipe(upstream).pipe(client)
+      pass(client, upstream)
+      pass(upstream, client)
       client.once('close', () => frozen || upstream.destroy())
       upstream.once('close', () => frozen || client.destroy())
     })
@@ -52,6 +60,9 @@ export async function startTcpProxy(
     freeze() {
       frozen = true
       for (const socket of sockets) socket.unpipe().pause()
+    },
+    delay(ms) {
+      delayMs = ms
     },
     sever() {
       severed = true

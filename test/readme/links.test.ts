@@ -29,6 +29,11 @@ describe('documents', () => {
         defence.some((link) => link.startsWith('test/')),
         row,
       )
+      // The title of a link to a test is a part of the test's name, so that the link says what of the file it means.
+      for (const [, file = '', rest = ''] of row.matchAll(/\]\((test\/[^\s)]+\.test\.ts)([^)]*)\)/g)) {
+        const title = rest.trim().slice(1, -1)
+        assert.ok(title !== '' && namesOf(file).some((name) => name.includes(title)), `${file} has no test ‘${title}’`)
+      }
       for (const [, name = ''] of row.matchAll(/`([a-z]+[A-Z]\w+)`/g))
         assert.ok(
           defence.some((link) => readFileSync(link, 'utf8').includes(`function ${name}(`)),
@@ -37,6 +42,12 @@ describe('documents', () => {
     }
   })
 })
+
+/** Of tests and suites. */
+function namesOf(file: string): string[] {
+  const names = readFileSync(file, 'utf8').matchAll(/\b(?:describe|it|test)\(\s*(['`])(.*?)\1,/g)
+  return [...names].map(([, , name = '']) => name)
+}
 
 /** Relative ones, without what stands behind #. */
 function linksOf(markdown: string): string[] {

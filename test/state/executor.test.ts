@@ -33,6 +33,19 @@ describe('executing one operation (PROTOCOL section 3)', () => {
     assert.equal(run({ writes, guards }, { x: written(0), y: written(2) }).outcome, 'refused')
   })
 
+  test('a false guard says what was wanted of which point, and what it is', () => {
+    const reasonOf = (...guards: readonly ReturnType<typeof guard>[]): string | null =>
+      run({ writes: [set('z', 1)], guards }, { x: written('a'.repeat(60)), y: written(2) }).reason
+    assert.equal(reasonOf(guard('y', '==', 3)), 'the guard y == 3 does not hold: it is 2')
+    assert.equal(reasonOf(guard('y', '==', 2), guard('w', '>=', 3)), 'the guard w >= 3 does not hold: it is not there')
+    assert.equal(
+      reasonOf(guard('x', '!=', 'a'.repeat(60))),
+      `the guard x != "${'a'.repeat(40)}…" does not hold: it is "${'a'.repeat(40)}…"`,
+    )
+    assert.equal(reasonOf(guard('w', 'exists', true)), 'the guard that w is there does not hold: it is not there')
+    assert.equal(reasonOf(guard('y', 'exists', false)), 'the guard that y is not there does not hold: it is 2')
+  })
+
   test('a guard looks at the state before the operation, not at its own writes', () => {
     const parts = { writes: [set('x', 2, BY_A.id)], guards: [guard('x', '==', 1)] }
     assert.equal(run(parts, { x: written(1, BY_A) }).outcome, 'applied')

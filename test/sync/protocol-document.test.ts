@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as limits from '../../runtime/base/limits.ts'
@@ -33,6 +33,32 @@ test('every claim of the method from 1 to 18 stands in the table, with its files
   assert.deepEqual(
     [...claims].toSorted((left, right) => left - right),
     Array.from({ length: 18 }, (_, index) => index + 1),
+  )
+})
+
+test('every kind of message stands in a sequence diagram', () => {
+  const diagrams = [...DOCUMENT.matchAll(/^```\n(.*?)^```$/gms)].map(([, text = '']) => text).join('')
+  const table = DOCUMENT.slice(DOCUMENT.indexOf('## Messages'), DOCUMENT.indexOf('## Signatures'))
+  const kinds = [...table.matchAll(/^\| \d +\| ([a-z ]+?) +\|/gm)].map(([, kind = '']) => kind)
+  assert.equal(kinds.length, 10)
+  for (const kind of kinds) assert.match(diagrams, new RegExp(`\\|<?-+ ${kind}(e?s)?\\b.*-+>?`), kind)
+})
+
+test('every limit that the rooms sync and state know is named in the protocol document', () => {
+  const files = ['state', 'sync'].flatMap((room) =>
+    readdirSync(`${PROJECT}runtime/${room}`, { recursive: true, encoding: 'utf8' }).map((file) => `${room}/${file}`),
+  )
+  const imports = files
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => [
+      ...readFileSync(`${PROJECT}runtime/${file}`, 'utf8').matchAll(/import \{([^}]*)\} from '[^']*base\/limits\.ts'/g),
+    ])
+  const known = new Set(imports.flatMap(([, names = '']) => names.match(/[A-Z][A-Z_]+/g) ?? []))
+  assert.ok(known.size > 80)
+  const document = new Set(DOCUMENT.match(/\b[A-Z]+(?:_[A-Z]+)+\b/g))
+  assert.deepEqual(
+    [...known].filter((name) => !document.has(name)),
+    [],
   )
 })
 
