@@ -53,6 +53,9 @@ export interface AntiEntropyOptions {
   readonly maySpeak: () => boolean
 }
 
+/** A question is repeated after REQUEST_RETRY_MS, and each time after twice as long, up to some hours. */
+const QUESTION_DOUBLINGS_MAX = 15
+
 /**
  * Finds what is missing and gets exactly that, over every link, whatever was lost (PROTOCOL section 8).
  *
@@ -82,6 +85,11 @@ export class AntiEntropy {
   /** The digest that nobody here understood when we decided so; null if it was for another reason. */
   #riddle: Digest | null = null
   #requestAt: Monotonic | null = null
+  /** What a member on one of our links asks of somebody that we do not know: another link may have the proof that its join was cut. */
+  #question: { readonly at: Monotonic; readonly link: string; readonly gaps: readonly Gap[] } | null = null
+  /** Before this no further one: two relays between the same links would ask each other for ever. */
+  #nextQuestionAt: Monotonic = -Infinity
+  #questions = 0
   #attempts = 0
 
   constructor(options: AntiEntropyOptions, self: MemberId, history: History) {
@@ -96,6 +104,7 @@ export class AntiEntropy {
     this.#history = history
     this.#heights.clear()
     this.#answers.clear()
+    this.#question = null
     this.#attempts = 0
   }
 
@@ -122,6 +131,7 @@ export class AntiEntropy {
   wakeAt(): Monotonic | null {
     let first = earlier(earlier(this.#announceAt, this.#requestAt), earlier(this.#digestAt, this.#fullAt))
     // Asked for after every input, and nearly always there is none.
+    if (this.#question !== null) first = earlier(first, this.#question.at)
     if (this.#answers.size > 0) for (const { at } of this.#answers.values()) first = earlier(first, at)
     return first
   }
@@ -181,6 +191,8 @@ export class AntiEntropy {
 
   /** What stands of the retired is to be held, also where nobody who is heard states it any more. */
   noteCuts(now: Monotonic): void {
+    this.#questions = 0
+    this.#nextQuestionAt = now
     for (const { member, seq } of this.#history.retirement.cuts?.values() ?? []) this.#raiseHeight(member, seq)
     if (this.hasGaps) this.#requestBy(now + this.#requestDelayMs())
   }
@@ -223,12 +235,32 @@ export class AntiEntropy {
       )
       this.#answers.set(link, answer)
     }
+    this.#noteQuestion(request, link, now)
     // Somebody else asks for what we miss: the answer is heard by all.
     const asked = new Map(request.gaps.map((gap) => [gap.member, gap]))
     const isCovered = this.#gaps().every((gap) => (asked.get(gap.member)?.after ?? Infinity) <= gap.after)
     if (this.#requestAt !== null && isCovered) {
       this.#requestAt = Math.max(this.#requestAt, now + REQUEST_RETRY_MS * (1 + fraction(random)))
     }
+  }
+
+  #noteQuestion({ gaps }: Request, link: string, now: Monotonic): void {
+    if (this.#links.size < 2 || this.#question !== null || now < this.#nextQuestionAt) return
+    const { membership, retirement } = this.#history
+    const unknown = gaps.filter(
+      ({ member }) => membership.get(member) === undefined && !retirement.evidence.has(member),
+    )
+    if (unknown.length > 0) this.#question = { at: now + this.#requestDelayMs(), link, gaps: unknown }
+  }
+
+  #askOnOtherLinks(now: Monotonic): Output[] {
+    const question = this.#question
+    if (question === null || question.at > now) return []
+    this.#question = null
+    this.#nextQuestionAt = now + REQUEST_RETRY_MS * 2 ** Math.min(this.#questions, QUESTION_DOUBLINGS_MAX)
+    this.#questions += 1
+    const request = this.#options.signRequest({ from: this.#self, to: null, gaps: question.gaps })
+    return [this.#send({ kind: 'request', request }, { channel: 'requests', links: { except: question.link } })]
   }
 
   /** Does all that is due. */
@@ -240,6 +272,7 @@ export class AntiEntropy {
     const announceAt = Math.min(this.#announceAt ?? Infinity, this.#digestAt ?? Infinity)
     if (announceAt <= now) outputs.push(...this.#announce(now))
     if (this.#requestAt !== null && this.#requestAt <= now) outputs.push(...this.#request(now))
+    outputs.push(...this.#askOnOtherLinks(now))
     for (const [link, answer] of this.#answers) {
       if (answer.at > now) continue
       this.#answers.delete(link)

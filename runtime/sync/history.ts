@@ -112,6 +112,13 @@ export class History implements Holdings {
     return log
   }
 
+  /** The log of this node in one of its lives, which is kept also where its join was cut: what it holds comes back. */
+  keepLog(member: MemberId): MemberLog {
+    const log = this.log(member)
+    this.#logs.set(member, log)
+    return log
+  }
+
   *logs(): Generator<MemberLog> {
     yield* this.#logs.values()
   }
@@ -199,7 +206,8 @@ export class History implements Holdings {
       round = this.#followMembership(effect).map((member) => [member, 0])
     }
     for (const { member, batches } of this.#logs.values()) {
-      if (batches.length === 0 && this.membership.get(member) === undefined) this.#logs.delete(member)
+      const isStranger = this.membership.get(member) === undefined && !isKept(member)
+      if (batches.length === 0 && isStranger) this.#logs.delete(member)
     }
     return { entries, messages, effects, conflicts, integrations: this.reconsider() }
   }

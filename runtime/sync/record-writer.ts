@@ -30,6 +30,11 @@ export class RecordWriter {
     return this.#mark.stage
   }
 
+  /** The stage up to which nothing waits for the disk. */
+  get wholeStage(): number {
+    return this.#mark.wholeStage
+  }
+
   /** The floor on the disk. */
   get floor(): FloorMark {
     return this.#floor.mark

@@ -220,7 +220,8 @@ class Replay {
   }
 
   #restore(batch: Batch): void {
-    const { history } = this.#holding
+    const { history, life } = this.#holding
+    if (nodeOf(batch.origin) === nodeOf(life.member)) history.keepLog(batch.origin)
     history.restore(batch)
     const { id, stage } = lastOf(batch).current
     history.log(batch.origin).markStored({ member: batch.origin, seq: id.seq, digest: batch.digest })

@@ -374,13 +374,16 @@ export class ReplicaCore {
     }
   }
 
-  /** A draft issues nothing that could come below, but keeps what it has issued: that may have to come back. */
+  /**
+   * A draft issues nothing that could come below, but keeps what it has issued: that may have to come back. Nothing is settled that a
+   * power cut could take from our disk: whoever has it besides may be retired by then.
+   */
   advanceFloor(): readonly Output[] {
     if (this.reasonToBeDraft() !== null) return NO_OUTPUTS
     let outputs = NO_OUTPUTS
     if (!this.floor.isHeldStill(this.self)) {
       const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
-      outputs = this.floor.advance(this.self, bound, this.outbox.first?.stage ?? null)
+      outputs = this.floor.advance(this.self, Math.min(bound, this.writer.wholeStage), this.outbox.first?.stage ?? null)
     }
     this.#noteSettledHeard()
     return outputs

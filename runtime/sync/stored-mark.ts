@@ -1,7 +1,7 @@
 import { assert } from '../base/errors.ts'
 import { pushed } from '../base/mapped.ts'
 import type { Batch } from './message.ts'
-import { lastOf } from './message.ts'
+import { firstOf, lastOf } from './message.ts'
 
 /** Follows which of our records are on the disk. */
 export class StoredMark {
@@ -10,6 +10,10 @@ export class StoredMark {
   #stage: number
   readonly #first: number
   #pending: Stored[] = []
+  /** The highest stage that was handed over. */
+  #highest: number
+  /** Pending batches that begin at or below a stage that was handed over before, each below the ones behind it. */
+  readonly #late: Stored[] = []
 
   /** @param last number of the last record that was recovered; @param stage highest stage among what was recovered */
   constructor(last: number, stage: number) {
@@ -17,6 +21,7 @@ export class StoredMark {
     this.#through = last
     this.#first = last + 1
     this.#stage = stage
+    this.#highest = stage
   }
 
   /** Number of the last record on the disk. */
@@ -34,6 +39,13 @@ export class StoredMark {
     return this.#stage
   }
 
+  /** The stage up to which nothing waits for the disk. */
+  get wholeStage(): number {
+    if (this.isComplete) return Number.MAX_SAFE_INTEGER
+    const [late] = this.#late
+    return late === undefined ? this.#stage : Math.min(this.#stage, firstOf(late.batch).current.stage - 1)
+  }
+
   get isComplete(): boolean {
     return this.#through === this.#expected
   }
@@ -46,19 +58,32 @@ export class StoredMark {
   /** What was adopted reaches up to `stage` and is on the disk; what was held before is not held any more. */
   rebase(stage: number): void {
     this.#stage = stage
+    this.#highest = Math.max(this.#highest, stage)
   }
 
   /** Numbers the next record, which holds `batch` or something else. */
   expect(batch: Batch | null): number {
     this.#expected += 1
-    if (batch !== null) this.#pending = pushed(this.#pending, { number: this.#expected, batch })
+    if (batch !== null) this.#await({ number: this.#expected, batch })
     return this.#expected
+  }
+
+  #await(stored: Stored): void {
+    this.#pending = pushed(this.#pending, stored)
+    const [first, last] = [firstOf(stored.batch).current.stage, lastOf(stored.batch).current.stage]
+    if (first <= this.#highest) {
+      while (this.#late.length > 0 && firstOf((this.#late.at(-1) as Stored).batch).current.stage >= first)
+        this.#late.pop()
+      this.#late.push(stored)
+    }
+    this.#highest = Math.max(this.#highest, last)
   }
 
   /** @returns the batches that are on the disk now and were not before, in order */
   advance(through: number): readonly Stored[] {
     assert(through >= this.#through && through <= this.#expected, 'the store confirms what it was given, in order')
     this.#through = through
+    while (this.#late.length > 0 && (this.#late[0] as Stored).number <= through) this.#late.shift()
     const pending = this.#pending
     let count = 0
     while (count < pending.length && (pending[count] as Stored).number <= through) {

@@ -223,7 +223,7 @@ export const EXECUTION = [
   {
     name: 'guards',
     file: 'runtime/state/executor.ts',
-    from: 'if (!guardHolds(guard, cellOf(operation, before, guard.path).value))',
+    from: 'if (!guardHolds(guard, value))',
     to: 'if (false)',
     noticedBy: 'test/state/executor.test.ts',
   },

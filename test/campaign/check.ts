@@ -37,7 +37,9 @@ export function brokenPromises(records: Records, states: ReadonlyMap<string, Sta
 export function wrongOutputs(told: ReadonlyMap<string, number | undefined>, state: State): string[] {
   return [...told].flatMap(([path, last]) => {
     const due = state[path] ?? VALVE_SAFE
-    return last === due ? [] : [`the output ${path} was told ${last ?? 'nothing'} last, and ${String(due)} is settled`]
+    return last === due
+      ? []
+      : [`the output ${path} was told ${last ?? 'nothing'} last, and ${JSON.stringify(due)} is settled`]
   })
 }
 

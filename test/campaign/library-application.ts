@@ -7,6 +7,7 @@ import { controlHandler } from '../../runtime/gateway/control-methods.ts'
 import { isRecord, valueFromJson } from '../../runtime/gateway/control-protocol.ts'
 import { type ControlHandler, startControlServer } from '../../runtime/gateway/control-server.ts'
 import { pinoLogger } from '../../runtime/gateway/pino-logger.ts'
+import type * as Library from '../../runtime/index.ts'
 import type { Gateway } from '../../runtime/index.ts'
 import type { ApplicationSettings } from './application.ts'
 
@@ -16,13 +17,11 @@ import type { ApplicationSettings } from './application.ts'
  * daemon, is the product's own, from the sources.
  */
 
-type Library = typeof import('../../runtime/index.ts')
-
 const LOAD_INTERVAL_MS = 5000
 const PROFILE_INTERVAL_MS = 1000
 
 const [, , libraryFile = '', settingsFile = ''] = process.argv
-const library = (await import(pathToFileURL(libraryFile).href)) as Library
+const library = (await import(pathToFileURL(libraryFile).href)) as typeof Library
 const settings = JSON.parse(readFileSync(settingsFile, 'utf8')) as ApplicationSettings
 const logger = pinoLogger('info', settings.name)
 try {

@@ -27,9 +27,9 @@ export async function startTcpProxy(
   let severed = false
   let frozen = false
   let delayMs = 0
-  const pass = (from: Socket, to: Socket): void => {
-    if (delayMs === 0) from.pipe(to)
-    else from.on('data', (chunk) => setTimeout(() => to.write(chunk), delayMs))
+  const pass = (source: Socket, target: Socket): void => {
+    if (delayMs === 0) source.pipe(target)
+    else source.on('data', (chunk) => setTimeout(() => target.write(chunk), delayMs))
   }
   const track = (socket: Socket): void => {
     sockets.add(socket)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
 import type { Original } from '../../runtime/state/operation.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
 import { rulesPoint } from '../../runtime/state/reserved-point.ts'
@@ -9,10 +10,15 @@ import { belongingsOf } from '../../runtime/sync/adoption.ts'
 import { draftOf } from '../../runtime/sync/draft.ts'
 import { History } from '../../runtime/sync/history.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
+import type { Life } from '../../runtime/sync/life.ts'
+import { encodeRecord, type StoredRecord } from '../../runtime/sync/records.ts'
+import { recover } from '../../runtime/sync/recovery.ts'
 import { settlementOf } from '../../runtime/sync/settlement.ts'
+import { encodeSnapshot } from '../../runtime/sync/snapshot.ts'
 import { founder } from '../support/driven-replica.ts'
-import { HandIssuer, life } from '../support/handmade.ts'
-import { genesisOf } from '../support/replica-network.ts'
+import { admit, HandIssuer, life } from '../support/handmade.ts'
+import { isMember, nodeNamed, startedNetwork } from '../support/membership-network.ts'
+import { genesisOf, set } from '../support/replica-network.ts'
 
 const FLEET = genesisOf(2)
 const [A, B] = [founder(FLEET, 0), founder(FLEET, 1)]
@@ -111,4 +117,49 @@ test('what a node may not write any more, since it comes back with another role,
     ['conflict', 'issue', 'issue'],
   )
   assert.deepEqual([settle(1, 'gateway', true), settle(1, 'observer', false)], ['issue', 'conflict'])
+})
+
+test('what a member had issued and not sealed when its join was cut comes back', () => {
+  const fleet = startedNetwork(2)
+  const [a, c] = [fleet.node('a'), fleet.node('b')]
+  fleet.partition(['a'], ['b'])
+  const d = fleet.add(nodeNamed('d'), 1)
+  fleet.partition(['d'], ['b'])
+  assert.ok(fleet.runUntil(() => isMember(d), 20_000))
+  const { self } = d.replica
+  fleet.partition(['d'], ['a'])
+  fleet.issue(d, set('x', 'not lost'), 600_000)
+  fleet.retire(c, [a.replica.self])
+  fleet.cuts.clear()
+  fleet.partition(['a'], ['b', 'd'])
+  assert.ok(fleet.runUntil(() => d.replica.self !== self, 60_000))
+  assert.ok(fleet.runUntil(() => isMember(d), 60_000))
+  assert.ok(fleet.runUntil(() => c.replica.get('x' as never) === 'not lost', 20_000))
+})
+
+test('the same is read from the disk, though its join was cut before it was written there', () => {
+  const [sponsor, self] = [new HandIssuer(A, 2), new HandIssuer(life('d', 7), 1)]
+  const joined = sponsor.issue({ join: admit(self.member, 1) })
+  self.issue({ after: joined, set: ['x', 'not lost'] })
+  const theirs = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
+  theirs.receive(sponsor.batches[0]!)
+  const [draft, member] = ['it has not joined yet', null].map((draftReason) => ({
+    member: self.member,
+    draftReason,
+    adoptedJoin: null,
+    trusted: null,
+  })) as [Life, Life]
+  const bytes = encodeSnapshot({ ...theirs.snapshot(A, null), life: { ...member, member: A }, start: 1, drafts: [] })
+  const epoch = { number: 1, counting: [B], retired: [A], signature: new Uint8Array() }
+  const records: StoredRecord[] = [
+    { kind: 'life', life: draft },
+    { kind: 'part', part: { purpose: 'welcome', index: 0, count: 1, bytes } },
+    { kind: 'epoch', retirement: { epoch, before: 0, frozen: new Map(), cuts: null } },
+    { kind: 'cuts', cuts: new Map() },
+    { kind: 'batch', batch: self.batches[0]! },
+  ]
+  const recovered = { snapshot: null, records: records.map(encodeRecord), last: records.length }
+  const { history } = recover(self.member, FLEET, new Uint8Array(), recovered, seededRandom(1))
+  const own = [...history.logs()].find((log) => log.member === self.member)
+  assert.equal(own?.held.seq, 1)
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { MemberId } from '../../runtime/base/ids.ts'
-import { ANSWER_BYTES_MAX, BATCHES_PER_ANSWER_MAX } from '../../runtime/base/limits.ts'
+import { ANSWER_BYTES_MAX, BATCHES_PER_ANSWER_MAX, REQUEST_RETRY_MS } from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
@@ -10,7 +10,7 @@ import type { Output } from '../../runtime/sync/output.ts'
 import { Peers } from '../../runtime/sync/peers.ts'
 import { versionVector } from '../../runtime/sync/version-vector.ts'
 import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
-import { HandIssuer } from '../support/handmade.ts'
+import { HandIssuer, life } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
 import { announcementOf } from './announcements.ts'
 
@@ -141,6 +141,47 @@ test('an announcement states only what is on the disk', () => {
   assert.deepEqual(stated(), [2])
   a.store()
   assert.ok(stated().includes(3))
+})
+
+test('nothing is settled that a power cut could take from the disk, however low the operation that is not there yet', () => {
+  const a = new DrivenReplica(FLEET, 0)
+  a.store()
+  for (let count = 1; count <= 3; count++) {
+    a.issue(set('p', count))
+    a.store()
+  }
+  const [batch] = chain(B, 1).batches as [Batch]
+  const vector = [...a.inspect().vector, { member: B, seq: 1, digest: batch.digest }]
+  a.giveMessage({ kind: 'batch', batch })
+  for (const member of [B, C])
+    a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, member, { vector, stage: 3 }) })
+  assert.deepEqual([a.inspect().floor, a.inspect().journalLength], [0, 4])
+  a.store()
+  assert.equal(a.inspect().floor, 3)
+})
+
+test('what a member asks of somebody who is unknown here is asked on the other links too, now and then', () => {
+  const { a } = idle()
+  a.give({ kind: 'link-up', link: 'cable' })
+  a.wait(200_000)
+  const stranger = life('e', 7)
+  const asked = (about: MemberId): unknown[] => {
+    const gaps = [{ member: about, after: 0, through: 1 }]
+    a.giveMessage({ kind: 'request', request: { from: C, to: null, gaps } })
+    return a
+      .wait(REQUEST_RETRY_MS / 4)
+      .flatMap((output) => (output.kind === 'send' && output.to.channel === 'requests' ? [output.to.links] : []))
+  }
+  assert.deepEqual([asked(stranger), asked(stranger)], [[{ except: 'air' }], []])
+  a.wait(REQUEST_RETRY_MS)
+  assert.deepEqual([asked(B), asked(stranger)], [[], [{ except: 'air' }]])
+  a.wait(REQUEST_RETRY_MS)
+  assert.deepEqual(asked(stranger), [], 'and less often each time')
+  a.wait(REQUEST_RETRY_MS)
+  assert.deepEqual(asked(stranger), [{ except: 'air' }])
+  a.give({ kind: 'link-down', link: 'cable' })
+  a.wait(10 * REQUEST_RETRY_MS)
+  assert.deepEqual(asked(stranger), [])
 })
 
 test('nor does the first one of a node that has not written anything yet', () => {
