@@ -28,6 +28,7 @@ import {
 import { encodeFrame } from './message-codec.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import type { OwnVector, Peer, Peers } from './peers.ts'
+import { PendingAnswer } from './pending-answer.ts'
 import type { FloorMark } from './stored-floor.ts'
 import { suppressionDelayMs } from './suppression.ts'
 import { sortedEntries } from './version-vector.ts'
@@ -470,40 +471,5 @@ export class AntiEntropy {
 
   #send(message: Message, to: Destination): Output {
     return { kind: 'send', frame: encodeFrame(this.#options.fleet, message), to }
-  }
-}
-
-/** The gaps that others on one link have asked for, merged until the answer is due. */
-class PendingAnswer {
-  #at: Monotonic
-  readonly #gaps = new Map<MemberId, Gap>()
-
-  constructor(at: Monotonic) {
-    this.#at = at
-  }
-
-  get at(): Monotonic {
-    return this.#at
-  }
-
-  gaps(): readonly Gap[] {
-    return [...this.#gaps.values()].filter((gap) => gap.through > gap.after)
-  }
-
-  include(gaps: readonly Gap[], at: Monotonic): void {
-    this.#at = Math.min(this.#at, at)
-    for (const gap of gaps) {
-      const known = this.#gaps.get(gap.member) ?? gap
-      const after = Math.min(known.after, gap.after)
-      this.#gaps.set(gap.member, { member: gap.member, after, through: Math.max(known.through, gap.through) })
-    }
-  }
-
-  /** Somebody else has sent it: the gap begins behind it, unless there is more before it that is still missing. */
-  skip(batch: Batch): void {
-    const gap = this.#gaps.get(batch.origin)
-    const { seq } = lastOf(batch).current.id
-    if (gap === undefined || seq <= gap.after || firstOf(batch).current.id.seq > gap.after + 1) return
-    this.#gaps.set(batch.origin, { ...gap, after: seq })
   }
 }
