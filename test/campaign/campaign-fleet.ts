@@ -154,7 +154,7 @@ export class CampaignFleet {
 
   async statuses(): Promise<Map<string, GatewayStatus>> {
     const running = [...this.gateways.values()].filter(({ isRunning }) => isRunning)
-    const answers = await Promise.allSettled(running.map(async (gateway) => await gateway.status()))
+    const answers = await Promise.allSettled(running.map(async (gateway) => await gateway.statusNow()))
     return new Map(
       answers.flatMap((answer, index) => {
         const name = running[index]?.name ?? ''

@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FleetstepError } from '../../runtime/base/errors.ts'
 import { CONTROL_TIMEOUT_MS } from '../../runtime/base/limits.ts'
 import { type ControlClient, connectControl } from '../../runtime/gateway/control-client.ts'
 import type { GatewayStatus } from '../../runtime/gateway/inspection.ts'
@@ -143,8 +144,21 @@ export class GatewayProcess {
     return await client.call(method, params)
   }
 
-  async status(): Promise<GatewayStatus> {
+  /** The same once: of a gateway that stands still for a while there is none. */
+  async statusNow(): Promise<GatewayStatus> {
     return (await this.call('status')) as GatewayStatus
+  }
+
+  /** One that is too busy to answer is asked again. @throws FleetstepError `daemon-unreachable` if it does not even then */
+  async status(): Promise<GatewayStatus> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.statusNow()
+      } catch (error) {
+        const isBusy = error instanceof FleetstepError && error.code === 'daemon-unreachable' && this.isRunning
+        if (!isBusy || attempt === ATTEMPTS_MAX) throw error
+      }
+    }
   }
 
   /** KiB of memory that it holds, or null. */
@@ -257,6 +271,9 @@ async function lastWords(read: Promise<unknown>): Promise<void> {
 }
 
 const LAST_WORDS_MS = 300
+
+/** How often a daemon is asked that does not answer within CONTROL_TIMEOUT_MS: a machine on which others run is slow. */
+const ATTEMPTS_MAX = 6
 
 /** A connection that did not answer is not used again: the daemon may have been started anew. */
 function orForget(forget: () => void): (error: unknown) => never {

@@ -195,7 +195,7 @@ const hasAll: InFleet = ({ status, drafts, last, vector }, all) => {
   return status === 'member' && drafts === 0 && isSame
 }
 
-const hasSettled: InFleet = ({ floor, floorDigest, last }, all) => {
+export const hasSettled: InFleet = ({ floor, floorDigest, last }, all) => {
   const [first] = all.values()
   return floor === last.stage && floorDigest === first?.floorDigest
 }

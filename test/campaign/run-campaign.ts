@@ -16,7 +16,7 @@ import { FOUNDER, GATEWAYS } from './plan.ts'
 import { INTERLOCK_LOG, Records } from './records.ts'
 import { removeReleases } from './releases.ts'
 import type { CampaignReport, RoundReport } from './report.ts'
-import { differingProfiles, outputsOf, runRound } from './round.ts'
+import { differingProfiles, hasSettled, outputsOf, runRound } from './round.ts'
 import { Sampler } from './sampler.ts'
 import { tidy } from './tidy.ts'
 import type { Scene } from './trouble.ts'
@@ -129,7 +129,10 @@ async function runRounds(campaign: Campaign): Promise<void> {
     )
     // A list has a bound; what was checked of it need not be kept.
     await load.change(fleet.gateway(FOUNDER), 'clear the log', { delete: [INTERLOCK_LOG] })
-    if (options.isSoak) await tidy(fleet, records, load)
+    if (!options.isSoak) continue
+    await tidy(fleet, records, load)
+    // What is appended to a list meanwhile would go with it.
+    await fleet.untilAll(hasSettled, 'what was taken out is gone everywhere', patienceMs)
   }
 }
 
