@@ -1,6 +1,6 @@
 import type { Monotonic } from '../base/clock.ts'
 import { FleetstepError } from '../base/errors.ts'
-import type { MemberId } from '../base/ids.ts'
+import { type MemberId, nodeOf } from '../base/ids.ts'
 import { DISTRUST_MS } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
 import { marked } from '../state/role.ts'
@@ -192,6 +192,7 @@ export class Joining {
         provenanceProblem({ offer, fresh, batches: snapshot.batches }, this.#core) ?? forgedStateIn(fresh)
       if (untraced !== null) return untraced
       if (fresh.membership.get(self) === undefined || fresh.retirement.isRetired(self)) return 'we are no member in it'
+      if (offer.purpose === 'welcome' && lacksFormerLife(fresh, history, self)) return 'it does not know who we were'
       const [theirs, ours] = [fresh.log(self).held.seq, history.log(self).held.seq]
       if (theirs > ours) {
         this.#core.noteSetBack(`the fleet holds ${theirs} operations of this node, which knows only ${ours}`)
@@ -214,6 +215,17 @@ export class Joining {
 }
 
 const DOUBTED = 'other members have another settled state'
+
+/**
+ * True if `theirs` comes from a sponsor that is behind: it does not hold the join of a life in which we have issued something, and
+ * has not cut it. The others may hold what we have issued, and we would issue it a second time.
+ */
+function lacksFormerLife(theirs: History, ours: History, self: MemberId): boolean {
+  return ours.membership.ofNode(nodeOf(self)).some(({ id, join }) => {
+    if (id === self || join === null || ours.log(id).held.seq === 0) return false
+    return theirs.membership.get(id) === undefined && !theirs.retirement.isCut(join.member, join.seq)
+  })
+}
 
 /** True if something of ours would be lost with the journal that we leave. */
 function isLateIn(theirs: History, { member, batches }: MemberLog, unsealed: Operation | null): boolean {

@@ -263,6 +263,13 @@ export const DURABILITY = [
     noticedBy: 'test/sync/hostile-input.test.ts',
   },
   {
+    name: 'welcome: a sponsor that has never heard of our former life is behind',
+    file: 'runtime/sync/joining.ts',
+    from: "if (offer.purpose === 'welcome' && lacksFormerLife(fresh, history, self)) return",
+    to: "if (offer.purpose === 'welcome' && fresh === history) return",
+    noticedBy: 'test/sync/adoption.test.ts',
+  },
+  {
     name: 'own log: what is sealed when the join was cut is kept',
     file: 'runtime/sync/history.ts',
     from: ' && !isKept(member)',

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
-import type { Original } from '../../runtime/state/operation.ts'
+import type { OperationRequest, Original } from '../../runtime/state/operation.ts'
+import type { Path } from '../../runtime/state/path.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
 import { rulesPoint } from '../../runtime/state/reserved-point.ts'
 import { OPEN_CHARTER, type Role } from '../../runtime/state/role.ts'
@@ -17,7 +18,7 @@ import { settlementOf } from '../../runtime/sync/settlement.ts'
 import { encodeSnapshot } from '../../runtime/sync/snapshot.ts'
 import { founder } from '../support/driven-replica.ts'
 import { admit, HandIssuer, life } from '../support/handmade.ts'
-import { isMember, nodeNamed, startedNetwork } from '../support/membership-network.ts'
+import { isMember, nodeNamed, startedNetwork, viewOf } from '../support/membership-network.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
 
 const FLEET = genesisOf(2)
@@ -162,4 +163,44 @@ test('the same is read from the disk, though its join was cut before it was writ
   const { history } = recover(self.member, FLEET, new Uint8Array(), recovered, seededRandom(1))
   const own = [...history.logs()].find((log) => log.member === self.member)
   assert.equal(own?.held.seq, 1)
+})
+
+test('a draft takes no welcome of a sponsor that has never heard of its former life: others hold what it has issued', () => {
+  const fleet = startedNetwork(2)
+  const [a, behind] = [fleet.node('a'), fleet.node('b')]
+  fleet.partition(['a'], ['b'])
+  const d = fleet.add(nodeNamed('d'), 1)
+  fleet.partition(['d'], ['b'])
+  assert.ok(fleet.runUntil(() => isMember(d), 20_000))
+  const { self } = d.replica
+  const add = (argument: number): OperationRequest => ({
+    writes: [{ path: 'n' as Path, kind: 'add', argument }],
+    guards: [],
+  })
+  fleet.issue(d, add(1))
+  fleet.run(2000)
+  const backup = fleet.backup(d)
+  fleet.issue(d, add(10))
+  fleet.run(2000)
+  fleet.crash(d)
+  fleet.restore(d, backup)
+  fleet.restart(d)
+  assert.ok(
+    fleet.runUntil(() => d.replica.self !== self, 20_000),
+    'a tells it that it was set back',
+  )
+  fleet.cuts.clear()
+  fleet.partition(['a'], ['b', 'd'])
+  fleet.run(60_000)
+  assert.equal(isMember(d), false)
+  assert.ok(
+    (viewOf(fleet, d).dropped['snapshot of another node: it does not know who we were'] ?? 0) > 0,
+    JSON.stringify(viewOf(fleet, d).dropped),
+  )
+  fleet.heal()
+  fleet.run(10_000)
+  fleet.retire(a, [self])
+  assert.ok(fleet.runUntil(() => isMember(d), 120_000))
+  fleet.run(60_000)
+  for (const node of [a, behind, d]) assert.equal(node.replica.settled('n' as never), 11, node.name)
 })
