@@ -95,10 +95,12 @@ describe('an MQTT link with a broker that misbehaves', () => {
         assert.deepEqual(witness.causes, [])
         clock.step()
         assert.match(witness.causes.join(), /did not answer in time \(it has acknowledged nothing for 30 s\)/)
-        isPrompt = true
         clock.step()
         await until(() => witness.ups === 2, 'it is tried again')
         assert.equal(connections.length, 2)
+        await until(() => unanswered.length > 1, 'its presence is published')
+        clock.step()
+        assert.equal(witness.causes.length, 1, 'the next connection has all of its looks')
       } finally {
         // Its goodbye waits for an answer too.
         isPrompt = true

@@ -31,9 +31,11 @@ export class AcknowledgementWatch {
     this.#silentLooks = 0
   }
 
+  /** The connection is over: the next one is judged anew. */
   stop(): void {
     this.#cancelLook?.()
     this.#cancelLook = null
+    this.#silentLooks = 0
   }
 
   #lookLater(): void {
