@@ -61,7 +61,7 @@ export class Receiving {
       core.noteSetBack(`the fleet holds operation ${unknown} of this node, which this node does not know`)
       return NO_OUTPUTS
     }
-    if (batch.origin === core.self && standingLife(batch, core.history) === 'theirs') {
+    if (batch.origin === core.self && standingLife(batch, core.history, core.peers) === 'theirs') {
       core.noteSetBack('the fleet holds another operation of this node than this node itself, and that one stands')
       return []
     }
@@ -224,7 +224,7 @@ export class Receiving {
   /** If the batch is of another life of its member, and that one stands, what we hold of the first makes room. */
   #settleFork(batch: Batch): readonly Output[] {
     const core = this.#core
-    if (batch.origin === core.self || standingLife(batch, core.history) !== 'theirs') return NO_OUTPUTS
+    if (batch.origin === core.self || standingLife(batch, core.history, core.peers) !== 'theirs') return NO_OUTPUTS
     const { member, seq } = firstOf(batch).current.id
     const [other] = core.history.log(member).between(seq - 1, seq)
     const digests = [batch.digest, other?.digest ?? batch.link] as const
@@ -271,7 +271,7 @@ export class Receiving {
       const { member, seq } = late
       const alarm = late.isVoid ? [] : core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
       if (member === core.self) core.noteSetBack('the fleet has settled what lies behind our operations without them')
-      return [...alarm, ...core.truncate(late)]
+      return [...alarm, ...core.truncateLate(late)]
     })
   }
 

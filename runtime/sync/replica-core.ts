@@ -253,14 +253,20 @@ export class ReplicaCore {
 
   /** Operations of a member behind a seq leave the journal; what is undone goes where people see it. */
   truncate({ member, seq }: Pick<LateOperations, 'member' | 'seq'>): Output[] {
-    const [first] = this.history.log(member).between(seq, seq + 1)
     const store = this.writer.store({ kind: 'truncated', member, seq })
     const removal = this.history.truncate([[member, seq]], (other) => keepsOwn(this.life, other))
     const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))
-    const outputs = [store, ...this.#lowerCut(member, first), ...this.remove(removal)]
+    const outputs = [store, ...this.remove(removal)]
     for (const conflict of conflicts)
       if (this.history.conflicts.keep(conflict)) outputs.push({ kind: 'conflict', conflict })
     return outputs
+  }
+
+  /** The same of what is late: of a retired member it lies beyond the cut from now on. */
+  truncateLate({ member, seq }: LateOperations): Output[] {
+    const [first] = this.history.log(member).between(seq, seq + 1)
+    const outputs = this.truncate({ member, seq })
+    return [...outputs, ...this.#lowerCut(member, first)]
   }
 
   /** What came late of a retired member does not stand, whatever some who count held of it when they froze. */

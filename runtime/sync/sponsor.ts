@@ -6,6 +6,7 @@ import { CANDIDATES_MAX, MEMBERS_MAX, SPONSOR_DELAY_MAX_MS } from '../base/limit
 import { fraction, type Random } from '../base/random.ts'
 import type { History } from './history.ts'
 import type { AdmittedDraft } from './epoch.ts'
+import type { Member } from './membership.ts'
 import type { JoinRequest } from './message.ts'
 
 /** A draft that has asked to join, and when we act on it. */
@@ -132,13 +133,20 @@ export function refusalOf(request: JoinRequest, history: History): string | null
   const { membership, retirement } = history
   if (isSecondKey(request, history)) return 'another key is bound to this member id: two nodes use one identity'
   if (retirement.isRetired(request.member)) return 'this member id was retired: start it again as a draft'
+  const own = membership.get(request.member)
   for (const other of membership.ofNode(nodeOf(request.member))) {
     if (other.id === request.member || retirement.isRetired(other.id)) continue
+    // Of two copies of a card that were both let in, by two sponsors, one goes on: else each would lock out the other.
+    if (own !== undefined && hasJoinedBefore(own, other)) continue
     return `this node is a member already, as ${other.id}: the operator replaces it with fleetstep fleet replace`
   }
   const retired = retirement.retired.size
-  if (membership.get(request.member) !== undefined || membership.size + retired < MEMBERS_MAX) return null
+  if (own !== undefined || membership.size + retired < MEMBERS_MAX) return null
   return `the fleet is full: it has had ${membership.size} member ids, of which ${retired} are retired`
+}
+
+function hasJoinedBefore(one: Member, other: Member): boolean {
+  return one.since === other.since ? one.id < other.id : one.since < other.since
 }
 
 /** A member id belongs to one key for ever. */

@@ -1,5 +1,5 @@
 /**
- * Durability, restarts, nodes that were set back, and operations that come late (PROTOCOL section 5).
+ * Durability, restarts, and nodes that were set back (PROTOCOL section 5).
  * @type {readonly import('./mutation.mjs').Mutation[]}
  */
 export const DURABILITY = [
@@ -144,13 +144,6 @@ export const DURABILITY = [
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
-    name: 'used twice: a longer life is asked for from where both are the same',
-    file: 'runtime/sync/receiving.ts',
-    from: "if (verdict.kind === 'used-twice') this.#noteFork(batch)",
-    to: '',
-    noticedBy: 'test/sync/used-twice.test.ts',
-  },
-  {
     name: 'hear before speak: a member that asks to join has nothing to tell',
     file: 'runtime/sync/replica-core.ts',
     from: '&& nodeOf(id) !== this.node && !this.#mutePeers.has(id)) return true',
@@ -249,20 +242,6 @@ export const DURABILITY = [
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
-    name: 'used twice: what follows the life that does not stand is taken',
-    file: 'runtime/sync/consistency.ts',
-    from: 'if (!isHeld && previous.stage > highestStage(holdings.journal) + STAGE_LEAP_MAX)',
-    to: 'if (!isHeld)',
-    noticedBy: 'test/sync/consistency.test.ts',
-  },
-  {
-    name: 'used twice: no stage out of reach is taken',
-    file: 'runtime/sync/consistency.ts',
-    from: 'if (!isHeld && previous.stage > highestStage(holdings.journal) + STAGE_LEAP_MAX)',
-    to: 'if (!isHeld && previous.stage < 0)',
-    noticedBy: 'test/sync/hostile-input.test.ts',
-  },
-  {
     name: 'welcome: a sponsor that has never heard of our former life is behind',
     file: 'runtime/sync/joining.ts',
     from: "if (offer.purpose === 'welcome' && lacksFormerLife(fresh, history, self)) return",
@@ -359,110 +338,5 @@ export const DURABILITY = [
     from: 'return comparePriority(writer.priority, priority) > 0',
     to: 'return false',
     noticedBy: 'test/sync/join.test.ts',
-  },
-  {
-    name: 'used twice: the one of higher stage stands',
-    file: 'runtime/sync/used-twice.ts',
-    from: "compareCanonically(held, received) > 0 ? 'ours' : 'theirs'",
-    to: "compareCanonically(held, received) > 0 ? 'theirs' : 'ours'",
-    noticedBy: 'test/sync/used-twice.test.ts',
-  },
-  {
-    name: 'used twice: then the one of lower digest',
-    file: 'runtime/sync/used-twice.ts',
-    from: "ours.digest < batch.digest ? 'ours' : 'theirs'",
-    to: "ours.digest < batch.digest ? 'theirs' : 'ours'",
-    noticedBy: 'test/sync/used-twice.test.ts',
-  },
-  {
-    name: 'used twice: the other life is asked for',
-    file: 'runtime/sync/receiving.ts',
-    from: 'if (!log.contradicts(seq, digest) && !this.#isForkedBelow(seq, log)) return []',
-    to: 'return []',
-    noticedBy: 'test/sync/rules.test.ts',
-  },
-  {
-    name: 'used twice: the other goes to the conflict list',
-    file: 'runtime/sync/replica-core.ts',
-    from: 'const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))',
-    to: 'const conflicts: ReturnType<typeof conflictsOfRemoved> = []',
-    noticedBy: 'test/sync/used-twice.test.ts',
-  },
-  {
-    name: 'late everywhere: the floor that refuses it is made known',
-    file: 'runtime/sync/replica-core.ts',
-    from: '...this.#storeFloor([]),\n          ...this.#lowerCut',
-    to: '...this.#lowerCut',
-    noticedBy: 'test/sync/late.test.ts',
-  },
-  {
-    name: 'late everywhere: another life at the floor of the announcer',
-    file: 'runtime/sync/late.ts',
-    from: 'return log.contradicts(stated.seq, stated.digest) ? log.settled.seq : stated.seq',
-    to: 'return stated.seq',
-    noticedBy: 'test/sync/late.test.ts',
-  },
-  {
-    name: 'late everywhere: what is late of the retired is no part of their cut',
-    file: 'runtime/sync/replica-core.ts',
-    from: 'if (!retirement.isRetired(member)) return []',
-    to: 'if (retirement !== null) return []',
-    noticedBy: 'test/sync/late-cut.test.ts',
-  },
-  {
-    name: 'late everywhere: what is late within a cut is shown to who asks for it',
-    file: 'runtime/sync/anti-entropy.ts',
-    from: 'if (late !== undefined && firstOf(late).current.id.seq <= gap.through) batches.push(late)',
-    to: '',
-    noticedBy: 'test/sync/late-cut.test.ts',
-  },
-  {
-    name: 'late everywhere: what lies within a cut is asked for',
-    file: 'runtime/sync/retiring.ts',
-    from: 'antiEntropy.noteCuts(now)',
-    to: '',
-    noticedBy: 'test/sync/late-cut.test.ts',
-  },
-  {
-    name: 'late everywhere: the floor that refuses another life is made known',
-    file: 'runtime/sync/replica-core.ts',
-    from: '...this.#storeFloor([]),\n          ...this.alarms',
-    to: '...this.alarms',
-    noticedBy: 'test/sync/late.test.ts',
-  },
-  {
-    name: 'late everywhere: it is removed',
-    file: 'runtime/sync/late.ts',
-    from: 'late.push({ member: log.member, seq, isVoid: next.current.stage <= since })',
-    to: '',
-    noticedBy: 'test/sync/late.test.ts',
-  },
-  {
-    name: 'late everywhere: with everything later of its member',
-    file: 'runtime/sync/receiving.ts',
-    from: 'return [...alarm, ...core.truncate(late)]',
-    to: 'return [...alarm, ...core.truncate({ member, seq: seq + 1 })]',
-    noticedBy: 'test/sync/late.test.ts',
-  },
-  {
-    name: 'late everywhere: only of the same epoch',
-    file: 'runtime/sync/late.ts',
-    from: 'epoch !== retirement.number || ',
-    to: '',
-    noticedBy: 'test/sync/late.test.ts',
-  },
-  {
-    name: 'late everywhere: what the vector covers stands',
-    file: 'runtime/sync/late.ts',
-    from: 'log.settled.seq : stated.seq',
-    to: 'log.settled.seq : 0',
-    noticedBy: 'test/sync/late.test.ts',
-  },
-  {
-    name: 'late everywhere: the issuer finds out',
-    file: 'runtime/sync/receiving.ts',
-    from: "if (member === core.self) core.noteSetBack('the fleet has settled what lies behind our operations without them')",
-    to: '',
-    noticedBy: 'test/sync/late.test.ts',
   },
 ]

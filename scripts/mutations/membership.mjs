@@ -25,6 +25,27 @@ export const MEMBERSHIP = [
     noticedBy: 'test/sync/join.test.ts',
   },
   {
+    name: 'sponsor: of two member ids of one node the first goes on',
+    file: 'runtime/sync/sponsor.ts',
+    from: 'if (own !== undefined && hasJoinedBefore(own, other)) continue',
+    to: '',
+    noticedBy: 'test/sync/sponsor.test.ts',
+  },
+  {
+    name: 'sponsor: and the second does not',
+    file: 'runtime/sync/sponsor.ts',
+    from: 'if (own !== undefined && hasJoinedBefore(own, other)) continue',
+    to: 'if (own !== undefined) continue',
+    noticedBy: 'test/sync/sponsor.test.ts',
+  },
+  {
+    name: 'sponsor: of two ids that were let in at one stage the lower one goes on',
+    file: 'runtime/sync/sponsor.ts',
+    from: 'one.id < other.id : one.since',
+    to: 'one.id > other.id : one.since',
+    noticedBy: 'test/sync/sponsor.test.ts',
+  },
+  {
     name: 'sponsor: refuses a retired member id',
     file: 'runtime/sync/sponsor.ts',
     from: "if (retirement.isRetired(request.member)) return 'this member id was retired: start it again as a draft'",

@@ -4,6 +4,7 @@ import { DURABILITY } from './durability.mjs'
 import { EXCHANGE } from './exchange.mjs'
 import { EXECUTION } from './execution.mjs'
 import { FLOOR } from './floor.mjs'
+import { LIVES } from './lives.mjs'
 import { MEMBERSHIP } from './membership.mjs'
 import { RULES } from './rules.mjs'
 import { TELEMETRY } from './telemetry.mjs'
@@ -25,6 +26,7 @@ import { TRUST } from './trust.mjs'
 export const MUTATIONS = [
   ...EXECUTION,
   ...DURABILITY,
+  ...LIVES,
   ...MEMBERSHIP,
   ...FLOOR,
   ...EXCHANGE,

@@ -7,7 +7,7 @@ import { belongingsOf } from '../../runtime/sync/adoption.ts'
 import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
 import { History } from '../../runtime/sync/history.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
-import type { Announcement, Message, Offer } from '../../runtime/sync/message.ts'
+import type { Announcement, Batch, Message, Offer } from '../../runtime/sync/message.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
@@ -61,6 +61,27 @@ test('a member id that was retired is refused for ever, also if it is not in the
   history.retirement.restore({ epoch, before: 0, frozen: new Map(), cuts: null })
   assert.match(refusalOf(request, history) ?? '', /was retired/)
 })
+
+test('of two member ids of one node that were both let in, the first goes on, and the second is refused', () => {
+  const [one, two] = [life('n', 1), life('n', 2)] as const
+  const [ofA, ofB] = [new HandIssuer(A, 3), new HandIssuer(B, 2)]
+  const first = ofA.issue({ join: admit(two, 0) })
+  ofA.issue({ after: first, join: admit(one, 0) })
+  ofB.issue({ join: admit(one, 0) })
+  assertFirst([...ofA.batches], two, one)
+  // At one stage, by two sponsors.
+  assertFirst([ofA.batches[0]!, ofB.batches[0]!], one, two)
+})
+
+function assertFirst(joins: readonly Batch[], first: MemberId, second: MemberId): void {
+  const history = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
+  for (const batch of joins) history.receive(batch)
+  const refusal = (member: MemberId): string | null =>
+    refusalOf({ member, tier: 0, key: new Uint8Array(), proof: new Uint8Array(), epoch: 0 }, history)
+  assert.equal(refusal(first), null)
+  assert.match(refusal(second) ?? '', new RegExp(`is a member already, as ${first}`))
+  assert.match(refusal(life('n', 3)) ?? '', /is a member already/)
+}
 
 test('a sponsor has everything on its disk that a welcome holds, the first one and a repeated one', () => {
   const a = started(0)
