@@ -3,7 +3,8 @@ import type { Inspection } from '../sync/inspection.ts'
 import { estimateWear, type Wear } from '../storage/wear.ts'
 import type { ProfileStatus } from './profile-part.ts'
 import { profileOffers } from './profile-offers.ts'
-import { describeAlarm, type Gateway, type LinkReport, type StorageReport } from './gateway.ts'
+import type { Gateway, LinkReport, StorageReport } from './gateway.ts'
+import { describeAlarm } from './gateway-alarm.ts'
 
 /** Everything that a person or a program may want to know of a running gateway, as plain data that JSON can hold. */
 export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {

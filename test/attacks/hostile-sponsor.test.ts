@@ -6,7 +6,7 @@ import { createSigningKey, type SigningKey } from '../../runtime/device/identity
 import { epochDigest } from '../../runtime/sync/epoch.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../runtime/sync/snapshot.ts'
 import { MemoryMedium } from '../../runtime/storage/memory-store.ts'
-import { describeAlarm } from '../../runtime/gateway/gateway.ts'
+import { describeAlarm } from '../../runtime/gateway/gateway-alarm.ts'
 import { until } from '../links/clocks.ts'
 import { DrivenReplica } from '../support/driven-replica.ts'
 import type { SignedFleet } from '../support/signed-fleet.ts'

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { proveClaim } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey } from '../../runtime/device/identity/keys.ts'
-import { describeAlarm } from '../../runtime/gateway/gateway.ts'
+import { describeAlarm } from '../../runtime/gateway/gateway-alarm.ts'
 import { until } from '../links/clocks.ts'
 import {
   agree,

@@ -10,7 +10,7 @@ import { type Focus, FOCUSES } from './swarm.ts'
 const FIRST_SEED = 20_000
 const SCHEDULES_PER_BLOCK = 50
 /** 2,000 schedules, half of them with every kind of trouble alike. */
-const BLOCKS: Readonly<Record<Focus, number>> = { all: 20, network: 4, storage: 6, membership: 10 }
+const BLOCKS: Readonly<Record<Focus, number>> = { all: 20, network: 4, storage: 4, doubles: 4, membership: 8 }
 
 describe('whatever goes wrong, all invariants hold and the fleet converges', () => {
   for (const focus of FOCUSES) {

@@ -32,7 +32,8 @@ export interface Swarm {
 /** What may go wrong, or right again, with the share of schedules in which it does at all. */
 const TROUBLES = {
   network: { partition: 0.5, 'one-way': 0.4, flap: 0.4 },
-  storage: { crash: 0.5, 'crash-between': 0.4, 'torn-write': 0.4, 'full-disk': 0.25, backup: 0.15, clone: 0.08 },
+  storage: { crash: 0.5, 'crash-between': 0.4, 'torn-write': 0.4, 'full-disk': 0.25 },
+  doubles: { backup: 0.15, clone: 0.08 },
   membership: { join: 0.5, retire: 0.35, 'mutual-retirement': 0.2, 'two-operators': 0.04, destroy: 0.15 },
   time: { jump: 0.4, slow: 0.3 },
 } as const
@@ -42,7 +43,7 @@ type Kinds = typeof TROUBLES
 export type Trouble = { [K in keyof Kinds]: keyof Kinds[K] }[keyof Kinds] | 'restart' | 'heal' | 'restore'
 
 /** What a run of schedules looks at more closely; the troubles of its kind come more often. */
-export const FOCUSES = ['all', 'network', 'storage', 'membership'] as const
+export const FOCUSES = ['all', 'network', 'storage', 'doubles', 'membership'] as const
 export type Focus = (typeof FOCUSES)[number]
 
 export function drawSwarm(random: Random, focus: Focus): Swarm {
