@@ -128,6 +128,20 @@ export function maySponsor(history: History): boolean {
   return cuts !== null && [...cuts.values()].every((cut) => history.log(cut.member).held.seq >= cut.seq)
 }
 
+/**
+ * Why nobody may take this draft in yet, for people; null if somebody may. One that asks under the id of a member was set back to
+ * before it was one: where the cuts wait for that member, they wait for ever.
+ */
+export function postponementOf({ member }: JoinRequest, { retirement }: History, self: MemberId): string | null {
+  const awaited = retirement.cuts === null ? retirement.unstated(self).filter((one) => one !== self) : []
+  const [first] = awaited
+  if (first === undefined) return null
+  const what = `what it held of those whom epoch ${retirement.number} retired`
+  if (awaited.includes(member))
+    return `the fleet waits for ${member} to say ${what}, and this node was set back to before that: the operator retires it with fleetstep fleet retire`
+  return `nobody may let it in before ${first} has said ${what}: start that node, or retire it too`
+}
+
 /** Why the fleet does not take this draft in, for people; null if it may join. */
 export function refusalOf(request: JoinRequest, history: History): string | null {
   const { membership, retirement } = history

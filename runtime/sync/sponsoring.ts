@@ -17,6 +17,7 @@ import {
   enrolmentStanding,
   isSecondKey,
   maySponsor,
+  postponementOf,
   refusalOf,
   Sponsor,
 } from './sponsor.ts'
@@ -128,8 +129,8 @@ export class Sponsoring {
 
   /** Whoever is a member already has shown its proof; it only needs its welcome. */
   #judge(request: JoinRequest, isKnown: boolean): Admission {
-    const { history, options } = this.#core
-    const reason = refusalOf(request, history)
+    const { history, options, self } = this.#core
+    const reason = refusalOf(request, history) ?? postponementOf(request, history, self)
     if (reason !== null) return { kind: 'refused', reason }
     if (isKnown || options.judgeJoin === undefined) return { kind: 'admitted', token: null }
     return options.judgeJoin(request, enrolmentStanding(history))

@@ -46,6 +46,13 @@ export const MEMBERSHIP = [
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
+    name: 'sponsor: says for whom the fleet waits',
+    file: 'runtime/sync/sponsoring.ts',
+    from: 'refusalOf(request, history) ?? postponementOf(request, history, self)',
+    to: 'refusalOf(request, history)',
+    noticedBy: 'test/sync/sponsor.test.ts',
+  },
+  {
     name: 'sponsor: refuses a retired member id',
     file: 'runtime/sync/sponsor.ts',
     from: "if (retirement.isRetired(request.member)) return 'this member id was retired: start it again as a draft'",

@@ -78,7 +78,13 @@ export function abandonedLives(view: Inspection, nodes: readonly SimulatedNode[]
   return view.members
     .filter(({ isRetired }) => !isRetired)
     .map(({ member }) => member)
-    .filter((member) => machinesOf(member).every((node) => !node.isUp || node.member !== member))
+    .filter((member) => machinesOf(member).every((node) => !node.isUp || node.member !== member || isSetBack(node)))
+}
+
+/** It waits as a draft under the id of a member, and says that the fleet waits for that member. */
+function isSetBack({ replica, member }: SimulatedNode): boolean {
+  const { status, refusal } = replica.inspect(0)
+  return status === 'draft' && refusal?.startsWith(`the fleet waits for ${member}`) === true
 }
 
 /** Stands for the operator's signature: nobody else in the simulation knows the word. */

@@ -53,6 +53,25 @@ test('whoever does not know the cuts, or lacks operations below them, sponsors n
   assert.equal(maySponsor(history), true)
 })
 
+test('while the cuts are not known a draft is told for whom the fleet waits, and that member what became of it', () => {
+  const a = started(0)
+  hear(a, [B, C])
+  const joined = life('n', 1)
+  const ofB = new HandIssuer(B, 2)
+  ofB.issue({ join: admit(joined, 0) })
+  a.giveMessage({ kind: 'batch', batch: ofB.batches[0]! })
+  a.give({ kind: 'epoch', epoch: { number: 1, counting: [A, joined], retired: [C], signature: SIGNED } })
+  a.store()
+  const refusalFor = (member: MemberId): string | undefined => {
+    a.giveMessage(requestOf(member))
+    const messages = a.messagesIn(a.wait(1000))
+    assert.ok(messages.every(({ kind }) => kind !== 'offer'))
+    return messages.flatMap((message) => (message.kind === 'refusal' ? [message.refusal.reason] : []))[0]
+  }
+  assert.match(refusalFor(life('k', 7)) ?? '', new RegExp(`before ${joined} has said what it held .* epoch 1`))
+  assert.match(refusalFor(joined) ?? '', new RegExp(`waits for ${joined} .* was set back`))
+})
+
 test('a member id that was retired is refused for ever, also if it is not in the state', () => {
   const history = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
   const request = { member: life('n', 7), tier: 0, key: new Uint8Array(), proof: new Uint8Array(), epoch: 0 }
