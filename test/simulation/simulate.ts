@@ -18,7 +18,7 @@ const USAGE = `npm run sim -- --seed N --schedules K [--focus F] [--verbose] [--
 npm run sim -- --exhaustive [--full]
   --exhaustive    every configuration of two spaces, in a share of the delivery orders: three nodes with two operations
                   each; and two founders with two each, a join and its newcomer's operation, a retirement and a cut
-  --full          in all of the delivery orders, which takes up to an hour`
+  --full          in all of the delivery orders, which takes an hour or two`
 
 /** Runs schedules until one fails. @returns the exit code: 0, 1 after a failure, 2 for wrong arguments */
 export function main(args: readonly string[]): Promise<number> {
