@@ -1,7 +1,7 @@
 """Reads frames of the consistency protocol with another CBOR decoder than ours: hexadecimal lines in, JSON lines out.
 
-It follows runtime/sync/sync.cddl and shares no code with the program. A batch comes out as test/vectors/wire.json writes
-it; of the other kinds come the name and the fields in their order.
+It follows runtime/sync/sync.cddl and shares no code with the program. Every message comes out as test/vectors/wire.json writes
+it, with isSigned beside it where it stood in an envelope, which verify_sign1.py looks at.
 """
 
 import json
@@ -11,11 +11,13 @@ import zlib
 import cbor2
 
 KINDS = ["batch", "announcement", "request", "epoch", "join-request", "refusal", "offer", "chunk-request", "chunk", "telemetry"]
-FIELDS = [(2,), (14, 16), (3,), (4, 5, 7), (5, 6), (3,), (5,), (4,), (3,), (5,)]
 WRITES = ["set", "delete", "toggle", "add", "append"]
 COMPARISONS = ["==", "!=", "<", "<=", ">", ">=", "exists"]
 ORIGINALS = ["operation", "draft"]
 ROLES = ["gateway", "observer", "operator"]
+PURPOSES = ["welcome", "catch-up"]
+QUALITIES = ["good", "uncertain", "bad"]
+ENVELOPE = bytes.fromhex("a10127")
 
 
 def member(octets):
@@ -85,21 +87,129 @@ class Batch:
         return {"origin": self.members[0], "tier": self.tier, "link": self.link, "operations": operations}
 
 
-def batch(octets):
-    body = cbor2.loads(octets)
+def batch(body):
     if isinstance(body, bytes):
         body = cbor2.loads(zlib.decompress(body, wbits=-15))
     return Batch(body).expand()
 
 
+def entries(vector):
+    if vector is None:
+        return None
+    return [{"member": member(one), "seq": seq, "digest": digest.hex()} for one, seq, digest in vector]
+
+
+def octets(data):
+    assert isinstance(data, bytes)
+    return {"$bytes": data.hex()}
+
+
+def named(names, fields):
+    """What is left out at the end is absent."""
+    assert len(fields) <= len(names)
+    return dict(zip(names, fields))
+
+
+def turn(fields):
+    return {"turn": named(("start", "number"), fields)} if fields else {}
+
+
+def announcement(fields):
+    who, start, number, epoch, newest, epoch_digest, knows_cuts, frozen, stage, own_seq, floor, *digests = fields
+    floor_digest, vector_digest, vector, *state = digests
+    read = {"member": member(who), "start": start, "number": number, "epoch": epoch, "newestEpoch": newest}
+    read |= {"epochDigest": epoch_digest.hex(), "knowsCuts": knows_cuts, "frozen": entries(frozen), "stage": stage}
+    read |= {"ownSeq": own_seq, "floor": floor, "floorDigest": floor_digest.hex()}
+    read |= {"vectorDigest": vector_digest.hex(), "vector": entries(vector)}
+    if state:
+        at, digest = state
+        read["state"] = {"stage": at, "digest": digest.hex()}
+    return read
+
+
+def request(fields):
+    asker, answerer, gaps, *rest = fields
+    wanted = [{"member": member(one), "after": after, "through": through} for one, after, through in gaps]
+    return {"from": member(asker), "to": answerer and member(answerer), "gaps": wanted} | turn(rest)
+
+
+def epoch(fields):
+    number, counting, retired, signature, *rest = fields
+    read = {"number": number, "counting": list(map(member, counting)), "retired": list(map(member, retired))}
+    read["signature"] = octets(signature)
+    if rest and rest[0]:
+        read["isForced"] = True
+    if len(rest) > 1:
+        _, revoked, admitted = rest
+        read |= {"revoked": [token.hex() for token in revoked], "admitted": list(map(admission, admitted))}
+    return read
+
+
+def admission(fields):
+    draft, tier, key, grant, *role = fields
+    read = {"member": member(draft), "tier": tier, "key": octets(key), "grant": octets(grant)}
+    return read | named(("role",), [ROLES[one] for one in role])
+
+
+def join_request(fields):
+    draft, tier, key, proof, newest, *role = fields
+    read = {"member": member(draft), "tier": tier, "key": octets(key), "proof": octets(proof), "epoch": newest}
+    return read | named(("role",), [ROLES[one] for one in role])
+
+
+def refusal(fields):
+    draft, by, reason = fields
+    assert isinstance(reason, str)
+    return {"to": member(draft), "from": member(by), "reason": reason}
+
+
+def offer(fields):
+    to, by, purpose, digest, size, *join = fields
+    read = {"to": member(to), "from": member(by), "purpose": PURPOSES[purpose], "digest": digest.hex(), "size": size}
+    if join:
+        tier, key, token, role, credential = join[0]
+        sponsor = {"tier": tier, "key": key.hex(), "token": token and token.hex(), "role": role and ROLES[role]}
+        read["sponsor"] = sponsor | {"credential": credential.hex()}
+    return read
+
+
+def chunk_request(fields):
+    asker, answerer, digest, offset, *rest = fields
+    return {"from": member(asker), "to": member(answerer), "digest": digest.hex(), "offset": offset} | turn(rest)
+
+
+def chunk(fields):
+    digest, offset, content = fields
+    return {"digest": digest.hex(), "offset": offset, "bytes": octets(content)}
+
+
+def telemetry(fields):
+    who, start, number, device, readings = fields
+    read = {"member": member(who), "start": start, "number": number, "device": device}
+    return read | {"readings": [reading(device, one) for one in readings]}
+
+
+def reading(device, fields):
+    point, what, age, *quality = fields
+    good = QUALITIES[quality[0]] if quality else QUALITIES[0]
+    return {"path": f"{device}/{point}", "value": value(what), "quality": good, "ageMs": age}
+
+
+READERS = [batch, announcement, request, epoch, join_request, refusal, offer, chunk_request, chunk, telemetry]
+
+
 def read(line):
     version, fleet, kind, body = cbor2.loads(bytes.fromhex(line))
     assert version == 1 and len(fleet) == 8
-    name = KINDS[kind]
-    if name == "batch":
-        return {"fleet": fleet.hex(), "kind": name, "message": batch(body)}
-    assert len(body) in FIELDS[kind], f"{name} has {len(body)} fields"
-    return {"fleet": fleet.hex(), "kind": name, "message": value(body)}
+    if KINDS[kind] == "batch":
+        body = cbor2.loads(body)
+    is_signed = len(body) == 4 and body[0] == ENVELOPE
+    if is_signed:
+        _, unprotected, payload, signature = body
+        assert unprotected == {} and len(signature) == 64
+        body = cbor2.loads(payload)
+    message = READERS[kind](body)
+    return {"fleet": fleet.hex(), "kind": KINDS[kind], "isSigned": is_signed, "message": message}
 
 
 for line in sys.stdin:

@@ -175,7 +175,7 @@ export function standing(gateway: Gateway): object & { readonly alarms: readonly
 
 /** The operator signs what a gateway proposes, and the gateway takes it in. */
 export async function signEpoch(
-  { keys }: AttackedFleet,
+  { keys }: Pick<AttackedFleet, 'keys'>,
   gateway: Gateway,
   change: Partial<Parameters<Gateway['epochs']['propose']>[0]>,
 ): Promise<Epoch> {
