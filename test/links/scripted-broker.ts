@@ -44,14 +44,15 @@ export async function startScriptedBroker(script: Script): Promise<ScriptedBroke
   }
 }
 
-interface Packet {
+export interface Packet {
   readonly type: number
+  readonly flags: number
   readonly body: Buffer
   readonly bytes: number
 }
 
 /** MQTT 5, section 2.1. */
-function firstPacket(pending: Buffer): Packet | null {
+export function firstPacket(pending: Buffer): Packet | null {
   let length = 0
   for (let index = 1; index < 5; index += 1) {
     const byte = pending[index]
@@ -60,7 +61,8 @@ function firstPacket(pending: Buffer): Packet | null {
     if (byte >= 0x80) continue
     const bytes = index + 1 + length
     if (pending.length < bytes) return null
-    return { type: (pending[0] ?? 0) >> 4, body: pending.subarray(index + 1, bytes), bytes }
+    const head = pending[0] ?? 0
+    return { type: head >> 4, flags: head & 0x0f, body: pending.subarray(index + 1, bytes), bytes }
   }
   throw new Error('the length of a packet has four bytes at most')
 }

@@ -14,6 +14,9 @@ export interface TcpProxy {
   end(): Promise<void>
 }
 
+/** Sees what passes. @param connection counts them from 1 */
+export type Tap = (chunk: Buffer, from: 'client' | 'server', connection: number) => void
+
 /**
  * @param admit sees the first bytes of a client; when it says false, that client is never answered
  * @param place where it listens, and the host that it leads to; loopback has many addresses
@@ -22,7 +25,9 @@ export async function startTcpProxy(
   to: number,
   admit: (first: Buffer) => boolean = () => true,
   place: { readonly port: number; readonly toHost: string } = { port: 0, toHost: '127.0.0.1' },
+  tap: Tap = () => {},
 ): Promise<TcpProxy> {
+  let connections = 0
   const sockets = new Set<Socket>()
   let severed = false
   let frozen = false
@@ -46,6 +51,11 @@ export async function startTcpProxy(
       if (!admit(first)) return
       const upstream = connect({ host: place.toHost, port: to })
       track(upstream)
+      connections += 1
+      const connection = connections
+      tap(first, 'client', connection)
+      client.on('data', (chunk) => tap(chunk, 'client', connection))
+      upstream.on('data', (chunk) => tap(chunk, 'server', connection))
       upstream.write(first)
       pass(client, upstream)
       pass(upstream, client)
