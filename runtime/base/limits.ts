@@ -269,6 +269,8 @@ export const PENDING_RECORD_BYTES_MAX: number = 8 * 1024 * 1024
 export const PENDING_REMOTE_FACTOR = 2
 /** Time that a commit may wait while a link is busy with the one before, so that a fast disk does not make a frame of each change. */
 export const COMMIT_GATHER_MS = 1
+/** The same while frames wait in a link already: what a receipt of a change waits for at most, about a sync of a slow card. */
+export const COMMIT_CONGESTED_MS = 50
 /** Pause before a snapshot is tried again that could not be written. */
 export const SNAPSHOT_RETRY_MS = 60_000
 /** Pause before a commit is tried again after the disk was full. */
@@ -632,6 +634,7 @@ assert(
 assert(JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX, 'the warning comes before the refusal')
 assert(DISK_FREE_REFUSAL_BYTES < DISK_FREE_WARNING_BYTES, 'people are warned before anything is refused')
 assert(STORE_BYTES_WARNING < STORE_BYTES_MAX, 'people are warned before anything is refused')
+assert(COMMIT_GATHER_MS < COMMIT_CONGESTED_MS, 'a commit waits longer for a link in which frames wait')
 assert(RECORD_BYTES_MAX < PENDING_RECORD_BYTES_MAX, 'a single record may always wait')
 assert(
   SERIAL_PAYLOAD_MIN < SERIAL_PAYLOAD_DEFAULT && SERIAL_PAYLOAD_DEFAULT < SERIAL_PAYLOAD_MAX,

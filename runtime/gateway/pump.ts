@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import {
+  COMMIT_CONGESTED_MS,
   COMMIT_GATHER_MS,
   DISK_RETRY_MS,
   PENDING_RECORD_BYTES_MAX,
@@ -128,7 +129,9 @@ export class Pump {
       frame: (bytes) => this.#takeFrame(link.name, bytes),
       presence: (node, online) => this.#options.onPresence(node, online, link.name),
       // What was dropped for lack of room is found again by version vector.
-      writable: () => undefined,
+      writable: () => {
+        if (this.#isGatheringOwn) this.#commitNext()
+      },
     })
   }
 
@@ -271,7 +274,8 @@ export class Pump {
 
   /**
    * A change of our own goes at once while no link is busy with the frame before; else it would wait behind that, and a disk
-   * that is faster than the network gathers for a moment what comes next. What others have changed waits for the end of this
+   * that is faster than the network gathers for a moment what comes next, and where frames wait in a link already until they
+   * have gone: one large frame for many small ones is what a slow link needs. What others have changed waits for the end of this
    * turn: nobody waits for our disk then, while a change that answers it would wait for that commit before its own.
    */
   #commitSoon(): void {
@@ -284,12 +288,17 @@ export class Pump {
     this.#cancelGathering?.()
     this.#isGatheringOwn = true
     const { clock } = this.#options
-    this.#cancelGathering = clock.schedule(clock.now() + COMMIT_GATHER_MS, () => this.#commitNext())
+    this.#cancelGathering = clock.schedule(clock.now() + this.#gatherMs(), () => this.#commitNext())
   }
 
   #isLinkBusy(): boolean {
     for (const link of this.#openLinks) if (link.isBusy === true) return true
     return false
+  }
+
+  #gatherMs(): number {
+    for (const link of this.#openLinks) if (link.isCongested === true) return COMMIT_CONGESTED_MS
+    return COMMIT_GATHER_MS
   }
 
   /** One commit at a time; what comes meanwhile goes into the next. */

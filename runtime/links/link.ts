@@ -12,10 +12,10 @@ export interface Link {
   /** Starts to connect and keeps trying until `close`. Events come only after this call has returned. Call it once, or again after `close`. */
   open(events: LinkEvents): void
   /**
-   * Hands one frame over; the link copies it. False means later: the link is down or its bounded buffer is full, the
-   * frame is dropped and counted, and `events.writable` follows when there is room again, after `up` if it was down.
-   * A frame of more than FRAME_BYTES_MAX is dropped for good, counted as `oversize`, and true is returned, since no
-   * waiting would mend it. Never throws.
+   * Hands one frame over; the link copies it. False: the link is down or its bounded buffer is full, and the frame is
+   * dropped and counted. Nobody has to keep it, since what is lost is found again; `events.writable` follows, after `up` if
+   * the link was down. A frame of more than FRAME_BYTES_MAX is dropped for good, counted as `oversize`, and true is
+   * returned, since no waiting would mend it. Never throws.
    */
   send(frame: Uint8Array, channel: Channel): boolean
   /**
@@ -23,6 +23,11 @@ export interface Link {
    * together with what comes next. A link that is never told of arrivals leaves it out.
    */
   readonly isBusy?: boolean
+  /**
+   * Frames wait here for those on their way: what is sent now would only wait behind them, so an owner that can wait gathers
+   * it until `events.writable`. It is the back-pressure to the owner. A link that does not say leaves it out.
+   */
+  readonly isCongested?: boolean
   /** Says goodbye, drops what is buffered, releases timers and sockets. No event follows the call. Bounded; never rejects. */
   close(): Promise<void>
   status(): LinkStatus
@@ -60,7 +65,7 @@ export interface LinkEvents {
   frame(bytes: Uint8Array): void
   /** The link learned that a node came or went. A hint for people, never the truth. */
   presence(node: NodeId, online: boolean): void
-  /** There is room again after `send` returned false. */
+  /** There is room again after `send` returned false, or nothing waits any more where the link was congested. */
   writable(): void
 }
 

@@ -4,6 +4,20 @@
  */
 export const EXCHANGE = [
   {
+    name: 'exchange: while frames wait in a link, changes are gathered',
+    file: 'runtime/gateway/pump.ts',
+    from: 'if (link.isCongested === true) return COMMIT_CONGESTED_MS',
+    to: 'if (link.isCongested === true) return COMMIT_GATHER_MS',
+    noticedBy: 'test/gateway/gateway.test.ts',
+  },
+  {
+    name: 'exchange: an answer that is on its way is not sent again',
+    file: 'runtime/links/mqtt/mqtt-link.ts',
+    from: "if (channel.kind === 'answers' && this.courier.holds(frame)) {",
+    to: "if (channel.kind === 'answers' && frame.length === 0) {",
+    noticedBy: 'test/links/mqtt-scripted.test.ts',
+  },
+  {
     name: 'exchange: equal digests need nothing more',
     file: 'runtime/sync/anti-entropy.ts',
     from: 'if (vectorDigest === this.#options.ownVector().digest) {',

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
-import { BATCHED_COMMIT_WINDOW_MS, DISK_RETRY_MS, VOLATILE_COMMIT_WINDOW_MS } from '../../runtime/base/limits.ts'
-import type { Link } from '../../runtime/links/link.ts'
+import {
+  BATCHED_COMMIT_WINDOW_MS,
+  COMMIT_CONGESTED_MS,
+  DISK_RETRY_MS,
+  VOLATILE_COMMIT_WINDOW_MS,
+} from '../../runtime/base/limits.ts'
+import type { Link, LinkEvents } from '../../runtime/links/link.ts'
 import { SteppedClock, until } from '../links/clocks.ts'
 import { open, openAlone, openPair, BERT, CARL } from './fleet.ts'
 import { FullStore } from './full-store.ts'
@@ -203,6 +208,23 @@ describe('how soon a change is committed', () => {
     })
   }
 
+  it('when nothing waits in the link any more, where frames wait there already', async (t) => {
+    const clock = new SteppedClock()
+    const link = linkThatIs(true, true)
+    const anna = await openAlone(t, { clock, links: [() => link] })
+    for (const isTold of [true, false]) {
+      const startedAt = clock.now()
+      let committedAt: number | null = null
+      void anna.state.set('lamp', isTold).durable.then(() => (committedAt = clock.now()))
+      if (isTold) link.events?.writable()
+      await until(() => {
+        if (!isTold && committedAt === null) clock.step()
+        return committedAt !== null
+      }, 'it is committed')
+      assert.equal((committedAt ?? 0) - startedAt, isTold ? 0 : COMMIT_CONGESTED_MS)
+    }
+  })
+
   it('what is gathered goes along with a change that cannot wait', async (t) => {
     const clock = new SteppedClock()
     const anna = await openAlone(t, { clock })
@@ -213,13 +235,17 @@ describe('how soon a change is committed', () => {
   })
 })
 
-function linkThatIs(isBusy: boolean): Link {
+function linkThatIs(isBusy: boolean, isCongested = false): Link & { events: LinkEvents | null } {
   const counters = { framesSent: 0, framesReceived: 0, bytesSent: 0, bytesReceived: 0, dropped: {}, reconnects: 0 }
   return {
     name: 'busy',
     reach: 'broadcast',
     isBusy,
-    open: () => undefined,
+    isCongested,
+    events: null,
+    open(events) {
+      this.events = events
+    },
     send: () => true,
     close: () => Promise.resolve(),
     status: () => ({ state: 'up', cause: null, peer: 'nobody', counters }),

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it, type TestContext } from 'node:test'
+import { COMMIT_CONGESTED_MS, MQTT_INFLIGHT_MAX } from '../../runtime/base/limits.ts'
 import { openGateway, type Gateway } from '../../runtime/gateway/gateway.ts'
 import { memoryStorage } from '../../runtime/gateway/parts.ts'
 import { founders } from '../bench/workload.ts'
 import { until } from '../links/clocks.ts'
 import { MOSQUITTO_DEFAULTS, MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto } from '../links/mosquitto.ts'
+import type { LinkCounters } from '../../runtime/links/link.ts'
 import { mqttLink } from '../../runtime/links/mqtt/mqtt-link.ts'
 import { startTcpProxy } from '../links/tcp-proxy.ts'
 
@@ -24,7 +26,7 @@ async function open(t: TestContext, index: number, port: number, keepaliveS = 15
   return gateway
 }
 
-function countersOf(gateway: Gateway): { bytesReceived: number; reconnects: number } {
+function countersOf(gateway: Gateway): LinkCounters {
   const [link] = gateway.links()
   assert.ok(link !== undefined)
   return link.counters
@@ -119,6 +121,36 @@ describe('gateways over Mosquitto', { skip: MOSQUITTO_SKIP }, () => {
     const bytes = countersOf(far).bytesReceived
     t.diagnostic(`${bytes} bytes for 300 operations`)
     assert.ok(bytes < 300 * 150, `${bytes} bytes for 300 operations`)
+  })
+
+  it('send many changes in few frames over a way that is slower than they come, and drop none of them', async (t) => {
+    const broker = await startMosquitto(MOSQUITTO_FLEET)
+    t.after(() => broker.end())
+    const proxy = await startTcpProxy(broker.port)
+    t.after(() => proxy.end())
+    const delayMs = 300
+    proxy.delay(delayMs)
+    const [far, near] = [await open(t, 0, proxy.port), await open(t, 1, broker.port)]
+    far.state.set('before', 0)
+    await until(() => near.state.get('before') === 0, 'both are in step')
+    const before = countersOf(far)
+    const changes = 1000
+    const startedAt = performance.now()
+    for (let count = 0; count < changes; count += 1) {
+      far.state.set(`line${count % 10}/point${count % 500}`, count)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    const passedMs = performance.now() - startedAt
+    await until(() => sameState([near, far]) && near.state.entries().length === 501, 'both are in step')
+    const { dropped, ...after } = countersOf(far)
+    const framesSent = after.framesSent - before.framesSent
+    const bytes = after.bytesSent - before.bytesSent
+    const told = `${framesSent} frames, ${bytes} bytes for ${changes} operations in ${Math.round(passedMs)} ms`
+    t.diagnostic(told)
+    // What the window lets through, what is gathered meanwhile, and half as many for announcements and a machine that stutters.
+    const mostPerMs = MQTT_INFLIGHT_MAX / (2 * delayMs) + 1 / COMMIT_CONGESTED_MS
+    assert.ok(framesSent < MQTT_INFLIGHT_MAX + 1.5 * mostPerMs * passedMs, told)
+    assert.equal(dropped['full'], undefined)
   })
 
   it('go on where they were after the broker was killed under load, again and again, and came back with nothing', async (t) => {

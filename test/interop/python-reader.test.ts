@@ -87,9 +87,9 @@ describe('an independent reader in Python', { skip: SKIP }, () => {
       // The gateways may have said all before mosquitto_sub, a process of its own, has shown it.
       const { heard } = await untilAnswered(
         async () => {
-          const heard = await readShown(shown.filter(isFrame))
-          const isRead = ([, kind, isMet]: Wanted): boolean => heard.some((read) => read.kind === kind && isMet(read))
-          return { missing: wanted.filter((one) => !isRead(one)).map(([what]) => what), heard }
+          const all = await readShown(shown.filter(isFrame))
+          const isRead = ([, kind, isMet]: Wanted): boolean => all.some((read) => read.kind === kind && isMet(read))
+          return { missing: wanted.filter((one) => !isRead(one)).map(([what]) => what), heard: all }
         },
         ({ missing }) => missing.length === 0,
         'Python has read everything',
@@ -112,7 +112,7 @@ describe('an independent reader in Python', { skip: SKIP }, () => {
       }
       const presence = shown
         .filter((one) => !isFrame(one))
-        .map(({ topic, payload }) => `${topic} ${Buffer.from(payload, 'hex')}`)
+        .map(({ topic, payload }) => `${topic} ${Buffer.from(payload, 'hex').toString()}`)
       const words = [ANNA, BERT, CARL].map((node) => `${root}/n/${node}/st online 1`)
       assert.deepEqual(new Set(presence), new Set([...words, `${root}/n/${BERT}/st offline 1`]))
     },

@@ -68,6 +68,31 @@ describe('an MQTT link with a broker that misbehaves', () => {
     })
   })
 
+  test('is congested while frames wait for those on their way, and sends no answer twice meanwhile', async () => {
+    const receiveMaximum1 = [0x20, 6, 0, 0, 3, 0x21, 0, 1]
+    const unanswered: (() => void)[] = []
+    const publish = (socket: Socket, packetId: readonly [number, number]): void => {
+      unanswered.push(() => socket.write(Buffer.from([0x40, 2, ...packetId])))
+    }
+    await withScript({ connack: receiveMaximum1, publish }, {}, async ({ witness, link }) => {
+      await until(() => unanswered.length === 1, 'alice is up, and her presence is on its way')
+      const answer = patterned(1, 20)
+      assert.equal(link.isCongested, false)
+      for (const frame of [answer, answer, patterned(2, 20)]) assert.equal(link.send(frame, { kind: 'answers' }), true)
+      assert.deepEqual(link.status().counters.dropped, { repeated: 1 })
+      unanswered.shift()?.()
+      await until(() => unanswered.length === 1, 'the answer is on its way, and another one waits')
+      assert.equal(link.send(answer, { kind: 'answers' }), true)
+      assert.deepEqual(link.status().counters.dropped, { repeated: 2 })
+      assert.deepEqual([link.isCongested, witness.writables], [true, 0])
+      unanswered.shift()?.()
+      await until(() => witness.writables === 1, 'nothing waits any more')
+      assert.equal(link.isCongested, false)
+      link.send(answer, { kind: 'answers' })
+      assert.deepEqual(link.status().counters.dropped, { repeated: 2 }, 'who asks for it later is answered again')
+    })
+  })
+
   test('a broker that acknowledges nothing any more is left for the next one, and a slow one is not', async () => {
     const clock = new SteppedClock()
     const unanswered: (() => void)[] = []

@@ -130,8 +130,14 @@ export class Courier {
     return this.#outbox.isBusy
   }
 
-  get hasRoom(): boolean {
-    return this.#outbox.hasRoom
+  /** Operations or answers wait for those that the broker has not answered to. */
+  get isCongested(): boolean {
+    return this.#outbox.isCongested
+  }
+
+  /** Whether the same bytes wait, or the broker has not answered to them yet. */
+  holds(payload: Uint8Array): boolean {
+    return this.#outbox.holds(payload)
   }
 
   /** The check comes before the copy: what is refused should cost nothing. */

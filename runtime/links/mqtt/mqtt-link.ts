@@ -29,8 +29,8 @@ class MqttLink implements Link {
   private readonly counters: LinkCounters = newCounters()
   private events: LinkEvents | null = null
   private hasBeenUp = false
-  /** `send` has returned false and `writable` has not followed yet. */
-  private refused = false
+  /** `send` has returned false, or what it took waits, and `writable` has not followed yet. */
+  private owesWritable = false
 
   constructor(options: MqttLinkOptions) {
     this.options = options
@@ -51,30 +51,36 @@ class MqttLink implements Link {
       countDropped(this.counters, 'oversize')
       return true
     }
+    // Whoever asks again before the answer can have come is not answered twice: a slow line would carry nothing else.
+    if (channel.kind === 'answers' && this.courier.holds(frame)) {
+      countDropped(this.counters, 'repeated')
+      return true
+    }
     const control = channel.kind === 'announcements' || channel.kind === 'requests'
     const isLast = channel.kind === 'telemetry'
     // The check comes before the copy: a refused frame should cost nothing.
     if (!this.courier.hasPlaceFor(frame.length, control, isLast)) {
       countDropped(this.counters, this.courier.isUp ? 'full' : 'down')
-      this.refused = true
+      this.owesWritable = true
       return false
     }
-    return this.courier.publish({
-      topic: this.topics.of(channel),
-      payload: Buffer.from(frame),
-      retain: false,
-      control,
-      isLast,
-    })
+    const payload = Buffer.from(frame)
+    const isTaken = this.courier.publish({ topic: this.topics.of(channel), payload, retain: false, control, isLast })
+    this.owesWritable ||= this.courier.isCongested
+    return isTaken
   }
 
   get isBusy(): boolean {
     return this.courier.isBusy
   }
 
+  get isCongested(): boolean {
+    return this.courier.isCongested
+  }
+
   async close(): Promise<void> {
     this.events = null
-    this.refused = false
+    this.owesWritable = false
     this.presence.forgetWhoIsOnline()
     await this.courier.close(this.presenceMessage(false))
   }
@@ -187,8 +193,8 @@ class MqttLink implements Link {
   }
 
   private tellWritable(): void {
-    if (!this.refused || !this.courier.isUp || !this.courier.hasRoom) return
-    this.refused = false
+    if (!this.owesWritable || !this.courier.isUp || this.courier.isCongested) return
+    this.owesWritable = false
     this.tell('writable', (events) => events.writable())
   }
 

@@ -33,7 +33,7 @@ export class Outbox {
   private readonly bulk: Outgoing[] = []
   private readonly last: Outgoing[] = []
   private queuedBytes = 0
-  private inflightFrames = 0
+  private readonly inflight = new Set<Outgoing>()
   private inflightBytes = 0
 
   /** @param receiveMaximum what the broker said it takes at once (MQTT 5, section 3.2.2.3.3) */
@@ -62,16 +62,15 @@ export class Outbox {
     if (outgoing === undefined || !this.windowTakes(outgoing.payload.length)) return null
     queue.shift()
     this.queuedBytes -= outgoing.payload.length
-    this.inflightFrames += 1
+    this.inflight.add(outgoing)
     this.inflightBytes += outgoing.payload.length
     return outgoing
   }
 
   /** The broker has answered `outgoing`. */
   settle(outgoing: Outgoing): void {
-    this.inflightFrames -= 1
+    assert(this.inflight.delete(outgoing), 'a publish is settled once')
     this.inflightBytes -= outgoing.payload.length
-    assert(this.inflightFrames >= 0 && this.inflightBytes >= 0, 'a publish is settled once')
   }
 
   /** True when half of the queue is free: a sender that was refused then gets more in than one frame. */
@@ -81,12 +80,23 @@ export class Outbox {
 
   /** The broker has not answered to something. */
   get isWaiting(): boolean {
-    return this.inflightFrames > 0
+    return this.inflight.size > 0
   }
 
   /** One frame may be on its way: whoever answers each with the next one is not to wait. */
   get isBusy(): boolean {
-    return this.inflightFrames > 1
+    return this.inflight.size > 1
+  }
+
+  /** Operations or answers wait for a place in the window. */
+  get isCongested(): boolean {
+    return this.bulk.length > 0
+  }
+
+  /** Whether the same bytes wait, or are on their way. */
+  holds(payload: Uint8Array): boolean {
+    const isSame = (other: Outgoing): boolean => other.payload.equals(payload)
+    return this.bulk.some(isSame) || [...this.inflight].some(isSame)
   }
 
   get queuedFrames(): number {
@@ -94,6 +104,6 @@ export class Outbox {
   }
 
   private windowTakes(bytes: number): boolean {
-    return this.inflightFrames < this.windowFrames && this.inflightBytes + bytes <= MQTT_INFLIGHT_BYTES_MAX
+    return this.inflight.size < this.windowFrames && this.inflightBytes + bytes <= MQTT_INFLIGHT_BYTES_MAX
   }
 }

@@ -3,9 +3,9 @@
  *
  * | topic                            | payload                         | retained | who publishes |
  * | -------------------------------- | ------------------------------- | -------- | ------------- |
- * | `fleet/<group>/op/<node>`        | frame of operations             | no       | `<node>`      |
- * | `fleet/<group>/b/<node>`         | frame of an announcement or of telemetry | no       | `<node>`      |
- * | `fleet/<group>/w/<node>`         | frame of a request              | no       | `<node>`      |
+ * | `fleet/<group>/op/<node>`        | frame of operations, or of an answer | no  | `<node>`      |
+ * | `fleet/<group>/b/<node>`         | frame of an announcement, an epoch or telemetry | no | `<node>` |
+ * | `fleet/<group>/w/<node>`         | frame of a request, or about joining | no  | `<node>`      |
  * | `fleet/<group>/in/<dst>/<src>`   | frame for `<dst>` alone         | no       | `<src>`       |
  * | `fleet/<group>/n/<node>/st`      | `online <start>`, `offline <start>` | yes  | `<node>`      |
  * | `fleet/<group>/n/<node>/at`      | addresses of peers, see peers/addresses.ts | yes | `<node>` |

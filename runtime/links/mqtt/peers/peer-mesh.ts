@@ -103,8 +103,11 @@ export class PeerMesh {
     return null
   }
 
-  get hasRoom(): boolean {
-    return this.#box?.hasRoom !== false
+  /** Frames wait on the way to some peer. */
+  get isCongested(): boolean {
+    if (this.#box?.isCongested === true) return true
+    for (const session of this.#sessions.values()) if (session.isCongested) return true
+    return false
   }
 
   /** Connects to an address, unless it is in use already or there are too many. */

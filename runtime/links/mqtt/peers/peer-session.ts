@@ -77,6 +77,10 @@ export class PeerSession {
     return this.#link.status().cause
   }
 
+  get isCongested(): boolean {
+    return this.#link.isCongested === true
+  }
+
   open(): void {
     this.#link.open({
       up: () => undefined,

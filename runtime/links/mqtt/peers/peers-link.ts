@@ -35,7 +35,7 @@ class PeersLink implements Link {
   private isBoxOpen = false
   /** Those that are there had their time to answer. */
   private isGathered = false
-  private refused = false
+  private owesWritable = false
   private announcement: Uint8Array | null = null
   private cancelTimer: () => void = () => {}
   private endDiscovery: () => Promise<void> = () => Promise.resolve()
@@ -81,11 +81,16 @@ class PeersLink implements Link {
     const isUp = this.state === 'up'
     if (!isUp || this.mesh?.send(frame, channel) !== true) {
       countDropped(this.counters, isUp ? 'full' : 'down')
-      this.refused = true
+      this.owesWritable = true
       return false
     }
     countSent(this.counters, frame.length)
+    this.owesWritable ||= this.isCongested
     return true
+  }
+
+  get isCongested(): boolean {
+    return this.mesh?.isCongested === true
   }
 
   async close(): Promise<void> {
@@ -94,7 +99,7 @@ class PeersLink implements Link {
     this.mesh = null
     this.state = 'closed'
     this.cause = null
-    this.refused = false
+    this.owesWritable = false
     this.isBoxOpen = false
     this.cancelTimer()
     const endDiscovery = this.endDiscovery
@@ -207,8 +212,8 @@ class PeersLink implements Link {
   }
 
   private tellWritable(): void {
-    if (!this.refused || this.state !== 'up' || this.mesh?.hasRoom !== true) return
-    this.refused = false
+    if (!this.owesWritable || this.state !== 'up' || this.isCongested) return
+    this.owesWritable = false
     this.tell('writable', (events) => events.writable())
   }
 

@@ -82,8 +82,8 @@ export class PostBox {
     return [...this.#visitors.values()].some(({ isHere }) => isHere)
   }
 
-  get hasRoom(): boolean {
-    return this.#outbox.hasRoom
+  get isCongested(): boolean {
+    return this.#outbox.isCongested
   }
 
   /** @returns false if there is no room for it now; `writable` follows */
@@ -215,7 +215,7 @@ export class PostBox {
       this.#broker?.publish(sent.topic, sent.payload, sent.retain, () => {
         this.#outbox.settle(sent)
         this.#publishWaiting()
-        if (this.#outbox.hasRoom) this.#events.writable()
+        if (!this.#outbox.isCongested) this.#events.writable()
       })
     }
   }
