@@ -269,8 +269,8 @@ export const PENDING_RECORD_BYTES_MAX: number = 8 * 1024 * 1024
 export const PENDING_REMOTE_FACTOR = 2
 /** Time that a commit may wait while a link is busy with the one before, so that a fast disk does not make a frame of each change. */
 export const COMMIT_GATHER_MS = 1
-/** The same while frames wait in a link already: what a receipt of a change waits for at most, about a sync of a slow card. */
-export const COMMIT_CONGESTED_MS = 50
+/** The same while frames wait in a link already: as long as a frame on a line of 9600 baud takes, and short for whoever awaits it. */
+export const COMMIT_CONGESTED_MS = 100
 /** Pause before a snapshot is tried again that could not be written. */
 export const SNAPSHOT_RETRY_MS = 60_000
 /** Pause before a commit is tried again after the disk was full. */

@@ -280,7 +280,8 @@ export class Pump {
    */
   #commitSoon(): void {
     if (this.#commit !== null || this.#records.length === 0 || this.#isGatheringOwn) return
-    if (this.#isClosed || (this.#hasOwnRecords && !this.#isLinkBusy())) return this.#commitNext()
+    const gatherMs = this.#hasOwnRecords ? this.#gatherMs() : 0
+    if (this.#isClosed || (this.#hasOwnRecords && gatherMs === 0)) return this.#commitNext()
     if (!this.#hasOwnRecords) {
       this.#cancelGathering ??= afterThisTurn(() => this.#commitNext())
       return
@@ -288,17 +289,16 @@ export class Pump {
     this.#cancelGathering?.()
     this.#isGatheringOwn = true
     const { clock } = this.#options
-    this.#cancelGathering = clock.schedule(clock.now() + this.#gatherMs(), () => this.#commitNext())
-  }
-
-  #isLinkBusy(): boolean {
-    for (const link of this.#openLinks) if (link.isBusy === true) return true
-    return false
+    this.#cancelGathering = clock.schedule(clock.now() + gatherMs, () => this.#commitNext())
   }
 
   #gatherMs(): number {
-    for (const link of this.#openLinks) if (link.isCongested === true) return COMMIT_CONGESTED_MS
-    return COMMIT_GATHER_MS
+    let gatherMs = 0
+    for (const link of this.#openLinks) {
+      if (link.isCongested === true) return COMMIT_CONGESTED_MS
+      if (link.isBusy === true) gatherMs = COMMIT_GATHER_MS
+    }
+    return gatherMs
   }
 
   /** One commit at a time; what comes meanwhile goes into the next. */

@@ -11,6 +11,13 @@ export const EXCHANGE = [
     noticedBy: 'test/gateway/gateway.test.ts',
   },
   {
+    name: 'exchange: a serial line tells that operations wait for it',
+    file: 'runtime/links/serial/streams.ts',
+    from: 'return this.#queues.live.messages.length > 0',
+    to: 'return false',
+    noticedBy: 'test/links/serial/back-pressure.test.ts',
+  },
+  {
     name: 'exchange: an answer that is on its way is not sent again',
     file: 'runtime/links/mqtt/mqtt-link.ts',
     from: "if (channel.kind === 'answers' && this.courier.holds(frame)) {",

@@ -213,6 +213,10 @@ export class BusStation implements LineMachine {
     return this.#streams.hasRoom
   }
 
+  get isCongested(): boolean {
+    return this.#streams.isCongested
+  }
+
   get isUp(): boolean {
     return this.#isUp
   }

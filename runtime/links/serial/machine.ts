@@ -34,6 +34,8 @@ export interface LineMachine {
   wakeAt(): Monotonic | null
   /** True when a sender that was refused gets something in again. */
   readonly hasRoom: boolean
+  /** True while operations wait for the line. */
+  readonly isCongested: boolean
   readonly isUp: boolean
   /** Who is at the other end, for people, and why nobody is. */
   readonly peers: readonly NodeId[]

@@ -146,6 +146,10 @@ export class PointToPoint implements LineMachine {
     return this.#streams.hasRoom
   }
 
+  get isCongested(): boolean {
+    return this.#streams.isCongested
+  }
+
   get isUp(): boolean {
     return this.#state.kind === 'up'
   }

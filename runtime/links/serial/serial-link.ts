@@ -60,6 +60,8 @@ export class SerialLink implements Link {
   /** The owner knows that the link is down. */
   #hasToldDown = false
   #refused = false
+  /** What was taken waits, and `writable` has not followed yet. */
+  #hasWaited = false
   #isCarryingOut = false
   #wake: { readonly at: number; readonly cancel: () => void } | null = null
   #messagesLostBefore = 0
@@ -90,11 +92,13 @@ export class SerialLink implements Link {
       countDropped(this.#counters, 'empty')
       return true
     }
-    const handover = this.#options.machine.send(frame, channel, this.#options.clock.now())
+    const { machine, clock } = this.#options
+    const handover = machine.send(frame, channel, clock.now())
     switch (handover) {
       case 'taken':
         countSent(this.#counters, frame.length)
         this.#carryOut()
+        this.#hasWaited ||= machine.isCongested
         return true
       case 'repeated':
         countDropped(this.#counters, 'repeated')
@@ -107,12 +111,17 @@ export class SerialLink implements Link {
     }
   }
 
+  get isCongested(): boolean {
+    return this.#isUp && this.#options.machine.isCongested
+  }
+
   async close(): Promise<void> {
     if (this.#events === null) return
     const { machine, clock } = this.#options
     this.#events = null
     this.#isUp = false
     this.#refused = false
+    this.#hasWaited = false
     this.#cause = null
     const port = this.#port
     this.#port = { kind: 'closed' }
@@ -259,8 +268,11 @@ export class SerialLink implements Link {
   }
 
   #tellWritable(): void {
-    if (!this.#refused || !this.#isUp || !this.#options.machine.hasRoom) return
+    const { machine } = this.#options
+    const isWritable = (this.#refused && machine.hasRoom) || (this.#hasWaited && !machine.isCongested)
+    if (!isWritable || !this.#isUp) return
     this.#refused = false
+    this.#hasWaited = false
     this.#tell('writable', (events) => events.writable())
   }
 

@@ -94,6 +94,11 @@ export class StreamSender {
     )
   }
 
+  /** Operations wait for the line. */
+  get isCongested(): boolean {
+    return this.#queues.live.messages.length > 0
+  }
+
   /** @returns `repeated` if the same answer is on its way */
   offer(frame: Uint8Array, channel: Channel, now: Monotonic): 'taken' | 'full' | 'repeated' {
     const stream = streamOf(channel)
