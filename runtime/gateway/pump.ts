@@ -3,14 +3,11 @@ import { FleetstepError, unreachable } from '../base/errors.ts'
 import {
   COMMIT_CONGESTED_MS,
   COMMIT_GATHER_MS,
-  DISK_RETRY_MS,
   PENDING_RECORD_BYTES_MAX,
   PENDING_OPERATIONS_MAX,
   PENDING_RECORDS_MAX,
   PENDING_REMOTE_FACTOR,
   SNAPSHOT_RETRY_MS,
-  STORED_BATCH_BYTES_MAX,
-  STORED_RECORD_HEADER_BYTES,
 } from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
 import type { NodeId } from '../base/ids.ts'
@@ -25,6 +22,7 @@ import type { Issued } from '../sync/issue.ts'
 import type { Reading } from '../sync/message.ts'
 import type { Replica } from '../sync/replica.ts'
 import { joinPieces } from '../sync/snapshot.ts'
+import { CommitQueue } from './commit-queue.ts'
 import { DiskWatch } from './disk-watch.ts'
 
 export interface PumpOptions {
@@ -51,32 +49,23 @@ export interface PumpOptions {
 export class Pump {
   readonly #options: PumpOptions
   readonly #disk: DiskWatch
+  readonly #commits: CommitQueue
   readonly #outputs: Output[] = []
   readonly #openLinks = new Set<Link>()
   #isDraining = false
   #isClosed = false
-  #records: { readonly record: Uint8Array; readonly number: number }[] = []
-  #commit: Promise<void> | null = null
-  #cancelGathering: (() => void) | null = null
-  /** Something that is not from others waits for the disk. */
-  #hasOwnRecords = false
-  /** The same waits for a link that is busy. */
-  #isGatheringOwn = false
   /** What is carried out came in a frame. */
   #isOfFrame = false
-  #recordBytes = 0
   /** The last own operation, and the last of them that is on the disk. */
   #issuedSeq: number
   #durableSeq: number
   #framesDropped = 0
-  #storageProblem: FleetstepError | null = null
   /** What is kept for people, one after the other. */
   #evidence: Promise<void> = Promise.resolve()
   #isSnapshotAsked = false
   #snapshotRetryAt = -Infinity
   #mediumErrors = 0
   #cancelWake: (() => void) | null = null
-  #endPause: () => void = () => undefined
   #wakeAt = Infinity
 
   constructor(options: PumpOptions) {
@@ -84,11 +73,21 @@ export class Pump {
     this.#issuedSeq = options.replica.durableSeq
     this.#durableSeq = options.replica.durableSeq
     this.#disk = new DiskWatch(options.store, options.clock, options.logger)
+    this.#commits = new CommitQueue({
+      ...options,
+      gatherMs: () => this.#gatherMs(),
+      onStored: (through) => {
+        this.#input({ kind: 'stored', through })
+        this.#followStore()
+      },
+      onProblem: options.onStorageProblem,
+      onFatal: (error) => this.#fail(error),
+    })
   }
 
   /** Why no local change is taken at present, or null. */
   get storageProblem(): FleetstepError | null {
-    return this.#storageProblem ?? this.#disk.refusal ?? this.#slowness()
+    return this.#commits.problem ?? this.#disk.refusal ?? this.#slowness()
   }
 
   /** What the store says of itself. */
@@ -104,7 +103,7 @@ export class Pump {
     readonly framesDropped: number
   } {
     const operations = this.#issuedSeq - this.#durableSeq
-    return { operations, records: this.#records.length, bytes: this.#recordBytes, framesDropped: this.#framesDropped }
+    return { operations, records: this.#commits.length, bytes: this.#commits.bytes, framesDropped: this.#framesDropped }
   }
 
   isOpen(link: Link): boolean {
@@ -129,9 +128,7 @@ export class Pump {
       frame: (bytes) => this.#takeFrame(link.name, bytes),
       presence: (node, online) => this.#options.onPresence(node, online, link.name),
       // What was dropped for lack of room is found again by version vector.
-      writable: () => {
-        if (this.#isGatheringOwn) this.#commitNext()
-      },
+      writable: () => this.#commits.noteWritable(),
     })
   }
 
@@ -148,7 +145,7 @@ export class Pump {
     const issued = this.#options.replica.issue(request, commitWithinMs, this.#now())
     this.#issuedSeq = issued.id.seq
     // It may be the answer to what a frame has brought, and is carried out with that.
-    if (commitWithinMs === 0) this.#hasOwnRecords = true
+    if (commitWithinMs === 0) this.#commits.noteOwn()
     this.#take(issued.outputs)
     return issued
   }
@@ -181,12 +178,9 @@ export class Pump {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#take(this.#options.replica.flush(this.#now()))
-    for (this.#commitNext(); this.#commit !== null && this.#storageProblem === null; this.#commitNext())
-      await this.#commit
-    this.#isClosed = true
+    await this.#commits.flush()
+    this.#end()
     this.#cancelWake?.()
-    this.#disk.close()
-    this.#endPause()
     await Promise.all([...this.#openLinks].map((link) => link.close()))
     await this.#options.store.close()
   }
@@ -201,10 +195,20 @@ export class Pump {
     try {
       this.#take(step())
     } catch (error) {
-      this.#isClosed = true
-      this.#disk.close()
-      this.#options.onFatal(error)
+      this.#fail(error)
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#end()
+    this.#options.onFatal(error)
+  }
+
+  /** Takes nothing in any more, and stores nothing. */
+  #end(): void {
+    this.#isClosed = true
+    this.#disk.close()
+    this.#commits.close()
   }
 
   /** A port may hand in the next input while the outputs of one are carried out: those come after. */
@@ -223,16 +227,15 @@ export class Pump {
       this.#outputs.splice(0, done)
       this.#isDraining = false
     }
-    this.#commitSoon()
+    this.#commits.commitSoon()
     this.#scheduleWake()
   }
 
   #carryOut(output: Output): void {
     switch (output.kind) {
       case 'store':
-        this.#records.push(output)
-        this.#recordBytes += output.record.length
-        if (!this.#isOfFrame) this.#hasOwnRecords = true
+        this.#commits.add(output.record)
+        if (!this.#isOfFrame) this.#commits.noteOwn()
         return
       case 'snapshot':
         void this.#snapshot(output.pieces, output.through)
@@ -272,26 +275,7 @@ export class Pump {
     }
   }
 
-  /**
-   * A change of our own goes at once while no link is busy with the frame before; else it would wait behind that, and a disk
-   * that is faster than the network gathers for a moment what comes next, and where frames wait in a link already until they
-   * have gone: one large frame for many small ones is what a slow link needs. What others have changed waits for the end of this
-   * turn: nobody waits for our disk then, while a change that answers it would wait for that commit before its own.
-   */
-  #commitSoon(): void {
-    if (this.#commit !== null || this.#records.length === 0 || this.#isGatheringOwn) return
-    const gatherMs = this.#hasOwnRecords ? this.#gatherMs() : 0
-    if (this.#isClosed || (this.#hasOwnRecords && gatherMs === 0)) return this.#commitNext()
-    if (!this.#hasOwnRecords) {
-      this.#cancelGathering ??= afterThisTurn(() => this.#commitNext())
-      return
-    }
-    this.#cancelGathering?.()
-    this.#isGatheringOwn = true
-    const { clock } = this.#options
-    this.#cancelGathering = clock.schedule(clock.now() + gatherMs, () => this.#commitNext())
-  }
-
+  /** For how long own changes are gathered: while a link is busy, or frames wait in it. */
   #gatherMs(): number {
     let gatherMs = 0
     for (const link of this.#openLinks) {
@@ -299,74 +283,6 @@ export class Pump {
       if (link.isBusy === true) gatherMs = COMMIT_GATHER_MS
     }
     return gatherMs
-  }
-
-  /** One commit at a time; what comes meanwhile goes into the next. */
-  #commitNext(): void {
-    this.#cancelGathering?.()
-    this.#cancelGathering = null
-    this.#isGatheringOwn = false
-    if (this.#commit !== null || this.#records.length === 0 || this.#isClosed) return
-    const portion = this.#nextPortion()
-    this.#hasOwnRecords = portion.length < this.#records.length
-    this.#commit = this.#commitRecords(portion).finally(() => {
-      this.#commit = null
-      this.#commitSoon()
-    })
-  }
-
-  async #commitRecords(portion: readonly { readonly record: Uint8Array; readonly number: number }[]): Promise<void> {
-    try {
-      const through = await this.#options.store.commit(portion.map(({ record }) => record))
-      if (this.#storageProblem !== null) this.#noteStorageRecovered()
-      this.#records = this.#records.slice(portion.length)
-      for (const { record } of portion) this.#recordBytes -= record.length
-      this.#input({ kind: 'stored', through })
-      this.#followStore()
-    } catch (error) {
-      await this.#noteStorageProblem(error)
-    }
-  }
-
-  async #noteStorageProblem(error: unknown): Promise<void> {
-    if (!(error instanceof FleetstepError) || error.code !== 'disk-full') {
-      this.#isClosed = true
-      this.#disk.close()
-      this.#options.onFatal(error)
-      return
-    }
-    if (this.#storageProblem === null) this.#options.logger.error(error.message)
-    this.#storageProblem = error
-    this.#options.onStorageProblem(error)
-    await this.#pauseBeforeRetry()
-  }
-
-  async #pauseBeforeRetry(): Promise<void> {
-    const { clock } = this.#options
-    await new Promise<void>((resolve) => {
-      const cancel = clock.schedule(clock.now() + DISK_RETRY_MS, resolve)
-      this.#endPause = () => {
-        cancel()
-        resolve()
-      }
-    })
-  }
-
-  #noteStorageRecovered(): void {
-    this.#storageProblem = null
-    this.#options.logger.info('storage: writing works again')
-    this.#options.onStorageProblem(null)
-  }
-
-  #nextPortion(): { readonly record: Uint8Array; readonly number: number }[] {
-    let bytes = 0
-    let count = 0
-    for (const { record } of this.#records) {
-      bytes += record.length + STORED_RECORD_HEADER_BYTES
-      if (count > 0 && bytes > STORED_BATCH_BYTES_MAX) break
-      count += 1
-    }
-    return this.#records.slice(0, count)
   }
 
   async #snapshot(pieces: Iterable<Uint8Array>, through: number): Promise<void> {
@@ -421,8 +337,8 @@ export class Pump {
   /** What others send is dropped only when far too much waits already; they are asked for it again. */
   #takeFrame(link: string, bytes: Uint8Array): void {
     const isFar =
-      this.#records.length >= PENDING_REMOTE_FACTOR * PENDING_RECORDS_MAX ||
-      this.#recordBytes >= PENDING_REMOTE_FACTOR * PENDING_RECORD_BYTES_MAX
+      this.#commits.length >= PENDING_REMOTE_FACTOR * PENDING_RECORDS_MAX ||
+      this.#commits.bytes >= PENDING_REMOTE_FACTOR * PENDING_RECORD_BYTES_MAX
     if (isFar) {
       this.#framesDropped += 1
       return
@@ -434,7 +350,7 @@ export class Pump {
 
   #slowness(): FleetstepError | null {
     const waiting = this.#issuedSeq - this.#durableSeq
-    if (waiting < PENDING_OPERATIONS_MAX && this.#recordBytes < PENDING_RECORD_BYTES_MAX) return null
+    if (waiting < PENDING_OPERATIONS_MAX && this.#commits.bytes < PENDING_RECORD_BYTES_MAX) return null
     return new FleetstepError(
       'limit-reached',
       `${this.storeInfo.directory}: the disk is too slow, ${waiting} changes wait for it; try again shortly, or use a faster card`,
@@ -464,11 +380,6 @@ function pause(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
   })
-}
-
-function afterThisTurn(work: () => void): () => void {
-  const immediate = setImmediate(work)
-  return () => clearImmediate(immediate)
 }
 
 function channelOf({ channel, of }: Destination): Channel {
