@@ -62,9 +62,18 @@ function messagesOf({ fields, put }: Tuple, isBatch: boolean): Tuple[] {
 
 const BATCH = 0
 
-/** An epoch may force or enrol, a request to join may name a role, and an announcement may state what has settled. */
+/**
+ * An announcement may state what has settled, an epoch force or enrol, a request to join name a role, and an offer show the join
+ * of its sponsor.
+ */
 function isOpen(kind: number, fields: readonly CborData[]): boolean {
-  return (kind === 3 && fields.length > 4) || (kind === 4 && fields.length > 5) || (kind === 1 && fields.length > 14)
+  const closed = new Map([
+    [1, 14],
+    [3, 4],
+    [4, 5],
+    [6, 5],
+  ])
+  return fields.length > (closed.get(kind) ?? fields.length)
 }
 
 function eachTuple(mutate: (tuple: Tuple) => Uint8Array[]) {
