@@ -12,6 +12,7 @@ import { ruleTableAt } from '../state/rules/rules-codec.ts'
 import type { Value } from '../state/value.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
 import type { Yielded } from '../state/yielded.ts'
+import { LastUndo, type Undo } from './last-undo.ts'
 import { RuleIndex, rulesOver } from './rule-index.ts'
 import { WaitingQueue } from './waiting-queue.ts'
 
@@ -56,7 +57,7 @@ export class LocalState {
   /** What a join has settled: what these members issue from then on does not meet their points, as if they were founders. */
   readonly #settledMembers = new Map<MemberId, Value>()
   readonly #free: Law
-  #reexecutions = 0
+  readonly #undo = new LastUndo()
   readonly #run = new Run()
 
   constructor(charter: Charter = OPEN_CHARTER) {
@@ -103,7 +104,12 @@ export class LocalState {
 
   /** How often an entry was executed again because another one took a place before it. */
   get reexecutions(): number {
-    return this.#reexecutions
+    return this.#undo.undoneTotal
+  }
+
+  /** What went through the waiting queue last, or null. */
+  get lastUndo(): Undo | null {
+    return this.#undo.last
   }
 
   *registers(): Generator<Register> {
@@ -167,6 +173,7 @@ export class LocalState {
   /** Executes new entries and whatever they affect. They stand in the journal already. */
   add(entries: readonly Entry[]): Effects {
     const run = this.#run.begin()
+    this.#undo.begin('late', entries)
     for (const entry of entries) {
       entry.registers = this.#registersOf(entry.operation)
       for (const register of entry.registers) {
@@ -181,6 +188,7 @@ export class LocalState {
   /** Takes back entries that have left the journal, and executes again whatever that affects. */
   remove(entries: readonly Entry[]): Effects {
     const run = this.#run.begin()
+    this.#undo.begin('left', entries)
     const affected = new Set<Entry>()
     for (const entry of entries) {
       for (const register of entry.registers) {
@@ -223,6 +231,7 @@ export class LocalState {
 
   #finish(run: Run): Effects {
     for (let entry = this.#queue.take(); entry !== undefined; entry = this.#queue.take()) this.#execute(entry, run)
+    this.#undo.end()
     return run.effects()
   }
 
@@ -248,7 +257,7 @@ export class LocalState {
       }
       const previous = entry.execution
       const before = previous?.after[0]
-      if (previous !== null) this.#reexecutions += 1
+      if (previous !== null) this.#undo.note(entry.operation)
       const mayYieldAgain = previous !== null && (register.governor === null || !run.rulesMoved)
       if (!mayYieldAgain || !yieldsAgain(entry.operation, previous, met)) {
         const execution = this.#executed(entry.operation, met, this.#lawOver(entry.registers, entry.operation))
@@ -261,7 +270,10 @@ export class LocalState {
       const isNoticed = before === undefined || !sameCell(before, after)
       return isNoticed || entry === register.last ? after : null
     }
-    register.walk(first, mayTogether, step, (yielded) => run.yielded.push(yielded))
+    register.walk(first, mayTogether, step, (yielded) => {
+      this.#undo.noteTogether(yielded.size)
+      run.yielded.push(yielded)
+    })
   }
 
   #executeAcross(entry: Entry, run: Run): void {
@@ -270,7 +282,7 @@ export class LocalState {
     for (const register of registers) run.note(register)
     const met = mapped(registers, (register) => register.before(entry))
     const previous = entry.execution
-    if (previous !== null) this.#reexecutions += 1
+    if (previous !== null) this.#undo.note(entry.operation)
     const execution = this.#executed(entry.operation, met, this.#lawOver(registers, entry.operation))
     entry.executed = execution
     run.noteExecuted(entry, previous)
