@@ -43,12 +43,12 @@ export function tuplesOf(frame: Uint8Array): Tuple[] {
   const list = isBatch ? listIn(content as Uint8Array) : (content as readonly CborData[])
   const putContent = (changed: readonly CborData[]): Uint8Array =>
     encodeCbor(fields.with(3, isBatch ? encodeShortest(changed) : changed))
-  const outer: Tuple = { fields: list, bytes: encodeContent(list), isOpen: isOpen(kind, list), put: putContent }
+  const outer: Tuple = { fields: list, bytes: encodeContent(list), isOpen: endsFreely(kind, list), put: putContent }
   if (list.length !== 4 || !(list[2] instanceof Uint8Array) || !isMap(list[1]))
     return [whole, outer, ...messagesOf(outer, isBatch)]
   const payload = listIn(list[2])
   const putPayload = (changed: readonly CborData[]): Uint8Array => putContent(list.with(2, encodeContent(changed)))
-  const inner: Tuple = { fields: payload, bytes: list[2], isOpen: isOpen(kind, payload), put: putPayload }
+  const inner: Tuple = { fields: payload, bytes: list[2], isOpen: endsFreely(kind, payload), put: putPayload }
   return [whole, outer, inner, ...messagesOf(inner, isBatch)]
 }
 
@@ -66,7 +66,7 @@ const BATCH = 0
  * An announcement may state what has settled, an epoch force or enrol, a request to join name a role, and an offer show the join
  * of its sponsor.
  */
-function isOpen(kind: number, fields: readonly CborData[]): boolean {
+function endsFreely(kind: number, fields: readonly CborData[]): boolean {
   const closed = new Map([
     [1, 14],
     [3, 4],
