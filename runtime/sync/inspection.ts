@@ -227,7 +227,7 @@ function undoLine(undo: Undo | null): UndoLine | null {
   if (undo === null) return null
   return {
     ...undo,
-    by: undo.by.map(formatOperationId),
+    by: undo.by.map(({ id }) => formatOperationId(id)),
     undone: undo.undone.map(({ id, stage, paths }) => {
       return { operation: formatOperationId(id), stage, points: paths.filter(isShown).map(showPoint) }
     }),

@@ -1,29 +1,21 @@
-import type { OperationId } from '../base/ids.ts'
 import { UNDONE_SHOWN_MAX } from '../base/limits.ts'
+import { mapped } from '../base/mapped.ts'
 import type { Entry } from '../state/entry.ts'
 import type { Operation } from '../state/operation.ts'
-import type { Path } from '../state/path.ts'
 
 /** Entries that were undone into the waiting queue and have executed again, because others took a place before them or left it. */
 export interface Undo {
   /** Whether those that are the reason took a place in the journal, or left it. */
   readonly reason: 'late' | 'left'
   /** The reason: the first of them, in the order in which they came, and how many there were. */
-  readonly by: readonly OperationId[]
+  readonly by: readonly Operation[]
   readonly byCount: number
-  /** The first that executed again, in that order. */
-  readonly undone: readonly Undone[]
+  /** The first that executed again, in that order: at some of their points others stand before them than before. */
+  readonly undone: readonly Operation[]
   /** How many executed again themselves. */
   readonly undoneCount: number
   /** How many plain writes came to yield together, without being looked at one by one. */
   readonly togetherCount: number
-}
-
-export interface Undone {
-  readonly id: OperationId
-  readonly stage: number
-  /** The points that it meets, at some of which others stand before it than before. */
-  readonly paths: readonly Path[]
 }
 
 /**
@@ -32,7 +24,7 @@ export interface Undone {
  */
 export class LastUndo {
   #last: { -readonly [field in keyof Undo]: Undo[field] } | null = null
-  #undone: Undone[] = []
+  #undone: Operation[] = []
   #reason: Undo['reason'] = 'late'
   #by: readonly Entry[] = NOBODY
   #undoneTotal = 0
@@ -58,11 +50,11 @@ export class LastUndo {
     this.#by = NOBODY
   }
 
-  note({ id, stage, paths }: Operation): void {
+  note(operation: Operation): void {
     this.#undoneTotal += 1
     const last = this.#current()
     last.undoneCount += 1
-    if (last.undoneCount <= UNDONE_SHOWN_MAX) this.#undone.push({ id, stage, paths })
+    if (last.undoneCount <= UNDONE_SHOWN_MAX) this.#undone.push(operation)
   }
 
   noteTogether(count: number): void {
@@ -74,10 +66,20 @@ export class LastUndo {
     if (this.#last !== null && by === NOBODY) return this.#last
     this.#by = NOBODY
     this.#undone = []
-    const ids = by.slice(0, UNDONE_SHOWN_MAX).map(({ operation }) => operation.id)
-    const counts = { byCount: by.length, undoneCount: 0, togetherCount: 0 }
-    return (this.#last = { reason: this.#reason, by: ids, ...counts, undone: this.#undone })
+    const first = by.length === 1 ? by : by.slice(0, UNDONE_SHOWN_MAX)
+    return (this.#last = {
+      reason: this.#reason,
+      by: mapped(first, operationOf),
+      byCount: by.length,
+      undone: this.#undone,
+      undoneCount: 0,
+      togetherCount: 0,
+    })
   }
+}
+
+function operationOf({ operation }: Entry): Operation {
+  return operation
 }
 
 const NOBODY: readonly Entry[] = []

@@ -60,11 +60,8 @@ describe('the local state', () => {
     const { changed } = local.remove([a, b])
     assert.equal(local.get(X), 1000)
     const { reason, by, byCount, undone } = local.lastUndo as Undo
-    assert.deepEqual([reason, by, byCount], ['left', [a, b].map(({ operation: { id } }) => id), 2])
-    assert.deepEqual(
-      undone.map(({ id }) => id),
-      [c.operation.id],
-    )
+    assert.deepEqual([reason, by, byCount], ['left', [a.operation, b.operation], 2])
+    assert.deepEqual(undone, [c.operation])
     assert.deepEqual(
       changed.map(({ path, before }) => [path, before.value]),
       [[X, 1110]],
