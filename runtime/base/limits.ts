@@ -135,6 +135,8 @@ export const PATHS_MAX = 100_000
 export const KNOWN_PATHS_MAX = 16_384
 /** Conflicts that are kept for people; the oldest goes first and the number that went is shown. */
 export const CONFLICTS_MAX = 1000
+/** Operations of the last undo that are kept for people, and as many of those that led to it: a screen full, 1.5 MiB at most. */
+export const UNDONE_SHOWN_MAX = 16
 /** Causes of alarms that are told apart: a few of each member. */
 export const ALARM_CAUSES_MAX = 4096
 /** Watches of one gateway. */

@@ -26,14 +26,10 @@ function facts(status: GatewayStatus): string[][] {
     ['stage', `${last.stage}${last.operation === null ? '' : `, last operation ${last.operation}`}`],
     ['floor', `${status.floor}, ${floorReason(status)}`],
     ['journal', `${status.journalLength} operations not settled, ${status.outboxLength} not on the disk`],
-    [
-      'waiting',
-      `${waitingList.length} in the list, ${deferredQueue.length} deferred, ${status.waitingQueueLength} in the queue`,
-    ],
-    ...[...waitingList, ...deferredQueue]
-      .slice(0, WAITING_SHOWN)
-      .map((line) => ['', `${line.operations[0]} waits for ${line.waitsFor}`]),
-    ['executed again', `${status.reexecutions} operations since the start`],
+    ['waiting', `${waitingList.length} in the list, ${deferredQueue.length} deferred`],
+    ...[...waitingList, ...deferredQueue].slice(0, WAITING_SHOWN).map((line) => ['', waitingText(line)]),
+    ['executed again', `${counted(status.reexecutions, 'operation')} since the start`],
+    ...undoFacts(status),
     ['state', `${counted(status.paths, 'point')}, ${conflictsText(status)}`],
     ['telemetry', telemetryText(status)],
     ['disk', status.storageProblem ?? diskText(status.storage)],
@@ -76,8 +72,37 @@ function writtenText(storage: GatewayStatus['storage']): string {
   return `${bytesWritten} bytes in ${commits} commits since the start${all}${wearText(storage)}`
 }
 
-/** Lines of waiting operations that are shown; --json has all. */
+/** Lines of operations that wait, or were undone, that are shown; --json has more. */
 const WAITING_SHOWN = 5
+
+type WaitingLine = GatewayStatus['waitingList'][number]
+
+function waitingText({ operations, reason, waitsFor, behind }: WaitingLine): string {
+  const deferred = behind === null ? '' : `, deferred behind ${behind}`
+  return `${operations[0]} waits for ${REASONS[reason](waitsFor)}${deferred}`
+}
+
+const REASONS: Readonly<Record<WaitingLine['reason'], (operation: string) => string>> = {
+  join: (operation) => `the join of ${operation.split(':')[0]}`,
+  earlier: (operation) => `${operation} of the same member`,
+  previous: (operation) => `${operation}, which it follows`,
+}
+
+function pointsText([first = 'no point', ...more]: readonly string[]): string {
+  return more.length === 0 ? first : `${first} and ${counted(more.length, 'other point')}`
+}
+
+/** What went through the waiting queue last, which is empty again by now. */
+function undoFacts({ lastUndo }: GatewayStatus): string[][] {
+  if (lastUndo === null) return []
+  const { reason, by, byCount, undone, undoneCount, togetherCount } = lastUndo
+  const others = byCount > 1 ? ` and ${byCount - 1} more` : ''
+  const together = togetherCount === 0 ? '' : `, ${togetherCount} yielded together`
+  return [
+    ['', `last ${undoneCount}${together}: ${by[0]}${others} ${reason === 'late' ? 'came late' : 'left the journal'}`],
+    ...undone.slice(0, WAITING_SHOWN).map(({ operation, points }) => ['', `${operation} at ${pointsText(points)}`]),
+  ]
+}
 
 function conflictsText({ conflicts, conflictsForgotten }: GatewayStatus): string {
   const forgotten = conflictsForgotten === 0 ? '' : ` and ${conflictsForgotten} that had to go`

@@ -14,6 +14,7 @@ import {
 } from '../base/limits.ts'
 import { fraction, type Random } from '../base/random.ts'
 import { compareCanonically } from '../state/operation.ts'
+import { Gaps } from './gaps.ts'
 import type { History } from './history.ts'
 import {
   type Announcement,
@@ -29,6 +30,7 @@ import { encodeFrame } from './message-codec.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import type { OwnVector, Peer, Peers } from './peers.ts'
 import { PendingAnswer } from './pending-answer.ts'
+import { RelayedQuestion } from './relayed-question.ts'
 import type { FloorMark } from './stored-floor.ts'
 import { suppressionDelayMs } from './suppression.ts'
 import { sortedEntries } from './version-vector.ts'
@@ -54,9 +56,6 @@ export interface AntiEntropyOptions {
   readonly maySpeak: () => boolean
 }
 
-/** A question is repeated after REQUEST_RETRY_MS, and each time after twice as long, up to some hours. */
-const QUESTION_DOUBLINGS_MAX = 15
-
 /**
  * Finds what is missing and gets exactly that, over every link, whatever was lost (PROTOCOL section 8).
  *
@@ -70,8 +69,7 @@ export class AntiEntropy {
   #self: MemberId
   #history: History
   readonly #links = new Set<string>()
-  /** The highest seq of each member that anybody is known to hold. */
-  readonly #heights = new Map<MemberId, number>()
+  #gaps: Gaps
   readonly #answers = new Map<string, PendingAnswer>()
   #announcements = 0
   #announceAt: Monotonic | null = null
@@ -86,37 +84,28 @@ export class AntiEntropy {
   /** The digest that nobody here understood when we decided so; null if it was for another reason. */
   #riddle: Digest | null = null
   #requestAt: Monotonic | null = null
-  /** What a member on one of our links asks of somebody that we do not know: another link may have the proof that its join was cut. */
-  #question: { readonly at: Monotonic; readonly link: string; readonly gaps: readonly Gap[] } | null = null
-  /** Before this no further one: two relays between the same links would ask each other for ever. */
-  #nextQuestionAt: Monotonic = -Infinity
-  #questions = 0
+  readonly #question = new RelayedQuestion()
   #attempts = 0
 
   constructor(options: AntiEntropyOptions, self: MemberId, history: History) {
     this.#options = options
     this.#self = self
     this.#history = history
+    this.#gaps = new Gaps(self, history)
   }
 
   /** This node goes on as another member, or with another history. */
   rebase(self: MemberId, history: History): void {
     this.#self = self
     this.#history = history
-    this.#heights.clear()
+    this.#gaps = new Gaps(self, history)
     this.#answers.clear()
-    this.#question = null
+    this.#question.forget()
     this.#attempts = 0
   }
 
   get hasGaps(): boolean {
-    const history = this.#history
-    if (this.#heights.size === 0 && history.waitingList.length === 0) return false
-    for (const [member, wanted] of this.#heights) {
-      if (this.#isMissing(member, wanted)) return true
-      this.#heights.delete(member)
-    }
-    return history.waitingList.isMissingAny((member, seq) => this.#isMissing(member, seq))
+    return this.#gaps.areThere
   }
 
   /** How often we have announced since our start. */
@@ -132,7 +121,7 @@ export class AntiEntropy {
   wakeAt(): Monotonic | null {
     let first = earlier(earlier(this.#announceAt, this.#requestAt), earlier(this.#digestAt, this.#fullAt))
     // Asked for after every input, and nearly always there is none.
-    if (this.#question !== null) first = earlier(first, this.#question.at)
+    if (this.#question.at !== null) first = earlier(first, this.#question.at)
     if (this.#answers.size > 0) for (const { at } of this.#answers.values()) first = earlier(first, at)
     return first
   }
@@ -185,16 +174,15 @@ export class AntiEntropy {
     }
     // An older vector has been looked at when it was stated.
     if (isFull || !this.#isLargeFleet())
-      for (const entry of peer.vector.values()) this.#raiseHeight(entry.member, entry.seq)
+      for (const entry of peer.vector.values()) this.#gaps.raise(entry.member, entry.seq)
     if (!isFull || this.#isAheadOf(peer)) this.#stateVectorSoon(isFull ? null : vectorDigest, now)
     this.#requestBy(now + this.#requestDelayMs())
   }
 
   /** What stands of the retired is to be held, also where nobody who is heard states it any more. */
   noteCuts(now: Monotonic): void {
-    this.#questions = 0
-    this.#nextQuestionAt = now
-    for (const { member, seq } of this.#history.retirement.cuts?.values() ?? []) this.#raiseHeight(member, seq)
+    this.#question.hurry(now)
+    for (const { member, seq } of this.#history.retirement.cuts?.values() ?? []) this.#gaps.raise(member, seq)
     if (this.hasGaps) this.#requestBy(now + this.#requestDelayMs())
   }
 
@@ -209,8 +197,8 @@ export class AntiEntropy {
    */
   noteBatch(batch: Batch, link: string, isNew: boolean, now: Monotonic): void {
     const { seq } = lastOf(batch).current.id
-    const closesGap = isNew && (this.#heights.get(batch.origin) ?? 0) >= seq
-    this.#raiseHeight(batch.origin, seq)
+    const closesGap = isNew && this.#gaps.heightOf(batch.origin) >= seq
+    this.#gaps.raise(batch.origin, seq)
     this.#answers.get(link)?.skip(batch)
     if (!this.hasGaps) {
       this.#requestAt = null
@@ -239,29 +227,24 @@ export class AntiEntropy {
     this.#noteQuestion(request, link, now)
     // Somebody else asks for what we miss: the answer is heard by all.
     const asked = new Map(request.gaps.map((gap) => [gap.member, gap]))
-    const isCovered = this.#gaps().every((gap) => (asked.get(gap.member)?.after ?? Infinity) <= gap.after)
+    const isCovered = this.#gaps.list().every((gap) => (asked.get(gap.member)?.after ?? Infinity) <= gap.after)
     if (this.#requestAt !== null && isCovered) {
       this.#requestAt = Math.max(this.#requestAt, now + REQUEST_RETRY_MS * (1 + fraction(random)))
     }
   }
 
   #noteQuestion({ gaps }: Request, link: string, now: Monotonic): void {
-    if (this.#links.size < 2 || this.#question !== null || now < this.#nextQuestionAt) return
+    if (this.#links.size < 2 || !this.#question.isOpen(now)) return
     const { membership, retirement } = this.#history
     const unknown = gaps.filter(
       ({ member }) => membership.get(member) === undefined && !retirement.evidence.has(member),
     )
-    if (unknown.length > 0) this.#question = { at: now + this.#requestDelayMs(), link, gaps: unknown }
+    if (unknown.length > 0) this.#question.ask(unknown, link, now + this.#requestDelayMs())
   }
 
   #askOnOtherLinks(now: Monotonic): Output[] {
-    const question = this.#question
-    if (question === null || question.at > now) return []
-    this.#question = null
-    this.#nextQuestionAt = now + REQUEST_RETRY_MS * 2 ** Math.min(this.#questions, QUESTION_DOUBLINGS_MAX)
-    this.#questions += 1
-    const request = this.#options.signRequest({ from: this.#self, to: null, gaps: question.gaps })
-    return [this.#send({ kind: 'request', request }, { channel: 'requests', links: { except: question.link } })]
+    const question = this.#question.take(now)
+    return question === null ? [] : [this.#ask(null, question.gaps, { except: question.link })]
   }
 
   /** Does all that is due. */
@@ -339,7 +322,7 @@ export class AntiEntropy {
   }
 
   #request(now: Monotonic): Output[] {
-    const gaps = this.#gaps()
+    const gaps = this.#gaps.list()
     if (gaps.length === 0 || this.#links.size === 0) {
       this.#requestAt = null
       this.#attempts = 0
@@ -393,35 +376,6 @@ export class AntiEntropy {
       outputs.push(this.#send({ kind: 'batch', batch }, { channel: 'answers', links: { only: link } }))
     }
     return outputs
-  }
-
-  #gaps(): Gap[] {
-    const history = this.#history
-    const through = new Map(this.#heights)
-    for (const gap of history.waitingList.missing((member) => history.log(member).held.seq)) {
-      through.set(gap.member, Math.max(gap.through, through.get(gap.member) ?? 0))
-    }
-    const gaps: Gap[] = []
-    for (const [member, wanted] of through) {
-      const after = history.log(member).held.seq
-      const seq = Math.min(wanted, history.retirement.bound(member) ?? wanted)
-      if (seq > after) gaps.push({ member, after, through: seq })
-      else this.#heights.delete(member)
-    }
-    return gaps
-  }
-
-  /** Whether an operation up to `seq` of `member` is to be asked for. */
-  #isMissing(member: MemberId, seq: number): boolean {
-    const { retirement } = this.#history
-    return Math.min(seq, retirement.bound(member) ?? seq) > this.#history.log(member).held.seq
-  }
-
-  #raiseHeight(member: MemberId, seq: number): void {
-    const [self, history] = [this.#self, this.#history]
-    if (member === self || history.membership.get(member) === undefined) return
-    if (seq > Math.max(this.#heights.get(member) ?? 0, this.#history.log(member).held.seq))
-      this.#heights.set(member, seq)
   }
 
   #isAheadOf(peer: Peer): boolean {

@@ -8,7 +8,7 @@ import type { Path } from '../state/path.ts'
 import { showPoint } from '../state/reserved-point.ts'
 import type { Value } from '../state/value.ts'
 import { Yielded } from '../state/yielded.ts'
-import type { Effects } from './local-state.ts'
+import type { Effects } from './effects.ts'
 
 /** A change that had to yield, shown to people: two changes of one point of which neither issuer had seen the other. */
 export interface Conflict {

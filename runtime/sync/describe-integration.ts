@@ -9,7 +9,7 @@ import { equalValues, type Value } from '../state/value.ts'
 import type { Yielded } from '../state/yielded.ts'
 import { conflictsOf } from './conflict.ts'
 import type { Integration, Removal } from './history.ts'
-import type { Effects } from './local-state.ts'
+import type { Effects } from './effects.ts'
 import type { Output } from './output.ts'
 
 /** Adds to `outputs` what an integration did: values that changed, outcomes that differ, changes that yielded. */

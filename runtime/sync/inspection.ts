@@ -3,10 +3,13 @@ import { toHex } from '../base/bytes.ts'
 import type { Digest } from '../base/digest.ts'
 import { formatOperationId, type MemberId } from '../base/ids.ts'
 import type { Outcome } from '../state/operation.ts'
+import type { Path } from '../state/path.ts'
+import { memberOfPoint, showPoint } from '../state/reserved-point.ts'
 import type { Role } from '../state/role.ts'
 import type { FloorHold } from './floor.ts'
 import type { History } from './history.ts'
-import { firstOf, lastOf } from './message.ts'
+import type { Undo } from './last-undo.ts'
+import { type Batch, firstOf } from './message.ts'
 import type { Peers } from './peers.ts'
 import type { TelemetryCounts } from './telemetry.ts'
 import { sortedEntries, type VersionEntry } from './version-vector.ts'
@@ -33,11 +36,13 @@ export interface Inspection {
   /** The journal in canonical order. */
   readonly journal: () => readonly JournalLine[]
   readonly journalLength: number
+  /** Batches of which something is missing, in canonical order; of several claims on one place the one of highest priority. */
   readonly waitingList: readonly WaitingLine[]
+  /** The other claims. */
   readonly deferredQueue: readonly WaitingLine[]
-  /** Always 0 between two inputs: what was undone has executed again. */
-  readonly waitingQueueLength: number
-  /** Operations that were undone and executed again since the start. */
+  /** The waiting queue is empty whenever somebody can look; this is what went through it last, or null. */
+  readonly lastUndo: UndoLine | null
+  /** Operations that were undone into the waiting queue and executed again since the start. */
   readonly reexecutions: number
   readonly outboxLength: number
   readonly epoch: EpochLine
@@ -72,8 +77,36 @@ export interface CandidateLine {
 export interface WaitingLine {
   readonly operations: readonly string[]
   readonly stage: number
-  /** The operation that it waits for. */
+  /** What is missing of it. */
+  readonly reason: WaitingReason
+  /** The operation that it waits for; the first one of its member while its join is not known. */
   readonly waitsFor: string
+  /** In the deferred queue: the operation of higher priority that has its place in the waiting list, or null. */
+  readonly behind: string | null
+}
+
+/** The join of its member, the operation of its member before it, or the one that it follows as its previous. */
+export type WaitingReason = 'join' | 'earlier' | 'previous'
+
+/** What had to be undone into the waiting queue and executed again, and why. */
+export interface UndoLine {
+  /** Whether operations came late and took a place before them, or have left the journal. */
+  readonly reason: 'late' | 'left'
+  /** The first of the operations that are the reason, and how many there were. */
+  readonly by: readonly string[]
+  readonly byCount: number
+  /** The first operations that executed again. */
+  readonly undone: readonly UndoneLine[]
+  readonly undoneCount: number
+  /** Plain writes of one point that came to yield to a late one, all at once. */
+  readonly togetherCount: number
+}
+
+export interface UndoneLine {
+  readonly operation: string
+  readonly stage: number
+  /** The points that it meets, at some of which something else stands before it now. */
+  readonly points: readonly string[]
 }
 
 export interface EpochLine {
@@ -154,9 +187,9 @@ export function inspect(sources: InspectionSources): Inspection {
     floorHold: sources.floorHold,
     journal: () => journalLines(history),
     journalLength: history.journal.length,
-    waitingList: history.waitingList.waiting().map(waitingLine),
-    deferredQueue: history.waitingList.deferred().map(waitingLine),
-    waitingQueueLength: history.local.waitingQueueLength,
+    waitingList: history.waitingList.waiting().map((waiting) => waitingLine(waiting, null)),
+    deferredQueue: history.waitingList.deferred().map(({ behind, ...waiting }) => waitingLine(waiting, behind)),
+    lastUndo: undoLine(history.local.lastUndo),
     reexecutions: history.local.reexecutions,
     outboxLength: sources.outboxLength,
     epoch: epochLine(sources),
@@ -179,14 +212,31 @@ function journalLines(history: History): JournalLine[] {
   }))
 }
 
-function waitingLine({ batch, missing }: Waiting): WaitingLine {
+function waitingLine({ batch, missing }: Waiting, behind: Batch | null): WaitingLine {
+  const first = firstOf(batch).current
   return {
     operations: batch.messages.map((message) => formatOperationId(message.current.id)),
-    stage: firstOf(batch).current.stage,
-    waitsFor: formatOperationId(
-      missing.seq > 0 ? missing : { member: missing.member, seq: lastOf(batch).current.id.seq },
-    ),
+    stage: first.stage,
+    reason: missing.seq === 0 ? 'join' : missing.member === batch.origin ? 'earlier' : 'previous',
+    waitsFor: formatOperationId({ member: missing.member, seq: Math.max(1, missing.seq) }),
+    behind: behind === null ? null : formatOperationId(firstOf(behind).current.id),
   }
+}
+
+function undoLine(undo: Undo | null): UndoLine | null {
+  if (undo === null) return null
+  return {
+    ...undo,
+    by: undo.by.map(({ id }) => formatOperationId(id)),
+    undone: undo.undone.map(({ id, stage, paths }) => {
+      return { operation: formatOperationId(id), stage, points: paths.filter(isShown).map(showPoint) }
+    }),
+  }
+}
+
+/** Most operations meet the point of their issuer, and that says nothing. */
+function isShown(path: Path): boolean {
+  return memberOfPoint(path) === null
 }
 
 function memberLines({ history, peers, self, now }: InspectionSources): MemberLine[] {

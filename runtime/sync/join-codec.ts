@@ -87,8 +87,15 @@ function sponsorFrom(member: MemberId, data: CborData | undefined): Join {
     key: keyFrom(key),
     ...(token === null ? {} : { token: digestFrom(token, 'token') }),
     ...(role === null ? {} : { role: markedRoleFrom(role) }),
-    credential: bytesUpTo(credential, 'credential', PROOF_BYTES_MAX),
+    credential: credentialFrom(credential),
   }
+}
+
+/** Whoever sponsors in a fleet with keys was let in by something. */
+function credentialFrom(data: CborData | undefined): Uint8Array {
+  const credential = bytesUpTo(data, 'credential', PROOF_BYTES_MAX)
+  if (credential.length === 0) throw invalid('credential', 'is empty')
+  return credential
 }
 
 const NONE: Uint8Array = new Uint8Array()

@@ -1,6 +1,6 @@
 import { mapped } from '../base/mapped.ts'
 import { type Cell, EMPTY_CELL, sameCell } from '../state/cell.ts'
-import { type Clash, execute, type Execution, isPlainYield, type Law, yieldsAgain, yieldTo } from '../state/executor.ts'
+import { execute, type Execution, isPlainYield, type Law, yieldsAgain, yieldTo } from '../state/executor.ts'
 import { isFounding, type MemberId } from '../base/ids.ts'
 import { type Path } from '../state/path.ts'
 import type { Operation } from '../state/operation.ts'
@@ -12,31 +12,10 @@ import { ruleTableAt } from '../state/rules/rules-codec.ts'
 import type { Value } from '../state/value.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
 import type { Yielded } from '../state/yielded.ts'
+import { type ChangedCell, type Effects, Run } from './effects.ts'
+import { LastUndo, type Undo } from './last-undo.ts'
 import { RuleIndex, rulesOver } from './rule-index.ts'
 import { WaitingQueue } from './waiting-queue.ts'
-
-/** What an integration did to the state: as it was right after it, whatever has been integrated since. */
-export interface Effects {
-  /** Points whose cell differs from before. */
-  readonly changed: readonly ChangedCell[]
-  /** Entries that were executed for the first time or came to another outcome or other losers. */
-  readonly executed: readonly Executed[]
-  /** Entries that were applied and are superseded now, many at a time. */
-  readonly yielded: readonly Yielded[]
-}
-
-export interface ChangedCell {
-  readonly path: Path
-  readonly before: Cell
-  readonly after: Cell
-}
-
-export interface Executed {
-  readonly entry: Entry
-  /** The result that it had, or null. */
-  readonly before: Execution | null
-  readonly after: Execution
-}
 
 /**
  * The local state module: the device-state object, as the result of executing the journal's operations in canonical order
@@ -56,7 +35,7 @@ export class LocalState {
   /** What a join has settled: what these members issue from then on does not meet their points, as if they were founders. */
   readonly #settledMembers = new Map<MemberId, Value>()
   readonly #free: Law
-  #reexecutions = 0
+  readonly #undo = new LastUndo()
   readonly #run = new Run()
 
   constructor(charter: Charter = OPEN_CHARTER) {
@@ -103,7 +82,12 @@ export class LocalState {
 
   /** How often an entry was executed again because another one took a place before it. */
   get reexecutions(): number {
-    return this.#reexecutions
+    return this.#undo.undoneTotal
+  }
+
+  /** What went through the waiting queue last, or null. */
+  get lastUndo(): Undo | null {
+    return this.#undo.last
   }
 
   *registers(): Generator<Register> {
@@ -167,6 +151,7 @@ export class LocalState {
   /** Executes new entries and whatever they affect. They stand in the journal already. */
   add(entries: readonly Entry[]): Effects {
     const run = this.#run.begin()
+    this.#undo.begin('late', entries)
     for (const entry of entries) {
       entry.registers = this.#registersOf(entry.operation)
       for (const register of entry.registers) {
@@ -181,6 +166,7 @@ export class LocalState {
   /** Takes back entries that have left the journal, and executes again whatever that affects. */
   remove(entries: readonly Entry[]): Effects {
     const run = this.#run.begin()
+    this.#undo.begin('left', entries)
     const affected = new Set<Entry>()
     for (const entry of entries) {
       for (const register of entry.registers) {
@@ -223,6 +209,7 @@ export class LocalState {
 
   #finish(run: Run): Effects {
     for (let entry = this.#queue.take(); entry !== undefined; entry = this.#queue.take()) this.#execute(entry, run)
+    this.#undo.end()
     return run.effects()
   }
 
@@ -248,7 +235,7 @@ export class LocalState {
       }
       const previous = entry.execution
       const before = previous?.after[0]
-      if (previous !== null) this.#reexecutions += 1
+      if (previous !== null) this.#undo.note(entry.operation)
       const mayYieldAgain = previous !== null && (register.governor === null || !run.rulesMoved)
       if (!mayYieldAgain || !yieldsAgain(entry.operation, previous, met)) {
         const execution = this.#executed(entry.operation, met, this.#lawOver(entry.registers, entry.operation))
@@ -261,7 +248,10 @@ export class LocalState {
       const isNoticed = before === undefined || !sameCell(before, after)
       return isNoticed || entry === register.last ? after : null
     }
-    register.walk(first, mayTogether, step, (yielded) => run.yielded.push(yielded))
+    register.walk(first, mayTogether, step, (yielded) => {
+      this.#undo.noteTogether(yielded.size)
+      run.yielded.push(yielded)
+    })
   }
 
   #executeAcross(entry: Entry, run: Run): void {
@@ -270,7 +260,7 @@ export class LocalState {
     for (const register of registers) run.note(register)
     const met = mapped(registers, (register) => register.before(entry))
     const previous = entry.execution
-    if (previous !== null) this.#reexecutions += 1
+    if (previous !== null) this.#undo.note(entry.operation)
     const execution = this.#executed(entry.operation, met, this.#lawOver(registers, entry.operation))
     entry.executed = execution
     run.noteExecuted(entry, previous)
@@ -369,70 +359,6 @@ function isJudgedInJournal({ governor }: Register): boolean {
   return governor !== null && governor.length > 0
 }
 
-/** What one input does to the state, while it is done. It is made once, so that the code for it outlives the tidying of memory. */
-class Run {
-  executed: Executed[] = []
-  yielded: Yielded[] = []
-  /** Rules may stand elsewhere in this run than entries were judged by before. */
-  rulesMoved = false
-  #met: Register[] = []
-
-  begin(): this {
-    this.executed = []
-    this.yielded = []
-    this.rulesMoved = false
-    this.#met = []
-    return this
-  }
-
-  /** `register` may change in this run. */
-  note(register: Register): void {
-    if (register.atStart !== null) return
-    register.atStart = register.cell
-    this.#met.push(register)
-  }
-
-  /** @param before the result that it had; what matters to nobody but a list of conflicts, which looks again, is left out */
-  noteExecuted(entry: Entry, before: Execution | null): void {
-    const after = entry.execution
-    if (after === null) return
-    if (before !== null && isSameResult(before, after)) keepClashes(before, after)
-    else this.executed.push({ entry, before, after })
-  }
-
-  effects(): Effects {
-    const changed: ChangedCell[] = []
-    for (const register of this.#met) {
-      const { path, cell, atStart } = register
-      register.atStart = null
-      if (atStart !== null && !sameCell(atStart, cell)) changed.push({ path, before: atStart, after: cell })
-    }
-    return { changed, executed: this.executed, yielded: this.yielded }
-  }
-}
-
 function cellOf(register: Register): Cell {
   return register.cell
-}
-
-/** The list of conflicts holds the clashes themselves. */
-function keepClashes(before: Execution, after: Execution): void {
-  if (before.clashes.length === 0) return
-  for (let index = 0; index < before.clashes.length; index++) {
-    const [clash, now] = [before.clashes[index] as Clash, after.clashes[index] as Clash]
-    clash.standing = now.standing
-    clash.winner = now.winner
-    clash.winnerValue = now.winnerValue
-    clash.loserValue = now.loserValue
-  }
-  after.clashes = before.clashes
-}
-
-/** To whom a loser yields, and with which values, may differ: that stands in the execution itself. */
-function isSameResult(left: Execution, right: Execution): boolean {
-  if (left.outcome !== right.outcome || left.clashes.length !== right.clashes.length) return false
-  return left.clashes.every(({ path, loser }, index) => {
-    const other = right.clashes[index]
-    return path === other?.path && loser === other.loser
-  })
 }

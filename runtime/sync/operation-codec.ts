@@ -42,6 +42,7 @@ export function readSyncMessage(
   before: SyncMessage | null,
 ): SyncMessage {
   const length = reader.list('message', 1, 5)
+  if (length === 4) throw invalid('message', 'says its floor and not what it follows')
   const count = reader.list('writes', 1, WRITES_PER_OPERATION_MAX)
   // Writes are lists, and a join begins with the bytes of a member id.
   const join = reader.isAtBytes ? readJoin(reader, count) : null

@@ -102,9 +102,9 @@ export class WaitingList {
     return [...this.#places.values()].flatMap((place) => place.best ?? []).sort(byOrder)
   }
 
-  /** The beaten claims, in canonical order. */
-  deferred(): Waiting[] {
-    return [...this.#places.values()].flatMap((place) => place.beaten).sort(byOrder)
+  /** The beaten claims, in canonical order, each with the best one of its place. */
+  deferred(): Deferred[] {
+    return [...this.#places.values()].flatMap((place) => deferredAt(place)).sort(byOrder)
   }
 
   #insert(waiting: Placed): boolean {
@@ -141,6 +141,15 @@ export class WaitingList {
     if (own.messages === 0) this.#strangerLoads.delete(batch.origin)
     else this.#strangerLoads.set(batch.origin, own)
   }
+}
+
+/** A claim that was beaten, and by which. */
+export interface Deferred extends Waiting {
+  readonly behind: Batch
+}
+
+function deferredAt({ best, beaten }: DeferredQueue): Deferred[] {
+  return best === undefined ? [] : beaten.map((waiting) => ({ ...waiting, behind: best.batch }))
 }
 
 /** With the key of its place, which takes longer to make than to keep. */

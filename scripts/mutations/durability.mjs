@@ -272,14 +272,14 @@ export const DURABILITY = [
   {
     name: 'evidence: a relay asks on its other links for whom it does not know',
     file: 'runtime/sync/anti-entropy.ts',
-    from: 'if (unknown.length > 0) this.#question = ',
-    to: 'if (unknown.length < 0) this.#question = ',
+    from: 'if (unknown.length > 0) this.#question.ask',
+    to: 'if (unknown.length < 0) this.#question.ask',
     noticedBy: 'test/sync/exchange.test.ts',
   },
   {
     name: 'evidence: less often each time',
-    file: 'runtime/sync/anti-entropy.ts',
-    from: '    this.#questions += 1\n',
+    file: 'runtime/sync/relayed-question.ts',
+    from: '    this.#asked += 1\n',
     to: '',
     noticedBy: 'test/sync/exchange.test.ts',
   },

@@ -47,7 +47,7 @@ export const EXCHANGE = [
   },
   {
     name: 'exchange: exactly what is lacking',
-    file: 'runtime/sync/anti-entropy.ts',
+    file: 'runtime/sync/gaps.ts',
     from: 'if (seq > after) gaps.push({ member, after, through: seq })',
     to: 'if (seq > after) gaps.push({ member, after: 0, through: seq })',
     noticedBy: 'test/sync/exchange.test.ts',
@@ -61,7 +61,7 @@ export const EXCHANGE = [
   },
   {
     name: 'exchange: of the retired nothing is asked beyond what stands',
-    file: 'runtime/sync/anti-entropy.ts',
+    file: 'runtime/sync/gaps.ts',
     from: 'Math.min(wanted, history.retirement.bound(member) ?? wanted)',
     to: 'wanted',
     noticedBy: 'test/sync/exchange.test.ts',

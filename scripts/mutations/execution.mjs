@@ -68,7 +68,7 @@ export const EXECUTION = [
   },
   {
     name: 'undo: a clash at another point is another one',
-    file: 'runtime/sync/local-state.ts',
+    file: 'runtime/sync/effects.ts',
     from: 'path === other?.path && loser === other.loser',
     to: 'loser === other?.loser',
     noticedBy: 'test/sync/conflict.test.ts',

@@ -437,4 +437,18 @@ export const TRUST = [
     to: 'if (epoch.isForced === true && epoch.counting.length === 0 && !epoch.counting.every(',
     noticedBy: 'test/gateway/fleet-folder.test.ts',
   },
+  {
+    name: 'envelope: nothing stands in the header that is not signed',
+    file: 'runtime/sync/cose.ts',
+    from: 'if (!reader.takeBeginning(EMPTY_MAP)) throw',
+    to: "if (Object.keys(reader.value('unprotected header', 1) ?? { not: null }).length > 0) throw",
+    noticedBy: 'test/sync/cddl.test.ts',
+  },
+  {
+    name: 'frame: a list is as long as its head says',
+    file: 'runtime/sync/operation-codec.ts',
+    from: "  if (length === 4) throw invalid('message', 'says its floor and not what it follows')\n",
+    to: '',
+    noticedBy: 'test/sync/cddl.test.ts',
+  },
 ]

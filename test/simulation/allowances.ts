@@ -74,7 +74,7 @@ export class Allowances {
     return this.#setBack.has(node) || this.#cloned.has(node)
   }
 
-  /** I2 and I3: whether `node` may raise this alarm. */
+  /** I2, and I3 of the alarm `cut-below-floor`: whether `node` may raise this alarm. */
   permits(alarm: Alarm, node: NodeId): boolean {
     switch (alarm.name) {
       case 'regressed':

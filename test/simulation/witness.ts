@@ -8,6 +8,7 @@ import type { Output } from '../../runtime/sync/output.ts'
 import { assertEqualsReference } from './against-reference.ts'
 import { Allowances } from './allowances.ts'
 import { check } from './check.ts'
+import { Cuts } from './cuts.ts'
 import type { DiskImage } from './disk.ts'
 import { DiskFacts } from './disk-facts.ts'
 import { batchOf, Ledger } from './ledger.ts'
@@ -32,6 +33,7 @@ export class Witness {
   /** How often each alarm was raised. */
   readonly alarms: Map<string, number> = new Map()
   readonly #promises = new Promises()
+  readonly #cuts: Cuts
   readonly #announced = new Announced()
   readonly #observations = new Map<SimulatedNode, Observation>()
   /** I1: the digest at each floor that anybody ever had, with those who had it. */
@@ -39,6 +41,7 @@ export class Witness {
 
   constructor(genesis: Genesis) {
     this.ledger = new Ledger(genesis)
+    this.#cuts = new Cuts(this.ledger, this.allowances)
   }
 
   noteStart(node: SimulatedNode): void {
@@ -101,13 +104,15 @@ export class Witness {
         const { alarm } = output
         this.alarms.set(alarm.name, (this.alarms.get(alarm.name) ?? 0) + 1)
         const isPermitted = this.allowances.permits(alarm, node.node)
-        return check('I2', isPermitted, () => `${node.name} raises ${JSON.stringify(alarm)}`)
+        const broken = alarm.name === 'cut-below-floor' ? 'I3' : 'I2'
+        return check(broken, isPermitted, () => `${node.name} raises ${JSON.stringify(alarm)}`)
       }
       case 'durable':
         return this.#notePromise(node, output.through.member, output.through.seq)
       case 'draft-durable':
         return this.#noteDraftPromise(node, formatOperationId(output.draft))
       case 'settled':
+        this.#cuts.checkFolded(node)
         return this.noteFloor(node)
       case 'standing':
         this.#of(node).statements.forget()
@@ -191,11 +196,16 @@ export class Witness {
   #noteHandedOver(node: SimulatedNode, bytes: Uint8Array): void {
     const seen = this.#of(node)
     const record = this.ledger.readRecord(bytes)
+    if (record.kind === 'cuts') this.#cuts.noteCuts(node, record.cuts, this.#living())
     if (record.kind === 'draft') seen.drafts.set(formatOperationId(record.draft.current.id), record.draft.current)
     const batch = batchOf(record)
     if (batch === null || nodeOf(batch.origin) !== node.node) return
     seen.handedOver.push(batch)
     if (batch.origin === node.member) seen.statements.noteSealed(batch)
+  }
+
+  #living(): SimulatedNode[] {
+    return [...this.#observations.keys()].filter(({ isUp, isGone }) => isUp && !isGone)
   }
 
   #of(node: SimulatedNode): Observation {

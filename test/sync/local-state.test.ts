@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Path } from '../../runtime/state/path.ts'
 import { type Entry, entryOf } from '../../runtime/state/entry.ts'
+import type { Undo } from '../../runtime/sync/last-undo.ts'
 import { LocalState } from '../../runtime/sync/local-state.ts'
 import { guard, operation, set, write } from '../state/operations.ts'
 
@@ -58,6 +59,9 @@ describe('the local state', () => {
     for (const entry of [a, b, c]) local.add([entry])
     const { changed } = local.remove([a, b])
     assert.equal(local.get(X), 1000)
+    const { reason, by, byCount, undone } = local.lastUndo as Undo
+    assert.deepEqual([reason, by, byCount], ['left', [a.operation, b.operation], 2])
+    assert.deepEqual(undone, [c.operation])
     assert.deepEqual(
       changed.map(({ path, before }) => [path, before.value]),
       [[X, 1110]],

@@ -143,6 +143,7 @@ function deliver(
     const [batch] = draw % 7 === 0 ? [left[index]] : left.splice(index, 1)
     if (batch !== undefined && left.includes(batch)) left.push(...left.splice(index, 1))
     history.receive(batch as Batch)
+    assert.equal(history.local.waitingQueueLength, 0, 'whoever looks finds the waiting queue empty')
     if (turn > 10 * order.length) assert.fail('the draws never deliver everything')
     const held = batches.filter(
       ({ origin, messages }) => (messages[0]?.current.id.seq ?? 0) <= history.log(origin).held.seq,

@@ -13,7 +13,8 @@ export interface Reading {
   readonly lastOperation: string | null
   readonly waitingList: number
   readonly deferredQueue: number
-  readonly waitingQueue: number
+  /** Operations that went through the waiting queue since the start. */
+  readonly reexecutions: number
   readonly floor: number
   readonly floorDigest: string
   readonly journal: readonly JournalEntry[]
@@ -79,7 +80,7 @@ function readingFrom(
     lastOperation: last['operation'] === null ? null : text(last['operation']),
     waitingList: list(status['waitingList']).length,
     deferredQueue: list(status['deferredQueue']).length,
-    waitingQueue: number(status['waitingQueueLength']),
+    reexecutions: number(status['reexecutions']),
     floor: number(status['floor']),
     floorDigest: text(status['floorDigest']),
     journal: journal.map(record).map(journalEntry),

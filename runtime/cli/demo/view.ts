@@ -82,9 +82,9 @@ function hearsText({ heard, others, heardAgoMs }: Reading): string {
 }
 
 /** The deferred queue is a part of the list that waits behind an operation of higher priority. */
-function waitingText({ waitingList, deferredQueue, waitingQueue }: Reading): string {
+function waitingText({ waitingList, deferredQueue, reexecutions }: Reading): string {
   const deferred = deferredQueue === 0 ? '' : `+${deferredQueue}`
-  return `list ${waitingList}${deferred}, queue ${waitingQueue}`
+  return `list ${waitingList}${deferred}, undone ${reexecutions}`
 }
 
 /** The points of the story first, then what the gateways measure, the same reading of each one below the other. */

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { statusText } from '../../runtime/cli/status-text.ts'
+import type { NodeId } from '../../runtime/base/ids.ts'
+import { silentLogger } from '../../runtime/base/logger.ts'
+import { openGateway } from '../../runtime/gateway/gateway.ts'
+import { type GatewayStatus, statusOf } from '../../runtime/gateway/inspection.ts'
+import { memoryStorage } from '../../runtime/gateway/parts.ts'
+import { founders } from '../bench/workload.ts'
+
+const WAITING = { operations: ['bb.00000000:4', 'bb.00000000:5'], stage: 9, behind: null }
+
+test('fleetstep status says of what waits why it waits, and what was undone last', async () => {
+  const text = statusText({
+    ...(await aStatus()),
+    waitingList: [
+      { ...WAITING, reason: 'join', waitsFor: 'bb.00000000:1' },
+      { ...WAITING, reason: 'earlier', waitsFor: 'bb.00000000:3' },
+    ],
+    deferredQueue: [{ ...WAITING, reason: 'previous', waitsFor: 'aa.00000000:7', behind: 'cc.00000000:2' }],
+    reexecutions: 12,
+    lastUndo: {
+      reason: 'late',
+      by: ['aa.00000000:1'],
+      byCount: 3,
+      undone: [{ operation: 'cc.00000000:8', stage: 20, points: ['line1/mode', 'line1/speed', 'n'] }],
+      undoneCount: 1,
+      togetherCount: 40,
+    },
+  })
+  for (const line of [
+    '2 in the list, 1 deferred',
+    'bb.00000000:4 waits for the join of bb.00000000',
+    'bb.00000000:4 waits for bb.00000000:3 of the same member',
+    'bb.00000000:4 waits for aa.00000000:7, which it follows, deferred behind cc.00000000:2',
+    '12 operations since the start',
+    'last 1, 40 yielded together: aa.00000000:1 and 2 more came late',
+    'cc.00000000:8 at line1/mode and 2 other points',
+  ]) {
+    assert.ok(text.includes(`${line}\n`), `${line}: ${text}`)
+  }
+})
+
+test('fleetstep status of a gateway where nothing waits and nothing was undone says no more than that', async () => {
+  const text = statusText(await aStatus())
+  assert.match(text, / 0 in the list, 0 deferred\n/)
+  assert.match(text, / 0 operations since the start\nstate/)
+})
+
+async function aStatus(): Promise<GatewayStatus> {
+  const gateway = await openGateway({
+    node: '0000000000001000' as NodeId,
+    fleet: founders(2),
+    storage: memoryStorage(),
+    links: [],
+    logger: silentLogger,
+  })
+  const status = statusOf(gateway)
+  await gateway.close()
+  return status
+}
