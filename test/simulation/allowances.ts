@@ -14,7 +14,8 @@ export class Allowances {
   /**
    * Cloned: two machines lead one life at a time (sections 5 and 10). One content of each operation id stands, the same one
    * everywhere, and the other goes to the conflict list; the machine that does not stand becomes a draft. Until then it may
-   * have settled without what its double issued (I1 of its own; that of all others holds).
+   * have settled without what its double issued (I1 of its own; that of all others holds), and take for late what its double,
+   * in its name, did not hold when a member was retired.
    */
   readonly #cloned = new Set<NodeId>()
   /** The lives that a backup or a clone took up again: what they announced before does not bind them (I4). */
@@ -83,8 +84,9 @@ export class Allowances {
       case 'second-key':
       case 'token-overused':
         return false
-      case 'untrue-announcement':
       case 'late-operation':
+        return this.isExcused(nodeOf(alarm.member)) || this.isCloned(node)
+      case 'untrue-announcement':
       case 'identity-used-twice':
         return this.isExcused(nodeOf(alarm.member))
       case 'epoch-conflict':
