@@ -139,7 +139,7 @@ export function postponementOf({ member }: JoinRequest, { retirement }: History,
   const what = `what it held of those whom epoch ${retirement.number} retired`
   if (awaited.includes(member))
     return `the fleet waits for ${member} to say ${what}, and this node was set back to before that: the operator retires it with fleetstep fleet retire`
-  return `nobody may let it in before ${first} has said ${what}: start that node, or retire it too`
+  return `nobody may let it in before ${first} has said ${what}: start that node if it is away, or retire it too`
 }
 
 /** Why the fleet does not take this draft in, for people; null if it may join. */

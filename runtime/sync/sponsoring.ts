@@ -111,26 +111,30 @@ export class Sponsoring {
 
   #decide(candidate: Candidate, now: Monotonic, admit: (join: Join) => Output[]): Output[] {
     const { history, self, writer } = this.#core
-    const { request, link } = candidate
+    const { request } = candidate
     const isKnown = history.membership.get(request.member) !== undefined
     const admission = this.#judge(request, isKnown)
     this.#noteCandidate(request, admission)
-    if (admission.kind === 'refused') {
-      const alarms = this.#alarmOf(request)
-      if (candidate.isRefused) return alarms
-      const refusal = { to: request.member, from: self, reason: oneLine(admission.reason) }
-      return [...alarms, this.#core.send({ kind: 'refusal', refusal }, 'requests', { only: link })]
-    }
+    if (admission.kind === 'refused') return this.#refuse(candidate, admission.reason)
+    const postponement = postponementOf(request, history, self)
+    if (postponement !== null) return this.#refuse(candidate, postponement)
     if (!maySponsor(history) || !this.#core.maySpeak()) return []
     const outputs = isKnown ? [] : admit(joinAsked(request, admission))
     this.#sponsor.welcomeAfter(candidate, writer.lastNumber)
     return [...outputs, ...(writer.isComplete ? this.noteStored(writer.lastNumber, now) : [])]
   }
 
+  #refuse({ request, link, isRefused }: Candidate, reason: string): Output[] {
+    const alarms = this.#alarmOf(request)
+    if (isRefused) return alarms
+    const refusal = { to: request.member, from: this.#core.self, reason: oneLine(reason) }
+    return [...alarms, this.#core.send({ kind: 'refusal', refusal }, 'requests', { only: link })]
+  }
+
   /** Whoever is a member already has shown its proof; it only needs its welcome. */
   #judge(request: JoinRequest, isKnown: boolean): Admission {
-    const { history, options, self } = this.#core
-    const reason = refusalOf(request, history) ?? postponementOf(request, history, self)
+    const { history, options } = this.#core
+    const reason = refusalOf(request, history)
     if (reason !== null) return { kind: 'refused', reason }
     if (isKnown || options.judgeJoin === undefined) return { kind: 'admitted', token: null }
     return options.judgeJoin(request, enrolmentStanding(history))

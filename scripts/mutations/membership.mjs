@@ -48,8 +48,8 @@ export const MEMBERSHIP = [
   {
     name: 'sponsor: says for whom the fleet waits',
     file: 'runtime/sync/sponsoring.ts',
-    from: 'refusalOf(request, history) ?? postponementOf(request, history, self)',
-    to: 'refusalOf(request, history)',
+    from: 'if (postponement !== null) return',
+    to: 'if (postponement === undefined) return',
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
