@@ -214,8 +214,8 @@ export class AntiEntropy {
 
   noteRequest(request: Request, link: string, now: Monotonic): void {
     const { random } = this.#options
-    if (request.to === this.#self || request.to === null) {
-      const delayMs = request.to === null ? this.#suppressionDelayMs(ANSWER_DELAY_MAX_MS) : 0
+    if (request.to === this.#self || request.to === null || this.#isOnOtherLink(request.to, link)) {
+      const delayMs = request.to === this.#self ? 0 : this.#suppressionDelayMs(ANSWER_DELAY_MAX_MS)
       const answer = this.#answers.get(link) ?? new PendingAnswer(now + delayMs)
       const { membership, retirement } = this.#history
       answer.include(
@@ -231,6 +231,12 @@ export class AntiEntropy {
     if (this.#requestAt !== null && isCovered) {
       this.#requestAt = Math.max(this.#requestAt, now + REQUEST_RETRY_MS * (1 + fraction(random)))
     }
+  }
+
+  /** Who is asked does not hear it, so whoever stands between answers: the asker would try in vain before it asked anybody. */
+  #isOnOtherLink(member: MemberId, link: string): boolean {
+    const peer = this.#links.size < 2 ? undefined : this.#options.peers.get(member)
+    return peer !== undefined && peer.link !== link
   }
 
   #noteQuestion({ gaps }: Request, link: string, now: Monotonic): void {

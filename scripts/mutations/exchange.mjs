@@ -25,6 +25,20 @@ export const EXCHANGE = [
     noticedBy: 'test/links/mqtt-scripted.test.ts',
   },
   {
+    name: 'exchange: a relay answers for members on its other links',
+    file: 'runtime/sync/anti-entropy.ts',
+    from: ' || this.#isOnOtherLink(request.to, link)',
+    to: '',
+    noticedBy: 'test/sync/answer.test.ts',
+  },
+  {
+    name: 'exchange: a relay does not answer for members on the same link',
+    file: 'runtime/sync/anti-entropy.ts',
+    from: 'return peer !== undefined && peer.link !== link',
+    to: 'return peer !== undefined',
+    noticedBy: 'test/sync/answer.test.ts',
+  },
+  {
     name: 'exchange: equal digests need nothing more',
     file: 'runtime/sync/anti-entropy.ts',
     from: 'if (vectorDigest === this.#options.ownVector().digest) {',

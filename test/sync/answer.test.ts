@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Batch } from '../../runtime/sync/message.ts'
+import type { Batch, Message } from '../../runtime/sync/message.ts'
+import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
+import { announcementOf } from './announcements.ts'
 
 const FLEET = genesisOf(3)
 const B = founder(FLEET, 1)
@@ -49,3 +51,22 @@ test('a newer operation that comes by meanwhile answers nothing that was asked f
   a.giveMessage({ kind: 'batch', batch: batches[3] as Batch })
   assert.deepEqual(seqsOf(a.batchesIn(a.wait(300))), [1, 2, 3])
 })
+
+test('a relay answers for a member on another link of its own, which does not hear who asks; and not for one that does', () => {
+  for (const [linkOfB, answered] of [
+    ['wire', [1, 2, 3]],
+    ['air', []],
+  ] as const) {
+    const { a } = holder()
+    a.give({ kind: 'link-up', link: 'wire' })
+    hear(a, linkOfB, { kind: 'announcement', announcement: announcementOf(a, B) })
+    a.wait(300)
+    const gaps = [{ member: B, after: 0, through: 3 }]
+    hear(a, 'air', { kind: 'request', request: { from: founder(FLEET, 2), to: B, gaps } })
+    assert.deepEqual(seqsOf(a.batchesIn(a.wait(300))), answered)
+  }
+})
+
+function hear(node: DrivenReplica, link: string, message: Message): void {
+  node.give({ kind: 'frame', link, bytes: encodeFrame(node.replica.fleet, message) })
+}
