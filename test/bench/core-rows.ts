@@ -33,7 +33,7 @@ export const ROWS: readonly RowKind[] = [
     unit: 'ms',
     better: 'less',
     aim: { ofPeer: 1 },
-    note: 'tinybase, json-joy and the floors keep no history: they send states, json-joy all its messages',
+    note: 'tinybase, json-joy and the bare Maps keep no history: they send states, json-joy all its messages; floor-protocol sends all that the other lacks',
   },
   { figure: 'mergeKb', work: 'merge, both ways', unit: 'kB', better: 'less', aim: { ofPeer: 1 } },
   { figure: 'shortLateMean', work: 'late, into 10 k, mean', unit: 'µs', better: 'less' },

@@ -30,8 +30,12 @@ export interface Row {
   /** How many times as good as the bare map with CBOR messages; what is above 1 is not to be had. */
   readonly ratioToFloor: number
   readonly ratioToPackedFloor: number
+  /** How many times as good as the least that any implementation of the protocol has to do. */
+  readonly ratioToProtocolFloor: number
   readonly aim: string
   readonly reached: boolean | null
+  /** Whether that least would reach the aim; null where it does not do the work, as it never folds. */
+  readonly reachedByProtocolFloor: boolean | null
   readonly note: string
   readonly figures: Figures
 }
@@ -59,7 +63,7 @@ const SMOKE: Sizes = {
 const RUNS = 3
 
 /**
- * The consistency protocol beside other ways to keep a map equal on several nodes, and beside two floors, on the same seeded
+ * The consistency protocol beside other ways to keep a map equal on several nodes, and beside three floors, on the same seeded
  * workload. Each system runs in processes of its own, in turn, and every work ends in a comparison of the states.
  */
 export async function run({ smoke, module, hasPackages }: Options): Promise<{ rows: Row[]; text: string }> {
@@ -125,32 +129,41 @@ function rowOf(kind: RowKind, systems: readonly System[], medians: ReadonlyMap<s
     // A growth of memory below a measurable one counts as the smallest that is measurable.
     if (figure !== undefined) figures[name] = Math.max(figure, 0.001)
   }
-  const ours = figures['fleetstep'] ?? 0
-  const ratioTo = (other: number): number => (kind.better === 'more' ? ours / other : other / ours)
-  const [best] = systems
-    .filter((system) => system.kind === 'peer')
-    .flatMap(({ name }) => (figures[name] === undefined ? [] : [{ name, ratio: ratioTo(figures[name]) }]))
-    .sort((left, right) => left.ratio - right.ratio)
-  const ratioToFloor = ratioTo(figures['floor-cbor'] ?? 1)
-  const { ofPeer, ofFloor, figure } = kind.aim ?? {}
-  const isReached = [
-    ofPeer === undefined || best === undefined ? null : best.ratio >= ofPeer,
-    ofFloor === undefined ? null : ratioToFloor >= ofFloor,
-    figure === undefined ? null : ours <= figure,
-  ].filter((reached) => reached !== null)
+  const ratioTo = (system: string): number => ratio(kind, figures['fleetstep'] ?? 0, figures[system] ?? 1)
+  const best = systems
+    .filter((system) => system.kind === 'peer' && figures[system.name] !== undefined)
+    .sort((left, right) => ratioTo(left.name) - ratioTo(right.name))[0]?.name
+  const floor = medians.get('floor-protocol')?.[kind.figure]
   return {
     work: kind.work,
     unit: kind.unit,
     better: kind.better,
-    ratioToBestPeer: best?.ratio ?? null,
-    bestPeer: best?.name ?? '',
-    ratioToFloor,
-    ratioToPackedFloor: ratioTo(figures['floor-packed'] ?? 1),
+    ratioToBestPeer: best === undefined ? null : ratioTo(best),
+    bestPeer: best ?? '',
+    ratioToFloor: ratioTo('floor-cbor'),
+    ratioToPackedFloor: ratioTo('floor-packed'),
+    ratioToProtocolFloor: ratioTo('floor-protocol'),
     aim: aimText(kind),
-    reached: isReached.length === 0 ? null : isReached.every((reached) => reached),
+    reached: isReached(kind, figures['fleetstep'] ?? 0, figures, best),
+    reachedByProtocolFloor: floor === undefined ? null : isReached(kind, floor, figures, best),
     note: kind.note ?? '',
     figures,
   }
+}
+
+function ratio({ better }: RowKind, one: number, other: number): number {
+  return better === 'more' ? one / other : other / one
+}
+
+/** Null if nothing is aimed at, or nothing is there that the aim is a multiple of. */
+function isReached(kind: RowKind, reached: number, figures: Figures, best: string | undefined): boolean | null {
+  const { ofPeer, ofFloor, figure } = kind.aim ?? {}
+  const parts = [
+    ofPeer === undefined || best === undefined ? null : ratio(kind, reached, figures[best] ?? 1) >= ofPeer,
+    ofFloor === undefined ? null : ratio(kind, reached, figures['floor-cbor'] ?? 1) >= ofFloor,
+    figure === undefined ? null : reached <= figure,
+  ].filter((part) => part !== null)
+  return parts.length === 0 ? null : parts.every((part) => part)
 }
 
 function aimText({ aim, unit }: RowKind): string {

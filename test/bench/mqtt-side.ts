@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { connect, type MqttClient } from 'mqtt'
+import { connect, type IClientPublishOptions, type MqttClient } from 'mqtt'
 import { type Gateway, openGateway } from '../../runtime/gateway/gateway.ts'
 import { journalStorage, memoryStorage, mqtt } from '../../runtime/gateway/parts.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
@@ -63,13 +63,21 @@ export interface Way {
   close(): Promise<void>
 }
 
-export const WAYS = ['bare', 'in memory', 'on disk'] as const
+export const WAYS = ['bare', 'bare MQTT 5', 'in memory', 'on disk'] as const
 export type WayName = (typeof WAYS)[number]
 
-/** The three ways of one side: bare messages, and gateways with the journal in memory and on the disk. */
+export function isBare(way: WayName): boolean {
+  return way === 'bare' || way === 'bare MQTT 5'
+}
+
+/**
+ * The ways of one side: bare messages as mqtt.js sends them if it is told nothing else, and in the version and with the properties
+ * that the link uses; and gateways with the journal in memory and on the disk.
+ */
 export async function openSide({ port, folder, index }: SideJob): Promise<Record<WayName, Way>> {
   return {
-    bare: await bareWay(port, index),
+    bare: await bareWay(port, index, 4),
+    'bare MQTT 5': await bareWay(port, index, 5),
     'in memory': await gatewayWay(port, index, fleetOf(0), () => memoryStorage()),
     'on disk': await gatewayWay(port, index, fleetOf(2), (fleet, node) => journalStorage(folder, fleet, node)),
   }
@@ -81,14 +89,18 @@ function fleetOf(first: number): Genesis {
 }
 
 /** As the link does it: QoS 1 to publish, QoS 0 to subscribe, small packets at once. */
-async function bareWay(port: number, index: 0 | 1): Promise<Way> {
-  const client = await bareClient(port)
-  const [own, others] = index === 0 ? [THERE, BACK] : [BACK, THERE]
+async function bareWay(port: number, index: 0 | 1, version: 4 | 5): Promise<Way> {
+  const client = await bareClient(port, version)
+  const [own, others] = (index === 0 ? [THERE, BACK] : [BACK, THERE]).map((topic) => `${topic}/${version}`) as [
+    string,
+    string,
+  ]
+  const options: IClientPublishOptions = version === 4 ? { qos: 1 } : { qos: 1, properties: PROPERTIES }
   const way: Way = {
     say: (count, taken) => {
       const payload = Buffer.alloc(BARE_BYTES, 1)
       payload.writeUInt32BE(count)
-      client.publish(own, payload, { qos: 1 }, taken)
+      client.publish(own, payload, options, taken)
     },
     hear: () => {},
     close: async () => await client.endAsync(true),
@@ -98,8 +110,11 @@ async function bareWay(port: number, index: 0 | 1): Promise<Way> {
   return way
 }
 
-function bareClient(port: number): Promise<MqttClient> {
-  const client = connect(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4, reconnectPeriod: 0 })
+/** As the link sends operations in MQTT 5. */
+const PROPERTIES = { contentType: 'application/cbor', userProperties: { v: '1' } }
+
+function bareClient(port: number, protocolVersion: 4 | 5): Promise<MqttClient> {
+  const client = connect(`mqtt://127.0.0.1:${port}`, { protocolVersion, reconnectPeriod: 0 })
   return new Promise((resolve, reject) => {
     client.once('connect', () => {
       if (client.stream instanceof Socket) client.stream.setNoDelay(true)

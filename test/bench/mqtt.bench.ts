@@ -5,7 +5,16 @@ import { join } from 'node:path'
 import { PENDING_OPERATIONS_MAX } from '../../runtime/base/limits.ts'
 import { until } from '../links/clocks.ts'
 import { startBenchBroker } from './bench-broker.ts'
-import { openSide, type SideAnswer, type SideCommand, type SideJob, type Way, WAYS, type WayName } from './mqtt-side.ts'
+import {
+  isBare,
+  openSide,
+  type SideAnswer,
+  type SideCommand,
+  type SideJob,
+  type Way,
+  WAYS,
+  type WayName,
+} from './mqtt-side.ts'
 
 export { runSide } from './mqtt-side.ts'
 
@@ -18,12 +27,16 @@ interface Options {
 interface Row {
   readonly work: string
   readonly broker: string
-  /** Time or rate of ours divided by that of bare messages. */
+  /** Time or rate of ours divided by that of bare messages as mqtt.js sends them if it is told nothing else, in MQTT 3.1.1. */
   readonly ratioToBare: number
+  /** The same of bare messages in the version and with the properties that the link uses. */
+  readonly ratioToBareMqtt5: number
   readonly oursP50Ms?: number
   readonly bareP50Ms?: number
+  readonly bareMqtt5P50Ms?: number
   readonly oursPerS?: number
   readonly barePerS?: number
+  readonly bareMqtt5PerS?: number
 }
 
 interface Size {
@@ -78,18 +91,18 @@ interface Measured {
 async function measure(ways: Readonly<Record<WayName, Way>>, other: OtherSide, size: Size): Promise<Measured> {
   const p50Ms = await latencies(ways, other, size.rounds)
   const perS = async (operations: number, atOnce: number): Promise<Record<WayName, number>> => {
-    const rates: Record<WayName, number[]> = { bare: [], 'in memory': [], 'on disk': [] }
+    const rates = listsByWay()
     for (let turn = 0; turn < TURNS; turn += 1) {
       for (const name of WAYS) {
         await other.order({ kind: 'count', way: name })
         const startedAt = performance.now()
-        if (name === 'bare') await sayInWindow(ways[name], other, size.singles)
+        if (isBare(name)) await sayInWindow(ways[name], other, size.singles)
         else await sayAll(ways[name], other, operations, atOnce)
-        const count = name === 'bare' ? size.singles : operations
+        const count = isBare(name) ? size.singles : operations
         rates[name].push(count / ((performance.now() - startedAt) / 1000))
       }
     }
-    return { bare: median(rates.bare), 'in memory': median(rates['in memory']), 'on disk': median(rates['on disk']) }
+    return mediansOf(rates)
   }
   return { p50Ms, singlesPerS: await perS(size.singles, 1), batchedPerS: await perS(size.batched, BATCHED) }
 }
@@ -100,7 +113,7 @@ async function latencies(
   other: OtherSide,
   rounds: number,
 ): Promise<Record<WayName, number>> {
-  const times: Record<WayName, number[]> = { bare: [], 'in memory': [], 'on disk': [] }
+  const times = listsByWay()
   for (let done = 0; done < 2 * rounds; done += BLOCK) {
     for (const name of WAYS) {
       await other.order({ kind: 'answer', way: name })
@@ -114,7 +127,16 @@ async function latencies(
       }
     }
   }
-  return { bare: median(times.bare), 'in memory': median(times['in memory']), 'on disk': median(times['on disk']) }
+  return mediansOf(times)
+}
+
+function listsByWay(): Record<WayName, number[]> {
+  return { bare: [], 'bare MQTT 5': [], 'in memory': [], 'on disk': [] }
+}
+
+function mediansOf(figures: Readonly<Record<WayName, readonly number[]>>): Record<WayName, number> {
+  const medians = WAYS.map((way) => [way, median(figures[way])] as const)
+  return Object.fromEntries(medians) as Record<WayName, number>
 }
 
 /** Of the second half. */
@@ -146,14 +168,25 @@ async function sayAll(way: Way, other: OtherSide, operations: number, atOnce: nu
 }
 
 function rowsOf(way: (typeof OURS)[number], broker: string, { p50Ms, singlesPerS, batchedPerS }: Measured): Row[] {
-  const rates = (perS: Readonly<Record<WayName, number>>): Pick<Row, 'ratioToBare' | 'oursPerS' | 'barePerS'> => ({
-    ratioToBare: perS[way] / perS.bare,
+  const rates = (perS: Readonly<Record<WayName, number>>): Omit<Row, 'work' | 'broker'> => ({
+    ...ratios(perS),
     oursPerS: Math.round(perS[way]),
     barePerS: Math.round(perS.bare),
+    bareMqtt5PerS: Math.round(perS['bare MQTT 5']),
+  })
+  const ratios = (figures: Readonly<Record<WayName, number>>): Pick<Row, 'ratioToBare' | 'ratioToBareMqtt5'> => ({
+    ratioToBare: figures[way] / figures.bare,
+    ratioToBareMqtt5: figures[way] / figures['bare MQTT 5'],
   })
   const work = (what: string): Pick<Row, 'work' | 'broker'> => ({ work: `${what}, journal ${way}`, broker })
   return [
-    { ...work('latency'), ratioToBare: p50Ms[way] / p50Ms.bare, oursP50Ms: p50Ms[way], bareP50Ms: p50Ms.bare },
+    {
+      ...work('latency'),
+      ...ratios(p50Ms),
+      oursP50Ms: p50Ms[way],
+      bareP50Ms: p50Ms.bare,
+      bareMqtt5P50Ms: p50Ms['bare MQTT 5'],
+    },
     { ...work('rate, single operations'), ...rates(singlesPerS) },
     { ...work('rate, operations in batches'), ...rates(batchedPerS) },
   ]

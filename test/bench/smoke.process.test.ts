@@ -19,6 +19,9 @@ describe('npm run bench', () => {
       assert.ok(rows.length > 0, name)
       for (const row of rows) assert.ok(Object.entries(row).some(isRatio), `${name}: ${JSON.stringify(row)}`)
     }
+    for (const row of results.find(({ name }) => name === 'core')?.rows ?? [])
+      for (const floor of ['ratioToFloor', 'ratioToPackedFloor', 'ratioToProtocolFloor'])
+        assert.ok(isRatio([floor, row[floor]]), `${floor}: ${JSON.stringify(row)}`)
   })
 })
 

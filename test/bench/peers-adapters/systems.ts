@@ -5,6 +5,7 @@ import { openJsonJoy } from './json-joy.ts'
 import { openLoro } from './loro.ts'
 import { openPackedFloor } from './packed-floor.ts'
 import type { Peer } from './peer.ts'
+import { openProtocolFloor } from './protocol-floor.ts'
 import { openTinyBase } from './tinybase.ts'
 import { openYjs } from './yjs.ts'
 
@@ -54,5 +55,6 @@ export const SYSTEMS: readonly System[] = [
     },
   },
   { name: 'floor-cbor', kind: 'floor', open: openCborFloor },
+  { name: 'floor-protocol', kind: 'floor', open: openProtocolFloor },
   { name: 'floor-packed', kind: 'floor', open: openPackedFloor },
 ]
