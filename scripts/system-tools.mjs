@@ -6,7 +6,12 @@ import { runCommand } from './project.mjs'
 const systemTools = [
   { command: 'mosquitto', debianPackage: 'mosquitto', purpose: 'the MQTT link against a broker of its own kind' },
   { command: 'socat', debianPackage: 'socat', purpose: 'serial links over terminals and the real serial library' },
-  { command: 'nats-server', debianPackage: 'nats-server', purpose: 'the settings that are written for NATS' },
+  {
+    command: 'nats-server',
+    debianPackage: 'nats-server',
+    purpose: 'a cluster of NATS, and the settings written for it',
+  },
+  { command: 'rabbitmq-server', debianPackage: 'rabbitmq-server', purpose: 'a cluster of RabbitMQ' },
   {
     file: '/usr/lib/python3/dist-packages/cbor2',
     command: 'python3',
