@@ -52,8 +52,10 @@ export const SETTLED_DRAFTS_BYTES_TARGET: number = 8 * 1024
 export const BATCH_BYTES_MAX: number = FRAME_BYTES_MAX
 /** Bytes from which a batch is deflated: below, it costs more time on a small processor than the bytes are worth. */
 export const BATCH_DEFLATE_FROM_BYTES = 512
-/** Batches that answer one request; the asker asks again, so a slow line is never blocked by one answer. */
-export const BATCHES_PER_ANSWER_MAX = 32
+/** Batches of an answer that are sent at once; the next ones follow when the link has room, so that none is blocked by an answer. */
+export const BATCHES_PER_ANSWER_STEP_MAX = 32
+/** Batches that answer one request; the asker asks again. Half of what Mosquitto keeps by default for a client that is slower. */
+export const BATCHES_PER_ANSWER_MAX = 512
 /** Bytes of batches that answer one request. */
 export const ANSWER_BYTES_MAX: number = 256 * 1024
 
@@ -110,8 +112,13 @@ export const REPEAT_BYTES_MAX: number = 2 * ANSWER_BYTES_MAX
 export const CANDIDATES_MAX = 64
 /** Messages in the waiting list and the deferred queue together: 50 members come back with 300 each, in any order. */
 export const WAITING_MESSAGES_MAX: number = 16 * 1024
-/** Bytes of batches that wait; the same rule. */
+/** Bytes of batches that wait, by what they are worth in memory; the same rule. */
 export const WAITING_BYTES_MAX: number = 8 * 1024 * 1024
+/**
+ * Bytes of memory that a list, a map or a byte string takes besides what it holds (Node, 64 bits): an empty one is a single byte of a
+ * message, so that what waits is not bounded by its bytes alone.
+ */
+export const CONTAINER_BYTES = 200
 /** Of these, messages of all nodes together whose join is not known: a small part, so that members always get through. */
 export const WAITING_STRANGERS_MESSAGES_MAX: number = WAITING_MESSAGES_MAX / 16
 /** Bytes of batches of the same. */
@@ -125,10 +132,15 @@ export const JOURNAL_OPERATIONS_WARNING = 200_000
 /** Operations in the journal at which local operations are refused, so that a Pi with 512 MiB survives. */
 export const JOURNAL_OPERATIONS_MAX = 400_000
 /**
- * Stages by which an operation may lie above all that is held if what it follows is held with another stage: two lives of one
- * member are as far apart as a journal is long. Whoever names more wants to use up the stages of the fleet.
+ * Stages by which an operation may lie above all that is held if what it follows is held with another stage, or was cut: two lives
+ * of one member are as far apart as a journal is long. Whoever names more wants to use up the stages of the fleet.
  */
 export const STAGE_LEAP_MAX: number = JOURNAL_OPERATIONS_MAX
+/**
+ * Highest stage in the snapshot of another node: a fleet that makes a million changes a second gets there in 142 years. Whoever took
+ * one in with the last stage there is could issue nothing behind it.
+ */
+export const SNAPSHOT_STAGE_MAX: number = 2 ** 52
 /** Paths in the device-state object. */
 export const PATHS_MAX = 100_000
 /** Paths that are known to be valid, so that they are neither checked nor kept twice: some 200 bytes each. */
@@ -160,7 +172,7 @@ export const DISTRUST_MS: number = 10 * 60_000
 export const TELEMETRY_POINTS_PER_MEMBER_MAX: number = RULES_POINTS_MAX
 /** Readings of others that are held; the one that was heard longest ago goes first. Some 320 points in each of 50 members. */
 export const TELEMETRY_READINGS_MAX: number = 16 * 1024
-/** Bytes of paths and values of the same. */
+/** Bytes of paths and values of the same, by what they are worth in memory. */
 export const TELEMETRY_BYTES_MAX: number = 4 * 1024 * 1024
 /** CBOR bytes of one value: a number, a short text, a few axes. What is larger is no reading that the next one replaces. */
 export const TELEMETRY_VALUE_BYTES_MAX = 512
@@ -212,6 +224,8 @@ export const CLAIM_ANNOUNCEMENTS = 4
 export const CLAIM_PATIENCE_MS: number = 5 * 60_000
 /** Delay within which those who could answer a request, or tell what they hold, wait for another who does it. */
 export const ANSWER_DELAY_MAX_MS = 200
+/** Time between two steps of an answer on a link that has room: whoever else answers the same is heard in it. */
+export const ANSWER_STEP_MS = 5
 /** How many times as long they wait in a large fleet: what was sent a moment ago has then arrived, and few speak at once. */
 export const ANSWER_DELAY_GROWTH_MAX = 10
 
@@ -437,6 +451,8 @@ export const RECONNECT_STABLE_MS = 10_000
 export const MQTT_GOODBYE_TIMEOUT_MS = 1000
 /** Messages that may come between SUBSCRIBE and its answer: the presence of a large fleet, and as many frames. */
 export const MQTT_EARLY_MESSAGES_MAX: number = 2 * MEMBERS_MAX
+/** Bytes of them: what is longer than a frame is passed over later, so this is what a busy fleet sends in a moment. */
+export const MQTT_EARLY_BYTES_MAX: number = 4 * 1024 * 1024
 /** Topics of others whose meaning a link remembers: those of a fleet of ordinary size, some 200 bytes each. */
 export const MQTT_TOPICS_REMEMBERED_MAX = 1024
 /** MQTT 5 expiry of announcements and requests: an older one has been replaced by several newer ones. */
@@ -447,8 +463,30 @@ export const BROKER_CONNECTIONS_MAX: number = MEMBERS_MAX + 128
 export const BROKER_CONCURRENCY: number = BROKER_CONNECTIONS_MAX
 /** Time that a subscriber of the embedded broker may refuse to read before it is disconnected; it catches up later. */
 export const BROKER_DRAIN_TIMEOUT_MS = 10_000
-/** Bytes of retained topics and payloads that the embedded broker keeps in memory. */
+/** Bytes of retained topics and payloads that the embedded broker keeps in memory, with what stands around each. */
 export const BROKER_RETAINED_BYTES_MAX: number = 16 * 1024 * 1024
+/** Bytes that a retained message takes besides its topic and payload: 400,000 of one byte each took 310 in the middle. */
+export const BROKER_RETAINED_OVERHEAD_BYTES = 320
+/** Retained topics that are compared with a filter in one go: a third of a millisecond. */
+export const BROKER_RETAINED_TOPICS_PER_LOOK = 1024
+/** Subscriptions of one client of the embedded broker: one for each point that a tool shows, and ours have six. */
+export const CLIENT_SUBSCRIPTIONS_MAX = 1024
+/** Subscriptions of all of them: six of each member, and as many for people's tools. Each takes some 1,350 bytes. */
+export const BROKER_SUBSCRIPTIONS_MAX: number = 12 * MEMBERS_MAX
+/** Bytes of the filter of one: any topic of the contract, and any path in it. */
+export const BROKER_FILTER_BYTES_MAX = 1024
+/** Bytes of a CONNECT that the embedded broker takes from whoever it may be: a last will, and a token for a password. */
+export const BROKER_CONNECT_BYTES_MAX: number = 8 * 1024
+/** Bytes that the embedded broker holds of packets that have not come whole; more than a hundred of the largest frames. */
+export const BROKER_UNFINISHED_BYTES_MAX: number = 8 * 1024 * 1024
+/** Bytes of topic, number and properties before a payload: the longest topic that MQTT has, and some properties. */
+export const MQTT_PACKET_HEAD_BYTES_MAX: number = 66 * 1024
+/** Bytes of a publish of ours besides topic and payload: number, lengths and properties. */
+export const MQTT_PUBLISH_EXTRA_BYTES = 96
+/** Lines of the log in one interval about what strangers bring about as often as they like. */
+export const STRANGER_LINES_MAX = 10
+/** That interval: the log then grows by no more than some 3 MB in a day. */
+export const STRANGER_LINES_INTERVAL_MS = 60_000
 /** Peers that a gateway without a broker connects to: a full mesh of more costs more than a broker. */
 export const PEERS_MAX = 24
 /** Bytes in which a gateway says where it and its peers are reached: a line of some 300 for each. */
@@ -479,6 +517,8 @@ export const CONTROL_PATH_BYTES_MAX = 103
 export const CONTROL_LINE_BYTES_MAX: number = 256 * 1024
 /** Connections to the control socket at one time. */
 export const CONTROL_CONNECTIONS_MAX = 32
+/** Things that one connection to it watches: each change goes to each of them. */
+export const CONTROL_WATCHES_MAX = 64
 /** Bytes that a watcher may lag behind before its connection is closed. */
 export const CONTROL_BACKLOG_BYTES_MAX: number = 4 * 1024 * 1024
 /** Time that a daemon may take to answer a command. */
@@ -504,6 +544,8 @@ export const SERIAL_ANNOUNCEMENT_BURST_BYTES = 2048
 export const SERIAL_WINDOW = 32
 /** Time that the port may take for what was written: enough for a busy machine's timers, and urgent frames wait for it. */
 export const SERIAL_BACKLOG_MS = 80
+/** Bytes that wait for a port that takes nothing: twice what is paced out at the fastest rate, and one window. */
+export const SERIAL_PORT_BYTES_MAX: number = 128 * 1024
 /** Time before the port runs dry at which the next frame is written, however long it is. */
 export const SERIAL_REFILL_MS = 25
 /** Shortest wait for an acknowledgement: at 150 ms a loaded machine was sent two thirds of a line twice. */
@@ -631,7 +673,7 @@ assert(STORED_BATCH_BYTES_MAX + STORAGE_PAGE_BYTES <= SEGMENT_BYTES, 'a segment 
 assert(RECORD_BYTES_MAX + STORED_RECORD_HEADER_BYTES <= STORED_BATCH_BYTES_MAX, 'a batch holds any single record')
 assert(
   OPERATIONS_PER_BATCH_MAX <= WAITING_STRANGER_MESSAGES_MAX && FRAME_BYTES_MAX <= WAITING_STRANGER_BYTES_MAX,
-  'any single batch may wait for its join',
+  'any single batch of plain values may wait for its join',
 )
 assert(JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX, 'the warning comes before the refusal')
 assert(DISK_FREE_REFUSAL_BYTES < DISK_FREE_WARNING_BYTES, 'people are warned before anything is refused')

@@ -1,18 +1,18 @@
-import { fromHex } from '../base/bytes.ts'
 import { isFounding, type MemberId, nodeOf, sameOperationId } from '../base/ids.ts'
 import { APPENDED_BYTES_MAX } from '../base/limits.ts'
 import { assert, unreachable } from '../base/errors.ts'
 import { hasComeBack, withComeBack } from './came-back.ts'
 import { type Cell, EMPTY_CELL } from './cell.ts'
 import { guardHolds, showFailed } from './guard.ts'
-import type { Join, Operation, Outcome, Positioned, Write } from './operation.ts'
+import { memberValue, roleOfMember } from './member-value.ts'
+import type { Operation, Outcome, Positioned, Write } from './operation.ts'
 import type { Path } from './path.ts'
 import { comparePriority } from './priority.ts'
 import { deviceOfRules, isReserved, memberPoint, originalPoint } from './reserved-point.ts'
-import { type Charter, maySetRules, OPEN_CHARTER, type Role, ROLE_DEFAULT, ROLES } from './role.ts'
+import { type Charter, maySetRules, OPEN_CHARTER, type Role, ROLE_DEFAULT } from './role.ts'
 import { type ObjectionCode, objectionTo, objectionToResult } from './rules/judge.ts'
 import type { RuleTable } from './rules/rules.ts'
-import { isList, type Value, valueBytes } from './value.ts'
+import { bytesAppended, isList, type Value, valueBytes } from './value.ts'
 import type { Yielded } from './yielded.ts'
 
 /** What became of one operation on the cells that it met. */
@@ -33,9 +33,17 @@ export interface Execution {
 
 /**
  * Why an operation was refused (`guard`, `unfit`, or what its rule says against the result) or is void. Stable.
- * `not-operator`: rules are set by those who may.
+ * `not-operator`: rules are set by those who may. `not-its-own`: each node brings back its own operations alone.
  */
-export type ReasonCode = ObjectionCode | 'guard' | 'unfit' | 'no-member' | 'came-back' | 'observer' | 'not-operator'
+export type ReasonCode =
+  | ObjectionCode
+  | 'guard'
+  | 'unfit'
+  | 'no-member'
+  | 'came-back'
+  | 'not-its-own'
+  | 'observer'
+  | 'not-operator'
 
 /** What an operation is judged by, besides the cells that it meets. */
 export interface Law {
@@ -225,12 +233,15 @@ function objectionToIssuer(
   if (role === 'observer') return OBSERVER
   if (setsRules(operation) && !maySetRules(role, isFounder, charter)) return SETS_RULES
   if (original === null) return null
+  if (nodeOf(original.id.member) !== nodeOf(id.member)) return NOT_ITS_OWN
   const { value } = cellOf(operation, before, originalPoint(original))
   return hasComeBack(value, original.id.seq) ? CAME_BACK : null
 }
 
 const NO_MEMBER: Reason = { code: 'no-member', reason: 'its issuer was no member at this place' }
 const CAME_BACK: Reason = { code: 'came-back', reason: 'it has come back already' }
+/** Whoever could name the originals of others would keep them from coming back. */
+const NOT_ITS_OWN: Reason = { code: 'not-its-own', reason: 'it brings back what another node has issued' }
 const OBSERVER: Reason = { code: 'observer', reason: 'its issuer is an observer, which changes nothing' }
 const SETS_RULES: Reason = { code: 'not-operator', reason: 'its issuer is no operator, and sets no rules' }
 
@@ -266,21 +277,6 @@ function noteMembership(operation: Operation, execution: Execution): Execution {
     after[index] = { value: withComeBack(after[index]?.value, original.id.seq), writer: null }
   }
   return { ...execution, after }
-}
-
-function memberValue({ tier, key, token, role, credential }: Join): Value {
-  const [enrolled, marks] = [
-    token === undefined ? null : fromHex(token),
-    role === undefined ? null : ROLES.indexOf(role),
-  ]
-  if (credential !== undefined) return [tier, key, enrolled, marks, credential]
-  if (marks !== null) return [tier, key, enrolled, marks]
-  return enrolled === null ? [tier, key] : [tier, key, enrolled]
-}
-
-/** The role that the point of a member holds. */
-export function roleOfMember(value: Value | undefined): Role {
-  return (isList(value) ? ROLES[Number(value[3] ?? 0)] : undefined) ?? ROLE_DEFAULT
 }
 
 const NO_CLASHES: readonly Clash[] = []
@@ -360,11 +356,25 @@ function isWhole(value: Value): value is number | bigint {
   return typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))
 }
 
-function appended(value: Value, item: Value): Value | null {
-  if (!isList(value)) return null
-  const longer = [...value, item]
-  return valueBytes(longer) > APPENDED_BYTES_MAX ? null : longer
+function appended(list: Value, item: Value): Value | null {
+  if (!isList(list)) return null
+  const bytes = bytesOfList(list) + bytesAppended(item)
+  if (bytes > APPENDED_BYTES_MAX) return null
+  lastList = [...list, item]
+  lastListBytes = bytes
+  return lastList
 }
+
+/** A list that is appended to time and again is measured once: to measure 1,800 items took most of the time of each append. */
+function bytesOfList(list: readonly Value[]): number {
+  if (list === lastList) return lastListBytes
+  lastList = list
+  lastListBytes = valueBytes(list)
+  return lastListBytes
+}
+
+let lastList: readonly Value[] | null = null
+let lastListBytes = 0
 
 function cellOf(operation: Operation, cells: readonly Cell[], path: Path): Cell {
   return cells[positionOf(path, operation.paths)] ?? EMPTY_CELL

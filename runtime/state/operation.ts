@@ -47,7 +47,7 @@ export interface Join {
 
 /**
  * What an operation was before it was issued again under another member id: an operation that was cut, or a draft. Whatever
- * has come back once is void when it comes again.
+ * has come back once is void when it comes again, and so is what another node has issued.
  */
 export interface Original {
   readonly kind: 'operation' | 'draft'

@@ -4,7 +4,7 @@ import type { Entry } from './entry.ts'
 import { type Execution, isPlain, yielding, yieldTo } from './executor.ts'
 import { compareCanonically, type Operation } from './operation.ts'
 import type { Path } from './path.ts'
-import { Yielded } from './yielded.ts'
+import { Yielded, type YieldedTogether } from './yielded.ts'
 import { TAIL_MIN, YieldingTail } from './yielding-tail.ts'
 
 /**
@@ -143,7 +143,7 @@ export class Register {
     entry: Entry,
     mayTogether: boolean,
     step: (entry: Entry, met: readonly [Cell]) => Cell | null,
-    noteYielded: (yielded: Yielded) => void,
+    noteYielded: (together: YieldedTogether) => void,
   ): void {
     let position = this.#positionOf(entry)
     let met = this.#meets(position)
@@ -205,13 +205,14 @@ export class Register {
   }
 
   /** The tail comes to stand behind `cell`, if all of it yields to that. */
-  #tailYieldsTo(tail: YieldingTail, cell: Cell, noteYielded: (yielded: Yielded) => void): boolean {
+  #tailYieldsTo(tail: YieldingTail, cell: Cell, noteYielded: (together: YieldedTogether) => void): boolean {
     if (tail.after !== null && sameCell(tail.after[0], cell)) return true
     if (tail.length < TAIL_MIN || cell.writer === null || !tail.yieldsTo(cell.writer)) return false
     if (tail.after === null) {
       tail.after = [cell]
-      tail.together = new Yielded(this.#chain.slice(tail.from, tail.to), cell)
-      noteYielded(tail.together)
+      const entries = this.#chain.slice(tail.from, tail.to)
+      tail.together = new Yielded(entries, cell)
+      noteYielded({ entries, yielded: tail.together })
     } else tail.after[0] = cell
     if (tail.to === this.#chain.length) this.#cell = cell
     return true

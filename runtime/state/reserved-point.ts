@@ -10,10 +10,7 @@ import { type Path, pathProblem } from './path.ts'
  */
 const MARK = '\u0000'
 
-/**
- * Holds [tier, key, ? (token / null, ? (role / null, ? credential))] of a member; its writer is the join that counts, which is the
- * first in canonical order.
- */
+/** Holds the `memberValue` of a member; its writer is the join that counts, which is the first in canonical order. */
 export function memberPoint(member: MemberId): Path {
   const known = memberPoints.get(member)
   if (known !== undefined) return known
@@ -43,6 +40,12 @@ export function memberOfPoint(path: Path): MemberId | null {
   return path.startsWith(MEMBER_PREFIX) ? (path.slice(MEMBER_PREFIX.length) as MemberId) : null
 }
 
+/** The member whose originals `path` tells of, or null for any other point. */
+export function memberOfOriginals(path: Path): MemberId | null {
+  const prefix = ORIGINAL_PREFIXES.find((one) => path.startsWith(one))
+  return prefix === undefined ? null : (path.slice(prefix.length) as MemberId)
+}
+
 /** The device whose rules are at `path`, or null for any other point. */
 export function deviceOfRules(path: Path): string | null {
   return isReserved(path) && path.startsWith(RULES_PREFIX) ? path.slice(RULES_PREFIX.length) : null
@@ -62,4 +65,5 @@ export function showPoint(path: Path): string {
 /** Every operation of a member that has joined names its point. */
 const memberPoints = new Map<MemberId, Path>()
 const RULES_PREFIX = `${MARK}rules/`
+const ORIGINAL_PREFIXES: readonly string[] = [`${MARK}operation/`, `${MARK}draft/`]
 const MEMBER_PREFIX = `${MARK}member/`

@@ -7,9 +7,10 @@ import { compareCanonically, type Positioned } from './operation.ts'
  * canonical order. Whoever wants to know looks at each; nobody pays for each when it happens.
  */
 export class Yielded {
-  readonly entries: readonly Entry[]
   /** What stood over them when they came to yield. */
   readonly standing: Cell
+  /** Those that are not counted any more leave it in time, and with them whatever the journal held of them. */
+  #entries: readonly Entry[]
   /** Those before it are not counted any more. */
   #from = 0
   /** Those that do not yield together with the others any more. */
@@ -17,7 +18,7 @@ export class Yielded {
   #size: number
 
   constructor(entries: readonly Entry[], standing: Cell) {
-    this.entries = entries
+    this.#entries = entries
     this.standing = standing
     this.#size = entries.length
   }
@@ -29,8 +30,8 @@ export class Yielded {
 
   /** Those that are counted, in canonical order. */
   *counted(): Generator<Entry> {
-    for (let index = this.#from; index < this.entries.length; index++) {
-      const entry = this.entries[index] as Entry
+    for (let index = this.#from; index < this.#entries.length; index++) {
+      const entry = this.#entries[index] as Entry
       if (!this.hasLeft(entry.operation)) yield entry
     }
   }
@@ -38,13 +39,12 @@ export class Yielded {
   /** Does not count the first of them any more, so many as are counted. */
   forgetFirst(count: number): void {
     this.#size -= count
-    if (this.#left.size === 0) {
-      this.#from += count
-      return
-    }
     for (let turns = count; turns > 0; this.#from += 1) {
-      if (!this.hasLeft((this.entries[this.#from] as Entry).operation)) turns -= 1
+      if (this.#left.size === 0 || !this.hasLeft((this.#entries[this.#from] as Entry).operation)) turns -= 1
     }
+    if (2 * this.#from <= this.#entries.length) return
+    this.#entries = this.#entries.slice(this.#from)
+    this.#from = 0
   }
 
   hasLeft(operation: Positioned): boolean {
@@ -55,9 +55,15 @@ export class Yielded {
   leave(operation: Positioned): boolean {
     if (this.hasLeft(operation)) return false
     this.#left.add(operation)
-    const first = this.entries[this.#from]
+    const first = this.#entries[this.#from]
     if (first === undefined || compareCanonically(operation, first.operation) < 0) return false
     this.#size -= 1
     return true
   }
+}
+
+/** All that have come to yield in one input, for whoever is told of it. */
+export interface YieldedTogether {
+  readonly entries: readonly Entry[]
+  readonly yielded: Yielded
 }

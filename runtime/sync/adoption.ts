@@ -1,6 +1,8 @@
 import { isFounding, nodeOf } from '../base/ids.ts'
 import { hasComeBack } from '../state/came-back.ts'
+import { roleOfMember } from '../state/member-value.ts'
 import { memberPoint, originalPoint } from '../state/reserved-point.ts'
+import { isList } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
 import { type Draft, draftOf } from './draft.ts'
 import type { History } from './history.ts'
@@ -8,6 +10,7 @@ import type { Holding } from './recovery.ts'
 import type { MemberLog } from './member-log.ts'
 import { type Batch, firstOf, type SyncMessage } from './message.ts'
 import { compareCanonically } from '../state/operation.ts'
+import { isVoidOfIssuer } from './permission.ts'
 import { isSecondContent } from './second-content.ts'
 import { conflictOf } from './settlement.ts'
 
@@ -86,11 +89,17 @@ function isBack({ current: { original } }: Draft, fresh: History): boolean {
   return hasComeBack(fresh.local.cell(originalPoint(original)).value, original.id.seq)
 }
 
-/** It stands before the place of the join that counts, and so is void everywhere. */
+/**
+ * It is void everywhere: it stands before the place of the join that counts, or was issued under another one, with a priority or a role
+ * that its member does not have.
+ */
 function isVoid({ current }: SyncMessage, fresh: History): boolean {
-  if (isFounding(current.id.member)) return false
-  const { writer } = fresh.local.cell(memberPoint(current.id.member))
-  return writer === null || compareCanonically(current, writer) < 0
+  const { member } = current.id
+  if (isFounding(member)) return false
+  const { value, writer } = fresh.local.cell(memberPoint(member))
+  if (writer === null || compareCanonically(current, writer) < 0) return true
+  if (!isList(value) || value[0] !== current.priority.tier) return true
+  return isVoidOfIssuer(current.writes, { self: member, role: roleOfMember(value), charter: fresh.membership.charter })
 }
 
 function conflictsOf(draft: Draft, fresh: History): Conflict[] {

@@ -1,6 +1,6 @@
 import { unreachable } from '../base/errors.ts'
 import { ALARM_CAUSES_MAX } from '../base/limits.ts'
-import type { Alarm, Output } from './output.ts'
+import { type Alarm, NO_OUTPUTS, type Output } from './output.ts'
 
 /**
  * Raises an alarm when its cause is met first, and again for new evidence of it: the second, fourth, eighth time and so on,
@@ -9,6 +9,10 @@ import type { Alarm, Output } from './output.ts'
  */
 export class Alarms {
   readonly #causes = new Map<string, { readonly evidence: string; readonly count: number }>()
+
+  raiseAll(alarms: readonly Alarm[]): readonly Output[] {
+    return alarms.length === 0 ? NO_OUTPUTS : alarms.flatMap((alarm) => this.raise(alarm))
+  }
 
   raise(alarm: Alarm): Output[] {
     const cause = causeOf(alarm)

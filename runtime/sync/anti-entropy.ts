@@ -5,31 +5,19 @@ import {
   ANNOUNCE_INTERVAL_MAX_MS,
   ANNOUNCE_INTERVAL_MEMBERS,
   ANNOUNCE_INTERVAL_MIN_MS,
-  ANSWER_BYTES_MAX,
   ANSWER_DELAY_MAX_MS,
-  BATCHES_PER_ANSWER_MAX,
   REQUEST_DELAY_MAX_MS,
   REQUEST_DELAY_MS,
   REQUEST_RETRY_MS,
 } from '../base/limits.ts'
 import { fraction, type Random } from '../base/random.ts'
-import { compareCanonically } from '../state/operation.ts'
+import { Answers } from './answers.ts'
 import { Gaps } from './gaps.ts'
 import type { History } from './history.ts'
-import {
-  type Announcement,
-  type Batch,
-  firstOf,
-  type Gap,
-  lastOf,
-  type Message,
-  type Request,
-  subjectOf,
-} from './message.ts'
+import { type Announcement, type Batch, type Gap, lastOf, type Message, type Request, subjectOf } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import type { OwnVector, Peer, Peers } from './peers.ts'
-import { PendingAnswer } from './pending-answer.ts'
 import { RelayedQuestion } from './relayed-question.ts'
 import type { FloorMark } from './stored-floor.ts'
 import { suppressionDelayMs } from './suppression.ts'
@@ -70,7 +58,7 @@ export class AntiEntropy {
   #history: History
   readonly #links = new Set<string>()
   #gaps: Gaps
-  readonly #answers = new Map<string, PendingAnswer>()
+  readonly #answers: Answers
   #announcements = 0
   #announceAt: Monotonic | null = null
   #intervalMs = ANNOUNCE_INTERVAL_MIN_MS
@@ -84,6 +72,8 @@ export class AntiEntropy {
   /** The digest that nobody here understood when we decided so; null if it was for another reason. */
   #riddle: Digest | null = null
   #requestAt: Monotonic | null = null
+  /** Since when others have asked for what we lack, so that we did not. */
+  #letAskSince: Monotonic | null = null
   readonly #question = new RelayedQuestion()
   #attempts = 0
 
@@ -92,6 +82,7 @@ export class AntiEntropy {
     this.#self = self
     this.#history = history
     this.#gaps = new Gaps(self, history)
+    this.#answers = new Answers(options, self, history)
   }
 
   /** This node goes on as another member, or with another history. */
@@ -99,7 +90,7 @@ export class AntiEntropy {
     this.#self = self
     this.#history = history
     this.#gaps = new Gaps(self, history)
-    this.#answers.clear()
+    this.#answers.rebase(self, history)
     this.#question.forget()
     this.#attempts = 0
   }
@@ -119,11 +110,8 @@ export class AntiEntropy {
 
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(): Monotonic | null {
-    let first = earlier(earlier(this.#announceAt, this.#requestAt), earlier(this.#digestAt, this.#fullAt))
-    // Asked for after every input, and nearly always there is none.
-    if (this.#question.at !== null) first = earlier(first, this.#question.at)
-    if (this.#answers.size > 0) for (const { at } of this.#answers.values()) first = earlier(first, at)
-    return first
+    const first = earlier(earlier(this.#announceAt, this.#requestAt), earlier(this.#digestAt, this.#fullAt))
+    return earlier(earlier(first, this.#question.at), this.#answers.wakeAt())
   }
 
   noteLinkUp(link: string, now: Monotonic): void {
@@ -140,7 +128,12 @@ export class AntiEntropy {
 
   noteLinkDown(link: string): void {
     this.#links.delete(link)
-    this.#answers.delete(link)
+    this.#answers.noteLinkDown(link)
+  }
+
+  /** Whether the link takes answers, or some wait in it for what is on its way. */
+  noteRoom(link: string, hasRoom: boolean): void {
+    this.#answers.noteRoom(link, hasRoom)
   }
 
   /** Something that others want to know has changed on our disk. */
@@ -199,7 +192,7 @@ export class AntiEntropy {
     const { seq } = lastOf(batch).current.id
     const closesGap = isNew && this.#gaps.heightOf(batch.origin) >= seq
     this.#gaps.raise(batch.origin, seq)
-    this.#answers.get(link)?.skip(batch)
+    this.#answers.noteBatch(batch, link, now)
     if (!this.hasGaps) {
       this.#requestAt = null
       this.#attempts = 0
@@ -213,24 +206,24 @@ export class AntiEntropy {
   }
 
   noteRequest(request: Request, link: string, now: Monotonic): void {
-    const { random } = this.#options
-    if (request.to === this.#self || request.to === null || this.#isOnOtherLink(request.to, link)) {
-      const delayMs = request.to === this.#self ? 0 : this.#suppressionDelayMs(ANSWER_DELAY_MAX_MS)
-      const answer = this.#answers.get(link) ?? new PendingAnswer(now + delayMs)
-      const { membership, retirement } = this.#history
-      answer.include(
-        request.gaps.filter(({ member }) => membership.get(member) !== undefined || retirement.evidence.has(member)),
-        now + delayMs,
-      )
-      this.#answers.set(link, answer)
-    }
+    const isAlone = request.to === this.#self
+    if (isAlone || request.to === null || this.#isOnOtherLink(request.to, link))
+      this.#answers.noteRequest(request, link, isAlone, now)
     this.#noteQuestion(request, link, now)
-    // Somebody else asks for what we miss: the answer is heard by all.
-    const asked = new Map(request.gaps.map((gap) => [gap.member, gap]))
-    const isCovered = this.#gaps.list().every((gap) => (asked.get(gap.member)?.after ?? Infinity) <= gap.after)
-    if (this.#requestAt !== null && isCovered) {
-      this.#requestAt = Math.max(this.#requestAt, now + REQUEST_RETRY_MS * (1 + fraction(random)))
-    }
+    if (this.#requestAt === null || !this.#isAskedFor(request.gaps)) return
+    // The answer is heard by all. But whoever asks and is not answered must not keep us from asking.
+    this.#letAskSince ??= now
+    if (now - this.#letAskSince > REQUEST_DELAY_MAX_MS) return
+    this.#requestAt = Math.max(this.#requestAt, now + REQUEST_RETRY_MS * (1 + fraction(this.#options.random)))
+  }
+
+  /** Whether an answer to somebody else holds the next that we lack of each member. */
+  #isAskedFor(gaps: readonly Gap[]): boolean {
+    const asked = new Map(gaps.map((gap) => [gap.member, gap]))
+    return this.#gaps.list().every(({ member, after }) => {
+      const gap = asked.get(member)
+      return gap !== undefined && gap.after <= after && gap.through > after
+    })
   }
 
   /** Who is asked does not hear it, so whoever stands between answers: the asker would try in vain before it asked anybody. */
@@ -263,11 +256,7 @@ export class AntiEntropy {
     if (announceAt <= now) outputs.push(...this.#announce(now))
     if (this.#requestAt !== null && this.#requestAt <= now) outputs.push(...this.#request(now))
     outputs.push(...this.#askOnOtherLinks(now))
-    for (const [link, answer] of this.#answers) {
-      if (answer.at > now) continue
-      this.#answers.delete(link)
-      outputs.push(...this.#answer(answer, link))
-    }
+    outputs.push(...this.#answers.tick(now))
     return outputs
   }
 
@@ -336,6 +325,7 @@ export class AntiEntropy {
     }
     const delayMs = Math.min(REQUEST_RETRY_MS * 2 ** this.#attempts, REQUEST_DELAY_MAX_MS)
     const askOriginators = this.#attempts % 2 === 0
+    this.#letAskSince = null
     this.#attempts += 1
     this.#requestAt = now + delayMs * (1 + fraction(this.#options.random))
     return askOriginators ? this.#askOriginators(gaps) : [this.#ask(null, gaps, 'all')]
@@ -357,31 +347,6 @@ export class AntiEntropy {
   #ask(to: MemberId | null, gaps: readonly Gap[], links: Destination['links']): Output {
     const request = this.#options.signRequest({ from: this.#self, to, gaps })
     return this.#send({ kind: 'request', request }, { channel: 'requests', links })
-  }
-
-  #answer(answer: PendingAnswer, link: string): Output[] {
-    const { maySpeak } = this.#options
-    const [self, history] = [this.#self, this.#history]
-    const batches: Batch[] = []
-    for (const gap of answer.gaps()) {
-      const isOwn = gap.member === self
-      if (isOwn && !maySpeak()) continue
-      const evidence = history.retirement.evidence.get(gap.member)
-      if (evidence !== undefined && history.membership.get(gap.member) === undefined) batches.push(evidence)
-      const late = history.retirement.late.get(gap.member)
-      if (late !== undefined && firstOf(late).current.id.seq <= gap.through) batches.push(late)
-      const through = isOwn ? Math.min(gap.through, history.log(self).stored.seq) : gap.through
-      batches.push(...history.log(gap.member).between(gap.after, through).slice(0, BATCHES_PER_ANSWER_MAX))
-    }
-    batches.sort((left, right) => compareCanonically(firstOf(left).current, firstOf(right).current))
-    const outputs: Output[] = []
-    let bytes = 0
-    for (const batch of batches.slice(0, BATCHES_PER_ANSWER_MAX)) {
-      bytes += batch.payload.length
-      if (bytes > ANSWER_BYTES_MAX && outputs.length > 0) break
-      outputs.push(this.#send({ kind: 'batch', batch }, { channel: 'answers', links: { only: link } }))
-    }
-    return outputs
   }
 
   #isAheadOf(peer: Peer): boolean {

@@ -1,13 +1,15 @@
 import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
 import { assert } from '../base/errors.ts'
-import { type MemberId, memberIdToBytes } from '../base/ids.ts'
+import { isMemberId, type MemberId, memberIdToBytes } from '../base/ids.ts'
 import { RULES_BYTES_MAX, VALUE_DEPTH_MAX } from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Positioned } from '../state/operation.ts'
 import { notePathRead, type Path, pathProblem, recentPaths } from '../state/path.ts'
 import { type Priority, priorityOf, TIER_MAX } from '../state/priority.ts'
-import { deviceOfRules, isReserved, isRulesPoint } from '../state/reserved-point.ts'
+import { areRanges } from '../state/came-back.ts'
+import { isMemberValue } from '../state/member-value.ts'
+import { deviceOfRules, isReserved, isRulesPoint, memberOfOriginals, memberOfPoint } from '../state/reserved-point.ts'
 import { areRules } from '../state/rules/rules-codec.ts'
 import { isValue, type Value } from '../state/value.ts'
 import { invalid } from './codec-fields.ts'
@@ -100,11 +102,19 @@ function readPath(reader: CborReader): Path {
   return notePathRead(path)
 }
 
+/** What the protocol keeps for itself beside rules: nothing else than it has put there. */
+function isReservedValue(path: Path, value: Value): boolean {
+  const member = memberOfPoint(path)
+  if (member !== null) return isMemberId(member) && isMemberValue(value)
+  const issuer = memberOfOriginals(path)
+  return issuer !== null && isMemberId(issuer) && areRanges(value)
+}
+
 /** Rules are looked at whole, since they judge from then on. */
 function readValue(reader: CborReader, path: Path): Value {
   if (deviceOfRules(path) === null) {
     const value = reader.value('value', VALUE_DEPTH_MAX)
-    if (!isValue(value)) throw invalid('value', 'is not valid')
+    if (!isValue(value) || (isReserved(path) && !isReservedValue(path, value))) throw invalid('value', 'is not valid')
     return value
   }
   if (!isRulesPoint(path)) throw invalid('rules', 'are of no device')

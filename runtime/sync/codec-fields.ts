@@ -20,7 +20,8 @@ export function unknownHere(field: string): NewerReleaseError {
   return new NewerReleaseError('message-invalid', `${field} is not known to this version`)
 }
 
-export function listOf(data: CborData | undefined, field: string, lengthMax: number): readonly CborData[] {
+/** @param lengthMax of what comes from others; what is our own writing is bounded by its bytes alone */
+export function listOf(data: CborData | undefined, field: string, lengthMax: number = Infinity): readonly CborData[] {
   if (!isList(data)) throw invalid(field, 'is not a list')
   if (data.length > lengthMax) throw invalid(field, `has more than ${lengthMax} entries`)
   return data

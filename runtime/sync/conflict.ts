@@ -7,7 +7,7 @@ import type { Positioned } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { showPoint } from '../state/reserved-point.ts'
 import type { Value } from '../state/value.ts'
-import { Yielded } from '../state/yielded.ts'
+import { Yielded, type YieldedTogether } from '../state/yielded.ts'
 import type { Effects } from './effects.ts'
 
 /** A change that had to yield, shown to people: two changes of one point of which neither issuer had seen the other. */
@@ -111,7 +111,7 @@ export class ConflictList {
         this.#add(clash, conflict)
       }
     }
-    for (const together of yielded) {
+    for (const { yielded: together } of yielded) {
       this.#set(together, together, together.size)
       if (this.#resolved.size > 0) this.#leaveResolved(together, (id) => this.#resolved.has(id))
     }
@@ -219,10 +219,10 @@ function clashOf(entry: Entry): Clash {
 }
 
 /** The conflicts of operations that have come to yield together, as they were then. */
-export function* conflictsOf(together: Yielded): Generator<Conflict> {
-  for (const { operation } of together.entries) {
-    const [clash] = yielding(operation, [together.standing], null).clashes
-    if (clash !== undefined && !together.hasLeft(operation)) yield conflictOf(clash)
+export function* conflictsOf({ entries, yielded }: YieldedTogether): Generator<Conflict> {
+  for (const { operation } of entries) {
+    const [clash] = yielding(operation, [yielded.standing], null).clashes
+    if (clash !== undefined && !yielded.hasLeft(operation)) yield conflictOf(clash)
   }
 }
 

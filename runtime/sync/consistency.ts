@@ -42,8 +42,9 @@ export function judge(batch: Batch, holdings: Holdings): Verdict {
   if (bound !== null && last.id.seq > bound) return { kind: 'cut' }
   if (member === undefined && holdings.retirement.evidence.has(batch.origin)) return { kind: 'cut' }
   if (member === undefined) return { kind: 'wait', missing: { member: batch.origin, seq: 0 } }
-  if (member.priority.tier !== first.priority.tier)
-    return { kind: 'refused', reason: 'priority is not the one of its member' }
+  // Of any other member the join that counts may be another one than it knew: what it issued under that is void where it stands.
+  if (member.join === null && member.priority.tier !== first.priority.tier)
+    return { kind: 'refused', reason: 'priority is not the one of its founder' }
   const log = holdings.log(batch.origin)
   const { seq } = log.held
   if (last.id.seq <= seq) return isSameLife(batch, log) ? { kind: 'known' } : { kind: 'used-twice' }
@@ -79,12 +80,13 @@ function judgePrevious(batch: Batch, holdings: Holdings): Verdict {
         return { kind: 'refused', reason: 'previous names another stage than its own batch' }
       continue
     }
-    if (isCut(previous.id, holdings)) continue
-    const log = holdings.log(previous.id.member)
-    if (previous.id.seq > log.held.seq) return { kind: 'wait', missing: previous.id }
-    // Of two lives of that member the other one may stand, and then nobody will ever hold what was followed here.
-    const isHeld = log.messageAt(previous.id.seq)?.current.stage === previous.stage
-    if (!isHeld && previous.stage > highestStage(holdings.journal) + STAGE_LEAP_MAX) return { kind: 'used-twice' }
+    if (!isCut(previous.id, holdings)) {
+      const log = holdings.log(previous.id.member)
+      if (previous.id.seq > log.held.seq) return { kind: 'wait', missing: previous.id }
+      if (log.messageAt(previous.id.seq)?.current.stage === previous.stage) continue
+    }
+    // Nobody will ever hold what was followed here: it was cut, or of two lives of its member the other one stands.
+    if (previous.stage > highestStage(holdings.journal) + STAGE_LEAP_MAX) return { kind: 'used-twice' }
   }
   return { kind: 'ready' }
 }

@@ -88,10 +88,14 @@ export class Retirement {
     return this.#isStored && (cuts !== null || epoch.counting.includes(self)) ? epoch.number : before
   }
 
-  /** The frozen entries that `self` announces, or null if it has none to announce. */
+  /**
+   * The frozen entries that `self` announces, or null if it has none to announce. Once the cuts are known nothing less than those: a
+   * member that was set back to before it froze would come to lower ones by what the others had frozen.
+   */
   announcedEntries(self: MemberId): readonly VersionEntry[] | null {
-    const { epoch, frozen } = this.#record
-    return this.#isStored && epoch?.counting.includes(self) === true ? [...frozen.values()] : null
+    const { epoch, frozen, cuts } = this.#record
+    if (!this.#isStored || epoch?.counting.includes(self) !== true) return null
+    return cuts === null ? [...frozen.values()] : [...highestOf([frozen, cuts]).values()]
   }
 
   /** Somebody does not know the cuts yet, perhaps we ourselves: our frozen entries have to be announced. */
@@ -113,6 +117,11 @@ export class Retirement {
   noteKnowledge(member: MemberId, epoch: number, knowsCuts: boolean): void {
     if (epoch >= this.number && knowsCuts) this.#unknowing.delete(member)
     else if (this.#unknowing.size < MEMBER_IDS_MAX) this.#unknowing.add(member)
+  }
+
+  /** A batch with the join of `member`, which was cut. As many as there may be members are kept, whoever sponsors without end. */
+  noteEvidence(member: MemberId, batch: Batch): void {
+    if (this.evidence.has(member) || this.evidence.size < MEMBER_IDS_MAX) this.evidence.set(member, batch)
   }
 
   /** The highest seq that may be taken of a retired member; null for any other. */
@@ -191,15 +200,18 @@ export class Retirement {
     const { epoch, frozen } = this.#record
     if (epoch === null || this.unstated(self).length > 0) return null
     const vectors = epoch.counting.map((member) => (member === self ? frozen : (this.#stated.get(member) ?? NO_CUTS)))
-    const cuts = new Map<MemberId, VersionEntry>()
-    for (const vector of vectors) {
-      for (const entry of vector.values()) {
-        if (this.#retired.has(entry.member) && entry.seq > (cuts.get(entry.member)?.seq ?? 0))
-          cuts.set(entry.member, entry)
-      }
-    }
-    return cuts
+    const highest = highestOf(vectors)
+    for (const member of highest.keys()) if (!this.#retired.has(member)) highest.delete(member)
+    return highest
   }
+}
+
+function highestOf(vectors: readonly VersionVector[]): Map<MemberId, VersionEntry> {
+  const highest = new Map<MemberId, VersionEntry>()
+  for (const vector of vectors)
+    for (const entry of vector.values())
+      if (entry.seq > (highest.get(entry.member)?.seq ?? 0)) highest.set(entry.member, entry)
+  return highest
 }
 
 const NO_CUTS: VersionVector = new Map()

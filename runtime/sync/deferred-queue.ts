@@ -26,8 +26,12 @@ export class DeferredQueue {
 
   /** @returns true if `waiting` took the place in the waiting list, false if it was deferred */
   add(waiting: Waiting): boolean {
-    let position = this.#claims.length
-    while (position > 0 && isBefore(waiting, this.#claims[position - 1] as Waiting)) position -= 1
+    let position = 0
+    for (let end = this.#claims.length; position < end;) {
+      const middle = (position + end) >>> 1
+      if (isBefore(waiting, this.#claims[middle] as Waiting)) end = middle
+      else position = middle + 1
+    }
     this.#claims.splice(position, 0, waiting)
     return position === 0
   }

@@ -6,7 +6,7 @@ import type { Path } from '../state/path.ts'
 import { deviceOfRules, isReserved } from '../state/reserved-point.ts'
 import { rulesDigest } from '../state/rules/rules-codec.ts'
 import { equalValues, type Value } from '../state/value.ts'
-import type { Yielded } from '../state/yielded.ts'
+import type { YieldedTogether } from '../state/yielded.ts'
 import { conflictsOf } from './conflict.ts'
 import type { Integration, Removal } from './history.ts'
 import type { Effects } from './effects.ts'
@@ -50,7 +50,7 @@ function describeEffects({ changed, executed, yielded }: Effects, outputs: Outpu
   }
 }
 
-function* idsOf({ entries }: Yielded): Generator<OperationId> {
+function* idsOf({ entries }: YieldedTogether): Generator<OperationId> {
   for (const { operation } of entries) yield operation.id
 }
 

@@ -3,7 +3,7 @@ import type { Entry } from '../state/entry.ts'
 import type { Clash, Execution } from '../state/executor.ts'
 import type { Path } from '../state/path.ts'
 import type { Register } from '../state/register.ts'
-import type { Yielded } from '../state/yielded.ts'
+import type { YieldedTogether } from '../state/yielded.ts'
 
 /** What an integration did to the state: as it was right after it, whatever has been integrated since. */
 export interface Effects {
@@ -12,7 +12,7 @@ export interface Effects {
   /** Entries that were executed for the first time or came to another outcome or other losers. */
   readonly executed: readonly Executed[]
   /** Entries that were applied and are superseded now, many at a time. */
-  readonly yielded: readonly Yielded[]
+  readonly yielded: readonly YieldedTogether[]
 }
 
 export interface ChangedCell {
@@ -31,18 +31,10 @@ export interface Executed {
 /** What one input does to the state, while it is done. It is made once, so that the code for it outlives the tidying of memory. */
 export class Run {
   executed: Executed[] = []
-  yielded: Yielded[] = []
+  yielded: YieldedTogether[] = []
   /** Rules may stand elsewhere in this run than entries were judged by before. */
   rulesMoved = false
   #met: Register[] = []
-
-  begin(): this {
-    this.executed = []
-    this.yielded = []
-    this.rulesMoved = false
-    this.#met = []
-    return this
-  }
 
   /** `register` may change in this run. */
   note(register: Register): void {
@@ -59,14 +51,20 @@ export class Run {
     else this.executed.push({ entry, before, after })
   }
 
+  /** All of it, which is forgotten here: entries that leave the journal must not stay because nothing else has happened since. */
   effects(): Effects {
+    const { executed, yielded } = this
     const changed: ChangedCell[] = []
     for (const register of this.#met) {
       const { path, cell, atStart } = register
       register.atStart = null
       if (atStart !== null && !sameCell(atStart, cell)) changed.push({ path, before: atStart, after: cell })
     }
-    return { changed, executed: this.executed, yielded: this.yielded }
+    this.executed = []
+    this.yielded = []
+    this.rulesMoved = false
+    this.#met = []
+    return { changed, executed, yielded }
   }
 }
 

@@ -1,8 +1,14 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { MemberId } from '../base/ids.ts'
-import { TELEMETRY_BYTES_MAX, TELEMETRY_POINTS_PER_MEMBER_MAX, TELEMETRY_READINGS_MAX } from '../base/limits.ts'
+import {
+  CONTAINER_BYTES,
+  TELEMETRY_BYTES_MAX,
+  TELEMETRY_POINTS_PER_MEMBER_MAX,
+  TELEMETRY_READINGS_MAX,
+} from '../base/limits.ts'
 import type { Path } from '../state/path.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
+import { containersIn } from '../state/value.ts'
 import type { Reading } from './message.ts'
 import { readingBytes } from './telemetry-codec.ts'
 
@@ -69,7 +75,7 @@ export class HeldReadings {
     this.#all.set(keyOf(reading), reading)
     this.#byPath.set(reading.path, [...this.of(reading.path), reading])
     this.#counts.set(reading.member, (this.#counts.get(reading.member) ?? 0) + 1)
-    this.#bytes += readingBytes(reading)
+    this.#bytes += bytesInMemory(reading)
   }
 
   remove(reading: HeldReading): void {
@@ -80,11 +86,15 @@ export class HeldReadings {
     const count = (this.#counts.get(reading.member) ?? 0) - 1
     if (count === 0) this.#counts.delete(reading.member)
     else this.#counts.set(reading.member, count)
-    this.#bytes -= readingBytes(reading)
+    this.#bytes -= bytesInMemory(reading)
   }
 }
 
 const NONE: readonly HeldReading[] = []
+
+function bytesInMemory(reading: HeldReading): number {
+  return readingBytes(reading) + containersIn(reading.value) * CONTAINER_BYTES
+}
 
 function keyOf({ member, path }: HeldReading): string {
   return `${member} ${path}`

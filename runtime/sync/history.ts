@@ -1,8 +1,8 @@
-import { type Digest, EMPTY_DIGEST, digestOf } from '../base/digest.ts'
+import { BinaryHeap } from '../base/binary-heap.ts'
+import type { Digest } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
-import { formatOperationId, type MemberId, type OperationId } from '../base/ids.ts'
+import { type MemberId, type OperationId } from '../base/ids.ts'
 import { mapped, pushed } from '../base/mapped.ts'
-import { FLOOR_DIGESTS_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
@@ -12,6 +12,7 @@ import { type Conflict, ConflictList, isOfOriginal } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
 import { Retirement } from './cut.ts'
 import type { Effects } from './effects.ts'
+import { FloorDigests } from './floor-digests.ts'
 import { Journal } from './journal.ts'
 import { LocalState } from './local-state.ts'
 import { MemberLog } from './member-log.ts'
@@ -69,20 +70,17 @@ export class History implements Holdings {
   readonly local: LocalState
   readonly conflicts: ConflictList = new ConflictList()
   readonly waitingList: WaitingList = new WaitingList()
-  /** Digest over (operation id, outcome) of all that was folded, and the last ones by floor. */
-  readonly floorDigests: Map<number, Digest> = new Map()
+  readonly floorDigests: FloorDigests
   /** Why a batch is not from whom it says, or null: asked again of one whose key was not known when it came. */
   problemOf: (batch: Batch) => string | null = () => null
   readonly #logs = new Map<MemberId, MemberLog>()
-  #floorDigest: Digest = EMPTY_DIGEST
   #revision = 0
   #highWater: Previous = { id: null, stage: 0 }
 
   constructor(membership: Membership, floor: number, floorDigest: Digest) {
     this.membership = membership
     this.journal = new Journal(floor)
-    this.#floorDigest = floorDigest
-    this.floorDigests.set(floor, floorDigest)
+    this.floorDigests = new FloorDigests(floor, floorDigest)
     this.local = new LocalState(membership.charter)
   }
 
@@ -96,7 +94,7 @@ export class History implements Holdings {
   }
 
   get floorDigest(): Digest {
-    return this.#floorDigest
+    return this.floorDigests.current
   }
 
   /** The last operation in canonical order that was ever executed here, also if it was cut since. */
@@ -170,14 +168,17 @@ export class History implements Holdings {
   /**
    * Takes back a batch of the own disk, which was ready when it was stored, or of the snapshot of another node; parts below
    * the floor are in the snapshot.
-   * @throws FleetstepError `data-directory-damaged` if it does not follow what is held of its member
+   * @throws FleetstepError `data-directory-damaged` if it does not follow what is held of its member, or is of nobody
    */
   restore(batch: Batch): Integration[] {
     const log = this.#logs.get(batch.origin) ?? this.log(batch.origin)
     if (lastOf(batch).current.id.seq <= log.held.seq) return []
-    if (firstOf(batch).current.id.seq !== log.held.seq + 1 || batch.link !== log.held.digest) {
+    const isOfNobody = !this.#logs.has(batch.origin)
+    if (isOfNobody || firstOf(batch).current.id.seq !== log.held.seq + 1 || batch.link !== log.held.digest) {
       const { id } = firstOf(batch).current
-      const what = `operation ${id.seq} of ${id.member} does not follow operation ${log.held.seq}`
+      const what = isOfNobody
+        ? `operation ${id.seq} is of ${id.member}, which is no member`
+        : `operation ${id.seq} of ${id.member} does not follow operation ${log.held.seq}`
       throw new FleetstepError('data-directory-damaged', `the journal contradicts itself: ${what}`)
     }
     return this.#integrateAll(batch, [])
@@ -240,16 +241,7 @@ export class History implements Holdings {
     this.#revision += 1
     const entries = this.journal.fold(last)
     this.local.fold(entries, last)
-    let at = 0
-    for (const floor of floors) {
-      while (at < entries.length && (entries[at] as Entry).operation.stage <= floor)
-        ({ digest: this.#floorDigest, at } = withNextStage(this.#floorDigest, entries, at))
-      this.floorDigests.set(floor, this.#floorDigest)
-    }
-    for (const old of this.floorDigests.keys()) {
-      if (this.floorDigests.size <= FLOOR_DIGESTS_MAX) break
-      this.floorDigests.delete(old)
-    }
+    this.floorDigests.follow(entries, floors)
     for (const log of this.#logs.values()) log.fold(last)
     return entries
   }
@@ -267,9 +259,7 @@ export class History implements Holdings {
       if (entry.operation.stage > former.floor) break
       entries.push(entry)
     }
-    let own = this.#floorDigest
-    for (let at = 0; at < entries.length;) ({ digest: own, at } = withNextStage(own, entries, at))
-    if (own === former.floorDigest) this.fold(former.floor)
+    if (this.floorDigests.after(entries) === former.floorDigest) this.fold(former.floor)
   }
 
   /**
@@ -282,7 +272,7 @@ export class History implements Holdings {
     const isSealed = (id: OperationId): boolean => id.member !== member || id.seq <= seq
     return {
       floor: this.floor,
-      floorDigests: this.floorDigests,
+      floorDigests: this.floorDigests.last,
       highWater: this.#highWaterOf(isSealed, unsealedFollow),
       cells: this.local.settledCells(),
       logs: logs.map((log) => log.settled),
@@ -311,14 +301,14 @@ export class History implements Holdings {
   #integrateAll(batch: Batch, rejected: Rejection[]): Integration[] {
     if (this.waitingList.length === 0) return this.#integrateAlone(batch)
     let integrations: Integration[] = []
-    let ready = [batch]
-    for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
+    const ready = new BinaryHeap(compareClaims)
+    ready.add(batch)
+    for (let next = ready.take(); next !== undefined; next = ready.take()) {
       if (next !== batch && !this.#isReadyOrWaits(next, rejected)) continue
       const operations = this.#above(next)
       this.log(next.origin).extend(next)
       if (operations.length > 0) integrations = pushed(integrations, this.#integrate(operations, next))
-      const released = this.#releasedBy(next, operations)
-      if (released.length > 0) ready = [...ready, ...released].sort(byFirst)
+      for (const released of this.#releasedBy(next, operations)) ready.add(released)
     }
     return integrations
   }
@@ -384,7 +374,7 @@ export class History implements Holdings {
     if (!this.retirement.isCut(id.member, id.seq) && !evidence.has(id.member)) return []
     const before = evidence.size
     for (const { current } of batch.messages) {
-      if (current.join !== null && evidence.size < MEMBER_IDS_MAX) evidence.set(current.join.member, batch)
+      if (current.join !== null) this.retirement.noteEvidence(current.join.member, batch)
     }
     return evidence.size > before ? this.reconsider() : []
   }
@@ -395,7 +385,7 @@ export class History implements Holdings {
     for (const batch of this.#logs.get(member)?.truncate(seq) ?? []) {
       for (const message of batch.messages) {
         const { current } = message
-        if (current.join !== null) this.retirement.evidence.set(current.join.member, batch)
+        if (current.join !== null) this.retirement.noteEvidence(current.join.member, batch)
         if (current.stage <= this.floor) continue
         messages.push(message)
         const entry = this.journal.entryOf(current)
@@ -420,14 +410,7 @@ function byFirst(left: Batch, right: Batch): number {
   return compareCanonically(firstOf(left).current, firstOf(right).current)
 }
 
-/** One digest for each stage, so that it does not depend on how far the floor moves at a time. @returns the next index */
-function withNextStage(before: Digest, entries: readonly Entry[], from: number): { digest: Digest; at: number } {
-  const stage = entries[from]?.operation.stage
-  let text = ''
-  let at = from
-  for (; entries[at]?.operation.stage === stage; at++) {
-    const entry = entries[at] as Entry
-    text += `${formatOperationId(entry.operation.id)}=${entry.execution?.outcome};`
-  }
-  return { digest: digestOf(before + text), at }
+/** Of two lives that claim one place, the one first that stands. */
+function compareClaims(left: Batch, right: Batch): number {
+  return byFirst(left, right) || (left.digest < right.digest ? -1 : 1)
 }

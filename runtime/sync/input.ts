@@ -4,6 +4,9 @@ import type { Epoch } from './epoch.ts'
 export type Input =
   | { readonly kind: 'link-up'; readonly link: string }
   | { readonly kind: 'link-down'; readonly link: string }
+  /** Answers wait in the link for what is on its way: no more of them until it is writable. */
+  | { readonly kind: 'link-congested'; readonly link: string }
+  | { readonly kind: 'link-writable'; readonly link: string }
   | { readonly kind: 'frame'; readonly link: string; readonly bytes: Uint8Array }
   /** Everything up to this record is on the disk. */
   | { readonly kind: 'stored'; readonly through: number }

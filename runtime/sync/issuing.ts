@@ -77,6 +77,7 @@ export class Issuing {
     if (this.drafts.list.length === 0 || this.#core.isDraft) return NO_OUTPUTS
     const outputs: Output[] = []
     while (this.drafts.list.length > 0) outputs.push(...this.#settleSome())
+    this.drafts.refresh(this.#core.history.local)
     return outputs
   }
 
@@ -155,7 +156,6 @@ export class Issuing {
     }
     for (const conflict of conflicts) if (history.conflicts.keep(conflict)) outputs.push({ kind: 'conflict', conflict })
     this.drafts.remove(count)
-    this.drafts.refresh(history.local)
     return [...outputs, writer.store({ kind: 'settled', count, batch, conflicts })]
   }
 

@@ -1,7 +1,7 @@
 import type { Monotonic } from '../base/clock.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
-import { DISTRUST_MS } from '../base/limits.ts'
+import { DISTRUST_MS, SNAPSHOT_STAGE_MAX } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
 import { marked } from '../state/role.ts'
 import { forgedStateIn } from './forged-state.ts'
@@ -176,7 +176,7 @@ export class Joining {
     const offset = fetch.due(now)
     if (offset === null) return []
     const { from, digest } = fetch.offer
-    const request = this.#core.signChunkRequest({ from: this.#core.self, to: from, digest, offset })
+    const request = this.#core.requests.signChunk({ from: this.#core.self, to: from, digest, offset })
     return [this.#core.send({ kind: 'chunk-request', request }, 'requests', { only: fetch.link })]
   }
 
@@ -188,6 +188,7 @@ export class Joining {
       const snapshot = decodeSnapshot(bytes)
       const fresh = historyFrom(options.genesis, snapshot)
       if (fresh.retirement.number < history.retirement.number) return 'it is of an older epoch'
+      if (highestStageOf(fresh) > SNAPSHOT_STAGE_MAX) return 'its stages are out of reach'
       const untraced =
         provenanceProblem({ offer, fresh, batches: snapshot.batches }, this.#core) ?? forgedStateIn(fresh)
       if (untraced !== null) return untraced
@@ -212,6 +213,10 @@ export class Joining {
       throw error
     }
   }
+}
+
+function highestStageOf({ journal, highWater }: History): number {
+  return Math.max(journal.floor, journal.last?.operation.stage ?? 0, highWater.stage)
 }
 
 const DOUBTED = 'other members have another settled state'

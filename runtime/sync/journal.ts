@@ -5,13 +5,15 @@ import type { Entry } from '../state/entry.ts'
 
 /**
  * The journal: every operation above the floor in canonical order, found by its stage. Several operations may claim one
- * stage; they stand by priority. Taking a place costs what stands at that stage, whatever the journal holds.
+ * stage; they stand by priority. Taking a place costs what stands at that stage, whatever the journal holds, and a stage that
+ * nobody has claimed costs nothing: whoever leaves out a million takes no memory.
  */
 export class Journal {
-  /** `#stages[i]` holds the entries of stage `#floor + 1 + i`. */
-  readonly #stages: Stage[] = []
+  /** Those in which anything stands, in order. */
+  readonly #pages: Page[] = []
   #floor: number
   #length = 0
+  #last: Entry | undefined = undefined
 
   constructor(floor: number) {
     this.#floor = floor
@@ -27,13 +29,13 @@ export class Journal {
 
   /** The last entry in canonical order. */
   get last(): Entry | undefined {
-    const stage = this.#stages[this.#stages.length - 1]
-    return stage === undefined || !isList(stage) ? stage : stage[stage.length - 1]
+    return this.#last
   }
 
   /** The entries of one stage, by priority. */
   at(stage: number): readonly Entry[] {
-    return entriesOf(this.#stages[stage - this.#floor - 1])
+    const page = this.#pages[this.#indexOf(pageOf(stage))]
+    return page?.number === pageOf(stage) ? entriesOf(page.stages[slotOf(stage)]) : NONE
   }
 
   /** The entry of `operation`, which stands in the journal. */
@@ -46,42 +48,55 @@ export class Journal {
   insert(entry: Entry): void {
     const { stage } = entry.operation
     assert(stage > this.#floor, 'nothing enters the journal at or below the floor')
-    const index = stage - this.#floor - 1
-    while (this.#stages.length <= index) this.#stages.push(undefined)
-    this.#stages[index] = withEntry(this.#stages[index], entry)
+    const { stages } = this.#page(pageOf(stage))
+    const slot = slotOf(stage)
+    stages[slot] = withEntry(stages[slot], entry)
     this.#length += 1
+    if (this.#last === undefined || compareCanonically(this.#last.operation, entry.operation) < 0) this.#last = entry
   }
 
   remove(entry: Entry): void {
-    const index = entry.operation.stage - this.#floor - 1
-    const entries = entriesOf(this.#stages[index])
+    const { stage } = entry.operation
+    const entries = this.at(stage)
     assert(entries.includes(entry), 'only what stands in the journal is removed')
-    this.#stages[index] = entries.length === 1 ? undefined : entries.filter((other) => other !== entry)
+    const index = this.#indexOf(pageOf(stage))
+    const { stages } = this.#pages[index] as Page
+    stages[slotOf(stage)] = entries.length === 1 ? undefined : entries.filter((other) => other !== entry)
+    if (stages.every((one) => one === undefined)) this.#pages.splice(index, 1)
     this.#length -= 1
-    this.#trim()
+    if (entry === this.#last) this.#last = this.#findLast()
   }
 
   /** Moves the floor and returns the entries at or below it in canonical order; they leave the journal. */
   fold(stage: number): Entry[] {
     assert(stage >= this.#floor, 'the floor never goes back')
     const folded: Entry[] = []
-    for (const one of this.#stages.splice(0, stage - this.#floor)) {
-      if (one === undefined) continue
-      if (isList(one)) folded.push(...one)
-      else folded.push(one)
+    for (const entry of this.entries()) {
+      if (entry.operation.stage > stage) break
+      folded.push(entry)
+    }
+    this.#pages.splice(0, this.#indexOf(pageOf(stage)))
+    const [first] = this.#pages
+    if (first?.number === pageOf(stage)) {
+      first.stages.fill(undefined, 0, slotOf(stage) + 1)
+      if (first.stages.every((one) => one === undefined)) this.#pages.shift()
     }
     this.#floor = stage
     this.#length -= folded.length
+    if (this.#length === 0) this.#last = undefined
     return folded
   }
 
   /** All entries in canonical order, from `stage` on. */
   *entries(stage: number = this.#floor + 1): Generator<Entry> {
-    for (let index = Math.max(0, stage - this.#floor - 1); index < this.#stages.length; index++) {
-      const stageEntries = this.#stages[index]
-      if (stageEntries === undefined) continue
-      if (isList(stageEntries)) yield* stageEntries
-      else yield stageEntries
+    for (let index = this.#indexOf(pageOf(stage)); index < this.#pages.length; index++) {
+      const { number, stages } = this.#pages[index] as Page
+      for (let slot = number === pageOf(stage) ? slotOf(stage) : 0; slot < PAGE_STAGES; slot++) {
+        const stageEntries = stages[slot]
+        if (stageEntries === undefined) continue
+        if (isList(stageEntries)) yield* stageEntries
+        else yield stageEntries
+      }
     }
   }
 
@@ -92,9 +107,50 @@ export class Journal {
     }
   }
 
-  #trim(): void {
-    while (this.#stages.length > 0 && this.#stages.at(-1) === undefined) this.#stages.pop()
+  /** The page of this number, a new one if nothing stands in it. */
+  #page(number: number): Page {
+    const index = this.#indexOf(number)
+    const known = this.#pages[index]
+    if (known?.number === number) return known
+    const page: Page = { number, stages: Array.from<Stage>({ length: PAGE_STAGES }) }
+    this.#pages.splice(index, 0, page)
+    return page
   }
+
+  /** Index of the first page of this number or a higher one. */
+  #indexOf(number: number): number {
+    let high = this.#pages.length
+    // Nearly always the last one is looked for.
+    if (high > 0 && (this.#pages[high - 1] as Page).number === number) return high - 1
+    let low = 0
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#pages[middle] as Page).number < number) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #findLast(): Entry | undefined {
+    return entriesOf(this.#pages.at(-1)?.stages.findLast((one) => one !== undefined)).at(-1)
+  }
+}
+
+/** Stages of which the first begins a page: one that stands alone takes 600 bytes, as much as what is held of its operation. */
+const PAGE_STAGES = 64
+
+interface Page {
+  /** Its first stage is so many times PAGE_STAGES. */
+  readonly number: number
+  readonly stages: Stage[]
+}
+
+function pageOf(stage: number): number {
+  return Math.floor(stage / PAGE_STAGES)
+}
+
+function slotOf(stage: number): number {
+  return stage % PAGE_STAGES
 }
 
 /** Nearly every stage has one entry, and then no list: a list of one takes 56 bytes more. */

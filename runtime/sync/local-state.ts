@@ -11,7 +11,7 @@ import { type Charter, OPEN_CHARTER } from '../state/role.ts'
 import { ruleTableAt } from '../state/rules/rules-codec.ts'
 import type { Value } from '../state/value.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
-import type { Yielded } from '../state/yielded.ts'
+import type { YieldedTogether } from '../state/yielded.ts'
 import { type ChangedCell, type Effects, Run } from './effects.ts'
 import { LastUndo, type Undo } from './last-undo.ts'
 import { RuleIndex, rulesOver } from './rule-index.ts'
@@ -120,7 +120,7 @@ export class LocalState {
       const registers = this.#registersOf(only.operation)
       if (registers.length === 1) return this.#appendOne(only, registers[0] as Register)
     }
-    const run = this.#run.begin()
+    const run = this.#run
     for (const entry of entries) {
       const registers = this.#registersOf(entry.operation)
       entry.registers = registers
@@ -150,7 +150,7 @@ export class LocalState {
 
   /** Executes new entries and whatever they affect. They stand in the journal already. */
   add(entries: readonly Entry[]): Effects {
-    const run = this.#run.begin()
+    const run = this.#run
     this.#undo.begin('late', entries)
     for (const entry of entries) {
       entry.registers = this.#registersOf(entry.operation)
@@ -165,7 +165,7 @@ export class LocalState {
 
   /** Takes back entries that have left the journal, and executes again whatever that affects. */
   remove(entries: readonly Entry[]): Effects {
-    const run = this.#run.begin()
+    const run = this.#run
     this.#undo.begin('left', entries)
     const affected = new Set<Entry>()
     for (const entry of entries) {
@@ -248,9 +248,9 @@ export class LocalState {
       const isNoticed = before === undefined || !sameCell(before, after)
       return isNoticed || entry === register.last ? after : null
     }
-    register.walk(first, mayTogether, step, (yielded) => {
-      this.#undo.noteTogether(yielded.size)
-      run.yielded.push(yielded)
+    register.walk(first, mayTogether, step, (together) => {
+      this.#undo.noteTogether(together.entries.length)
+      run.yielded.push(together)
     })
   }
 
@@ -353,7 +353,7 @@ function setsRules({ operation }: Entry): boolean {
 
 const NO_REGISTERS: readonly Register[] = []
 const NOTHING_CHANGED: readonly ChangedCell[] = []
-const NOTHING_YIELDED: readonly Yielded[] = []
+const NOTHING_YIELDED: readonly YieldedTogether[] = []
 
 function isJudgedInJournal({ governor }: Register): boolean {
   return governor !== null && governor.length > 0

@@ -84,13 +84,13 @@ export class MemberLog {
     return this.digestAt(seq) !== digest
   }
 
-  /** The kept batches with operations behind `after` up to `through`. */
-  between(after: number, through: number): readonly Batch[] {
+  /** The kept batches with operations behind `after` up to `through`, or the first `countMax` of them. */
+  between(after: number, through: number, countMax: number = Infinity): readonly Batch[] {
     const start = this.#indexOf(after + 1)
     const batches: Batch[] = []
     for (let index = start; index < this.#batches.length; index++) {
       const batch = this.#batches[index] as Batch
-      if (firstOf(batch).current.id.seq > through) break
+      if (firstOf(batch).current.id.seq > through || batches.length >= countMax) break
       batches.push(batch)
     }
     return batches

@@ -7,7 +7,7 @@ import type { Join } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { comparePriority, type Priority, priorityOf } from '../state/priority.ts'
 import { memberOfPoint } from '../state/reserved-point.ts'
-import { roleOfMember } from '../state/executor.ts'
+import { roleOfMember } from '../state/member-value.ts'
 import { type Charter, marked, markedPlace, type Role, ROLE_DEFAULT } from '../state/role.ts'
 import { isList } from '../state/value.ts'
 

@@ -34,7 +34,7 @@ export interface Batch {
   /** As its origin made it, with the signature if there is one: so it is stored and passed on. */
   readonly payload: Uint8Array
   readonly isSigned: boolean
-  /** Bytes that its messages are worth in memory: of the batch before it was deflated. */
+  /** Bytes of the batch before it was deflated. */
   readonly plainBytes: number
 }
 
@@ -52,7 +52,7 @@ export interface Announcement {
   readonly epochDigest: Digest
   /** Whether it knows the cuts of `newestEpoch`. */
   readonly knowsCuts: boolean
-  /** What it held of the retired when it learned `epoch`; null if it does not count, or if everybody knows. */
+  /** What it held of the retired when it learned `epoch`, or the cuts once it knows them; null if it does not count, or if everybody knows. */
   readonly frozen: readonly VersionEntry[] | null
   /** Highest stage that the member holds: it will never issue at or below it. */
   readonly stage: number

@@ -34,7 +34,7 @@ export function announcedStage(writer: RecordWriter, coming: Operation | null): 
 
 function announcedFloor({ writer, history }: ReplicaCore, coming: Operation | null): FloorMark | null {
   if (coming === null || writer.floor.stage <= coming.floor) return writer.floor
-  const digest = history.floorDigests.get(coming.floor)
+  const digest = history.floorDigests.last.get(coming.floor)
   // A commit that takes so long that even its floor is forgotten: silence until it is done.
   return digest === undefined ? null : { stage: coming.floor, digest }
 }

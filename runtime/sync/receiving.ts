@@ -1,5 +1,5 @@
 import type { Monotonic } from '../base/clock.ts'
-import type { MemberId } from '../base/ids.ts'
+import { type MemberId, nodeOf } from '../base/ids.ts'
 import { ANNOUNCE_INTERVAL_MIN_MS } from '../base/limits.ts'
 import type { Verdict } from './consistency.ts'
 import { lateOperations } from './late.ts'
@@ -122,8 +122,11 @@ export class Receiving {
   /** @returns the asker, if it lacks operations that are not kept here any more */
   request(request: Request, link: string, now: Monotonic): MemberId[] {
     const core = this.#core
-    if (request.from === core.self || core.isDraft || !core.isGoodRequest(request, 'request', link)) return []
-    const { membership, retirement } = core.history
+    const { self, history, requests } = core
+    if (request.from === self || !requests.isGood(request, 'request', { history, link })) return []
+    if (core.isDraft) this.#answerForFormerLives(request, link, now)
+    if (core.isDraft) return []
+    const { membership, retirement } = history
     const isOfMember = membership.get(request.from) !== undefined && !retirement.isRetired(request.from)
     const unknown = isOfMember ? this.#unknownAskedFor(request) : null
     if (unknown !== null) {
@@ -144,6 +147,22 @@ export class Receiving {
       )
     })
     return isLaggard ? [request.from] : []
+  }
+
+  /**
+   * Who was retired may hold alone what stands of its operations: those who had taken them may have been set back since. Its double
+   * has issued others under the same id, of which the cut tells them.
+   */
+  #answerForFormerLives(request: Request, link: string, now: Monotonic): void {
+    const { self, history, antiEntropy } = this.#core
+    if (request.to !== null && nodeOf(request.to) !== nodeOf(self)) return
+    const gaps = request.gaps.flatMap((gap) => {
+      const cut = nodeOf(gap.member) === nodeOf(self) ? history.retirement.cuts?.get(gap.member) : undefined
+      const stands =
+        cut !== undefined && gap.after < cut.seq && history.log(cut.member).digestAt(cut.seq) === cut.digest
+      return stands ? [{ ...gap, through: Math.min(gap.through, cut.seq) }] : []
+    })
+    if (gaps.length > 0) antiEntropy.noteRequest({ ...request, to: request.to && self, gaps }, link, now)
   }
 
   /** Our records up to `through` are on the disk: our operations among them may be sent now. */
@@ -177,12 +196,16 @@ export class Receiving {
     return [...told, ...this.#passOnToItsMember(announcement, link, now)]
   }
 
-  /** It says more of its member than that has said here: somebody tells it what it has said before, and it may be on another link. */
+  /**
+   * It says more of its member than that has said here, or was said after a later start: somebody tells it what it has said before,
+   * and it may be on another link.
+   */
   #passOnToItsMember(announcement: Announcement, link: string, now: Monotonic): Output[] {
     const core = this.#core
-    const { member, ownSeq } = announcement
+    const { member, ownSeq, start } = announcement
     const known = core.peers.get(member)?.announcement
-    if (known === undefined || ownSeq <= known.ownSeq || core.antiEntropy.links.size < 2) return []
+    if (known === undefined || (ownSeq <= known.ownSeq && start <= known.start)) return []
+    if (core.antiEntropy.links.size < 2) return []
     if (now - (this.#passedOnAt.get(member) ?? -Infinity) < ANNOUNCE_INTERVAL_MIN_MS) return []
     this.#passedOnAt.set(member, now)
     return [core.send({ kind: 'announcement', announcement }, 'announcements', { except: link })]
@@ -204,7 +227,7 @@ export class Receiving {
   #tellOfUnknown({ member, ownSeq }: Announcement, link: string): Output[] {
     const log = this.#core.history.log(member)
     if (ownSeq >= log.held.seq || !this.#isOneOfTwo()) return []
-    const [batch] = log.between(Math.max(ownSeq, log.settled.seq), log.held.seq)
+    const [batch] = log.between(Math.max(ownSeq, log.settled.seq), log.held.seq, 1)
     return batch === undefined ? [] : [this.#core.send({ kind: 'batch', batch }, 'answers', { only: link })]
   }
 
@@ -261,7 +284,7 @@ export class Receiving {
     })
     if (gaps.length === 0) return []
     const request: Request = { from: self, to: peer.announcement.member, gaps }
-    const asked = this.#core.signRequest(request)
+    const asked = this.#core.requests.sign(request)
     return [this.#core.send({ kind: 'request', request: asked }, 'requests', { only: peer.link })]
   }
 
@@ -361,7 +384,7 @@ export class Receiving {
   #checkDivergence(announcement: Announcement): Output[] {
     const core = this.#core
     const { floor, floorDigest, state } = announcement
-    const folded = core.history.floorDigests.get(floor)
+    const folded = core.history.floorDigests.last.get(floor)
     if (folded !== undefined && folded !== floorDigest) {
       const isOutvotedHere = isOutvoted(core, folded, (one) => (one.floor === floor ? one.floorDigest : null))
       return this.#diverge(announcement, floor, isOutvotedHere)

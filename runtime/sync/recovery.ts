@@ -1,7 +1,7 @@
 import { EMPTY_DIGEST } from '../base/digest.ts'
 import { FleetstepError, unreachable } from '../base/errors.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
-import { FLOOR_DIGESTS_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
+import { FLOOR_DIGESTS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import { batchesAbove, belongingsOf } from './adoption.ts'
 import { type Draft, draftsAmong } from './draft.ts'
@@ -96,8 +96,8 @@ function keepConflicts(old: History, fresh: History): void {
 function keepEvidence(old: History, fresh: History): void {
   const { evidence } = fresh.retirement
   for (const [member, batch] of [...old.retirement.evidence, ...joinsCut(old, fresh)]) {
-    if (evidence.size >= MEMBER_IDS_MAX) return
-    if (!evidence.has(member) && fresh.membership.get(member) === undefined) evidence.set(member, batch)
+    if (!evidence.has(member) && fresh.membership.get(member) === undefined)
+      fresh.retirement.noteEvidence(member, batch)
   }
 }
 
@@ -124,7 +124,7 @@ export function markAllStored(history: History, own: VersionEntry | null = null)
 export function historyFrom(genesis: Genesis, snapshot: HistorySnapshot): History {
   const membership = new Membership(genesis)
   const history = new History(membership, snapshot.floor, snapshot.floorDigests.get(snapshot.floor) ?? EMPTY_DIGEST)
-  for (const [floor, digest] of snapshot.floorDigests) history.floorDigests.set(floor, digest)
+  for (const [floor, digest] of snapshot.floorDigests) history.floorDigests.restore(floor, digest)
   for (const [path, cell] of snapshot.cells) history.restoreCell(path, cell)
   for (const log of snapshot.logs) history.restoreLog(log)
   history.retirement.restore(snapshot.retirement)

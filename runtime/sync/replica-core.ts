@@ -2,7 +2,7 @@ import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { equalBytes } from '../base/bytes.ts'
 import { assert, unreachable } from '../base/errors.ts'
-import { type MemberId, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
+import { type MemberId, type NodeId, nodeOf, type OperationId, sameOperationId } from '../base/ids.ts'
 import { JOURNAL_OPERATIONS_WARNING } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
 import { type Priority, priorityOf } from '../state/priority.ts'
@@ -20,17 +20,8 @@ import { type Draft, draftsAmong } from './draft.ts'
 import type { History, Integration, Removal } from './history.ts'
 import type { LateOperations } from './late.ts'
 import { keepsOwn, type Life } from './life.ts'
-import { fleetIdOf } from './membership.ts'
-import {
-  type Announcement,
-  type Batch,
-  type ChunkRequest,
-  firstOf,
-  lastOf,
-  type Message,
-  type Request,
-  type Turn,
-} from './message.ts'
+import { fleetIdOf, type Member } from './membership.ts'
+import { type Announcement, type Batch, firstOf, lastOf, type Message, type Request } from './message.ts'
 import { dropReason, encodeBatchFrame, encodeFrame } from './message-codec.ts'
 import { MutePeers } from './mute-peers.ts'
 import { Outbox } from './outbox.ts'
@@ -40,12 +31,12 @@ import { isVectorOfItsDigest, type OwnVector, Peers } from './peers.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { Recovery } from './recovery.ts'
 import type { ReplicaOptions } from './replica.ts'
+import { Requests } from './requests.ts'
 import { conflictsOfRemoved } from './settlement.ts'
 import { type Self, Signatures } from './signatures.ts'
 import type { Snapshot } from './snapshot.ts'
 import { StateDigests } from './state-digest.ts'
 import { StoredVector } from './stored-vector.ts'
-import { Turns } from './turns.ts'
 import type { VersionEntry } from './version-vector.ts'
 
 /** What the parts of one replica share: who it is, what it holds, and what it has under way. */
@@ -63,6 +54,7 @@ export class ReplicaCore {
   readonly writer: RecordWriter
   readonly antiEntropy: AntiEntropy
   readonly signatures: Signatures
+  readonly requests: Requests
   life: Life
   history: History
   floor: FloorKeeper
@@ -74,8 +66,6 @@ export class ReplicaCore {
   hasHeard = false
   readonly #mutePeers = new MutePeers()
   readonly #storedVector = new StoredVector(this.peers)
-  readonly #turns = new Turns()
-  #requests = 0
   #setBackReason: string | null = null
   #own: Self
   readonly #sign = (batch: Batch): Batch => this.sign(batch)
@@ -91,6 +81,7 @@ export class ReplicaCore {
     const { signature } = options
     assert((signature === undefined) === (options.genesis.operator === undefined), 'a fleet is signed if it has keys')
     this.signatures = new Signatures(this.fleet, signature ?? null, options.problemOfJoin)
+    this.requests = new Requests(this.start, this.signatures, this.dropped)
     this.watchSignatures()
     this.lastAtStart = { member: this.self, seq: this.history.log(this.self).held.seq }
     this.floor = new FloorKeeper(this.history, this.peers)
@@ -104,7 +95,7 @@ export class ReplicaCore {
       statement: () =>
         this.isDraft || this.reasonToBeDraft() !== null ? null : ownStatement(this, this.#firstUnstored()),
       sign: (announcement: Announcement) => this.signatures.signAnnouncement(announcement),
-      signRequest: (request: Request) => this.signRequest(request),
+      signRequest: (request: Request) => this.requests.sign(request),
       ownVector: () => this.storedVector(),
       maySpeak: () => this.maySpeak(),
     }
@@ -160,8 +151,18 @@ export class ReplicaCore {
     if (this.#setBackReason !== null) return this.#setBackReason
     if (retirement.isRetired(this.self)) return `it was retired by epoch ${retirement.number}`
     if (draftReason !== null) return null
-    if (membership.get(this.self) === undefined) return 'its join was cut'
-    return adoptedJoin !== null && retirement.isCut(adoptedJoin.member, adoptedJoin.seq) ? 'its join was cut' : null
+    const member = membership.get(this.self)
+    if (member === undefined) return 'its join was cut'
+    if (adoptedJoin === null) return null
+    if (retirement.isCut(adoptedJoin.member, adoptedJoin.seq)) return 'its join was cut'
+    return this.#isAsAdopted(member, adoptedJoin) ? null : 'an earlier join of it gives it another priority or role'
+  }
+
+  /** Whether the join that counts says of this node what the one said that it has adopted: else what it issues is void. */
+  #isAsAdopted({ join, priority, role }: Member, adoptedJoin: OperationId): boolean {
+    if (sameOperationId(join, adoptedJoin)) return true
+    const adopted = this.history.log(adoptedJoin.member).messageAt(adoptedJoin.seq)?.current.join ?? null
+    return adopted === null || (adopted.tier === priority.tier && (adopted.role ?? ROLE_DEFAULT) === role)
   }
 
   /** This node goes on as `life`. */
@@ -340,31 +341,6 @@ export class ReplicaCore {
   /** Whether a message shows that it is not from whom it says. */
   isForged(message: Message): boolean {
     return this.signatures.isForged(message, this.history, this.#own)
-  }
-
-  /** A request of our own as it is sent. */
-  signRequest(request: Request): Request {
-    return this.signatures.signRequest(request, () => this.#nextTurn())
-  }
-
-  /** The same of a request for a chunk. */
-  signChunkRequest(request: ChunkRequest): ChunkRequest {
-    return this.signatures.signChunkRequest(request, () => this.#nextTurn())
-  }
-
-  /** Whether a request is from whom it says and was not answered before; counts it if not. */
-  isGoodRequest(request: Request | ChunkRequest, what: 'request' | 'chunk request', link: string): boolean {
-    const problem = this.signatures.problemOfRequest(request, what, this.history)
-    const isNew = problem === null && (request.turn === undefined || this.#turns.note(request.from, link, request.turn))
-    if (problem === 'unknown') this.dropped.add(`${what} of a node that is no member`)
-    else if (problem !== null) this.dropped.add(problem)
-    else if (!isNew) this.dropped.add(`${what} that was answered before`)
-    return isNew
-  }
-
-  #nextTurn(): Turn {
-    this.#requests += 1
-    return { start: this.start, number: this.#requests }
   }
 
   /** What waited for the join of its member is looked at when that is here; from the own disk everything is trusted. */

@@ -198,6 +198,10 @@ export class Replica {
       case 'link-down':
         this.#core.antiEntropy.noteLinkDown(input.link)
         return NO_OUTPUTS
+      case 'link-congested':
+      case 'link-writable':
+        this.#core.antiEntropy.noteRoom(input.link, input.kind === 'link-writable')
+        return this.tick(now)
       case 'frame':
         return this.#conclude(this.#receiveFrame(input.bytes, input.link, now), now)
       case 'stored':
@@ -441,12 +445,7 @@ export class Replica {
     if (returned.length > 0) this.#issuing.takeBack(returned.splice(0))
     add(outputs, reason === null ? this.#issuing.settle() : this.#becomeDraft(reason, now))
     this.#tick(now, outputs)
-    add(outputs, this.#tellOfOveruse())
-  }
-
-  #tellOfOveruse(): readonly Output[] {
-    const overused = this.#tokenUses.overused(this.#core.history.membership)
-    return overused.length === 0 ? NO_OUTPUTS : overused.flatMap((alarm) => this.#core.alarms.raise(alarm))
+    add(outputs, this.#core.alarms.raiseAll(this.#tokenUses.overused(this.#core.history.membership)))
   }
 
   /** A new life begins: what we have issued so far stays in our log, and comes back as drafts where it does not stand. */

@@ -1,3 +1,4 @@
+import { equalBytes } from '../base/bytes.ts'
 import type { Monotonic } from '../base/clock.ts'
 import { ANSWER_DELAY_MAX_MS } from '../base/limits.ts'
 import { type Epoch, epochDigest, epochPayload, epochProblem } from './epoch.ts'
@@ -47,8 +48,10 @@ export class Retiring {
     const { retirement } = this.#core.history
     if (epoch.number < retirement.number) return []
     if (epoch.number === retirement.number) {
-      this.#gossip.noteSent()
-      return epochDigest(epoch) === retirement.digest ? [] : this.alarmOfConflict()
+      if (epochDigest(epoch) !== retirement.digest) return this.alarmOfConflict()
+      // What is not signed as ours is taken in by nobody: whoever lacks it still does.
+      if (equalBytes(epoch.signature, retirement.epoch?.signature ?? NOTHING)) this.#gossip.noteSent()
+      return []
     }
     const problem = this.problemOf(epoch)
     if (problem === null) return this.#begin(epoch, now)
@@ -145,3 +148,5 @@ export class Retiring {
     })
   }
 }
+
+const NOTHING: Uint8Array = new Uint8Array()

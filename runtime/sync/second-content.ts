@@ -1,4 +1,4 @@
-import { sameOperationId } from '../base/ids.ts'
+import { nodeOf, sameOperationId } from '../base/ids.ts'
 import type { Operation } from '../state/operation.ts'
 import { originalPoint } from '../state/reserved-point.ts'
 import { equalValues } from '../state/value.ts'
@@ -13,7 +13,8 @@ export function isSecondContent(operation: Content, local: LocalState): boolean 
   if (original === null) return false
   for (const { operation: other } of local.entriesAt(originalPoint(original))) {
     const isOfName = other.original?.kind === original.kind && sameOperationId(other.original.id, original.id)
-    if (isOfName && !isSameContent(operation, other)) return true
+    const isItsOwn = nodeOf(other.id.member) === nodeOf(original.id.member)
+    if (isOfName && isItsOwn && !isSameContent(operation, other)) return true
   }
   return false
 }

@@ -4,15 +4,7 @@ import { CborWriter } from '../base/cbor-writer.ts'
 import type { Digest } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, memberIdToBytes, type OperationId } from '../base/ids.ts'
-import {
-  CONFLICTS_MAX,
-  DRAFTS_MAX,
-  FLOOR_DIGESTS_MAX,
-  FRAME_DEPTH_MAX,
-  JOURNAL_OPERATIONS_MAX,
-  MEMBER_IDS_MAX,
-  SNAPSHOT_STEP_ITEMS,
-} from '../base/limits.ts'
+import { FRAME_DEPTH_MAX, SNAPSHOT_STEP_ITEMS } from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
 import { isPath, type Path } from '../state/path.ts'
 import { deviceOfRules, isReserved, isRulesPoint } from '../state/reserved-point.ts'
@@ -167,19 +159,19 @@ function readSnapshot(reader: CborReader): Snapshot {
   const life = decodeLife(next('life'))
   const start = reader.uint('start')
   const floor = reader.uint('floor')
-  const floorDigests = new Map(listOf(next('digests'), 'digests', FLOOR_DIGESTS_MAX).map(decodeFloorDigest))
+  const floorDigests = new Map(listOf(next('digests'), 'digests').map(decodeFloorDigest))
   const [highWaterId, highWaterStage] = tupleOf(next('high-water mark'), 'high-water mark', 2)
   const highWater = { id: decodeId(highWaterId), stage: uintOf(highWaterStage, 'stage') }
   const cellReader = new CellReader(floor)
   const cells = readList(reader, 'cells', () => cellReader.read(reader))
-  const logs = listOf(next('logs'), 'logs', MEMBER_IDS_MAX).map(decodeLog)
-  const conflicts = listOf(next('conflicts'), 'conflicts', CONFLICTS_MAX).map(decodeConflict)
+  const logs = listOf(next('logs'), 'logs').map(decodeLog)
+  const conflicts = listOf(next('conflicts'), 'conflicts').map(decodeConflict)
   const conflictsForgotten = reader.uint('conflicts forgotten')
-  const conflictsResolved = listOf(next('conflicts resolved'), 'conflicts resolved', CONFLICTS_MAX).map(textOf)
+  const conflictsResolved = listOf(next('conflicts resolved'), 'conflicts resolved').map(textOf)
   const batches = readList(reader, 'batches', () => openBatch(reader.bytes('batch', 0, reader.left)))
   const retirement = decodeRetirement(next('retirement'))
-  const evidence = listOf(next('evidence'), 'evidence', MEMBER_IDS_MAX).map(decodeEvidence)
-  const drafts = listOf(next('drafts'), 'drafts', DRAFTS_MAX + JOURNAL_OPERATIONS_MAX).map(draftFrom)
+  const evidence = listOf(next('evidence'), 'evidence').map(decodeEvidence)
+  const drafts = listOf(next('drafts'), 'drafts').map(draftFrom)
   reader.end('snapshot')
   const settled = { floor, floorDigests, highWater, cells, logs, conflicts, conflictsForgotten, conflictsResolved }
   return { life, start, ...settled, batches, retirement, evidence, drafts }

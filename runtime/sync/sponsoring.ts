@@ -73,7 +73,8 @@ export class Sponsoring {
   }
 
   answerChunk(request: ChunkRequest, link: string, now: Monotonic): Output[] {
-    if (request.to !== this.#core.self || !this.#core.isGoodRequest(request, 'chunk request', link)) return []
+    const { self, history, requests } = this.#core
+    if (request.to !== self || !requests.isGood(request, 'chunk request', { history, link })) return []
     const chunk = this.#source.chunk(request.digest, request.offset, now)
     return chunk === null ? [] : [this.#core.send({ kind: 'chunk', chunk }, 'answers', { only: link })]
   }

@@ -175,6 +175,7 @@ export class TelemetryKeeper {
 
   /** A member was heard. One that has just started knows no readings; where many would answer it waits until they are due. */
   noteHeard(member: MemberId, start: number, now: Monotonic): void {
+    if (this.#core.history.membership.get(member) === undefined) return
     const sender = this.#senderOf(member)
     if (sender.heardStart === start) return
     sender.heardStart = start

@@ -1,6 +1,7 @@
 import type { Digest } from '../base/digest.ts'
 import { formatOperationId, type MemberId, type OperationId, sameOperationId } from '../base/ids.ts'
 import {
+  CONTAINER_BYTES,
   WAITING_BYTES_MAX,
   WAITING_MESSAGES_MAX,
   WAITING_STRANGER_BYTES_MAX,
@@ -8,6 +9,7 @@ import {
   WAITING_STRANGERS_BYTES_MAX,
   WAITING_STRANGERS_MESSAGES_MAX,
 } from '../base/limits.ts'
+import { containersIn } from '../state/value.ts'
 import { DeferredQueue, isBefore, type Waiting } from './deferred-queue.ts'
 import { type Batch, firstOf, type Gap, lastOf } from './message.ts'
 
@@ -43,9 +45,9 @@ export class WaitingList {
 
   /** A full one has not taken it; it will be asked for again, of a stranger when its join is here. */
   add(batch: Batch, missing: OperationId): Waits {
-    if (!this.#total.hasRoomFor(batch, WAITING_MESSAGES_MAX, WAITING_BYTES_MAX)) return 'full'
-    const waiting = { batch, missing, place: placeOf(batch) }
-    if (isStranger(waiting) && !this.#hasRoomForStranger(batch)) return 'full of strangers'
+    const waiting = { batch, missing, place: placeOf(batch), bytes: bytesInMemory(batch) }
+    if (!this.#total.hasRoomFor(waiting, WAITING_MESSAGES_MAX, WAITING_BYTES_MAX)) return 'full'
+    if (isStranger(waiting) && !this.#hasRoomForStranger(waiting)) return 'full of strangers'
     this.#count(waiting, 1)
     this.#known.set(batch.digest, batch)
     return this.#insert(waiting) ? 'waiting' : 'deferred'
@@ -124,22 +126,22 @@ export class WaitingList {
     this.#count(waiting, -1)
   }
 
-  #hasRoomForStranger(batch: Batch): boolean {
-    const own = this.#strangerLoads.get(batch.origin) ?? new Load()
+  #hasRoomForStranger(waiting: Placed): boolean {
+    const own = this.#strangerLoads.get(waiting.batch.origin) ?? new Load()
     return (
-      own.hasRoomFor(batch, WAITING_STRANGER_MESSAGES_MAX, WAITING_STRANGER_BYTES_MAX) &&
-      this.#strangers.hasRoomFor(batch, WAITING_STRANGERS_MESSAGES_MAX, WAITING_STRANGERS_BYTES_MAX)
+      own.hasRoomFor(waiting, WAITING_STRANGER_MESSAGES_MAX, WAITING_STRANGER_BYTES_MAX) &&
+      this.#strangers.hasRoomFor(waiting, WAITING_STRANGERS_MESSAGES_MAX, WAITING_STRANGERS_BYTES_MAX)
     )
   }
 
-  #count(waiting: Waiting, sign: 1 | -1): void {
-    const { batch } = waiting
-    this.#total.count(batch, sign)
+  #count(waiting: Placed, sign: 1 | -1): void {
+    const { origin } = waiting.batch
+    this.#total.count(waiting, sign)
     if (!isStranger(waiting)) return
-    const own = this.#strangerLoads.get(batch.origin) ?? new Load()
-    for (const load of [this.#strangers, own]) load.count(batch, sign)
-    if (own.messages === 0) this.#strangerLoads.delete(batch.origin)
-    else this.#strangerLoads.set(batch.origin, own)
+    const own = this.#strangerLoads.get(origin) ?? new Load()
+    for (const load of [this.#strangers, own]) load.count(waiting, sign)
+    if (own.messages === 0) this.#strangerLoads.delete(origin)
+    else this.#strangerLoads.set(origin, own)
   }
 }
 
@@ -155,6 +157,8 @@ function deferredAt({ best, beaten }: DeferredQueue): Deferred[] {
 /** With the key of its place, which takes longer to make than to keep. */
 interface Placed extends Waiting {
   readonly place: string
+  /** What it is worth in memory. */
+  readonly bytes: number
 }
 
 /** Messages and bytes of batches that wait. */
@@ -162,19 +166,28 @@ class Load {
   messages = 0
   bytes = 0
 
-  hasRoomFor({ messages, plainBytes }: Batch, messagesMax: number, bytesMax: number): boolean {
-    return this.messages + messages.length <= messagesMax && this.bytes + plainBytes <= bytesMax
+  hasRoomFor({ batch, bytes }: Placed, messagesMax: number, bytesMax: number): boolean {
+    return this.messages + batch.messages.length <= messagesMax && this.bytes + bytes <= bytesMax
   }
 
-  count({ messages, plainBytes }: Batch, sign: 1 | -1): void {
-    this.messages += sign * messages.length
-    this.bytes += sign * plainBytes
+  count({ batch, bytes }: Placed, sign: 1 | -1): void {
+    this.messages += sign * batch.messages.length
+    this.bytes += sign * bytes
   }
 
   clear(): void {
     this.messages = 0
     this.bytes = 0
   }
+}
+
+function bytesInMemory({ messages, plainBytes }: Batch): number {
+  let containers = 0
+  for (const { current } of messages) {
+    for (const { argument } of current.writes) containers += containersIn(argument)
+    for (const { value } of current.guards) containers += containersIn(value)
+  }
+  return plainBytes + containers * CONTAINER_BYTES
 }
 
 /** It waits for the join of its own member: anybody can send such. */

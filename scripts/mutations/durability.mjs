@@ -223,15 +223,22 @@ export const DURABILITY = [
   {
     name: 'set back: a relay passes on what its member has said before',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (known === undefined || ownSeq <= known.ownSeq || core.antiEntropy.links.size < 2) return []',
+    from: 'if (known === undefined || (ownSeq <= known.ownSeq && start <= known.start)) return []',
     to: 'if (core !== null) return []',
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {
     name: 'set back: a relay passes on only what proves more',
     file: 'runtime/sync/receiving.ts',
-    from: 'known === undefined || ownSeq <= known.ownSeq || core.antiEntropy',
-    to: 'known === undefined || core.antiEntropy',
+    from: 'known === undefined || (ownSeq <= known.ownSeq && start <= known.start)',
+    to: 'known === undefined',
+    noticedBy: 'test/sync/set-back.test.ts',
+  },
+  {
+    name: 'set back: a relay passes on what was said after a later start',
+    file: 'runtime/sync/receiving.ts',
+    from: '(ownSeq <= known.ownSeq && start <= known.start)',
+    to: 'ownSeq <= known.ownSeq',
     noticedBy: 'test/sync/set-back.test.ts',
   },
   {

@@ -258,8 +258,8 @@ export const EXECUTION = [
   {
     name: 'ready: a previous that was cut need not be held',
     file: 'runtime/sync/consistency.ts',
-    from: 'if (isCut(previous.id, holdings)) continue',
-    to: '',
+    from: 'if (!isCut(previous.id, holdings)) {',
+    to: '{',
     noticedBy: 'test/sync/cut.test.ts',
   },
   {
@@ -272,8 +272,8 @@ export const EXECUTION = [
   {
     name: 'waiting: whatever waited is looked at again',
     file: 'runtime/sync/history.ts',
-    from: 'if (released.length > 0) ready =',
-    to: 'if (released.length < 0) ready =',
+    from: 'for (const released of this.#releasedBy(next, operations)) ready.add(released)',
+    to: 'this.#releasedBy(next, operations)',
     noticedBy: 'test/sync/cut.test.ts',
   },
   {
@@ -286,22 +286,29 @@ export const EXECUTION = [
   {
     name: 'waiting: the better claim keeps the place',
     file: 'runtime/sync/deferred-queue.ts',
-    from: 'isBefore(waiting, this.#claims[position - 1] as Waiting)',
-    to: 'false',
+    from: 'if (isBefore(waiting, this.#claims[middle] as Waiting))',
+    to: 'if (position < 0)',
     noticedBy: 'test/sync/waiting-list.test.ts',
   },
   {
     name: 'waiting: strangers have a bound of their own',
     file: 'runtime/sync/waiting-list.ts',
-    from: 'isStranger(waiting) && !this.#hasRoomForStranger(batch)',
+    from: 'isStranger(waiting) && !this.#hasRoomForStranger(waiting)',
     to: 'false',
     noticedBy: 'test/sync/waiting-list.test.ts',
   },
   {
     name: 'waiting: it is bounded',
     file: 'runtime/sync/waiting-list.ts',
-    from: "if (!this.#total.hasRoomFor(batch, WAITING_MESSAGES_MAX, WAITING_BYTES_MAX)) return 'full'",
+    from: "if (!this.#total.hasRoomFor(waiting, WAITING_MESSAGES_MAX, WAITING_BYTES_MAX)) return 'full'",
     to: '',
+    noticedBy: 'test/sync/waiting-list.test.ts',
+  },
+  {
+    name: 'waiting: an empty list counts as the memory that it takes',
+    file: 'runtime/sync/waiting-list.ts',
+    from: 'return plainBytes + containers * CONTAINER_BYTES',
+    to: 'return plainBytes + containers * 0 * CONTAINER_BYTES',
     noticedBy: 'test/sync/waiting-list.test.ts',
   },
 ]

@@ -13,16 +13,23 @@ export const LIVES = [
   {
     name: 'used twice: what follows the life that does not stand is taken',
     file: 'runtime/sync/consistency.ts',
-    from: 'if (!isHeld && previous.stage > highestStage(holdings.journal) + STAGE_LEAP_MAX)',
-    to: 'if (!isHeld)',
+    from: 'if (previous.stage > highestStage(holdings.journal) + STAGE_LEAP_MAX)',
+    to: 'if (previous.stage > 0)',
     noticedBy: 'test/sync/consistency.test.ts',
   },
   {
     name: 'used twice: no stage out of reach is taken',
     file: 'runtime/sync/consistency.ts',
-    from: 'if (!isHeld && previous.stage > highestStage(holdings.journal) + STAGE_LEAP_MAX)',
-    to: 'if (!isHeld && previous.stage < 0)',
+    from: 'if (previous.stage > highestStage(holdings.journal) + STAGE_LEAP_MAX)',
+    to: 'if (previous.stage < 0)',
     noticedBy: 'test/sync/hostile-input.test.ts',
+  },
+  {
+    name: 'used twice: nor behind what was cut',
+    file: 'runtime/sync/consistency.ts',
+    from: 'if (!isCut(previous.id, holdings)) {',
+    to: 'if (isCut(previous.id, holdings)) continue\n    {',
+    noticedBy: 'test/sync/hostile-costs.test.ts',
   },
   {
     name: 'used twice: the one of higher stage stands',
@@ -75,8 +82,8 @@ export const LIVES = [
   },
   {
     name: 'late everywhere: what is late within a cut is shown to who asks for it',
-    file: 'runtime/sync/anti-entropy.ts',
-    from: 'if (late !== undefined && firstOf(late).current.id.seq <= gap.through) batches.push(late)',
+    file: 'runtime/sync/answers.ts',
+    from: 'if (first !== undefined && firstOf(first).current.id.seq <= gap.through) batches.push(first)',
     to: '',
     noticedBy: 'test/sync/late-cut.test.ts',
   },

@@ -248,4 +248,11 @@ export const TELEMETRY = [
     to: 'if (own !== undefined && (held',
     noticedBy: 'test/sync/telemetry.test.ts',
   },
+  {
+    name: 'telemetry: of a node that is no member nothing is kept',
+    file: 'runtime/sync/telemetry.ts',
+    from: '    if (this.#core.history.membership.get(member) === undefined) return\n    const sender',
+    to: '    const sender',
+    noticedBy: 'test/sync/hostile-states.test.ts',
+  },
 ]

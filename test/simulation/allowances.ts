@@ -8,7 +8,8 @@ import type { Alarm } from '../../runtime/sync/output.ts'
 export class Allowances {
   /**
    * Set back: its disk was replaced by an older one (section 5). It may issue below what it announced until it hears the
-   * fleet, and comes back as a draft; what only its lost disk held is lost (section 10, a sole holder restored).
+   * fleet, and comes back as a draft; what only its lost disk held is lost (section 10, a sole holder restored). What it settles
+   * before that may lack what it has issued since the backup (`floors.ts`).
    */
   readonly #setBack = new Set<NodeId>()
   /**

@@ -25,6 +25,15 @@ const VIOLATIONS: Readonly<Record<Invariant, readonly (readonly [what: string, t
       'another digest at a floor that somebody had',
       ({ fleet, a, announcement }) => say(fleet, a, { ...announcement, floorDigest: OTHER }),
     ],
+    [
+      'a node that was set back, has settled what nobody else has, and does not find out',
+      ({ fleet, a, b, announcement }) => {
+        fleet.witness.allowances.noteSetBack(a.node)
+        fleet.witness.allowances.noteResumed(a.member)
+        say(fleet, a, { ...announcement, floorDigest: OTHER })
+        fleet.witness.checkPromises([a, b])
+      },
+    ],
     ['a digest that is not the one of the reference', ({ a, run }) => compare(a, { ...run, digestAt: () => OTHER })],
   ],
   I2: [

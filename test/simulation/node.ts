@@ -4,7 +4,7 @@ import { fraction, type Random } from '../../runtime/base/random.ts'
 import type { OperationRequest } from '../../runtime/state/operation.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import type { Message } from '../../runtime/sync/message.ts'
-import type { Output } from '../../runtime/sync/output.ts'
+import type { Destination, Output } from '../../runtime/sync/output.ts'
 import type { Input } from '../../runtime/sync/input.ts'
 import type { Issued } from '../../runtime/sync/issue.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
@@ -58,6 +58,7 @@ export class SimulatedNode {
   /** Which life this is: what was planned in an earlier one does not happen any more. */
   #life = 0
   #wakeAt = Infinity
+  readonly #congested = new Set<string>()
   readonly #options: NodeOptions
 
   constructor(options: NodeOptions) {
@@ -107,6 +108,7 @@ export class SimulatedNode {
     this.#life += 1
     this.#wakeAt = Infinity
     this.linksUp.clear()
+    this.#congested.clear()
     const kept = this.disk.losePower(loss, this.#options.random)
     if (kept.length > 0) this.#options.noteCommit(this, kept)
   }
@@ -159,10 +161,23 @@ export class SimulatedNode {
       if (output.kind === 'store') this.disk.write(output.number, output.record)
       else if (output.kind === 'snapshot') this.#planSnapshot(joinPieces([...output.pieces]), output.through)
       if (output.kind !== 'send' && output.kind !== 'store') this.outputs?.push(output)
+      if (output.kind === 'send' && output.to.channel === 'answers') this.#congest(output.to.links)
       this.#options.carryOut(this, output)
     }
     this.#planCommit()
     this.plan()
+  }
+
+  /** Answers wait in the link of a slow node, as long as it is slow. */
+  #congest(links: Destination['links']): void {
+    if (this.slownessMs === 0 || links === 'all' || !('only' in links) || this.#congested.has(links.only)) return
+    const link = links.only
+    this.#congested.add(link)
+    this.#later(0, () => this.receive({ kind: 'link-congested', link }))
+    this.#later(this.slownessMs, () => {
+      this.#congested.delete(link)
+      this.receive({ kind: 'link-writable', link })
+    })
   }
 
   /** Group commit: what is written while one is in flight goes into the next. */

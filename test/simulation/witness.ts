@@ -1,4 +1,3 @@
-import type { Digest } from '../../runtime/base/digest.ts'
 import { formatOperationId, nodeOf } from '../../runtime/base/ids.ts'
 import type { Operation } from '../../runtime/state/operation.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
@@ -9,6 +8,7 @@ import { assertEqualsReference } from './against-reference.ts'
 import { Allowances } from './allowances.ts'
 import { check } from './check.ts'
 import { Cuts } from './cuts.ts'
+import { Floors } from './floors.ts'
 import type { DiskImage } from './disk.ts'
 import { DiskFacts } from './disk-facts.ts'
 import { batchOf, Ledger } from './ledger.ts'
@@ -36,12 +36,12 @@ export class Witness {
   readonly #cuts: Cuts
   readonly #announced = new Announced()
   readonly #observations = new Map<SimulatedNode, Observation>()
-  /** I1: the digest at each floor that anybody ever had, with those who had it. */
-  readonly #floors = new Map<number, { digest: Digest; readonly by: Set<SimulatedNode> }>()
+  readonly #floors: Floors
 
   constructor(genesis: Genesis) {
     this.ledger = new Ledger(genesis)
     this.#cuts = new Cuts(this.ledger, this.allowances)
+    this.#floors = new Floors(this.allowances)
   }
 
   noteStart(node: SimulatedNode): void {
@@ -68,7 +68,7 @@ export class Witness {
       other === node || other.isGone ? [] : facts,
     )
     this.#promises.noteReplaced(node, seen.facts, others)
-    for (const [floor, { by }] of this.#floors) if (by.delete(node) && by.size === 0) this.#floors.delete(floor)
+    this.#floors.forget(node)
   }
 
   noteCloned(original: SimulatedNode, clone: SimulatedNode): void {
@@ -80,7 +80,7 @@ export class Witness {
   noteForced(counting: readonly SimulatedNode[]): void {
     this.allowances.noteForced()
     this.#promises.noteForced(counting.map((node) => this.#of(node).facts))
-    for (const [floor, { by }] of this.#floors) if (!counting.some((node) => by.has(node))) this.#floors.delete(floor)
+    this.#floors.keepOf(counting)
   }
 
   noteIssue(node: SimulatedNode, issued: Issued): void {
@@ -135,13 +135,13 @@ export class Witness {
     if (message.kind === 'batch' && message.batch.origin === node.member) statements.checkSent(message.batch)
     if (message.kind !== 'announcement' || message.announcement.member !== node.member) return
     statements.checkAnnounced(message.announcement)
-    this.#checkFloor(node, message.announcement.floor, message.announcement.floorDigest)
+    this.#floors.note(node, message.announcement.floor, message.announcement.floorDigest)
   }
 
   /** I1: the rolling digest at each floor is equal everywhere for ever. */
   noteFloor(node: SimulatedNode): void {
     const { stage, digest } = node.replica.floor
-    this.#checkFloor(node, stage, digest)
+    this.#floors.note(node, stage, digest)
   }
 
   /**
@@ -160,20 +160,9 @@ export class Witness {
 
   /** I6, once everybody holds the same. */
   checkPromises(nodes: readonly SimulatedNode[]): void {
+    this.#floors.checkDoubted()
     const run = this.ledger.run(nodes[0]?.replica.inspect(0).vector ?? [])
     if (typeof run !== 'string') this.#promises.checkKept(run, nodes, this.allowances)
-  }
-
-  #checkFloor(node: SimulatedNode, floor: number, digest: Digest): void {
-    if (this.allowances.isCloned(node.node)) return
-    let known = this.#floors.get(floor)
-    if (known === undefined) {
-      known = { digest, by: new Set() }
-      this.#floors.set(floor, known)
-    }
-    known.by.add(node)
-    const other = this.allowances.hasTwoOperators ? digest : known.digest
-    check('I1', other === digest, () => `${node.name} has ${digest} at floor ${floor}, and another had ${other}`)
   }
 
   #notePromise(node: SimulatedNode, member: string, seq: number): void {

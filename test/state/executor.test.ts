@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { VALUE_DEPTH_MAX } from '../../runtime/base/limits.ts'
+import { APPENDED_BYTES_MAX, VALUE_DEPTH_MAX } from '../../runtime/base/limits.ts'
 import { type Cell, EMPTY_CELL } from '../../runtime/state/cell.ts'
 import { execute, type Execution } from '../../runtime/state/executor.ts'
 import { memberIdOf, nodeOf } from '../../runtime/base/ids.ts'
 import { type Operation, pathsMet } from '../../runtime/state/operation.ts'
-import type { Value } from '../../runtime/state/value.ts'
+import { type Value, valueBytes } from '../../runtime/state/value.ts'
 import { accumulated, guard, idOf, type OperationParts, operation, set, write, written } from './operations.ts'
 
 const BY_A = operation({ by: 'A', seq: 4, stage: 5 })
@@ -209,3 +209,21 @@ function sides({ path, winner, winnerValue, loser, loserValue }: Execution['clas
 function nested(levels: number): Value {
   return levels === 0 ? 0 : [nested(levels - 1)]
 }
+
+test('an append is refused where the longer list would be too large, whatever was appended to before', () => {
+  const lists: Value[] = [[], ['x'.repeat(100)], [[[]], 'é']]
+  const items: readonly Value[] = [1, 'text', { key: [1, 2, 3] }, new Uint8Array(40), 2n ** 60n, null]
+  const outcomes = new Set<string>()
+  for (let turn = 0; turn < 6000; turn++) {
+    const [which, item] = [
+      turn % 7 === 0 ? 0 : turn % lists.length,
+      items[(turn + Math.floor(turn / 6)) % items.length] as Value,
+    ]
+    const list = lists[which] as readonly Value[]
+    const { outcome, cells } = run({ writes: [write('l', 'append', item)] }, { l: accumulated(list) })
+    assert.equal(outcome, valueBytes([...list, item]) > APPENDED_BYTES_MAX ? 'refused' : 'applied', `turn ${turn}`)
+    lists[which] = cells['l']?.value as Value
+    outcomes.add(`${which} ${outcome}`)
+  }
+  assert.equal(outcomes.size, 6, 'each list is filled')
+})

@@ -66,6 +66,15 @@ export class HandIssuer {
   }
 }
 
+/** Operations of a founder, each on a point of its own and after the one before. */
+export function issuedBy(member: MemberId, length: number, value: Value = ''): HandIssuer {
+  const issuer = new HandIssuer(member, 2)
+  let after = null
+  for (let seq = 1; seq <= length; seq++)
+    after = issuer.issue({ after, set: [`of/${member.slice(0, 2)}/${seq}`, value] })
+  return issuer
+}
+
 export function admit(member: MemberId, tier: number): Join {
   return { member, tier, key: new Uint8Array() }
 }

@@ -30,12 +30,13 @@ function comingBack(): { old: History; fresh: History; own: HandIssuer } {
   const first = own.issue({ add: ['n', 1] })
   const second = own.issue({ after: first, add: ['n', 10] })
   own.issue({ after: second, add: ['n', 100] })
-  const again = new HandIssuer(A, 2)
+  const [sponsor, again] = [new HandIssuer(A, 2), new HandIssuer(life('b', 9), 1)]
   const original: Original = { kind: 'operation', id: { member: B, seq: 2 } }
-  again.issue({ after: first, add: ['n', 10], original })
+  const join = sponsor.issue({ after: first, join: admit(again.member, 1) })
+  again.issue({ after: join, add: ['n', 10], original })
   const [old, fresh] = [0, 1].map(() => new History(new Membership(FLEET), 0, EMPTY_DIGEST)) as [History, History]
   for (const batch of own.batches) old.receive(batch)
-  for (const batch of [own.batches[0]!, ...again.batches]) fresh.receive(batch)
+  for (const batch of [own.batches[0]!, ...sponsor.batches, ...again.batches]) fresh.receive(batch)
   return { old, fresh, own }
 }
 
@@ -81,13 +82,36 @@ test('a draft that has come back is not issued a second time', () => {
   assert.deepEqual([settle(1), settle(2)], ['known', 'issue'])
 })
 
+test('whoever brings back what another node has issued keeps that from coming back in no way', () => {
+  const { old } = comingBack()
+  const others = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
+  const liar = new HandIssuer(A, 2)
+  liar.issue({ add: ['n', 10], original: { kind: 'operation', id: { member: B, seq: 2 } } })
+  liar.issue({ set: ['n', 'mine'], original: { kind: 'operation', id: { member: B, seq: 3 } } })
+  const outcomes = liar.batches.flatMap((batch) => others.receive(batch).integrations).map(({ entries }) => entries[0])
+  assert.deepEqual(
+    outcomes.map((entry) => entry?.execution?.code),
+    ['not-its-own', 'not-its-own'],
+  )
+  const now = { member: life('b', 7), draftReason: 'test', adoptedJoin: null, trusted: null }
+  const { drafts, conflicts } = belongingsOf({ life: now, history: old, drafts: [] }, others)
+  assert.deepEqual(
+    drafts.map(({ current }) => current.original.id.seq),
+    [1, 2, 3],
+  )
+  assert.deepEqual(conflicts, [])
+  const settler = { self: now.member, priority: priorityOf(B, 1), role: 'gateway', charter: OPEN_CHARTER } as const
+  for (const draft of drafts) assert.equal(settlementOf(draft, settler, others.local).kind, 'issue')
+})
+
 test('what a clone has brought back something else for is for people, and is not left out', () => {
   const { old } = comingBack()
   const original: Original = { kind: 'operation', id: { member: B, seq: 3 } }
   const others = new History(new Membership(FLEET), 0, EMPTY_DIGEST)
-  const again = new HandIssuer(A, 2)
-  again.issue({ set: ['m', 'of the clone'], original })
-  others.receive(again.batches[0]!)
+  const [sponsor, again] = [new HandIssuer(A, 2), new HandIssuer(life('b', 9), 1)]
+  const join = sponsor.issue({ join: admit(again.member, 1) })
+  again.issue({ after: join, set: ['m', 'of the clone'], original })
+  for (const { batches } of [sponsor, again]) others.receive(batches[0]!)
   const now = { member: life('b', 7), draftReason: 'test', adoptedJoin: null, trusted: null }
   const { drafts, conflicts } = belongingsOf({ life: now, history: old, drafts: [] }, others)
   assert.deepEqual(

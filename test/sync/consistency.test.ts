@@ -70,7 +70,7 @@ describe('the comparison of a batch with what is held (PROTOCOL section 4)', () 
     assert.deepEqual(judge(outOfReach, folded(1, B1)), { kind: 'used-twice' })
   })
 
-  test('a batch that contradicts itself or its member is refused', () => {
+  test('a batch that contradicts itself or its founder is refused', () => {
     const [{ current, previous }] = B1.messages as [Batch['messages'][0]]
     const promoted = { ...current, priority: { ...current.priority, tier: 9 } }
     const verdict = judge(sealBatch(B1.origin, EMPTY_DIGEST, [{ current: promoted, previous }]), holding())

@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { MemberId } from '../../runtime/base/ids.ts'
-import { ANSWER_BYTES_MAX, BATCHES_PER_ANSWER_MAX, REQUEST_RETRY_MS } from '../../runtime/base/limits.ts'
+import {
+  ANSWER_BYTES_MAX,
+  BATCHES_PER_ANSWER_MAX,
+  REQUEST_DELAY_MAX_MS,
+  REQUEST_RETRY_MS,
+} from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
-import type { Value } from '../../runtime/state/value.ts'
 import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
 import { type Announcement, type Batch, type Gap, subjectOf } from '../../runtime/sync/message.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { Peers } from '../../runtime/sync/peers.ts'
 import { versionVector } from '../../runtime/sync/version-vector.ts'
 import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
-import { HandIssuer, life } from '../support/handmade.ts'
+import { type HandIssuer, issuedBy, life } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
 import { announcementOf } from './announcements.ts'
 
@@ -21,19 +25,11 @@ const [A, B, C] = [0, 1, 2].map((index) => founder(FLEET, index)) as [MemberId, 
 function idle(): { a: DrivenReplica; ofB: HandIssuer } {
   const a = new DrivenReplica(FLEET, 0)
   a.store()
-  const ofB = chain(B, 5)
+  const ofB = issuedBy(B, 5)
   for (const batch of ofB.batches.slice(0, 2)) a.giveMessage({ kind: 'batch', batch })
   a.store()
   a.wait(200_000)
   return { a, ofB }
-}
-
-function chain(member: MemberId, length: number, value: Value = ''): HandIssuer {
-  const issuer = new HandIssuer(member, 2)
-  let after = null
-  for (let seq = 1; seq <= length; seq++)
-    after = issuer.issue({ after, set: [`of/${member.slice(0, 2)}/${seq}`, value] })
-  return issuer
 }
 
 function gapsIn(node: DrivenReplica, outputs: readonly Output[]): Gap[] {
@@ -88,17 +84,18 @@ test('whoever is ahead says so, and whoever is behind asks for exactly what it l
 test('an answer is bounded in batches and in bytes, and the asker can go on behind it', () => {
   for (const [value, length, most] of [
     ['', 3 * BATCHES_PER_ANSWER_MAX, BATCHES_PER_ANSWER_MAX],
-    [noise(15_000), 2 * BATCHES_PER_ANSWER_MAX, Math.floor(ANSWER_BYTES_MAX / 15_000)],
+    [noise(15_000), 60, Math.floor(ANSWER_BYTES_MAX / 15_000)],
   ] as const) {
     const a = new DrivenReplica(FLEET, 0)
     a.store()
-    const { batches } = chain(B, length, value)
+    const { batches } = issuedBy(B, length, value)
     for (const batch of batches) a.giveMessage({ kind: 'batch', batch })
     const got: number[] = []
     while (got.length < length) {
       const gaps = [{ member: B, after: got.length, through: length }]
-      const answer = a.batchesIn(a.giveMessage({ kind: 'request', request: { from: C, to: A, gaps } }))
-      assert.ok(answer.length > 0 && answer.length <= most, `${answer.length} batches`)
+      const outputs = a.giveMessage({ kind: 'request', request: { from: C, to: A, gaps } })
+      const answer = a.batchesIn([...outputs, ...a.wait(1000)])
+      assert.equal(answer.length, Math.min(most, length - got.length))
       got.push(...answer.map(seqOf))
     }
     assert.deepEqual(got, batches.map(seqOf), 'in order, and each once')
@@ -130,6 +127,27 @@ test('what another one has just asked everybody for is not asked for again at on
   }
 })
 
+test('whoever asks again and again and is not answered keeps nobody else from asking', () => {
+  const { a, ofB } = idle()
+  const vector = [{ member: B, seq: 5, digest: ofB.batches[4]!.digest }]
+  a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { vector }) })
+  let asked = 0
+  for (let passedMs = 0; passedMs < 4 * REQUEST_DELAY_MAX_MS; passedMs += 400) {
+    const gaps = [{ member: B, after: 0, through: 5 }]
+    a.giveMessage({ kind: 'request', request: { from: C, to: life('z', 9), gaps } })
+    asked += gapsIn(a, a.wait(400)).length
+  }
+  assert.ok(asked >= 2, `${asked} times in ${4 * REQUEST_DELAY_MAX_MS} ms`)
+})
+
+test('whoever asks for less than the next that is missing here asks for nobody else', () => {
+  const { a, ofB } = idle()
+  const vector = [{ member: B, seq: 5, digest: ofB.batches[4]!.digest }]
+  a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, C, { vector }) })
+  a.giveMessage({ kind: 'request', request: { from: C, to: B, gaps: [{ member: B, after: 0, through: 2 }] } })
+  assert.deepEqual(gapsIn(a, a.wait(300))[0], { member: B, after: 2, through: 5 })
+})
+
 test('an announcement states only what is on the disk', () => {
   const { a, ofB } = idle()
   a.giveMessage({ kind: 'batch', batch: ofB.batches[2]! })
@@ -150,7 +168,7 @@ test('nothing is settled that a power cut could take from the disk, however low 
     a.issue(set('p', count))
     a.store()
   }
-  const [batch] = chain(B, 1).batches as [Batch]
+  const [batch] = issuedBy(B, 1).batches as [Batch]
   const vector = [...a.inspect().vector, { member: B, seq: 1, digest: batch.digest }]
   a.giveMessage({ kind: 'batch', batch })
   for (const member of [B, C])
@@ -186,7 +204,7 @@ test('what a member asks of somebody who is unknown here is asked on the other l
 
 test('nor does the first one of a node that has not written anything yet', () => {
   const a = new DrivenReplica(FLEET, 0)
-  a.giveMessage({ kind: 'batch', batch: chain(B, 1).batches[0]! })
+  a.giveMessage({ kind: 'batch', batch: issuedBy(B, 1).batches[0]! })
   assert.equal(a.inspect().journalLength, 1)
   assert.deepEqual(a.inspect().vector, [])
   assert.deepEqual(vectorsIn(a, a.wait(5000)).flat(), [])

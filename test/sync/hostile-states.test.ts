@@ -139,12 +139,6 @@ test('a damaged welcome is refused whole, or is another valid one', () => {
 
 test('a flood of valid frames of every kind from made-up nodes takes bounded memory', () => {
   const victim = started(2)
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  const heap = (): number => {
-    collect()
-    return process.memoryUsage().heapUsed
-  }
   const flood = (first: number, count: number): void => {
     for (let index = first; index < first + count; index++) {
       for (const message of messagesOf(memberIdOf('ee00000000000000' as NodeId, index + 1), index))
@@ -164,6 +158,30 @@ test('a flood of valid frames of every kind from made-up nodes takes bounded mem
   assert.ok(view.members.length <= members + 100, 'join requests are admitted by those who may sponsor')
   assert.ok(Object.keys(view.dropped).length <= 65)
 })
+
+test('nothing is kept of the announcements of made-up nodes', () => {
+  const victim = started(2)
+  const flood = (first: number, count: number): void => {
+    for (let index = first; index < first + count; index++) {
+      const [, announcement] = messagesOf(memberIdOf('ee00000000000000' as NodeId, index + 1), index)
+      victim.giveMessage(announcement!)
+      victim.outputs.length = 0
+    }
+  }
+  flood(0, 4000)
+  const before = heap()
+  flood(4000, 12_000)
+  const grownBytes = heap() - before
+  assert.ok(grownBytes < 1024 * 1024, `${grownBytes} bytes more`)
+})
+
+/** Bytes that are in use once the memory was tidied. */
+function heap(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  return process.memoryUsage().heapUsed
+}
 
 /** What anybody can make up. Nobody is asked to join here: whom to let in is the operator's word. */
 function messagesOf(member: MemberId, index: number): Message[] {

@@ -255,3 +255,44 @@ test('a founder goes on sponsoring when the only other member is gone before it 
     'o is a member',
   )
 })
+
+for (const [what, second] of [
+  ['priority', { tier: 7, role: 'gateway' }],
+  ['role', { tier: 5, role: 'operator' }],
+] as const)
+  test(`a node that two sponsors let in with another ${what} each goes on as a draft, and what it issued under the later join comes back`, () => {
+    const fleet = startedNetwork(2)
+    const [a, b] = [fleet.node('a'), fleet.node('b')]
+    fleet.partition(['a'], ['b'])
+    for (let count = 0; count < 5; count++) fleet.issue(b, set('x', count))
+    fleet.run(1000)
+    const n = fleet.add(nodeNamed('n'), 5)
+    for (const cut of ['a|n', 'b|n', 'n|b']) fleet.cuts.add(cut)
+    assert.ok(
+      fleet.runUntil(() => viewOf(fleet, a).members.length === 3, 20_000),
+      'a lets it in, and it does not hear that',
+    )
+    fleet.crash(n)
+    Object.assign(n, second)
+    fleet.restart(n)
+    for (const cut of ['b|n', 'n|b']) fleet.cuts.delete(cut)
+    fleet.cuts.add('n|a')
+    assert.ok(
+      fleet.runUntil(() => isMember(n), 20_000),
+      'b lets it in',
+    )
+    const { self } = n.replica
+    for (let count = 0; count < 3; count++) fleet.issue(n, set(`y/${count}`, count))
+    fleet.run(1000)
+    fleet.heal()
+    assert.ok(fleet.runUntil(() => !isMember(n), 60_000))
+    assert.equal(viewOf(fleet, n).draftReason, 'an earlier join of it gives it another priority or role')
+    fleet.retire(b, [self])
+    assert.ok(fleet.runUntil(() => isMember(n), 60_000))
+    fleet.run(120_000)
+    for (const node of fleet.nodes) {
+      assert.deepEqual(stateOf(node.replica), { x: 4, 'y/0': 0, 'y/1': 1, 'y/2': 2 }, node.name)
+      assert.equal(viewOf(fleet, node).journalLength, 0, JSON.stringify(viewOf(fleet, node).floorHold))
+      assert.equal(viewOf(fleet, node).floorDigest, viewOf(fleet, a).floorDigest)
+    }
+  })

@@ -11,6 +11,8 @@ import {
   SIGNATURE_BYTES_MAX,
 } from '../../runtime/base/limits.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
+import type { Operation } from '../../runtime/state/operation.ts'
+import { admit, HandIssuer } from '../support/handmade.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
 import { isMember, MembershipNetwork, nodeNamed, viewOf } from '../support/membership-network.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
@@ -63,6 +65,28 @@ test('an announcement that names as many members as there may be after a split i
   assert.deepEqual(decodeFrame(fleet, frame), { kind: 'announcement', announcement })
   const more = { ...announcement, vector: [...(announcement.vector ?? []), ...vector.slice(0, 1)] }
   assert.throws(() => decodeFrame(fleet, encodeFrame(fleet, { kind: 'announcement', announcement: more })), /vector/)
+})
+
+test('a node that was told of more members than there may be can read its own snapshot again', () => {
+  const fleet = genesisOf(3)
+  const [node, sponsor] = [new DrivenReplica(fleet, 2), new HandIssuer(founder(fleet, 1), 2)]
+  node.store()
+  for (let after: Operation | null = null, index = 1; index <= MEMBER_IDS_MAX + 1; index++) {
+    const member = memberIdOf(`dd${index.toString(16).padStart(14, '0')}` as NodeId, 7)
+    after = sponsor.issue({ after, join: admit(member, 1) })
+    const issuer = new HandIssuer(member, 1)
+    issuer.issue({ after, set: [`p${index}`, 1] })
+    for (const batch of [sponsor.batches.at(-1)!, issuer.batches[0]!]) node.giveMessage({ kind: 'batch', batch })
+    node.outputs.length = 0
+  }
+  node.store()
+  node.give({ kind: 'snapshot-due' })
+  node.store()
+  assert.ok(node.snapshot !== null)
+  const disk = { snapshot: node.snapshot, records: [], last: node.lastStored }
+  const again = new DrivenReplica(fleet, 2, disk)
+  assert.equal(again.inspect().members.length, MEMBER_IDS_MAX + 4)
+  assert.equal(again.inspect().journalLength, 2 * (MEMBER_IDS_MAX + 1))
 })
 
 test('a draft that nobody takes in asks soon, then at intervals that double up to the longest', () => {

@@ -7,7 +7,7 @@ import { History } from '../../runtime/sync/history.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
 import { admit, HandIssuer, life } from '../support/handmade.ts'
 
-const GENESIS = { name: 'test', founders: [founder('a', 3), founder('b', 2)] }
+const GENESIS = { name: 'test', founders: [founder('a', 3), founder('b', 2), founder('n', 1)] }
 
 test('a join travels as the one write of kind 5 and comes back as it was', () => {
   const sponsor = new HandIssuer(life('a'), 3)
@@ -89,11 +89,11 @@ test('an earlier join that comes late executes only the operations of its member
 
 test('of two clones that bring back different operations under one name, what the second wanted is for people', () => {
   const history = founded()
-  const [first, second] = [new HandIssuer(life('a'), 3), new HandIssuer(life('b'), 2)]
+  const { sponsor, join, first, second } = livesOfOne()
   const original = { kind: 'operation', id: { member: life('n', 4), seq: 1 } } as const
   const once = first.issue({ set: ['x', 'one'], original })
-  const other = second.issue({ set: ['x', 'other'], original })
-  const told = [...second.batches, ...first.batches].flatMap((batch) =>
+  const other = second.issue({ after: join, set: ['x', 'other'], original })
+  const told = [...sponsor.batches, ...second.batches, ...first.batches].flatMap((batch) =>
     history.receive(batch).integrations.flatMap(({ conflicts }) => conflicts),
   )
   assert.deepEqual([outcomeOf(history, once), outcomeOf(history, other)], ['applied', 'void'])
@@ -106,11 +106,11 @@ test('of two clones that bring back different operations under one name, what th
 
 test('an original that has come back is void when it comes again', () => {
   const history = founded()
-  const [first, second] = [new HandIssuer(life('a'), 3), new HandIssuer(life('b'), 2)]
+  const { sponsor, join, first, second } = livesOfOne()
   const original = { kind: 'draft', id: { member: life('n', 4), seq: 1 } } as const
   const once = first.issue({ add: ['n', 2], original })
-  const twice = second.issue({ add: ['n', 2], original })
-  for (const batch of [...second.batches, ...first.batches]) history.receive(batch)
+  const twice = second.issue({ after: join, add: ['n', 2], original })
+  for (const batch of [...sponsor.batches, ...second.batches, ...first.batches]) history.receive(batch)
   assert.equal(outcomeOf(history, once), 'applied')
   assert.equal(outcomeOf(history, twice), 'void')
   assert.equal(history.local.get('n' as never), 2)
@@ -119,17 +119,27 @@ test('an original that has come back is void when it comes again', () => {
 
 test('an original that was refused when it came back is not applied when it comes again', () => {
   const history = founded()
-  const [first, second] = [new HandIssuer(life('a'), 3), new HandIssuer(life('b'), 2)]
+  const { sponsor, first, second } = livesOfOne()
   const original = { kind: 'draft', id: { member: life('n', 4), seq: 1 } } as const
   const text = first.issue({ set: ['n', 'a text'] })
   const refused = first.issue({ after: text, add: ['n', 2], original })
   const number = first.issue({ after: refused, set: ['n', 1] })
   const again = second.issue({ after: number, add: ['n', 2], original })
-  for (const batch of [...first.batches, ...second.batches]) history.receive(batch)
+  for (const batch of [...sponsor.batches, ...first.batches, ...second.batches]) history.receive(batch)
   const outcomes = [refused, again].map((operation) => outcomeOf(history, operation))
   assert.deepEqual(outcomes, ['refused', 'void'])
   assert.equal(history.local.get('n' as never), 1)
 })
+
+/** Two members of one node, of which the second was let in by another one. */
+function livesOfOne(): { sponsor: HandIssuer; join: Operation; first: HandIssuer; second: HandIssuer } {
+  const [sponsor, first, second] = [
+    new HandIssuer(life('a'), 3),
+    new HandIssuer(life('n'), 1),
+    new HandIssuer(life('n', 8), 1),
+  ]
+  return { sponsor, join: sponsor.issue({ join: admit(second.member, 1) }), first, second }
+}
 
 function founder(letter: string, tier: number): { node: never; tier: number } {
   return { node: life(letter).slice(0, 16) as never, tier }

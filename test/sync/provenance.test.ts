@@ -87,7 +87,7 @@ const cases: readonly (readonly [what: string, forge: (snapshot: Snapshot) => Sn
   [
     'with an operation of nobody who is a member',
     (snapshot) => ({ ...snapshot, batches: [...snapshot.batches, byThief(ofThief.batches[0]!)] }),
-    /batch is not signed by its member/,
+    /is of 0f00000000000001.00000006, which is no member/,
   ],
   [
     'with evidence that was made up',

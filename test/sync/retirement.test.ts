@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { type Digest, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { MemberId } from '../../runtime/base/ids.ts'
 import { Retirement } from '../../runtime/sync/cut.ts'
 import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
@@ -8,7 +8,7 @@ import type { Output } from '../../runtime/sync/output.ts'
 import type { VersionEntry } from '../../runtime/sync/version-vector.ts'
 import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
 import { admit, HandIssuer, life } from '../support/handmade.ts'
-import { genesisOf } from '../support/replica-network.ts'
+import { genesisOf, set } from '../support/replica-network.ts'
 import { announcementOf } from './announcements.ts'
 
 const FLEET = genesisOf(3)
@@ -39,6 +39,18 @@ test('a cut is the highest frozen entry of all who count, and known when each of
     retirement.noteStated(C, 1, [entry(ofC)])
     assert.equal(retirement.computeCuts(A)?.get(RETIRED)?.seq, cut)
   }
+})
+
+test('whoever knows the cuts states nothing less as frozen, so that who forgot what it had frozen comes to the same', () => {
+  const retirement = retirementOf([A, B])
+  retirement.noteStated(B, 1, [entry(5)])
+  assert.deepEqual(retirement.announcedEntries(A), [entry(2)])
+  retirement.noteCuts(retirement.computeCuts(A) ?? new Map())
+  const stated = retirement.announcedEntries(A) ?? []
+  assert.deepEqual(stated, [entry(5)])
+  const setBack = retirementOf([A, B])
+  setBack.noteStated(A, 1, stated)
+  assert.equal(setBack.computeCuts(B)?.get(RETIRED)?.seq, 5)
 })
 
 test('what a member froze in another epoch says nothing of this one, and each epoch asks everybody again', () => {
@@ -76,6 +88,36 @@ function announce(a: DrivenReplica, member: MemberId, epoch: Epoch | null, froze
   return [...a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, member, parts) })]
 }
 
+test('a retired node gives who asks for it what stands of its former life, and nothing beyond', () => {
+  for (const [digestAtCut, answered] of [
+    [null, [1, 2]],
+    ['0123456789abcdef' as Digest, []],
+  ] as const) {
+    const a = new DrivenReplica(FLEET, 0)
+    a.store()
+    announce(a, B, null, null)
+    for (let count = 1; count <= 3; count++) {
+      a.issue(set('x', count))
+      a.store()
+    }
+    const second = a.batchesIn(a.outputs)[1]
+    const epoch = retire(a, 1, [B], [A])
+    announce(a, B, epoch, [{ member: A, seq: 2, digest: digestAtCut ?? second!.digest }])
+    a.store()
+    assert.equal(a.inspect().status, 'draft')
+    const ask = (about: MemberId): number[] => {
+      const gaps = [{ member: about, after: 0, through: 3 }]
+      const outputs = a.giveMessage({ kind: 'request', request: { from: B, to: null, gaps } })
+      return a.batchesIn([...outputs, ...a.wait(1000)]).map(({ messages }) => messages[0]?.current.id.seq ?? 0)
+    }
+    assert.deepEqual(
+      [ask(A), ask(B)],
+      [answered, []],
+      'of a double that issued others under the same id nothing stands',
+    )
+  }
+})
+
 test('each epoch freezes at what is held then, also what was frozen lower in the epoch before', () => {
   const { a, ofB } = holder()
   const first = retire(a, 1, [A, C], [B])
@@ -103,6 +145,24 @@ test('what is settled and cut nevertheless stays, with an alarm', () => {
   assert.deepEqual(alarms, [{ name: 'cut-below-floor', member: B, seq: 0 }])
   assert.equal(a.replica.settled('x' as never), 1)
 })
+
+for (const [what, forged, isPassedOn] of [
+  ['with another signature', { signature: new Uint8Array(64) }, true],
+  ['that says something else', { retired: [] }, true],
+  ['that is the same', {}, false],
+] as const)
+  test(`an epoch of the same number ${what} ${isPassedOn ? 'keeps nobody' : 'keeps others'} from passing on theirs`, () => {
+    const node = new DrivenReplica(FLEET, 2)
+    node.store()
+    const epoch = { number: 1, counting: [B, C], retired: [A], signature: SIGNED }
+    node.give({ kind: 'epoch', epoch })
+    node.store()
+    const sent = (outputs: readonly Output[]): boolean => node.messagesIn(outputs).some(({ kind }) => kind === 'epoch')
+    assert.equal(sent(node.wait(1000)), true)
+    node.giveMessage({ kind: 'announcement', announcement: announcementOf(node, B) })
+    node.giveMessage({ kind: 'epoch', epoch: { ...epoch, ...forged } })
+    assert.equal(sent(node.wait(1000)), isPassedOn)
+  })
 
 test('what a retired member announces is not heard', () => {
   const { a } = holder()

@@ -231,6 +231,26 @@ test('what a member has said before it was set back reaches it through a relay t
   assert.ok(!outputs.some((output) => output.kind === 'send' && equalBytes(output.frame, older)), 'it proves nothing')
 })
 
+test('so does what was said in its name after a later start, by a double that has issued less', () => {
+  const relay = new DrivenReplica(FLEET, 1)
+  relay.store()
+  relay.give({ kind: 'link-up', link: 'wire' })
+  const known = announcementOf(relay, SELF, { ownSeq: 1, vector: [entryOf(1)] })
+  relay.giveMessage({ kind: 'announcement', announcement: known })
+  for (const [start, isPassedOn] of [
+    [known.start, false],
+    [known.start + 1, true],
+  ] as const) {
+    relay.now += ANNOUNCE_INTERVAL_MIN_MS
+    const number = known.number - 1
+    const announcement = announcementOf(relay, SELF, { start, number, ownSeq: 0, vector: [] })
+    const frame = encodeFrame(relay.replica.fleet, { kind: 'announcement', announcement })
+    const outputs = relay.give({ kind: 'frame', link: 'wire', bytes: frame })
+    const passedOn = outputs.some((output) => output.kind === 'send' && equalBytes(output.frame, frame))
+    assert.equal(passedOn, isPassedOn)
+  }
+})
+
 function entryOf(seq: number): VersionEntry {
   return { member: SELF, seq, digest: '00000000000000aa' as VersionEntry['digest'] }
 }

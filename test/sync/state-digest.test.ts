@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { encode } from 'cborg'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { Cell } from '../../runtime/state/cell.ts'
 import type { Path } from '../../runtime/state/path.ts'
@@ -39,6 +41,21 @@ describe('the digest of the settled state', () => {
     ].map((cells) => stateDigest(stateWith(cells as [string, Cell][])))
     assert.equal(digests[0], digests[1])
     assert.equal(new Set(digests).size, 5)
+  })
+
+  it('is what the grammar says of it: the digest of the sorted digests of path and value', () => {
+    const first8 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest().subarray(0, 8)
+    const points = Array.from({ length: 9 }, (_, index) => [`p${index}`, index * 1000] as const)
+    const numbers = points.map((point) => first8(encode(point)).readBigUInt64LE())
+    const written = numbers
+      .toSorted((left, right) => (left < right ? -1 : 1))
+      .map((number) => {
+        const bytes = Buffer.alloc(8)
+        bytes.writeBigUInt64LE(number)
+        return bytes
+      })
+    const local = stateWith(points.map(([path, value]) => [path, cell(value, 1)]))
+    assert.equal(stateDigest(local), first8(Buffer.concat(written)).toString('hex'))
   })
 
   it('leaves out who has written a value: what is added behind a tombstone has a writer only where that is remembered', () => {

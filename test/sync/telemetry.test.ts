@@ -5,6 +5,7 @@ import { memberIdOf } from '../../runtime/base/ids.ts'
 import {
   TELEMETRY_FORGET_INTERVALS,
   ANNOUNCE_INTERVAL_MAX_MS,
+  CONTAINER_BYTES,
   TELEMETRY_GATHER_MS,
   TELEMETRY_INTERVAL_MS,
   TELEMETRY_LOOK_MS,
@@ -508,6 +509,9 @@ describe('limits', () => {
     } as const
     for (let number = 1; number < 5; number++) held.put({ ...reading, number, judgedBy: null, isStale: false })
     assert.deepEqual([held.size, held.of(reading.path).length], [1, 1])
+    const plainBytes = held.bytes
+    held.put({ ...reading, value: [[], {}, new Uint8Array()], number: 5, judgedBy: null, isStale: false })
+    assert.ok(held.bytes > plainBytes + 4 * CONTAINER_BYTES, 'an empty list takes memory')
     const [only] = held.all()
     held.remove(only!)
     held.remove(only!)

@@ -134,6 +134,16 @@ describe('the waiting list and the deferred queue', () => {
     assert.ok(bytes <= WAITING_STRANGER_BYTES_MAX && bytes > WAITING_STRANGER_BYTES_MAX - 17_000)
   })
 
+  test('empty lists, maps and byte strings count as the memory that they take', () => {
+    const list = new WaitingList()
+    for (const [seq, empty] of [[], {}, new Uint8Array()].entries()) {
+      const value = Array.from({ length: 1200 }, () => empty)
+      const batch = batchOf({ by: 'A', seq: seq + 1, stage: 2, previous: MISSING, writes: [set('x', value)] })
+      assert.ok(batch.plainBytes < 1300)
+      assert.equal(list.add(batch, { ...idOf('A', 1), seq: 0 }), seq === 0 ? 'waiting' : 'full of strangers')
+    }
+  })
+
   test('cleared, it holds nothing and returns what it held', () => {
     const list = new WaitingList()
     const batch = batchOf({ by: 'A', ...PLACE })

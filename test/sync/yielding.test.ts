@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import { CONFLICTS_MAX } from '../../runtime/base/limits.ts'
 import { type Random, seededRandom } from '../../runtime/base/random.ts'
 import { compareCanonically, type Operation, pathsMet } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
@@ -12,8 +15,13 @@ import { TAIL_MIN } from '../../runtime/state/yielding-tail.ts'
 import { ConflictList } from '../../runtime/sync/conflict.ts'
 import type { Effects } from '../../runtime/sync/effects.ts'
 import { LocalState } from '../../runtime/sync/local-state.ts'
+import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
 import { guard, idOf, type Name, operation, set, write } from '../state/operations.ts'
+import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import { HandIssuer } from '../support/handmade.ts'
+import { genesisOf } from '../support/replica-network.ts'
+import { announcementOf } from './announcements.ts'
 
 const X = 'x' as Path
 const LENGTH = 6 * TAIL_MIN
@@ -308,4 +316,46 @@ function ofJoined(member: MemberId, one: Operation): Operation {
 
 function outcomeOf({ execution }: Entry): string {
   return execution?.outcome ?? 'none'
+}
+
+test('what has come to yield together and is folded leaves the memory, but for the conflicts that are kept', () => {
+  const fleet = genesisOf(3)
+  const [a, b] = [founder(fleet, 0), founder(fleet, 1)]
+  const node = new DrivenReplica(fleet, 2)
+  node.store()
+  const [high, low] = [new HandIssuer(a, 3), new HandIssuer(b, 2)]
+  const before = heap()
+  const count = 8000
+  for (let after: Operation | null = null, value = 1; value <= count; value++) {
+    after = low.issue({ after, set: ['x', value, after?.id ?? null] })
+    node.giveFrame(encodeFrame(node.replica.fleet, { kind: 'batch', batch: low.batches.at(-1)! }))
+    if (value % 500 === 0) letGo(node)
+  }
+  high.issue({ set: ['x', 'late'] })
+  node.giveMessage({ kind: 'batch', batch: high.batches[0]! })
+  letGo(node)
+  const { vector } = node.inspect()
+  for (const member of [a, b])
+    node.giveMessage({ kind: 'announcement', announcement: announcementOf(node, member, { stage: count, vector }) })
+  letGo(node)
+  low.batches.length = 0
+  const { journalLength, floor } = node.inspect()
+  assert.deepEqual([journalLength, floor, node.replica.conflicts().length], [0, count, CONFLICTS_MAX])
+  const keptBytes = heap() - before
+  assert.ok(keptBytes < 2 * 1024 * 1024, `${keptBytes} bytes are kept of ${count} operations`)
+})
+
+/** What it was told is on the disk, and nobody looks at it any more. */
+function letGo(node: DrivenReplica): void {
+  node.store()
+  node.outputs.length = 0
+  node.records.length = 0
+}
+
+/** Bytes that are in use once the memory was tidied. */
+function heap(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  return process.memoryUsage().heapUsed
 }
