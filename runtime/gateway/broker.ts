@@ -1,5 +1,6 @@
 import type { Logger } from '../base/logger.ts'
 import type { EmbeddedBroker } from '../links/mqtt/embedded-broker.ts'
+import { systemClock } from './system-clock.ts'
 
 /**
  * A broker for fleets that have none; it is loaded only where it is wanted.
@@ -11,5 +12,5 @@ export async function startBroker(options: {
   readonly logger: Logger
 }): Promise<EmbeddedBroker> {
   const { startEmbeddedBroker } = await import('../links/mqtt/embedded-broker.ts')
-  return await startEmbeddedBroker(options)
+  return await startEmbeddedBroker({ ...options, clock: systemClock })
 }

@@ -1,4 +1,5 @@
 import { FleetstepError } from '../base/errors.ts'
+import { VALUE_DEPTH_MAX } from '../base/limits.ts'
 import { isValue, type Value } from '../state/value.ts'
 
 /**
@@ -50,7 +51,8 @@ export function valueToJson(value: Value | undefined): unknown {
 
 /** The inverse of {@link valueToJson}. @throws FleetstepError `request-invalid` */
 export function valueFromJson(json: unknown): Value {
-  const value = fromJson(json)
+  // What JSON lacks takes one level more than its value.
+  const value = fromJson(json, VALUE_DEPTH_MAX + 1)
   if (!isValue(value)) throw new FleetstepError('request-invalid', 'the value is not one that the state can hold')
   return value
 }
@@ -59,13 +61,16 @@ export function isRecord(data: unknown): data is Readonly<Record<string, unknown
   return typeof data === 'object' && data !== null && !Array.isArray(data)
 }
 
-function fromJson(json: unknown): unknown {
-  if (Array.isArray(json)) return json.map(fromJson)
+/** @param depth levels that may follow: text of some kilobytes can hold more of them than the stack */
+function fromJson(json: unknown, depth: number): unknown {
+  if (typeof json !== 'object' || json === null) return json
+  if (depth === 0) throw new FleetstepError('request-invalid', `a value has at most ${VALUE_DEPTH_MAX} levels`)
+  if (Array.isArray(json)) return json.map((item: unknown) => fromJson(item, depth - 1))
   if (!isRecord(json)) return json
   const keys = Object.keys(json)
   if (keys.length === 1 && typeof json['$int'] === 'string' && /^-?[0-9]{1,20}$/.test(json['$int']))
     return BigInt(json['$int'])
   if (keys.length === 1 && typeof json['$bytes'] === 'string')
     return new Uint8Array(Buffer.from(json['$bytes'], 'base64'))
-  return Object.fromEntries(keys.map((key) => [key, fromJson(json[key])]))
+  return Object.fromEntries(keys.map((key) => [key, fromJson(json[key], depth - 1)]))
 }

@@ -7,6 +7,7 @@ import {
   CONTROL_CONNECTIONS_MAX,
   CONTROL_LINE_BYTES_MAX,
   CONTROL_PATH_BYTES_MAX,
+  CONTROL_WATCHES_MAX,
 } from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
 import { type ControlAnswer, parseRequest } from './control-protocol.ts'
@@ -67,26 +68,63 @@ export async function startControlServer(
 }
 
 function serve(socket: Socket, handler: ControlHandler, logger: Logger): void {
-  let pending = ''
-  let isOver = false
+  /** Of a line that has not ended, in the pieces in which it came. */
+  let pieces: string[] = []
+  let pendingLength = 0
+  const onEnd = endsOf(socket)
   socket.setEncoding('utf8')
   socket.on('data', (text: string) => {
-    if (isOver) return
-    pending += text
-    for (let end = pending.indexOf('\n'); end >= 0; end = pending.indexOf('\n')) {
-      const line = pending.slice(0, end)
-      pending = pending.slice(end + 1)
-      if (line.trim() !== '') void answer(socket, line, handler, logger)
+    const [first = '', ...others] = text.split('\n')
+    pieces.push(first)
+    pendingLength += first.length
+    if (others.length > 0) {
+      const rest = others.pop() ?? ''
+      const lines = [pieces.join(''), ...others]
+      pieces = [rest]
+      pendingLength = rest.length
+      void answerAll(socket, lines, handler, onEnd, logger)
     }
-    if (pending.length > CONTROL_LINE_BYTES_MAX) {
-      isOver = true
-      pending = ''
-      endWith(
-        socket,
-        new FleetstepError('request-invalid', `a request has at most ${CONTROL_LINE_BYTES_MAX} bytes in one line`),
-      )
-    }
+    if (pendingLength <= CONTROL_LINE_BYTES_MAX) return
+    pieces = []
+    socket.removeAllListeners('data').resume()
+    endWith(
+      socket,
+      new FleetstepError('request-invalid', `a request has at most ${CONTROL_LINE_BYTES_MAX} bytes in one line`),
+    )
   })
+}
+
+/** One in each turn, so that whoever asks for much and reads nothing is let go before all of it is done. */
+async function answerAll(
+  socket: Socket,
+  lines: readonly string[],
+  handler: ControlHandler,
+  onEnd: (callback: () => void) => void,
+  logger: Logger,
+): Promise<void> {
+  socket.pause()
+  for (const line of lines) {
+    if (line.trim() === '') continue
+    void answer(socket, line, handler, onEnd, logger)
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+    if (socket.destroyed) return
+  }
+  socket.resume()
+}
+
+/** What is called when the connection is gone: of everything that it watches. */
+function endsOf(socket: Socket): (callback: () => void) => void {
+  const callbacks: (() => void)[] = []
+  socket.once('close', () => {
+    for (const callback of callbacks) callback()
+  })
+  return (callback) => {
+    if (callbacks.length < CONTROL_WATCHES_MAX && !socket.destroyed) return void callbacks.push(callback)
+    callback()
+    throw new FleetstepError('limit-reached', `a connection watches at most ${CONTROL_WATCHES_MAX} things`)
+  }
 }
 
 /** Says why and hangs up; whoever goes on sending must not hold the connection open. */
@@ -95,7 +133,13 @@ function endWith(socket: Socket, error: FleetstepError): void {
   socket.destroySoon()
 }
 
-async function answer(socket: Socket, line: string, handler: ControlHandler, logger: Logger): Promise<void> {
+async function answer(
+  socket: Socket,
+  line: string,
+  handler: ControlHandler,
+  onEnd: (callback: () => void) => void,
+  logger: Logger,
+): Promise<void> {
   let id: number | null = null
   const send = (message: ControlAnswer): void => {
     if (!socket.writable) return
@@ -107,10 +151,7 @@ async function answer(socket: Socket, line: string, handler: ControlHandler, log
     const request = parseRequest(line)
     id = request.id
     const { id: number, method, params } = request
-    const stream = {
-      emit: (event: unknown) => send({ id: number, event }),
-      onEnd: (callback: () => void) => void socket.once('close', callback),
-    }
+    const stream = { emit: (event: unknown) => send({ id: number, event }), onEnd }
     send({ id: number, result: (await handler(method, params, stream)) ?? null })
   } catch (error) {
     if (!(error instanceof FleetstepError)) logger.error(`control: ${String(error)}`, { error })

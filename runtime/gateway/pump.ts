@@ -128,7 +128,10 @@ export class Pump {
       frame: (bytes) => this.#takeFrame(link.name, bytes),
       presence: (node, online) => this.#options.onPresence(node, online, link.name),
       // What was dropped for lack of room is found again by version vector.
-      writable: () => this.#commits.noteWritable(),
+      writable: () => {
+        this.#commits.noteWritable()
+        this.#input({ kind: 'link-writable', link: link.name })
+      },
     })
   }
 
@@ -247,7 +250,7 @@ export class Pump {
         for (const link of this.#openLinks) {
           const { links } = output.to
           const isMeant = links === 'all' || ('only' in links ? links.only === link.name : links.except !== link.name)
-          if (isMeant) link.send(output.frame, channelOf(output.to))
+          if (isMeant) this.#send(link, output)
         }
         return
       case 'durable':
@@ -275,11 +278,17 @@ export class Pump {
     }
   }
 
+  #send(link: Link, { frame, to }: Output & { readonly kind: 'send' }): void {
+    const isTaken = link.send(frame, channelOf(to))
+    if (to.channel !== 'answers' || (isTaken && (link.waiting ?? 'nothing') === 'nothing')) return
+    this.#input({ kind: 'link-congested', link: link.name })
+  }
+
   /** For how long own changes are gathered: while a link is busy, or frames wait in it. */
   #gatherMs(): number {
     let gatherMs = 0
     for (const link of this.#openLinks) {
-      if (link.isCongested === true) return COMMIT_CONGESTED_MS
+      if (link.waiting === 'operations') return COMMIT_CONGESTED_MS
       if (link.isBusy === true) gatherMs = COMMIT_GATHER_MS
     }
     return gatherMs

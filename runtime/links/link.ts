@@ -23,11 +23,8 @@ export interface Link {
    * together with what comes next. A link that is never told of arrivals leaves it out.
    */
   readonly isBusy?: boolean
-  /**
-   * Frames wait here for those on their way: what is sent now would only wait behind them, so an owner that can wait gathers
-   * it until `events.writable`. It is the back-pressure to the owner. A link that does not say leaves it out.
-   */
-  readonly isCongested?: boolean
+  /** The back-pressure to the owner: what waits here for frames on their way. A link that does not say leaves it out. */
+  readonly waiting?: Waiting
   /** Says goodbye, drops what is buffered, releases timers and sockets. No event follows the call. Bounded; never rejects. */
   close(): Promise<void>
   status(): LinkStatus
@@ -65,9 +62,16 @@ export interface LinkEvents {
   frame(bytes: Uint8Array): void
   /** The link learned that a node came or went. A hint for people, never the truth. */
   presence(node: NodeId, online: boolean): void
-  /** There is room again after `send` returned false, or nothing waits any more where the link was congested. */
+  /** There is room again after `send` returned false, or nothing waits any more where something did after a `send`. */
   writable(): void
 }
+
+/**
+ * The most urgent of the frames that wait in a link, of those that its owner can hold back until `events.writable`.
+ * - `answers`: further ones would only wait behind them, and are better chosen when there is room.
+ * - `operations`: new ones would wait too, and so are better gathered into one frame; answers wait behind all of them.
+ */
+export type Waiting = 'nothing' | 'answers' | 'operations'
 
 export interface LinkStatus {
   readonly state: 'closed' | 'connecting' | 'up'

@@ -10,6 +10,7 @@ import {
   CONTROL_BACKLOG_BYTES_MAX,
   CONTROL_CONNECTIONS_MAX,
   CONTROL_LINE_BYTES_MAX,
+  CONTROL_WATCHES_MAX,
 } from '../../runtime/base/limits.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
 import { connectControl, type ControlClient } from '../../runtime/gateway/control-client.ts'
@@ -58,6 +59,55 @@ describe('control server', () => {
     assert.equal(codeOf(lines[0]), 'request-invalid')
     assert.equal(lines.length, 1)
     assert.deepEqual(await call(t, path, 'echo'), { method: 'echo', params: {} })
+  })
+
+  it('says that a value is nested too deep, however deep it is, as of any other', async (t) => {
+    const problems: string[] = []
+    const logger = { ...silentLogger, error: (line: string) => void problems.push(line) }
+    const path = await serve(t, (_method, { value }) => valueToJson(valueFromJson(value)), logger)
+    const deep = (levels: number): string => `${'['.repeat(levels)}{"$int":"9"}${']'.repeat(levels)}`
+    const lines = await talk(
+      t,
+      path,
+      [16, 17, 100_000].map((levels, id) => `{"id":${id},"method":"m","params":{"value":${deep(levels)}}}\n`).join(''),
+      3,
+    )
+    assert.deepEqual(lines.map(codeOf), [undefined, 'request-invalid', 'request-invalid'])
+    assert.deepEqual(problems, [])
+  })
+
+  it('bounds what one connection watches, and stops what exceeds it', async (t) => {
+    let watching = 0
+    const path = await serve(t, (_method, _params, stream) => {
+      watching += 1
+      stream.onEnd(() => (watching -= 1))
+    })
+    const socket = await open(t, path)
+    const lines = linesOf(socket)
+    const requests = CONTROL_WATCHES_MAX + 10
+    for (let id = 0; id < requests; id += 1) socket.write(`{"id":${id},"method":"watch"}\n`)
+    await until(() => lines.length === requests, 'all are answered')
+    assert.equal(watching, CONTROL_WATCHES_MAX)
+    assert.equal(lines.filter((line) => codeOf(line) === 'limit-reached').length, 10)
+    socket.destroy()
+    await until(() => watching === 0, 'all are stopped')
+  })
+
+  it('does no more for a connection that was let go', async (t) => {
+    let asked = 0
+    const path = await serve(t, () => {
+      asked += 1
+      return 'x'.repeat(1_000_000)
+    })
+    const socket = await open(t, path)
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.pause()
+    socket.write('{"id":1,"method":"m"}\n'.repeat(2000))
+    await until(() => asked > CONTROL_BACKLOG_BYTES_MAX / 1_000_000, 'it has asked for too much')
+    socket.resume()
+    await closed
+    for (let turn = 0; turn < 2000; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    assert.ok(asked < 100, `${asked} were asked`)
   })
 
   it('puts a request together from single bytes, within its letters too', async (t) => {
@@ -303,8 +353,8 @@ function temporaryFolder(t: TestContext): string {
   return folder
 }
 
-async function serve(t: TestContext, handler: ControlHandler): Promise<string> {
-  const server = await startControlServer(join(temporaryFolder(t), 'gateway.sock'), handler, silentLogger)
+async function serve(t: TestContext, handler: ControlHandler, logger = silentLogger): Promise<string> {
+  const server = await startControlServer(join(temporaryFolder(t), 'gateway.sock'), handler, logger)
   t.after(async () => await server.close())
   return server.path
 }

@@ -2,14 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
 import {
+  ANSWER_STEP_MS,
   BATCHED_COMMIT_WINDOW_MS,
+  BATCHES_PER_ANSWER_STEP_MAX,
   COMMIT_CONGESTED_MS,
   DISK_RETRY_MS,
   VOLATILE_COMMIT_WINDOW_MS,
 } from '../../runtime/base/limits.ts'
-import type { Link, LinkEvents } from '../../runtime/links/link.ts'
-import { SteppedClock, until } from '../links/clocks.ts'
-import { open, openAlone, openPair, BERT, CARL } from './fleet.ts'
+import type { Channel, Link, LinkEvents, Waiting } from '../../runtime/links/link.ts'
+import { memoryHub } from '../../runtime/links/memory/memory-link.ts'
+import { realClock, SteppedClock, until } from '../links/clocks.ts'
+import { ANNA, open, openAlone, openPair, BERT, CARL } from './fleet.ts'
 import { FullStore } from './full-store.ts'
 
 describe('gateway', () => {
@@ -210,7 +213,7 @@ describe('how soon a change is committed', () => {
 
   it('when nothing waits in the link any more, where frames wait there already', async (t) => {
     const clock = new SteppedClock()
-    const link = linkThatIs(true, true)
+    const link = linkThatIs(true, 'operations')
     const anna = await openAlone(t, { clock, links: [() => link] })
     for (const isTold of [true, false]) {
       const startedAt = clock.now()
@@ -235,13 +238,13 @@ describe('how soon a change is committed', () => {
   })
 })
 
-function linkThatIs(isBusy: boolean, isCongested = false): Link & { events: LinkEvents | null } {
+function linkThatIs(isBusy: boolean, waiting: Waiting = 'nothing'): Link & { events: LinkEvents | null } {
   const counters = { framesSent: 0, framesReceived: 0, bytesSent: 0, bytesReceived: 0, dropped: {}, reconnects: 0 }
   return {
     name: 'busy',
     reach: 'broadcast',
     isBusy,
-    isCongested,
+    waiting,
     events: null,
     open(events) {
       this.events = events
@@ -249,6 +252,80 @@ function linkThatIs(isBusy: boolean, isCongested = false): Link & { events: Link
     send: () => true,
     close: () => Promise.resolve(),
     status: () => ({ state: 'up', cause: null, peer: 'nobody', counters }),
+  }
+}
+
+describe('gateway with an answer that is longer than its link takes at once', () => {
+  it('sends some of it, and the rest when nothing waits in the link any more', async (t) => {
+    const hub = memoryHub({ clock: realClock })
+    const link = new LinkWithQueue(hub.link(ANNA))
+    const clock = new SteppedClock()
+    const anna = await open(t, ANNA, { links: [() => link], clock })
+    const bert = await open(t, BERT, { links: [() => hub.link(BERT)] })
+    const pass = async (isReached: () => boolean, what: string): Promise<void> => {
+      await until(() => {
+        clock.step()
+        return isReached()
+      }, what)
+    }
+    anna.state.set('before', 1)
+    await pass(() => bert.state.get('before') === 1, 'both are in step')
+    hub.cut(BERT)
+    for (let count = 0; count < 3 * BATCHES_PER_ANSWER_STEP_MAX; count += 1)
+      await anna.state.set(`p/${count}`, 1).durable
+    link.empty()
+    hub.heal(BERT)
+    for (let step = 1; step <= 3; step += 1) {
+      const received = step * BATCHES_PER_ANSWER_STEP_MAX
+      await pass(() => bert.state.entries('p').length >= received, 'the next part is there')
+      const laterMs = clock.now() + 10 * ANSWER_STEP_MS
+      await pass(() => clock.now() > laterMs, 'more could have been sent')
+      assert.equal(link.answers, BATCHES_PER_ANSWER_STEP_MAX)
+      link.empty()
+    }
+  })
+})
+
+/** Answers wait in it, as it says, from when it has got one until it is emptied. */
+class LinkWithQueue implements Link {
+  readonly name: string
+  readonly reach: Link['reach']
+  answers = 0
+  waiting: Waiting = 'nothing'
+  readonly #link: Link
+  #events: LinkEvents | null = null
+
+  constructor(link: Link) {
+    this.name = link.name
+    this.reach = link.reach
+    this.#link = link
+  }
+
+  open(events: LinkEvents): void {
+    this.#events = events
+    this.#link.open(events)
+  }
+
+  send(frame: Uint8Array, channel: Channel): boolean {
+    if (channel.kind === 'answers') {
+      this.answers += 1
+      this.waiting = 'answers'
+    }
+    return this.#link.send(frame, channel)
+  }
+
+  empty(): void {
+    this.answers = 0
+    this.waiting = 'nothing'
+    this.#events?.writable()
+  }
+
+  async close(): Promise<void> {
+    await this.#link.close()
+  }
+
+  status(): ReturnType<Link['status']> {
+    return this.#link.status()
   }
 }
 

@@ -16,6 +16,7 @@ import type { Path } from '../../runtime/state/path.ts'
 import { accepted, profileText } from '../device/profile-text.ts'
 import { realClock, until } from '../links/clocks.ts'
 import { MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto, type Mosquitto } from '../links/mosquitto.ts'
+import { keepingLogger } from '../links/mqtt-fixture.ts'
 import { openAlone } from './fleet.ts'
 
 const run = promisify(execFile)
@@ -140,11 +141,65 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     mirror()
     await until(() => quality('pump/load')['quality'] === 'good', 'what was read is good')
     assert.ok(Number(quality('pump/load')['ageMs']) >= 1000, `${seen.get(topic('pump/load'))}`)
+    await until(() => seen.has(topic('pump/uptime')), 'so is what was not read')
     assert.deepEqual(quality('pump/uptime'), { quality: 'uncertain', ageMs: null }, 'what was never read is not')
     assert.equal(seen.has(topic('pump/label')), false, 'nobody reports what people set')
     gateway.state.report('pump/health/load', { state: 'down', error: 'no such file' })
     await until(() => quality('pump/load')['quality'] === 'bad', 'what fails is bad')
     await until(() => seen.get(topic('pump/gone')) === '', 'what lies there of a point that is gone is taken away')
+  })
+
+  it('looks at the qualities of all points now and then, and not for each that lies at a broker', async (t) => {
+    const { gateway, root, seen, mirror, broker } = await stage(t)
+    gateway.state.report('pump/load', 0.5)
+    const topic = (index: number): string => `${root}/q/${gateway.node}/pump/gone${index}`
+    const tool = connect(`mqtt://127.0.0.1:${broker.port}`)
+    t.after(() => tool.end(true))
+    const points = 100
+    for (let index = 0; index < points; index += 1)
+      await tool.publishAsync(topic(index), '{}', { qos: 1, retain: true })
+    const looks = t.mock.method(gateway.telemetry, 'list')
+    mirror()
+    for (let index = 0; index < points; index += 1) {
+      await until(() => seen.get(topic(index)) === '', 'what lies there of a point that is gone is taken away')
+    }
+    assert.ok(looks.mock.callCount() < points / 4, `${looks.mock.callCount()} looks`)
+  })
+
+  it('leaves out what the broker does not take, says so, and stays connected', async (t) => {
+    const { gateway, root, mirror } = await stage(t)
+    const small = await startMosquitto(['allow_anonymous true', 'max_packet_size 2000'])
+    t.after(() => small.end())
+    const tool = connect(`mqtt://127.0.0.1:${small.port}`, { protocolVersion: 5 })
+    t.after(() => tool.end(true))
+    const seen = new Map<string, string>()
+    tool.on('message', (topic, payload) => seen.set(topic, payload.toString()))
+    await tool.subscribeAsync('#')
+    const leaf = `${root}/s/${gateway.node}/hall/`
+    gateway.state.set('hall/text', 'x'.repeat(4000))
+    gateway.state.set('hall/lamp', 1)
+    const lines: string[] = []
+    mirror({ servers: [`mqtt://127.0.0.1:${small.port}`], logger: keepingLogger(lines) })
+    await until(() => seen.get(`${leaf}lamp`) === '1', 'the other point is shown')
+    await until(() => lines.some((line) => /hall\/text is left out/.test(line)), 'it says so')
+    gateway.state.set('hall/lamp', 2)
+    await until(() => seen.get(`${leaf}lamp`) === '2', 'it goes on')
+    assert.equal(lines.filter((line) => line.includes('connected to')).length, 1, lines.join('\n'))
+  })
+
+  it('describes the device to a Home Assistant that says all the time that it has started', async (t) => {
+    const { gateway, mirror, broker, seen } = await stage(t)
+    const assistant = connect(`mqtt://127.0.0.1:${broker.port}`)
+    t.after(() => assistant.end(true))
+    mirror({ homeAssistant: true, random: { uint32: () => 2 ** 28 } })
+    const topic = `homeassistant/device/${gateway.node}/config`
+    await until(() => seen.has(topic), 'the device is described')
+    seen.delete(topic)
+    const isDescribed = (): boolean => {
+      assistant.publish('homeassistant/status', 'online', { qos: 0 })
+      return seen.has(topic)
+    }
+    await until(isDescribed, 'it is described again')
   })
 
   it('publishes a point that changes all the time once in a second, the last value in the end', async (t) => {

@@ -160,13 +160,13 @@ export function acceptLink(
         taken.push(frame)
       }
       assert.equal(alice.status().counters.dropped['full'], 1)
-      assert.notEqual(alice.isCongested, false, 'it is congested, or does not say')
+      assert.notEqual(alice.waiting, 'nothing', 'operations wait, or it does not say')
       await harness.until(() => atAlice.writables === 1, 'alice may write again')
       const last = patterned(5, 50)
       assert.equal(alice.send(last, OPERATIONS), true)
       await harness.until(() => atBob.frames.length > taken.length, 'bob has all that was taken')
       assert.deepEqual(atBob.frames, [...taken, last])
-      await harness.until(() => alice.isCongested !== true, 'nothing waits any more')
+      await harness.until(() => (alice.waiting ?? 'nothing') === 'nothing', 'nothing waits any more')
       assert.ok(atAlice.writables <= 2, 'it is told once for each time that something has waited')
     })
 

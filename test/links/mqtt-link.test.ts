@@ -3,7 +3,7 @@ import { connect as dial, createServer, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { connect, type MqttClient } from 'mqtt'
 import type { NodeId } from '../../runtime/base/ids.ts'
-import { FRAME_BYTES_MAX } from '../../runtime/base/limits.ts'
+import { MIRROR_PAYLOAD_BYTES_MAX } from '../../runtime/base/limits.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
 import type { Link } from '../../runtime/links/link.ts'
 import { startEmbeddedBroker, type EmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
@@ -294,10 +294,10 @@ describe('the embedded broker', () => {
       const greedy = await bareClient(broker.port)
       let thrownOut = false
       greedy.on('close', () => (thrownOut = true))
-      greedy.publish('anything', Buffer.alloc(FRAME_BYTES_MAX + 1), { qos: 0 })
+      greedy.publish('anything', Buffer.alloc(MIRROR_PAYLOAD_BYTES_MAX + 1), { qos: 0 })
       await until(() => thrownOut, 'the greedy client is thrown out')
       assert.ok(
-        log.some((line) => /at most 65536 are taken/.test(line)),
+        log.some((line) => /at most 262144 are taken/.test(line)),
         'the log says why',
       )
       await until(() => log.some((line) => /new connection/.test(line)), 'the nonsense is logged')

@@ -3,10 +3,11 @@ import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { MQTT_ACKNOWLEDGE_LOOKS } from '../../runtime/base/limits.ts'
 import type { Link } from '../../runtime/links/link.ts'
+import { PacketFilter } from '../../runtime/links/mqtt/packet-filter.ts'
 import type { MqttLinkOptions } from '../../runtime/links/mqtt/options.ts'
 import { SteppedClock, until } from './clocks.ts'
-import { ALICE, patterned } from './link-acceptance.ts'
-import { testLink } from './mqtt-fixture.ts'
+import { ALICE, BOB, patterned } from './link-acceptance.ts'
+import { FLEET, testLink } from './mqtt-fixture.ts'
 import { ACCEPTED, startScriptedBroker, SUBSCRIBED, type Script } from './scripted-broker.ts'
 import { Witness } from './witness.ts'
 
@@ -29,6 +30,30 @@ describe('an MQTT link with a broker that misbehaves', () => {
       await until(() => witness.causes.length === 1, 'alice is down')
       assert.match(witness.causes[0] ?? '', /did not authorise this node \(subscription refused\)/)
       assert.equal(witness.ups, 0)
+    })
+  })
+
+  test('passes over a message that is longer than any of the fleet, without holding it, and goes on', async () => {
+    const publish = (socket: Socket): void => {
+      const topic = Buffer.from(`fleet/${FLEET}/op/${BOB}`)
+      const head = Buffer.concat([Buffer.from([0, topic.length]), topic, Buffer.from([0])])
+      socket.write(Buffer.concat([Buffer.from([0x30, 0x80, 0x80, 0x80, 0x08]), head]))
+      const rest = Buffer.alloc(16 * 1024 * 1024 - head.length)
+      socket.write(Buffer.concat([rest, Buffer.from([0x30, head.length + 3]), head, Buffer.from('abc')]))
+    }
+    await withScript({ publish }, {}, async ({ witness, link }) => {
+      await until(() => witness.frames.length === 1, 'the frame behind it has come')
+      assert.deepEqual(witness.frames, [new Uint8Array(Buffer.from('abc'))])
+      assert.equal(link.status().counters.dropped['oversize'], 1)
+      assert.deepEqual(witness.causes, [])
+    })
+  })
+
+  test('leaves a broker that states a length which no packet has', async () => {
+    const publish = (socket: Socket): void => void socket.write(Buffer.from([0x90, 0xff, 0xff, 0xff, 0x7f, 1]))
+    await withScript({ publish }, {}, async ({ witness }) => {
+      await until(() => witness.causes.length > 0, 'alice is down')
+      assert.match(witness.causes[0] ?? '', /did not keep to MQTT \(a packet without an end\)/)
     })
   })
 
@@ -68,7 +93,7 @@ describe('an MQTT link with a broker that misbehaves', () => {
     })
   })
 
-  test('is congested while frames wait for those on their way, and sends no answer twice meanwhile', async () => {
+  test('says that answers wait for those on their way, and sends no answer twice meanwhile', async () => {
     const receiveMaximum1 = [0x20, 6, 0, 0, 3, 0x21, 0, 1]
     const unanswered: (() => void)[] = []
     const publish = (socket: Socket, packetId: readonly [number, number]): void => {
@@ -77,17 +102,17 @@ describe('an MQTT link with a broker that misbehaves', () => {
     await withScript({ connack: receiveMaximum1, publish }, {}, async ({ witness, link }) => {
       await until(() => unanswered.length === 1, 'alice is up, and her presence is on its way')
       const answer = patterned(1, 20)
-      assert.equal(link.isCongested, false)
+      assert.equal(link.waiting, 'nothing')
       for (const frame of [answer, answer, patterned(2, 20)]) assert.equal(link.send(frame, { kind: 'answers' }), true)
       assert.deepEqual(link.status().counters.dropped, { repeated: 1 })
       unanswered.shift()?.()
       await until(() => unanswered.length === 1, 'the answer is on its way, and another one waits')
       assert.equal(link.send(answer, { kind: 'answers' }), true)
       assert.deepEqual(link.status().counters.dropped, { repeated: 2 })
-      assert.deepEqual([link.isCongested, witness.writables], [true, 0])
+      assert.deepEqual([link.waiting, witness.writables], ['answers', 0])
       unanswered.shift()?.()
       await until(() => witness.writables === 1, 'nothing waits any more')
-      assert.equal(link.isCongested, false)
+      assert.equal(link.waiting, 'nothing')
       link.send(answer, { kind: 'answers' })
       assert.deepEqual(link.status().counters.dropped, { repeated: 2 }, 'who asks for it later is answered again')
     })
@@ -187,3 +212,24 @@ async function withScript(
     await broker.end()
   }
 }
+
+test('a filter of packets leaves out whole messages, wherever what comes is cut', () => {
+  const small = Buffer.from([0x30, 4, 0, 1, 0x61, 0x62])
+  const long = Buffer.concat([Buffer.from([0x32, 0x80, 0x01]), Buffer.alloc(128, 0x30)])
+  const longest = Buffer.concat([Buffer.from([0x40, 100]), Buffer.alloc(100)])
+  const stream = Buffer.concat([small, long, longest, long, small])
+  for (let first = 0; first <= stream.length; first += 1) {
+    for (const second of [first, first + 1, first + 2, first + 130]) {
+      let skipped = 0
+      const filter = new PacketFilter(100, { skipped: () => (skipped += 1), broken: () => assert.fail('it is sound') })
+      const cuts = [stream.subarray(0, first), stream.subarray(first, second), stream.subarray(second)]
+      const passed = Buffer.concat(cuts.map((cut) => filter.take(cut)))
+      assert.deepEqual(passed, Buffer.concat([small, longest, small]), `cut at ${first} and ${second}`)
+      assert.equal(skipped, 2)
+    }
+  }
+  let broken = 0
+  const filter = new PacketFilter(100, { skipped: () => assert.fail('it is no message'), broken: () => (broken += 1) })
+  assert.deepEqual(filter.take(Buffer.concat([small, Buffer.from([0x40, 101]), small])), small)
+  assert.deepEqual([filter.take(small).length, broken], [0, 1])
+})

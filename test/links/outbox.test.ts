@@ -9,19 +9,19 @@ import {
   MQTT_INFLIGHT_MAX,
   TELEMETRY_QUEUE_FRAMES_MAX,
 } from '../../runtime/base/limits.ts'
-import { Outbox, type Outgoing } from '../../runtime/links/mqtt/outbox.ts'
+import { Outbox, type Outgoing, type Priority } from '../../runtime/links/mqtt/outbox.ts'
 
-const frame = (bytes: number, control = false, topic = 't'): Outgoing => ({
+const frame = (bytes: number, priority: Priority = 'operations', topic = 't'): Outgoing => ({
   topic,
   payload: Buffer.alloc(bytes),
   retain: false,
-  control,
+  priority,
 })
 
-function fill(outbox: Outbox, bytes: number, control: boolean): number {
+function fill(outbox: Outbox, bytes: number, priority: Priority = 'operations'): number {
   let count = 0
-  while (outbox.hasPlaceFor(bytes, control)) {
-    outbox.add(frame(bytes, control))
+  while (outbox.hasPlaceFor(bytes, priority)) {
+    outbox.add(frame(bytes, priority))
     count += 1
   }
   return count
@@ -36,7 +36,7 @@ function drain(outbox: Outbox): Outgoing[] {
 describe('the outbox', () => {
   test('keeps as many in flight as the window takes, and goes on as they are settled', () => {
     const outbox = new Outbox(3)
-    for (const topic of ['1', '2', '3', '4', '5']) outbox.add(frame(1, false, topic))
+    for (const topic of ['1', '2', '3', '4', '5']) outbox.add(frame(1, 'operations', topic))
     const first = drain(outbox)
     assert.deepEqual(
       first.map(({ topic }) => topic),
@@ -55,66 +55,67 @@ describe('the outbox', () => {
       [0, 1],
     ] as const) {
       const outbox = new Outbox(receiveMaximum)
-      fill(outbox, 1, false)
+      fill(outbox, 1)
       assert.equal(drain(outbox).length, window)
     }
   })
 
   test('bounds the window in bytes too', () => {
     const outbox = new Outbox(65_535)
-    fill(outbox, FRAME_BYTES_MAX, false)
+    fill(outbox, FRAME_BYTES_MAX)
     assert.equal(drain(outbox).length, MQTT_INFLIGHT_BYTES_MAX / FRAME_BYTES_MAX)
   })
 
-  test('takes control before bulk, each in its order', () => {
+  test('takes control first, then operations, then answers, and telemetry when nothing else waits, each in its order', () => {
     const outbox = new Outbox(10)
-    for (const [topic, control] of [
-      ['bulk 1', false],
-      ['control 1', true],
-      ['bulk 2', false],
-      ['control 2', true],
-    ] as const) {
-      outbox.add(frame(1, control, topic))
-    }
+    for (const round of [1, 2])
+      for (const priority of ['telemetry', 'answers', 'operations', 'control'] as const)
+        outbox.add(frame(1, priority, `${priority} ${round}`))
+    assert.equal(outbox.queuedFrames, 8)
     assert.deepEqual(
       drain(outbox).map(({ topic }) => topic),
-      ['control 1', 'control 2', 'bulk 1', 'bulk 2'],
+      ['control', 'operations', 'answers', 'telemetry'].flatMap((priority) => [`${priority} 1`, `${priority} 2`]),
     )
   })
 
-  test('takes telemetry when nothing else waits, and holds little of it', () => {
+  test('says what waits of that which may be held back', () => {
+    const outbox = new Outbox(1)
+    const said: string[] = []
+    for (const priority of ['control', 'telemetry', 'answers', 'operations'] as const) {
+      outbox.add(frame(1, priority))
+      said.push(outbox.waiting)
+    }
+    assert.deepEqual(said, ['nothing', 'nothing', 'answers', 'operations'])
+    for (let next = outbox.next(); next !== null; next = outbox.next()) {
+      said.push(outbox.waiting)
+      outbox.settle(next)
+    }
+    assert.deepEqual(said.slice(4), ['operations', 'answers', 'nothing', 'nothing'])
+  })
+
+  test('holds little telemetry', () => {
     const outbox = new Outbox(10)
-    const telemetry = (topic: string): Outgoing => ({ ...frame(1, false, topic), isLast: true })
-    outbox.add(telemetry('telemetry 1'))
-    outbox.add(frame(1, false, 'bulk'))
-    outbox.add(telemetry('telemetry 2'))
-    outbox.add(frame(1, true, 'control'))
-    assert.equal(outbox.queuedFrames, 4)
-    assert.deepEqual(
-      drain(outbox).map(({ topic }) => topic),
-      ['control', 'bulk', 'telemetry 1', 'telemetry 2'],
-    )
-    for (let count = 0; count < TELEMETRY_QUEUE_FRAMES_MAX; count++) outbox.add(telemetry('more'))
-    assert.deepEqual([outbox.hasPlaceFor(1, false, true), outbox.hasPlaceFor(1, false)], [false, true])
-    assert.throws(() => outbox.add(telemetry('too many')), /invariant/)
+    for (let count = 0; count < TELEMETRY_QUEUE_FRAMES_MAX; count++) outbox.add(frame(1, 'telemetry'))
+    assert.deepEqual([outbox.hasPlaceFor(1, 'telemetry'), outbox.hasPlaceFor(1, 'operations')], [false, true])
+    assert.throws(() => outbox.add(frame(1, 'telemetry')), /invariant/)
   })
 
   test('is bounded in frames, with places that are kept for control', () => {
     const outbox = new Outbox(1)
-    assert.equal(fill(outbox, 1, false), LINK_QUEUE_FRAMES_MAX - LINK_QUEUE_FRAMES_RESERVED)
-    assert.equal(fill(outbox, 1, true), LINK_QUEUE_FRAMES_RESERVED)
-    assert.throws(() => outbox.add(frame(1, true)), /invariant/)
+    assert.equal(fill(outbox, 1), LINK_QUEUE_FRAMES_MAX - LINK_QUEUE_FRAMES_RESERVED)
+    assert.equal(fill(outbox, 1, 'control'), LINK_QUEUE_FRAMES_RESERVED)
+    assert.throws(() => outbox.add(frame(1, 'control')), /invariant/)
   })
 
   test('is bounded in bytes', () => {
     const outbox = new Outbox(1)
-    assert.equal(fill(outbox, FRAME_BYTES_MAX, false), LINK_QUEUE_BYTES_MAX / FRAME_BYTES_MAX)
-    assert.equal(outbox.hasPlaceFor(1, true), false)
+    assert.equal(fill(outbox, FRAME_BYTES_MAX), LINK_QUEUE_BYTES_MAX / FRAME_BYTES_MAX)
+    assert.equal(outbox.hasPlaceFor(1, 'control'), false)
   })
 
   test('has room again when half of it is free', () => {
     const outbox = new Outbox(65_535)
-    fill(outbox, 1, false)
+    fill(outbox, 1)
     while (outbox.queuedFrames > LINK_QUEUE_FRAMES_MAX / 2) {
       assert.equal(outbox.hasRoom, false)
       const next = outbox.next()

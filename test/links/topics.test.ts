@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { MEMBERS_MAX } from '../../runtime/base/limits.ts'
 import { formatPresence, parsePresence, PresenceBook } from '../../runtime/links/mqtt/presence.ts'
-import { RetainedBudget } from '../../runtime/links/mqtt/retained-budget.ts'
 import { firstServer, parseServers } from '../../runtime/links/mqtt/servers.ts'
 import { clientIdOf, topicsOf } from '../../runtime/links/mqtt/topics.ts'
 import { ALICE, BOB } from './link-acceptance.ts'
@@ -101,17 +100,6 @@ test('presence of more nodes than a fleet may have is refused', () => {
   }
   assert.equal(book.note(nodeOf(MEMBERS_MAX), { online: true, startCount: 1 }), 'full')
   assert.equal(book.note(nodeOf(0), { online: false, startCount: 1 }), 'changed')
-})
-
-test('what is retained has a budget in bytes, and what is cleared gives it back', () => {
-  const budget = new RetainedBudget(100)
-  assert.equal(budget.take('abcde', 40), true)
-  assert.equal(budget.take('fghij', 41), false)
-  assert.equal(budget.take('fghij', 40), true)
-  assert.equal(budget.take('abcde', 41), false)
-  assert.equal(budget.take('abcde', 40), true)
-  assert.equal(budget.take('fghij', 0), true)
-  assert.equal(budget.take('abcde', 90), true)
 })
 
 test('a client id is one of the node in its fleet, and as long as each broker takes', () => {

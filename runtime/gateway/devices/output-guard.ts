@@ -55,6 +55,8 @@ export class OutputGuard {
   readonly #beatsMissed: number
   #writes: SafeWrites = { files: [], program: null }
   #child: ChildProcess | null = null
+  /** The end of the last one whose place another one took, and of all before it. */
+  #endOfOthers: Promise<void> = Promise.resolve()
   #cancelRestart: () => void = () => undefined
   #cancelBeat: () => void = () => undefined
   #isOver = false
@@ -73,7 +75,7 @@ export class OutputGuard {
     const before = this.#child
     this.#start()
     // The new one stands before the old one goes.
-    if (before !== null) dismiss(before)
+    if (before !== null) this.#endOfOthers = Promise.all([this.#endOfOthers, dismiss(before)]).then(() => undefined)
   }
 
   /** To be called when the outputs are safe. Resolves when nothing will write any more. */
@@ -83,15 +85,7 @@ export class OutputGuard {
     this.#cancelBeat()
     const child = this.#child
     this.#child = null
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return
-    const ended = new Promise<void>((resolve) => {
-      child.once('exit', () => resolve())
-      child.once('error', () => resolve())
-    })
-    // Its end is waited for, even if nothing else keeps this process alive.
-    child.ref()
-    dismiss(child)
-    await ended
+    await Promise.all([this.#endOfOthers, child === null ? null : dismiss(child)])
   }
 
   #start(): void {
@@ -142,6 +136,14 @@ export class OutputGuard {
 const TIMED_SHELL = '/bin/bash'
 const SHELL = '/bin/sh'
 
-function dismiss(child: ChildProcess): void {
+/** Resolves when it has ended. */
+function dismiss(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
   child.stdin?.end('done\n')
+  // Its end is waited for, even if nothing else keeps this process alive.
+  child.ref()
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    child.once('error', () => resolve())
+  })
 }

@@ -7,8 +7,10 @@ import { HEALTH_BRANCH } from '../../device/profiles/points.ts'
 import type { DeviceProfile } from '../../device/profiles/profile.ts'
 import { Courier } from '../../links/mqtt/courier.ts'
 import { DEFAULT_TIMING } from '../../links/mqtt/options.ts'
+import type { Outgoing } from '../../links/mqtt/outbox.ts'
 import { firstServer, parseServers, type TlsFiles } from '../../links/mqtt/servers.ts'
 import { clientIdOf } from '../../links/mqtt/topics.ts'
+import { RareLines, shownName } from '../../links/rare-lines.ts'
 import { matchesPattern, type Path } from '../../state/path.ts'
 import { valueFromJson, valueToJson } from '../control-protocol.ts'
 import type { Gateway } from '../gateway.ts'
@@ -48,14 +50,20 @@ export class Mirror {
   readonly #courier: Courier
   readonly #leaves: LeafQueue
   readonly #qualities: QualityLeaves
+  readonly #strangers: RareLines
   /** The components that Home Assistant was told of last. */
   #described: Components = {}
   #stopWatch: () => void = () => {}
   #cancelDiscovery: () => void = () => {}
+  #isDiscoveryDue = false
 
   constructor(options: MirrorOptions) {
-    const { gateway, clock } = options
+    const { gateway, clock, logger } = options
     this.#options = options
+    this.#strangers = new RareLines(
+      (line) => logger.warn(line),
+      () => clock.now(),
+    )
     this.#topics = mirrorTopics(gateway.fleet, gateway.node)
     this.#leaves = new LeafQueue(clock, (path) => this.#publishLeaf(path))
     this.#qualities = new QualityLeaves({
@@ -118,6 +126,8 @@ export class Mirror {
           this.#qualities.hold()
         },
         message: (topic, payload, isRetained) => this.#receive(topic, payload, isRetained),
+        skipped: () =>
+          this.#strangers.say(`mirror: somebody publishes more than ${MIRROR_PAYLOAD_BYTES_MAX} bytes; it is left out`),
         sent: () => undefined,
         refused: () => undefined,
         lost: () => undefined,
@@ -137,13 +147,22 @@ export class Mirror {
 
   #publishQuality(path: Path, quality: PathQuality | null): boolean {
     const payload = quality === null ? '' : JSON.stringify(quality)
-    return this.#courier.publish(json(this.#topics.qualities + topicOfPath(path), payload, true))
+    return this.#publish(json(this.#topics.qualities + topicOfPath(path), payload, true))
   }
 
   #publishLeaf(path: Path): boolean {
     const value = this.#options.gateway.state.get(path)
     const payload = value === undefined ? '' : JSON.stringify(valueToJson(value))
-    return this.#courier.publish(json(this.#topics.leaves + topicOfPath(path), payload, true))
+    return this.#publish(json(this.#topics.leaves + topicOfPath(path), payload, true))
+  }
+
+  /** @returns false to be asked again when there is room */
+  #publish(message: Outgoing): boolean {
+    if (this.#courier.mayCarry(message)) return this.#courier.publish(message)
+    this.#strangers.say(
+      `mirror: ${this.#courier.label} takes no message of ${message.payload.length} bytes, so ${shownName(message.topic)} is left out: raise the broker's limit`,
+    )
+    return true
   }
 
   #publishDiscovery(): void {
@@ -159,7 +178,7 @@ export class Mirror {
     const message = json(this.#topics.discovery, JSON.stringify(discovery), true)
     if (message.payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
       this.#options.logger.warn('mirror: the profile has too many points for one discovery message')
-    } else this.#courier.publish(message)
+    } else this.#publish(message)
   }
 
   /** Called by the broker's client, which a throw would break. */
@@ -186,7 +205,7 @@ export class Mirror {
   #tidyQuality(topic: string, payload: Buffer): void {
     if (payload.length === 0) return
     const path = pathOfTopic(topic.slice(this.#topics.qualities.length))
-    const isThere = path !== null && this.#isShown(path) && qualitiesOf(this.#options.gateway).has(path)
+    const isThere = path !== null && this.#isShown(path) && this.#qualities.has(path)
     if (!isThere) this.#courier.publish(json(topic, '', true))
   }
 
@@ -221,9 +240,14 @@ export class Mirror {
   /** All devices of a house would answer in one instant. */
   #discoverSoon(): void {
     const { clock, random } = this.#options
-    this.#cancelDiscovery()
+    // Whoever says it again and again must not put it off for ever.
+    if (this.#isDiscoveryDue) return
+    this.#isDiscoveryDue = true
     const at = clock.now() + fraction(random) * HOME_ASSISTANT_JITTER_MS
-    this.#cancelDiscovery = clock.schedule(at, () => this.#publishDiscovery())
+    this.#cancelDiscovery = clock.schedule(at, () => {
+      this.#isDiscoveryDue = false
+      this.#publishDiscovery()
+    })
   }
 
   #isShown(path: Path): boolean {
@@ -255,10 +279,10 @@ function parseJson(payload: Buffer): unknown {
   }
 }
 
-function json(topic: string, payload: string, retain: boolean): Parameters<Courier['publish']>[0] {
-  return { topic, payload: Buffer.from(payload, 'utf8'), retain, control: false, isJson: true }
+function json(topic: string, payload: string, retain: boolean): Outgoing {
+  return { topic, payload: Buffer.from(payload, 'utf8'), retain, priority: 'operations', isJson: true }
 }
 
-function text(topic: string, payload: string): Parameters<Courier['publish']>[0] {
-  return { topic, payload: Buffer.from(payload), retain: true, control: true }
+function text(topic: string, payload: string): Outgoing {
+  return { topic, payload: Buffer.from(payload), retain: true, priority: 'control' }
 }

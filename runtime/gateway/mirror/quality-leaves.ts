@@ -15,6 +15,8 @@ export interface QualityLeavesOptions {
 export class QualityLeaves {
   readonly #options: QualityLeavesOptions
   readonly #said = new Map<string, { readonly quality: string; readonly at: Monotonic }>()
+  /** Whose quality was known at the last look. */
+  #known: ReadonlySet<string> = new Set()
   #cancel: () => void = () => undefined
 
   constructor(options: QualityLeavesOptions) {
@@ -29,6 +31,11 @@ export class QualityLeaves {
 
   hold(): void {
     this.#cancel()
+  }
+
+  /** Whether the point had a quality at the last look: a look goes over all points of the fleet, and a broker may ask for each. */
+  has(path: string): boolean {
+    return this.#known.has(path)
   }
 
   /** Soon, since something has happened. */
@@ -48,6 +55,7 @@ export class QualityLeaves {
   #say(now: Monotonic): void {
     const { qualities, isShown, publish } = this.#options
     const all = qualities()
+    this.#known = new Set(all.keys())
     for (const [path, quality] of all) {
       if (!isShown(path as Path)) continue
       const before = this.#said.get(path)

@@ -6,10 +6,18 @@
 import { Socket } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import { connect as connectClient, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
-import { FRAME_BYTES_MAX, MQTT_EARLY_MESSAGES_MAX, MQTT_MESSAGE_EXPIRY_S } from '../../base/limits.ts'
+import {
+  FRAME_BYTES_MAX,
+  MIRROR_PAYLOAD_BYTES_MAX,
+  MQTT_EARLY_BYTES_MAX,
+  MQTT_EARLY_MESSAGES_MAX,
+  MQTT_MESSAGE_EXPIRY_S,
+  MQTT_PACKET_HEAD_BYTES_MAX,
+} from '../../base/limits.ts'
 import { commonNameOf } from './certificate.ts'
 import { failureOf, failureOfReason, type Failure } from './failure.ts'
 import type { Outgoing } from './outbox.ts'
+import { PacketFilter } from './packet-filter.ts'
 import type { Server, TlsFiles } from './servers.ts'
 import type { MqttVersion } from './session.ts'
 import type { Subscription } from './topics.ts'
@@ -33,11 +41,16 @@ export type ServerCheck = (certified: string) => Error | undefined
 export interface ConnectionEvents {
   /** The socket, with its TLS if any, stands. */
   reached(): void
-  /** @param receiveMaximum publishes with QoS 1 that the broker takes at once */
-  connected(receiveMaximum: number): void
+  /**
+   * @param receiveMaximum publishes with QoS 1 that the broker takes at once
+   * @param packetBytesMax of one packet that it takes; Infinity if it does not say
+   */
+  connected(receiveMaximum: number, packetBytesMax: number): void
   subscribed(): void
   /** @param isRetained it was lying there when the subscription began */
   message(topic: string, payload: Buffer, isRetained: boolean): void
+  /** A message was left out: it is longer than any that is taken, or too many came before the SUBACK. */
+  skipped(reason: 'oversize' | 'full'): void
   /** The connection has ended, for this reason. */
   over(failure: Failure): void
 }
@@ -63,6 +76,7 @@ class MqttJsConnection implements Connection {
   private ended = false
   /** mqtt.js tells of a message before it tells of the SUBACK that came before it. Null once that is told. */
   private early: [topic: string, payload: Buffer, isRetained: boolean][] | null = []
+  private earlyBytes = 0
   /** A refused publish: MQTT 3.1.1 brokers and Mosquitto hang up after it, and this is then the reason. */
   private refusal: Failure | null = null
 
@@ -121,12 +135,13 @@ class MqttJsConnection implements Connection {
   /** All listeners are attached before the socket can have said anything: mqtt.js keeps no event for late ones. */
   private listen(client: MqttClient, options: ConnectionOptions): void {
     client.on('connect', (packet) => {
-      if (!this.ended) this.events.connected(packet.properties?.receiveMaximum ?? RECEIVE_MAXIMUM_DEFAULT)
+      const { receiveMaximum = RECEIVE_MAXIMUM_DEFAULT, maximumPacketSize = Infinity } = packet.properties ?? {}
+      if (!this.ended) this.events.connected(receiveMaximum, maximumPacketSize)
     })
     client.on('message', (topic, payload, packet) => {
       if (this.ended) return
       if (this.early === null) this.events.message(topic, payload, packet.retain)
-      else if (this.early.length < MQTT_EARLY_MESSAGES_MAX) this.early.push([topic, payload, packet.retain])
+      else this.keepEarly(topic, payload, packet.retain)
     })
     client.on('disconnect', (packet) => this.end(failureOfReason(packet.reasonCode ?? 0, 'disconnected by the broker')))
     client.on('error', (error) => this.end(failureOf(error)))
@@ -134,8 +149,28 @@ class MqttJsConnection implements Connection {
     client.stream.once(options.server.protocol === 'mqtts' ? 'secureConnect' : 'connect', () => {
       if (!this.ended) this.events.reached()
     })
+    this.filter(client.stream)
     // Small frames go out at once: Nagle's wait for an acknowledgement would cost up to 40 ms each.
     if (client.stream instanceof Socket) client.stream.setNoDelay(true)
+  }
+
+  /** Sees what the socket hands on before mqtt.js does, which has no bound of its own. */
+  private filter(stream: MqttClient['stream']): void {
+    const filter = new PacketFilter(PACKET_BYTES_HELD_MAX, {
+      skipped: () => {
+        if (!this.ended) this.events.skipped('oversize')
+      },
+      broken: () => queueMicrotask(() => this.end({ kind: 'protocol', detail: 'a packet without an end' })),
+    })
+    const push = stream.push.bind(stream)
+    stream.push = (chunk: unknown) => push(Buffer.isBuffer(chunk) ? filter.take(chunk) : chunk)
+  }
+
+  private keepEarly(topic: string, payload: Buffer, isRetained: boolean): void {
+    this.earlyBytes += payload.length
+    if (this.early === null || this.early.length >= MQTT_EARLY_MESSAGES_MAX || this.earlyBytes > MQTT_EARLY_BYTES_MAX)
+      return this.events.skipped('full')
+    this.early.push([topic, payload, isRetained])
   }
 
   /** What came before is told now. */
@@ -159,7 +194,7 @@ function propertiesOf(outgoing: Outgoing): NonNullable<IClientPublishOptions['pr
   if (outgoing.isJson) return { contentType: 'application/json', payloadFormatIndicator: true, userProperties }
   if (outgoing.retain) return { contentType: 'text/plain', payloadFormatIndicator: true, userProperties }
   const contentType = 'application/cbor'
-  const expiry = outgoing.control ? { messageExpiryInterval: MQTT_MESSAGE_EXPIRY_S } : {}
+  const expiry = outgoing.priority === 'control' ? { messageExpiryInterval: MQTT_MESSAGE_EXPIRY_S } : {}
   return { contentType, userProperties, ...expiry }
 }
 
@@ -206,5 +241,7 @@ const REFUSED = 0x80
 const RECEIVE_MAXIMUM_DEFAULT = 65_535
 /** Room for topic, properties and header around the largest frame; the broker keeps larger packets away from us. */
 const PACKET_BYTES_MAX: number = FRAME_BYTES_MAX + 1024
+/** The largest message of a mirror: a broker of MQTT 3.1.1 hands on whatever it has. */
+const PACKET_BYTES_HELD_MAX: number = MIRROR_PAYLOAD_BYTES_MAX + MQTT_PACKET_HEAD_BYTES_MAX
 /** The session's own deadline is shorter; mqtt.js cannot be told to have none. */
 const CONNECT_TIMEOUT_BEYOND_OURS_MS = 600_000

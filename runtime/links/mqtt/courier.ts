@@ -1,13 +1,14 @@
 import { assert, unreachable } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
-import { MQTT_ACKNOWLEDGE_LOOKS } from '../../base/limits.ts'
+import { MQTT_ACKNOWLEDGE_LOOKS, MQTT_PUBLISH_EXTRA_BYTES } from '../../base/limits.ts'
 import type { Random } from '../../base/random.ts'
+import type { Waiting } from '../link.ts'
 import { AcknowledgementWatch } from './acknowledgements.ts'
 import { openConnection, type Connection, type ConnectionEvents, type ServerCheck } from './connection.ts'
 import { describeFailure, type Failure } from './failure.ts'
 import type { MqttTiming } from './options.ts'
-import { Outbox, type Outgoing } from './outbox.ts'
+import { Outbox, type Outgoing, type Priority } from './outbox.ts'
 import type { Server, TlsFiles } from './servers.ts'
 import {
   CLOSED,
@@ -49,6 +50,8 @@ export interface CourierEvents {
   fall(cause: string): void
   /** @param isRetained it was lying there when the subscription began */
   message(topic: string, payload: Buffer, isRetained: boolean): void
+  /** A message was left out: it is longer than any that is taken, or too many came before the subscription began. */
+  skipped(reason: 'oversize' | 'full'): void
   /** Handed to the socket. */
   sent(outgoing: Outgoing): void
   /** The broker answered with a failure. */
@@ -66,6 +69,7 @@ export class Courier {
   #session: Session = CLOSED
   #connection: Connection | null = null
   #outbox = new Outbox(1)
+  #packetBytesMax = Infinity
   readonly #acknowledgements: AcknowledgementWatch
   #cancelWakeUp: () => void = () => {}
   #server: number
@@ -130,24 +134,29 @@ export class Courier {
     return this.#outbox.isBusy
   }
 
-  /** Operations or answers wait for those that the broker has not answered to. */
-  get isCongested(): boolean {
-    return this.#outbox.isCongested
+  /** What waits for those that the broker has not answered to. */
+  get waiting(): Waiting {
+    return this.#outbox.waiting
   }
 
-  /** Whether the same bytes wait, or the broker has not answered to them yet. */
+  /** Whether an answer of the same bytes waits, or the broker has not answered to it yet. */
   holds(payload: Uint8Array): boolean {
     return this.#outbox.holds(payload)
   }
 
   /** The check comes before the copy: what is refused should cost nothing. */
-  hasPlaceFor(bytes: number, control: boolean, isLast: boolean = false): boolean {
-    return this.isUp && this.#outbox.hasPlaceFor(bytes, control, isLast)
+  hasPlaceFor(bytes: number, priority: Priority): boolean {
+    return this.isUp && this.#outbox.hasPlaceFor(bytes, priority)
+  }
+
+  /** Whether the broker takes it at all: one that it does not take costs the connection (MQTT 5, section 3.2.2.3.6). */
+  mayCarry({ topic, payload }: Outgoing): boolean {
+    return topic.length + payload.length + MQTT_PUBLISH_EXTRA_BYTES <= this.#packetBytesMax
   }
 
   /** @returns false if it is not up or has no place for it */
   publish(outgoing: Outgoing): boolean {
-    if (!this.hasPlaceFor(outgoing.payload.length, outgoing.control, outgoing.isLast)) return false
+    if (!this.hasPlaceFor(outgoing.payload.length, outgoing.priority)) return false
     this.#outbox.add(outgoing)
     this.#publishWaiting()
     return true
@@ -205,14 +214,16 @@ export class Courier {
   #connectionEvents(): ConnectionEvents {
     return {
       reached: () => this.#handle({ kind: 'reached' }),
-      connected: (receiveMaximum) => {
+      connected: (receiveMaximum, packetBytesMax) => {
         this.#outbox = new Outbox(receiveMaximum)
+        this.#packetBytesMax = packetBytesMax
         this.#handle({ kind: 'connected' })
       },
       subscribed: () => this.#handle({ kind: 'subscribed' }),
       message: (topic, payload, isRetained) => {
         if (!this.#isClosing) this.#events.message(topic, payload, isRetained)
       },
+      skipped: (reason) => this.#events.skipped(reason),
       over: (failure) => this.#handle({ kind: 'failed', failure }),
     }
   }

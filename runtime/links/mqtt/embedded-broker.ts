@@ -5,18 +5,23 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, TLSSocket } from 'node:tls'
 import { Aedes, type Client } from 'aedes'
+import type { Clock } from '../../base/clock.ts'
 import { FleetstepError } from '../../base/errors.ts'
 import {
   BROKER_CONCURRENCY,
   BROKER_CONNECTIONS_MAX,
   BROKER_DRAIN_TIMEOUT_MS,
-  BROKER_RETAINED_BYTES_MAX,
   FRAME_BYTES_MAX,
+  MIRROR_PAYLOAD_BYTES_MAX,
   MQTT_CONNECT_TIMEOUT_MS,
 } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
+import { RareLines, shownName } from '../rare-lines.ts'
 import { commonNameOf } from './certificate.ts'
-import { RetainedBudget } from './retained-budget.ts'
+import { BrokerMemory } from './embedded/broker-memory.ts'
+import { PacketWatch } from './embedded/packet-watch.ts'
+import { RetainedMessages } from './embedded/retained-messages.ts'
+import { boundSubscriptions } from './embedded/subscribing.ts'
 import type { MutualTls } from './servers.ts'
 
 export interface EmbeddedBrokerOptions {
@@ -25,6 +30,8 @@ export interface EmbeddedBrokerOptions {
   /** TCP port; 0 takes a free one. */
   readonly port: number
   readonly logger: Logger
+  /** Without it long work is not spread over time, and no line of the log is left out. */
+  readonly clock?: Clock | undefined
   /** Set where the broker is the post box of one gateway; without it everybody may publish everywhere. */
   readonly owner?: BrokerOwner | undefined
   /** With it, nobody is let in whose certificate is not of the same authority. */
@@ -66,13 +73,22 @@ export interface EmbeddedBroker {
  * @throws FleetstepError `port-in-use`; `config-invalid` if this machine cannot listen there
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
-  const { host, logger } = options
-  const aedes = await createAedes(logger, options.owner)
+  const { host, logger, clock } = options
+  const strangers =
+    clock &&
+    new RareLines(
+      (line) => logger.warn(line),
+      () => clock.now(),
+    )
+  const say = (line: string): void => (strangers ? strangers.say(line) : logger.warn(line))
+  const aedes = await createAedes(options, say)
   const sockets = new Set<Socket>()
-  const server = serverOf(options, (socket) => {
+  const packets = new PacketWatch()
+  const server = serverOf(options, say, (socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     aedes.handle(socket)
+    packets.watch(socket)
   })
   server.maxConnections = BROKER_CONNECTIONS_MAX
   try {
@@ -94,11 +110,15 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   }
 }
 
-function serverOf({ host, logger, tls }: EmbeddedBrokerOptions, take: (socket: Socket) => void): Server {
+function serverOf(
+  { host, tls }: EmbeddedBrokerOptions,
+  say: (line: string) => void,
+  take: (socket: Socket) => void,
+): Server {
   if (tls === undefined) return createServer({ noDelay: true }, take)
   const refuse = (reason: unknown, socket: TLSSocket): void => {
     const from = socket.remoteAddress ?? 'somebody who is gone'
-    logger.warn(`embedded broker on ${host}: TLS with ${from} failed (${String(reason)}): check its ca, cert and key`)
+    say(`embedded broker on ${host}: TLS with ${from} failed (${String(reason)}): check its ca, cert and key`)
     socket.destroy()
   }
   const { ca, cert, key } = tls
@@ -117,17 +137,22 @@ function certifiedName(socket: unknown): string | null {
   return socket instanceof TLSSocket ? commonNameOf(socket.getPeerCertificate()) : null
 }
 
-async function createAedes(logger: Logger, owner: BrokerOwner | undefined): Promise<Aedes> {
-  const retained = new RetainedBudget(BROKER_RETAINED_BYTES_MAX)
+async function createAedes(options: EmbeddedBrokerOptions, say: (line: string) => void): Promise<Aedes> {
+  const { logger, owner, clock } = options
+  const pause = (): Promise<void> => (clock === undefined ? Promise.resolve() : pauseOf(clock))
+  const retained = new RetainedMessages(pause)
   const aedes = await Aedes.createBroker({
     concurrency: BROKER_CONCURRENCY,
     connectTimeout: MQTT_CONNECT_TIMEOUT_MS,
     drainTimeout: BROKER_DRAIN_TIMEOUT_MS,
     maxClientsIdLength: CLIENT_ID_CHARACTERS_MAX,
+    persistence: new BrokerMemory(retained),
     // aedes keeps the queue of an absent session in memory without a bound, so every session is a clean one here. Both
     // versions of MQTT let a broker forget a session, and whatever was missed is found by anti-entropy.
     preConnect: (_client, packet, done) => {
       packet.clean = true
+      // The payload is a window on all that the connection has sent so far, which would stay as long as it does.
+      if (packet.will) packet.will.payload = Buffer.from(packet.will.payload)
       done(null, true)
     },
     ...(owner && {
@@ -141,25 +166,36 @@ async function createAedes(logger: Logger, owner: BrokerOwner | undefined): Prom
     // An error closes the connection of the publisher: MQTT 3.1.1 has no other answer.
     authorizePublish: (client, packet, done) => {
       const bytes = packet.payload.length
+      const bytesMax = owner === undefined ? MIRROR_PAYLOAD_BYTES_MAX : FRAME_BYTES_MAX
       if (packet.topic.startsWith('$')) return done(new Error('topics that begin with $ are the broker’s'))
-      if (bytes > FRAME_BYTES_MAX)
-        return done(new Error(`message of ${bytes} bytes; at most ${FRAME_BYTES_MAX} are taken`))
+      if (bytes > bytesMax) return done(new Error(`message of ${bytes} bytes; at most ${bytesMax} are taken`))
       if (owner !== undefined && client !== null) {
         if (!owner.mayPublish(client.id, packet.topic)) return done(new Error(`may not publish ${packet.topic}`))
         packet.retain = false
         owner.take(client.id, packet.topic, Buffer.from(packet.payload))
       }
-      if (packet.retain && !retained.take(packet.topic, bytes)) return done(new Error('too much is retained already'))
+      if (packet.retain && !retained.hasRoomFor(packet.topic, bytes))
+        return done(new Error('too much is retained already'))
       done(null)
     },
     ...(owner && { authorizeForward: (client, packet) => (owner.mayForward(client.id, packet.topic) ? packet : null) }),
   })
+  boundSubscriptions(aedes, retained)
   if (owner !== undefined) announceGuests(aedes, owner)
-  aedes.on('clientError', (client, error) => logger.warn(`embedded broker: client ${client.id}: ${error.message}`))
+  aedes.on('clientError', (client, error) =>
+    say(`embedded broker: client ${shownName(client.id)}: ${shownName(error.message)}`),
+  )
   aedes.on('connectionError', (_client, error) => logger.debug(`embedded broker: new connection: ${error.message}`))
   // Without a listener an error event would end the process.
   onError(aedes, (error) => logger.error(`embedded broker: ${String(error)}`))
   return aedes
+}
+
+/** Until everything that waits now has had its turn. */
+function pauseOf(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.schedule(clock.now(), resolve)
+  })
 }
 
 function announceGuests(aedes: Aedes, owner: BrokerOwner): void {

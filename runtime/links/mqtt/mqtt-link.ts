@@ -2,10 +2,10 @@ import { assert, unreachable } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
 import { FRAME_BYTES_MAX } from '../../base/limits.ts'
 import { copyCounters, countDropped, countReceived, countSent, newCounters } from '../counters.ts'
-import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus } from '../link.ts'
+import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus, Waiting } from '../link.ts'
 import { Courier } from './courier.ts'
 import { DEFAULT_TIMING, type MqttLinkOptions } from './options.ts'
-import type { Outgoing } from './outbox.ts'
+import { type Outgoing, priorityOf } from './outbox.ts'
 import { formatPresence, parsePresence, PresenceBook } from './presence.ts'
 import { firstServer, parseServers } from './servers.ts'
 import { clientIdOf, topicsOf, type Topics } from './topics.ts'
@@ -54,19 +54,19 @@ class MqttLink implements Link {
     // Whoever asks again before the answer can have come is not answered twice: a slow line would carry nothing else.
     if (channel.kind === 'answers' && this.courier.holds(frame)) {
       countDropped(this.counters, 'repeated')
+      this.owesWritable ||= this.waiting !== 'nothing'
       return true
     }
-    const control = channel.kind === 'announcements' || channel.kind === 'requests'
-    const isLast = channel.kind === 'telemetry'
+    const priority = priorityOf(channel)
     // The check comes before the copy: a refused frame should cost nothing.
-    if (!this.courier.hasPlaceFor(frame.length, control, isLast)) {
+    if (!this.courier.hasPlaceFor(frame.length, priority)) {
       countDropped(this.counters, this.courier.isUp ? 'full' : 'down')
       this.owesWritable = true
       return false
     }
     const payload = Buffer.from(frame)
-    const isTaken = this.courier.publish({ topic: this.topics.of(channel), payload, retain: false, control, isLast })
-    this.owesWritable ||= this.courier.isCongested
+    const isTaken = this.courier.publish({ topic: this.topics.of(channel), payload, retain: false, priority })
+    this.owesWritable ||= this.waiting !== 'nothing'
     return isTaken
   }
 
@@ -74,8 +74,8 @@ class MqttLink implements Link {
     return this.courier.isBusy
   }
 
-  get isCongested(): boolean {
-    return this.courier.isCongested
+  get waiting(): Waiting {
+    return this.courier.waiting
   }
 
   async close(): Promise<void> {
@@ -113,6 +113,7 @@ class MqttLink implements Link {
         rise: () => this.rise(),
         fall: (cause) => this.fall(cause),
         message: (topic, payload) => this.receive(topic, payload),
+        skipped: (reason) => countDropped(this.counters, reason),
         sent: ({ retain, payload }) => {
           if (!retain) countSent(this.counters, payload.length)
         },
@@ -185,7 +186,7 @@ class MqttLink implements Link {
   }
 
   private presenceMessage(online: boolean): Outgoing {
-    return { topic: this.topics.presence, payload: this.presencePayload(online), retain: true, control: true }
+    return { topic: this.topics.presence, payload: this.presencePayload(online), retain: true, priority: 'control' }
   }
 
   private presencePayload(online: boolean): Buffer {
@@ -193,7 +194,7 @@ class MqttLink implements Link {
   }
 
   private tellWritable(): void {
-    if (!this.owesWritable || !this.courier.isUp || this.courier.isCongested) return
+    if (!this.owesWritable || !this.courier.isUp || this.waiting !== 'nothing') return
     this.owesWritable = false
     this.tell('writable', (events) => events.writable())
   }

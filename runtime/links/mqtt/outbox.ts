@@ -1,4 +1,4 @@
-import { assert } from '../../base/errors.ts'
+import { assert, unreachable } from '../../base/errors.ts'
 import {
   LINK_QUEUE_BYTES_MAX,
   LINK_QUEUE_FRAMES_MAX,
@@ -7,16 +7,35 @@ import {
   MQTT_INFLIGHT_MAX,
   TELEMETRY_QUEUE_FRAMES_MAX,
 } from '../../base/limits.ts'
+import type { Channel, Waiting } from '../link.ts'
+
+/** In the order in which they go: what is asked for must not hold up what happens now. */
+const PRIORITIES = ['control', 'operations', 'answers', 'telemetry'] as const
+export type Priority = (typeof PRIORITIES)[number]
+
+/** With which the frames of a channel go. */
+export function priorityOf({ kind }: Channel): Priority {
+  switch (kind) {
+    case 'announcements':
+    case 'requests':
+      return 'control'
+    case 'operations':
+    case 'direct':
+      return 'operations'
+    case 'answers':
+    case 'telemetry':
+      return kind
+    default:
+      return unreachable(kind)
+  }
+}
 
 /** One publish that waits for its turn. */
 export interface Outgoing {
   readonly topic: string
   readonly payload: Buffer
   readonly retain: boolean
-  /** Announcements, requests and presence go before operations and direct frames. */
-  readonly control: boolean
-  /** Telemetry goes when nothing else waits. */
-  readonly isLast?: boolean
+  readonly priority: Priority
   /** Text for people's tools, not a frame. */
   readonly isJson?: boolean
   /** Called when the broker has taken it. It must not throw. */
@@ -24,14 +43,17 @@ export interface Outgoing {
 }
 
 /**
- * The publishes of one connection: a bounded queue in three priorities, and the window of those that wait for the broker's
+ * The publishes of one connection: a bounded queue in four priorities, and the window of those that wait for the broker's
  * acknowledgement. mqtt.js has neither: it would send everything at once, and brokers drop silently what is too much.
  */
 export class Outbox {
   private readonly windowFrames: number
-  private readonly control: Outgoing[] = []
-  private readonly bulk: Outgoing[] = []
-  private readonly last: Outgoing[] = []
+  private readonly queues: Readonly<Record<Priority, Outgoing[]>> = {
+    control: [],
+    operations: [],
+    answers: [],
+    telemetry: [],
+  }
   private queuedBytes = 0
   private readonly inflight = new Set<Outgoing>()
   private inflightBytes = 0
@@ -41,23 +63,24 @@ export class Outbox {
     this.windowFrames = Math.max(1, Math.min(receiveMaximum, MQTT_INFLIGHT_MAX))
   }
 
-  hasPlaceFor(bytes: number, control: boolean, isLast: boolean = false): boolean {
-    if (isLast && this.last.length >= TELEMETRY_QUEUE_FRAMES_MAX) return false
-    const framesMax = control ? LINK_QUEUE_FRAMES_MAX : LINK_QUEUE_FRAMES_MAX - LINK_QUEUE_FRAMES_RESERVED
+  hasPlaceFor(bytes: number, priority: Priority): boolean {
+    if (priority === 'telemetry' && this.queues.telemetry.length >= TELEMETRY_QUEUE_FRAMES_MAX) return false
+    const reserved = priority === 'control' ? 0 : LINK_QUEUE_FRAMES_RESERVED
+    const framesMax = LINK_QUEUE_FRAMES_MAX - reserved
     return this.queuedFrames < framesMax && this.queuedBytes + bytes <= LINK_QUEUE_BYTES_MAX
   }
 
   add(outgoing: Outgoing): void {
-    const { payload, control, isLast } = outgoing
-    assert(this.hasPlaceFor(payload.length, control, isLast), 'a publish is queued only where it has a place')
-    const queue = control ? this.control : isLast === true ? this.last : this.bulk
-    queue.push(outgoing)
+    const { payload, priority } = outgoing
+    assert(this.hasPlaceFor(payload.length, priority), 'a publish is queued only where it has a place')
+    this.queues[priority].push(outgoing)
     this.queuedBytes += payload.length
   }
 
   /** The next one to publish, which is in flight from now on; null while the window is full or nothing waits. */
   next(): Outgoing | null {
-    const queue = [this.control, this.bulk].find(({ length }) => length > 0) ?? this.last
+    const first = PRIORITIES.find((priority) => this.queues[priority].length > 0)
+    const queue = first === undefined ? [] : this.queues[first]
     const outgoing = queue[0]
     if (outgoing === undefined || !this.windowTakes(outgoing.payload.length)) return null
     queue.shift()
@@ -88,19 +111,20 @@ export class Outbox {
     return this.inflight.size > 1
   }
 
-  /** Operations or answers wait for a place in the window. */
-  get isCongested(): boolean {
-    return this.bulk.length > 0
+  /** What waits for a place in the window. */
+  get waiting(): Waiting {
+    if (this.queues.operations.length > 0) return 'operations'
+    return this.queues.answers.length > 0 ? 'answers' : 'nothing'
   }
 
-  /** Whether the same bytes wait, or are on their way. */
+  /** Whether an answer of the same bytes waits, or is on its way. */
   holds(payload: Uint8Array): boolean {
     const isSame = (other: Outgoing): boolean => other.payload.equals(payload)
-    return this.bulk.some(isSame) || [...this.inflight].some(isSame)
+    return this.queues.answers.some(isSame) || [...this.inflight].some(isSame)
   }
 
   get queuedFrames(): number {
-    return this.control.length + this.bulk.length + this.last.length
+    return PRIORITIES.reduce((sum, priority) => sum + this.queues[priority].length, 0)
   }
 
   private windowTakes(bytes: number): boolean {

@@ -14,7 +14,7 @@ import {
   SERIAL_WINDOW,
 } from '../../base/limits.ts'
 import type { Random } from '../../base/random.ts'
-import type { Channel } from '../link.ts'
+import type { Channel, Waiting } from '../link.ts'
 import { ArqSender } from './arq-sender.ts'
 import {
   BUS_DATA_HEADER_BYTES,
@@ -213,8 +213,8 @@ export class BusStation implements LineMachine {
     return this.#streams.hasRoom
   }
 
-  get isCongested(): boolean {
-    return this.#streams.isCongested
+  get waiting(): Waiting {
+    return this.#streams.waiting
   }
 
   get isUp(): boolean {

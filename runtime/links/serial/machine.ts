@@ -1,6 +1,6 @@
 import type { Monotonic } from '../../base/clock.ts'
 import type { NodeId } from '../../base/ids.ts'
-import type { Channel } from '../link.ts'
+import type { Channel, Waiting } from '../link.ts'
 
 /** What a line machine wants done, in order. */
 export type LineOutput =
@@ -34,8 +34,8 @@ export interface LineMachine {
   wakeAt(): Monotonic | null
   /** True when a sender that was refused gets something in again. */
   readonly hasRoom: boolean
-  /** True while operations wait for the line. */
-  readonly isCongested: boolean
+  /** What waits for the line. */
+  readonly waiting: Waiting
   readonly isUp: boolean
   /** Who is at the other end, for people, and why nobody is. */
   readonly peers: readonly NodeId[]

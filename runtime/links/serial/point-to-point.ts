@@ -10,7 +10,7 @@ import {
   SERIAL_WINDOW,
 } from '../../base/limits.ts'
 import { fraction, type Random } from '../../base/random.ts'
-import type { Channel } from '../link.ts'
+import type { Channel, Waiting } from '../link.ts'
 import { LineDecoder } from './decoder.ts'
 import { encodeSerialFrame } from './frame.ts'
 import { type Handover, type LineMachine, type LineOutput, type LineStatistics, newStatistics } from './machine.ts'
@@ -146,8 +146,8 @@ export class PointToPoint implements LineMachine {
     return this.#streams.hasRoom
   }
 
-  get isCongested(): boolean {
-    return this.#streams.isCongested
+  get waiting(): Waiting {
+    return this.#streams.waiting
   }
 
   get isUp(): boolean {

@@ -1,6 +1,7 @@
 // serialport: the maintained binding for serial ports with ready-built add-ons for every Pi; MIT. Loaded only by a gateway
 // that has a serial link.
 import { SerialPort } from 'serialport'
+import { SERIAL_PORT_BYTES_MAX } from '../../base/limits.ts'
 import { SerialDevices } from './devices.ts'
 import type { CharacterFormat, OpenPort, OpenSerialPort, PortEvents } from './port-events.ts'
 import { explainPortFailure } from './port-failure.ts'
@@ -37,7 +38,10 @@ class NodePort implements OpenPort {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#port?.isOpen === true) this.#port.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    const port = this.#port
+    // A terminal whose other side takes nothing, as a USB gadget without a host, would have all that is said to it kept here.
+    if (port?.isOpen !== true || port.writableLength > SERIAL_PORT_BYTES_MAX) return
+    port.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
   }
 
   close(): Promise<void> {

@@ -10,7 +10,7 @@ import {
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import { copyCounters, countDropped, countReceived, countSent, newCounters } from '../counters.ts'
-import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus } from '../link.ts'
+import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus, Waiting } from '../link.ts'
 import { type ReconnectTiming, reconnectDelayMs } from '../reconnect.ts'
 import type { LineMachine, LineOutput, LineStatistics } from './machine.ts'
 import type { OpenPort, OpenSerialPort } from './port-events.ts'
@@ -60,7 +60,7 @@ export class SerialLink implements Link {
   /** The owner knows that the link is down. */
   #hasToldDown = false
   #refused = false
-  /** What was taken waits, and `writable` has not followed yet. */
+  /** Something waited after a `send`, and `writable` has not followed yet. */
   #hasWaited = false
   #isCarryingOut = false
   #wake: { readonly at: number; readonly cancel: () => void } | null = null
@@ -94,25 +94,19 @@ export class SerialLink implements Link {
     }
     const { machine, clock } = this.#options
     const handover = machine.send(frame, channel, clock.now())
-    switch (handover) {
-      case 'taken':
-        countSent(this.#counters, frame.length)
-        this.#carryOut()
-        this.#hasWaited ||= machine.isCongested
-        return true
-      case 'repeated':
-        countDropped(this.#counters, 'repeated')
-        return true
-      case 'full':
-      case 'down':
-        countDropped(this.#counters, handover)
-        this.#refused = true
-        return false
-    }
+    if (handover === 'taken') {
+      countSent(this.#counters, frame.length)
+      this.#carryOut()
+    } else countDropped(this.#counters, handover)
+    const isRefused = handover === 'full' || handover === 'down'
+    if (isRefused) this.#refused = true
+    // Whatever became of the frame: the owner sees that something waits, and holds back until it is told.
+    else this.#hasWaited ||= machine.waiting !== 'nothing'
+    return !isRefused
   }
 
-  get isCongested(): boolean {
-    return this.#isUp && this.#options.machine.isCongested
+  get waiting(): Waiting {
+    return this.#isUp ? this.#options.machine.waiting : 'nothing'
   }
 
   async close(): Promise<void> {
@@ -269,7 +263,7 @@ export class SerialLink implements Link {
 
   #tellWritable(): void {
     const { machine } = this.#options
-    const isWritable = (this.#refused && machine.hasRoom) || (this.#hasWaited && !machine.isCongested)
+    const isWritable = (this.#refused && machine.hasRoom) || (this.#hasWaited && machine.waiting === 'nothing')
     if (!isWritable || !this.#isUp) return
     this.#refused = false
     this.#hasWaited = false

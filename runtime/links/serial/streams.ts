@@ -12,7 +12,7 @@ import {
   SERIAL_TELEMETRY_QUEUE_MS,
   SERIAL_URGENT_STREAK_MAX,
 } from '../../base/limits.ts'
-import type { Channel } from '../link.ts'
+import type { Channel, Waiting } from '../link.ts'
 import { type Stream, STREAMS } from './packet.ts'
 
 /**
@@ -94,9 +94,10 @@ export class StreamSender {
     )
   }
 
-  /** Operations wait for the line. */
-  get isCongested(): boolean {
-    return this.#queues.live.messages.length > 0
+  /** What waits for the line. */
+  get waiting(): Waiting {
+    if (this.#queues.live.messages.length > 0) return 'operations'
+    return this.#queues.bulk.messages.length > 0 ? 'answers' : 'nothing'
   }
 
   /** @returns `repeated` if the same answer is on its way */

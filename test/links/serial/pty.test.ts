@@ -1,4 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { silentLogger } from '../../../runtime/base/logger.ts'
 import type { NodeId } from '../../../runtime/base/ids.ts'
@@ -53,6 +58,41 @@ async function ptyHarness(): Promise<LinkHarness> {
 acceptLink('serial over real terminals', ptyHarness, PTY_SKIP, 'point-to-point')
 
 describe('over real terminals and the real serial library', { skip: PTY_SKIP }, () => {
+  test('a terminal whose other side takes nothing has little kept for it', async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'fleetstep-port-'))
+    t.after(() => rm(directory, { recursive: true, force: true }))
+    const device = join(directory, 'mute')
+    const socat = spawn('socat', [`PTY,raw,echo=0,link=${device}`, 'STDIO'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    t.after(() => void socat.kill())
+    await until(() => existsSync(device), 'the terminal is there')
+    let isOpen = false
+    const port = serialPort({ port: device, baud: BAUD })({
+      opened: () => (isOpen = true),
+      data: () => undefined,
+      gone: (cause) => assert.fail(cause),
+    })
+    await until(() => isOpen, 'it is open')
+    const written = 4 * 1024 * 1024
+    for (let bytes = 0; bytes < written; bytes += 1024) {
+      port.write(new Uint8Array(1023).fill(1))
+      port.write(Uint8Array.of(0))
+      if (bytes % 65_536 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    let came = 0
+    let isLast = false
+    socat.stdout.on('data', (chunk: Buffer) => {
+      came += chunk.length
+      isLast ||= chunk.includes(2)
+    })
+    // Once there is room again, it writes.
+    await until(() => {
+      port.write(Uint8Array.of(2))
+      return isLast
+    }, 'what is written now comes')
+    assert.ok(came < written / 4, `${came} bytes were kept`)
+    await port.close()
+  })
+
   test('a line at 115,200 baud with errors carries both ways at once, every byte right', async () => {
     const pty = await startPtyLine(['alice', 'bob'], { baud: 115_200, bitErrorRate: 1e-6, seed: 3 })
     const [alice, bob] = [linkOn(pty.device('alice'), ALICE, 115_200), linkOn(pty.device('bob'), BOB, 115_200)]

@@ -1,6 +1,6 @@
 import type { NodeId } from '../../../base/ids.ts'
 import { PEERS_MAX } from '../../../base/limits.ts'
-import type { Channel } from '../../link.ts'
+import type { Channel, Waiting } from '../../link.ts'
 import {
   formatAddress,
   formatWhereabouts,
@@ -17,7 +17,7 @@ import { PostBox } from './post-box.ts'
 export interface MeshEvents {
   /** A first way to or from that peer stands, or the last one is gone. */
   pair(node: NodeId, isThere: boolean): void
-  /** Something may be different: who is missing, and why. */
+  /** Something may be different: who is missing, and why, and what waits for whom. */
   changed(): void
   frame(payload: Uint8Array): void
   writable(): void
@@ -103,11 +103,10 @@ export class PeerMesh {
     return null
   }
 
-  /** Frames wait on the way to some peer. */
-  get isCongested(): boolean {
-    if (this.#box?.isCongested === true) return true
-    for (const session of this.#sessions.values()) if (session.isCongested) return true
-    return false
+  /** What waits on the way to some peer. */
+  get waiting(): Waiting {
+    const all = new Set([this.#box, ...this.#sessions.values()].map((one) => one?.waiting))
+    return WAITING_FIRST.find((waiting) => all.has(waiting)) ?? 'nothing'
   }
 
   /** Connects to an address, unless it is in use already or there are too many. */
@@ -174,6 +173,7 @@ export class PeerMesh {
     if (isNeedless && this.#needless.size < PEERS_MAX) {
       this.#needless.set(formatAddress(session.address), { node: owner, address: session.address })
       this.#drop(session)
+      this.#events.changed()
       return
     }
     session.isKnown = true
@@ -241,3 +241,5 @@ export class PeerMesh {
     return formatWhereabouts({ port: this.port, met: [...this.#met.values()] })
   }
 }
+
+const WAITING_FIRST: readonly Waiting[] = ['operations', 'answers']

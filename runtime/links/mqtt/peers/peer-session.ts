@@ -1,6 +1,6 @@
 import { digestOf } from '../../../base/digest.ts'
 import { isNodeId, type NodeId } from '../../../base/ids.ts'
-import type { Channel, Link } from '../../link.ts'
+import type { Channel, Link, Waiting } from '../../link.ts'
 import { mqttLink } from '../mqtt-link.ts'
 import type { Outgoing } from '../outbox.ts'
 import { formatAddress, type PeerAddress } from './addresses.ts'
@@ -77,8 +77,8 @@ export class PeerSession {
     return this.#link.status().cause
   }
 
-  get isCongested(): boolean {
-    return this.#link.isCongested === true
+  get waiting(): Waiting {
+    return this.#link.waiting ?? 'nothing'
   }
 
   open(): void {
@@ -150,6 +150,6 @@ export class PeerSession {
 
   #whereabouts(text: string): Outgoing {
     const payload = Buffer.from(text, 'latin1')
-    return { topic: this.#topics.whereabouts, payload, retain: false, control: true, taken: () => this.#come() }
+    return { topic: this.#topics.whereabouts, payload, retain: false, priority: 'control', taken: () => this.#come() }
   }
 }

@@ -2,7 +2,7 @@ import { assert, FleetstepError } from '../../../base/errors.ts'
 import type { NodeId } from '../../../base/ids.ts'
 import { FRAME_BYTES_MAX, PEERS_GATHER_MS } from '../../../base/limits.ts'
 import { copyCounters, countDropped, countReceived, countSent, newCounters } from '../../counters.ts'
-import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus } from '../../link.ts'
+import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus, Waiting } from '../../link.ts'
 import { DEFAULT_TIMING } from '../options.ts'
 import { reconnectDelayMs } from '../../reconnect.ts'
 import { parseServers } from '../servers.ts'
@@ -85,12 +85,12 @@ class PeersLink implements Link {
       return false
     }
     countSent(this.counters, frame.length)
-    this.owesWritable ||= this.isCongested
+    this.owesWritable ||= this.waiting !== 'nothing'
     return true
   }
 
-  get isCongested(): boolean {
-    return this.mesh?.isCongested === true
+  get waiting(): Waiting {
+    return this.mesh?.waiting ?? 'nothing'
   }
 
   async close(): Promise<void> {
@@ -166,9 +166,15 @@ class PeersLink implements Link {
     return this.state === 'up'
   }
 
-  /** The only place that decides whether the link is up. */
   private update(mesh: PeerMesh): void {
     if (this.mesh !== mesh || !this.isBoxOpen) return
+    this.decide(mesh)
+    // What waited on the way to a peer that is gone was dropped with it, and nobody else would say that nothing waits now.
+    this.tellWritable()
+  }
+
+  /** The only place that decides whether the link is up. */
+  private decide(mesh: PeerMesh): void {
     this.isGathered ||= mesh.pairs.size > 0 && !mesh.isGathering
     if (!this.isGathered && !mesh.isInVain) return
     const isMissed = mesh.missing.size > 0 || (!this.hasHadPeers && mesh.hasKnown)
@@ -212,7 +218,7 @@ class PeersLink implements Link {
   }
 
   private tellWritable(): void {
-    if (!this.owesWritable || this.state !== 'up' || this.isCongested) return
+    if (!this.owesWritable || this.state !== 'up' || this.waiting !== 'nothing') return
     this.owesWritable = false
     this.tell('writable', (events) => events.writable())
   }

@@ -2,8 +2,9 @@ import type { Clock } from '../../../base/clock.ts'
 import { isNodeId, type NodeId } from '../../../base/ids.ts'
 import { MQTT_GOODBYE_TIMEOUT_MS, MQTT_INFLIGHT_MAX } from '../../../base/limits.ts'
 import type { Logger } from '../../../base/logger.ts'
+import type { Waiting } from '../../link.ts'
 import { type EmbeddedBroker, type Guest, startEmbeddedBroker } from '../embedded-broker.ts'
-import { Outbox, type Outgoing } from '../outbox.ts'
+import { Outbox, type Outgoing, priorityOf } from '../outbox.ts'
 import { formatPresence, parsePresence } from '../presence.ts'
 import type { MutualTls } from '../servers.ts'
 import { topicsOf, type Topics } from '../topics.ts'
@@ -82,20 +83,18 @@ export class PostBox {
     return [...this.#visitors.values()].some(({ isHere }) => isHere)
   }
 
-  get isCongested(): boolean {
-    return this.#outbox.isCongested
+  get waiting(): Waiting {
+    return this.#outbox.waiting
   }
 
   /** @returns false if there is no room for it now; `writable` follows */
   send(payload: Buffer, channel: Parameters<Topics['of']>[0]): boolean {
-    const control = channel.kind === 'announcements' || channel.kind === 'requests'
-    const isLast = channel.kind === 'telemetry'
-    return this.#add({ topic: this.#topics.of(channel), payload, retain: false, control, isLast })
+    return this.#add({ topic: this.#topics.of(channel), payload, retain: false, priority: priorityOf(channel) })
   }
 
   /** What newcomers are to know of addresses; the last one stays. */
   sayWhereabouts(text: string): void {
-    this.#add({ topic: this.#own.whereabouts, payload: Buffer.from(text, 'latin1'), retain: true, control: true })
+    this.#add({ topic: this.#own.whereabouts, payload: Buffer.from(text, 'latin1'), retain: true, priority: 'control' })
   }
 
   /** Says goodbye, and ends within a second. */
@@ -114,13 +113,14 @@ export class PostBox {
   }
 
   async #start(): Promise<void> {
-    const { host, port, tls, logger } = this.#options
+    const { host, port, tls, logger, clock } = this.#options
     const root = this.#topics.presence.slice(0, -`n/${this.#options.node}/st`.length)
     this.#broker = await startEmbeddedBroker({
       host,
       port,
       tls,
       logger,
+      clock,
       owner: {
         mayConnect: (clientId, certified) => certified === null || certified === nodeOfClient(clientId),
         mayPublish: (clientId, topic) => this.#kindOf(clientId, topic) !== null,
@@ -130,7 +130,7 @@ export class PostBox {
         left: (guest) => this.#left(guest),
       },
     })
-    this.#add({ topic: this.#topics.presence, payload: this.#presence(true), retain: true, control: true })
+    this.#add({ topic: this.#topics.presence, payload: this.#presence(true), retain: true, priority: 'control' })
   }
 
   /** What a guest may publish: frames to the owner or for all, its presence, and where it is reached. */
@@ -203,7 +203,7 @@ export class PostBox {
   }
 
   #add(outgoing: Outgoing): boolean {
-    if (!this.#outbox.hasPlaceFor(outgoing.payload.length, outgoing.control, outgoing.isLast)) return false
+    if (!this.#outbox.hasPlaceFor(outgoing.payload.length, outgoing.priority)) return false
     this.#outbox.add(outgoing)
     this.#publishWaiting()
     return true
@@ -215,7 +215,7 @@ export class PostBox {
       this.#broker?.publish(sent.topic, sent.payload, sent.retain, () => {
         this.#outbox.settle(sent)
         this.#publishWaiting()
-        if (!this.#outbox.isCongested) this.#events.writable()
+        if (this.#outbox.waiting === 'nothing') this.#events.writable()
       })
     }
   }
