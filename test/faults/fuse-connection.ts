@@ -42,8 +42,9 @@ export class FuseConnection {
     }
   }
 
+  /** The kernel lets go of a file that a loop device had a moment after that was detached; it ends the connection then. */
   async unmount(): Promise<void> {
-    await runTool('umount', [this.#directory])
+    await runTool('umount', ['--lazy', this.#directory])
     await this.#ended
     closeSync(this.#device)
   }
