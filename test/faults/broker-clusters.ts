@@ -48,8 +48,11 @@ export async function killServersOf(engine: Engine): Promise<ClusterFigures> {
   const cluster = engine === 'nats' ? new NatsCluster(folder) : new RabbitCluster(folder)
   const gateways: Gateway[] = []
   try {
-    for (const index of SERVERS.keys()) cluster.start(index)
-    await Promise.all(SERVERS.map(async (server) => await takesClients(server)))
+    // As the settings for RabbitMQ say: one after the other.
+    for (const [index, server] of SERVERS.entries()) {
+      cluster.start(index)
+      await takesClients(server)
+    }
     await cluster.settle()
     for (const { node } of genesis.founders) gateways.push(await openOn(written, node))
     await until(() => gateways.every(isUp), 'all gateways are connected', 60_000)

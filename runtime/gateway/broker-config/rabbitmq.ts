@@ -47,6 +47,8 @@ function clusterLines(servers: readonly string[]): readonly string[] {
   if (servers.length === 1) return []
   return [
     '',
+    '# The first time, start one server after the other, each when the one before takes MQTT clients: before RabbitMQ 3.12,',
+    '# servers that meet while they start may leave one of them out of those that know who is connected. It takes nobody then.',
     '# Queues of three servers: with the default ones a client is locked out until a dead server is back.',
     'mqtt.durable_queue_type = quorum',
     'cluster_partition_handling = pause_minority',
