@@ -166,11 +166,20 @@ const NONE: readonly Entry[] = []
 function withEntry(stage: Stage, entry: Entry): Stage {
   if (stage === undefined) return entry
   const entries = isList(stage) ? stage : [stage]
-  let position = entries.length
-  while (position > 0 && compareCanonically((entries[position - 1] as Entry).operation, entry.operation) > 0)
-    position -= 1
-  entries.splice(position, 0, entry)
+  entries.splice(placeAmong(entries, entry.operation), 0, entry)
   return entries
+}
+
+/** In a fleet whose members work apart as many claim one stage as there are members. */
+function placeAmong(entries: readonly Entry[], operation: Operation): number {
+  let low = 0
+  let high = entries.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compareCanonically((entries[middle] as Entry).operation, operation) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function isList(stage: Entry | Entry[]): stage is Entry[] {
