@@ -172,7 +172,7 @@ function catchUp(receiver: FleetstepReplica, members: readonly FleetstepReplica[
     for (const other of others) {
       other.tick(now)
       for (const request of requests) other.receive(request)
-      for (const answer of other.takeFramesOf('operations')) receiver.receive(answer)
+      for (const answer of other.takeFramesOf('answers')) receiver.receive(answer)
     }
   }
 }
