@@ -349,7 +349,19 @@ export class Receiving {
       core.noteSetBack(
         `the fleet has settled stage ${floor} by a word of this node, which knows only ${core.writer.stage}`,
       )
-    }
+    } else this.#compareCuts(peer)
+  }
+
+  /** Nobody else counts who could tell us what we had frozen before we were set back. */
+  #compareCuts({ announcement, vector, isVectorKnown }: Peer): void {
+    const { self, history } = this.#core
+    const { retirement } = history
+    if (!isVectorKnown || announcement.epoch !== retirement.number || !announcement.knowsCuts) return
+    const member = retirement.memberBeyondOwnWord(self, vector)
+    if (member !== null)
+      this.#core.noteSetBack(
+        `the fleet holds more of ${member} than stands by what this node knows, which alone counts`,
+      )
   }
 
   /**
