@@ -55,8 +55,6 @@ export interface Removal {
   readonly messages: readonly SyncMessage[]
   readonly effects: readonly Effects[]
   readonly conflicts: readonly Conflict[]
-  /** What had waited and has become ready by it. */
-  readonly integrations: readonly Integration[]
 }
 
 /**
@@ -186,7 +184,7 @@ export class History implements Holdings {
 
   /**
    * Takes back the operations of each member behind a seq. Whoever hung on a join among them, and on no other join, is
-   * cut at 0 with all that it sponsored; the joins stay as evidence.
+   * cut at 0 with all that it sponsored; the joins stay as evidence. What waits is looked at when the caller asks for it.
    * @param isKept whose operations stay nevertheless: our own, which we issue again when we have joined anew
    */
   truncate(
@@ -211,7 +209,7 @@ export class History implements Holdings {
       const isStranger = this.membership.get(member) === undefined && !isKept(member)
       if (batches.length === 0 && isStranger) this.#logs.delete(member)
     }
-    return { entries, messages, effects, conflicts, integrations: this.reconsider() }
+    return { entries, messages, effects, conflicts }
   }
 
   /** The cuts of the newest epoch are known: what lies beyond them leaves the journal. */

@@ -252,7 +252,7 @@ export class Receiving {
     const [other] = core.history.log(member).between(seq - 1, seq)
     const digests = [batch.digest, other?.digest ?? batch.link] as const
     const alarm = core.alarms.raise({ name: 'identity-used-twice', member, seq, digests })
-    return [...alarm, ...core.truncate({ member, seq: seq - 1 })]
+    return [...alarm, ...core.truncate({ member, seq: seq - 1 }), ...core.reconsider()]
   }
 
   /** A batch follows another operation than the one that we hold at its place: which life stands is decided further down. */
@@ -290,12 +290,15 @@ export class Receiving {
 
   #removeLate(announcement: Announcement): Output[] {
     const core = this.#core
-    return lateOperations(announcement, core.history).flatMap((late) => {
-      const { member, seq } = late
-      const alarm = late.isVoid ? [] : core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
+    const late = lateOperations(announcement, core.history)
+    if (late.length === 0) return []
+    const removed = late.flatMap((one) => {
+      const { member, seq } = one
+      const alarm = one.isVoid ? [] : core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
       if (member === core.self) core.noteSetBack('the fleet has settled what lies behind our operations without them')
-      return [...alarm, ...core.truncateLate(late)]
+      return [...alarm, ...core.truncateLate(one)]
     })
+    return [...removed, ...core.reconsider()]
   }
 
   /** Stores what was integrated, tells of it, and carries it on: a node with several links does so for those with one. */

@@ -243,12 +243,17 @@ export class ReplicaCore {
     }
   }
 
-  /** The record of its cause stands for what has left the journal. */
+  /** The record of its cause stands for what has left the journal. Behind the last removal follows {@link reconsider}. */
   remove(removal: Removal): Output[] {
     this.dropVector()
     this.returned.push(...draftsAmong(removal.messages, this.node))
-    const outputs = describeRemoval(removal)
-    this.keepAndDescribe(removal.integrations, outputs)
+    return describeRemoval(removal)
+  }
+
+  /** Takes what had waited and has become ready by removals. All that waits is judged for that: once for however many of them. */
+  reconsider(): Output[] {
+    const outputs: Output[] = []
+    this.keepAndDescribe(this.history.reconsider(), outputs)
     return outputs
   }
 

@@ -111,9 +111,23 @@ export const LIVES = [
   {
     name: 'late everywhere: with everything later of its member',
     file: 'runtime/sync/receiving.ts',
-    from: 'return [...alarm, ...core.truncateLate(late)]',
+    from: 'return [...alarm, ...core.truncateLate(one)]',
     to: 'return [...alarm, ...core.truncate({ member, seq: seq + 1 })]',
     noticedBy: 'test/sync/late.test.ts',
+  },
+  {
+    name: 'late everywhere: what waits is looked at once',
+    file: 'runtime/sync/receiving.ts',
+    from: 'return [...alarm, ...core.truncateLate(one)]',
+    to: 'return [...alarm, ...core.truncateLate(one), ...core.reconsider()]',
+    noticedBy: 'test/sync/hostile-costs.test.ts',
+  },
+  {
+    name: 'late everywhere: and it is looked at',
+    file: 'runtime/sync/receiving.ts',
+    from: 'return [...removed, ...core.reconsider()]',
+    to: 'return removed',
+    noticedBy: 'test/sync/hostile-costs.test.ts',
   },
   {
     name: 'late everywhere: only of the same epoch',
@@ -174,8 +188,8 @@ export const LIVES = [
   {
     name: 'used twice: the cut of a retired member stays',
     file: 'runtime/sync/receiving.ts',
-    from: 'return [...alarm, ...core.truncate({ member, seq: seq - 1 })]',
-    to: 'return [...alarm, ...core.truncateLate({ member, seq: seq - 1, isVoid: false })]',
+    from: '...core.truncate({ member, seq: seq - 1 })',
+    to: '...core.truncateLate({ member, seq: seq - 1, isVoid: false })',
     noticedBy: 'test/sync/fixed-life.test.ts',
   },
   {

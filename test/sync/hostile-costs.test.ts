@@ -2,17 +2,22 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
 import { BATCHES_PER_ANSWER_STEP_MAX, STAGE_LEAP_MAX } from '../../runtime/base/limits.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import type { Operation } from '../../runtime/state/operation.ts'
 import type { Batch, Request } from '../../runtime/sync/message.ts'
+import { Receiving } from '../../runtime/sync/receiving.ts'
+import { type Recovered, recover } from '../../runtime/sync/recovery.ts'
+import { ReplicaCore } from '../../runtime/sync/replica-core.ts'
 import { epochDigest } from '../../runtime/sync/epoch.ts'
 import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
 import { announcementOf } from './announcements.ts'
 
+const NOTHING_STORED: Recovered = { snapshot: null, records: [], last: 0 }
 const FLEET = genesisOf(3)
 const [A, B] = [founder(FLEET, 0), founder(FLEET, 1)]
 
@@ -78,14 +83,16 @@ function cpuMsOf(act: () => void): number {
   return (user + system) / 1000
 }
 
+function manyFounders(count: number): Genesis {
+  const founders = Array.from({ length: count }, (_, index) => {
+    return { node: (index + 1).toString(16).padStart(16, '0') as NodeId, tier: 1 }
+  })
+  return { name: 'many', founders }
+}
+
 test('what one operation releases costs as much for many members as for few', () => {
   const released = (members: number): number => {
-    const genesis: Genesis = {
-      name: 'many',
-      founders: Array.from({ length: members + 2 }, (_, index) => {
-        return { node: (index + 1).toString(16).padStart(16, '0') as NodeId, tier: 1 }
-      }),
-    }
+    const genesis = manyFounders(members + 2)
     const victim = new DrivenReplica(genesis, members + 1)
     const ground = new HandIssuer(founder(genesis, 0), 1)
     const first = ground.issue({ set: ['x', 1] })
@@ -104,6 +111,40 @@ test('what one operation releases costs as much for many members as for few', ()
   released(12)
   const [few, many] = [released(12), released(2000)]
   assert.ok(many < 6 * few, `${many} ms of 2,000 members, ${few} ms of 12`)
+})
+
+test('all that waits is looked at once, however many members have issued what one announcement shows to be late', () => {
+  const looksAfter = (members: number): number => {
+    const genesis = manyFounders(members + 3)
+    const options = { self: founder(genesis, 0), genesis, random: seededRandom(1), recovered: NOTHING_STORED }
+    const core = new ReplicaCore(
+      options,
+      recover(options.self, genesis, new Uint8Array(), NOTHING_STORED, options.random),
+    )
+    const receiving = new Receiving(core)
+    const [announcer, ahead] = [founder(genesis, 1), new HandIssuer(founder(genesis, 2), 1)]
+    for (let index = 0; index < members; index++) {
+      const late = new HandIssuer(founder(genesis, index + 3), 1)
+      late.issue({ set: [`late/${index}`, 1] })
+      receiving.batch(late.batches[0]!, 'air', 1000)
+    }
+    assert.equal(core.history.journal.length, members)
+    ahead.issue({ set: ['missing', 1] })
+    for (let count = 0; count < 100; count++) ahead.issue({ after: null, set: ['waits', count] })
+    for (const batch of ahead.batches.slice(1)) receiving.batch(batch, 'air', 1000)
+    assert.equal(core.history.waitingList.length, 100)
+    let looks = 0
+    core.history.problemOf = () => {
+      looks += 1
+      return null
+    }
+    const said = announcementOf(new DrivenReplica(genesis, 0), announcer, { floor: 1, stage: 1, vector: [] })
+    receiving.announcement(said, new Uint8Array(), 'air', 1000)
+    assert.equal(core.history.journal.length, 0)
+    assert.equal(core.history.waitingList.length, 100)
+    return looks
+  }
+  assert.deepEqual([looksAfter(1), looksAfter(50)], [100, 100])
 })
 
 test('many claims on one place cost as much as claims on places of their own', () => {
