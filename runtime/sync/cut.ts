@@ -119,9 +119,14 @@ export class Retirement {
     else if (this.#unknowing.size < MEMBER_IDS_MAX) this.#unknowing.add(member)
   }
 
-  /** A batch with the join of `member`, which was cut. As many as there may be members are kept, whoever sponsors without end. */
-  noteEvidence(member: MemberId, batch: Batch): void {
-    if (this.evidence.has(member) || this.evidence.size < MEMBER_IDS_MAX) this.evidence.set(member, batch)
+  /**
+   * A batch with the join of `member`, which was cut. As many as there may be members are kept, whoever sponsors without end.
+   * @returns true if there was none of that member
+   */
+  noteEvidence(member: MemberId, batch: Batch): boolean {
+    const { size } = this.evidence
+    if (this.evidence.has(member) || size < MEMBER_IDS_MAX) this.evidence.set(member, batch)
+    return this.evidence.size > size
   }
 
   /**

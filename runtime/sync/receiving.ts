@@ -252,7 +252,7 @@ export class Receiving {
     const [other] = core.history.log(member).between(seq - 1, seq)
     const digests = [batch.digest, other?.digest ?? batch.link] as const
     const alarm = core.alarms.raise({ name: 'identity-used-twice', member, seq, digests })
-    return [...alarm, ...core.truncate({ member, seq: seq - 1 }), ...core.reconsider()]
+    return [...alarm, ...core.truncate({ member, seq: seq - 1 }), ...core.reconsiderGone()]
   }
 
   /** A batch follows another operation than the one that we hold at its place: which life stands is decided further down. */
@@ -298,7 +298,7 @@ export class Receiving {
       if (member === core.self) core.noteSetBack('the fleet has settled what lies behind our operations without them')
       return [...alarm, ...core.truncateLate(one)]
     })
-    return [...removed, ...core.reconsider()]
+    return [...removed, ...core.reconsiderGone()]
   }
 
   /** Stores what was integrated, tells of it, and carries it on: a node with several links does so for those with one. */

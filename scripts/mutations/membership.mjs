@@ -153,15 +153,15 @@ export const MEMBERSHIP = [
   {
     name: 'join cut: it is evidence where it was held',
     file: 'runtime/sync/history.ts',
-    from: 'if (current.join !== null) this.retirement.noteEvidence(current.join.member, batch)\n        if (current.stage',
-    to: 'if (current.stage',
+    from: 'this.#noteJoinsGone(batch)\n      for (const message',
+    to: 'for (const message',
     noticedBy: 'test/sync/cut.test.ts',
   },
   {
     name: 'join cut: it is evidence where it comes later',
     file: 'runtime/sync/history.ts',
-    from: 'if (current.join !== null) this.retirement.noteEvidence(current.join.member, batch)\n    }',
-    to: 'void current\n    }',
+    from: 'this.#noteJoinsGone(batch)\n    return',
+    to: 'return',
     noticedBy: 'test/sync/cut.test.ts',
   },
   {

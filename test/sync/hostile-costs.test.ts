@@ -7,13 +7,14 @@ import { BATCHES_PER_ANSWER_STEP_MAX, STAGE_LEAP_MAX } from '../../runtime/base/
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
 import type { Operation } from '../../runtime/state/operation.ts'
+import type { Path } from '../../runtime/state/path.ts'
 import type { Batch, Request } from '../../runtime/sync/message.ts'
 import { Receiving } from '../../runtime/sync/receiving.ts'
 import { type Recovered, recover } from '../../runtime/sync/recovery.ts'
 import { ReplicaCore } from '../../runtime/sync/replica-core.ts'
 import { epochDigest } from '../../runtime/sync/epoch.ts'
 import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
-import { HandIssuer } from '../support/handmade.ts'
+import { admit, HandIssuer, life } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
 import { announcementOf } from './announcements.ts'
 
@@ -113,38 +114,60 @@ test('what one operation releases costs as much for many members as for few', ()
   assert.ok(many < 6 * few, `${many} ms of 2,000 members, ${few} ms of 12`)
 })
 
-test('all that waits is looked at once, however many members have issued what one announcement shows to be late', () => {
-  const looksAfter = (members: number): number => {
-    const genesis = manyFounders(members + 3)
-    const options = { self: founder(genesis, 0), genesis, random: seededRandom(1), recovered: NOTHING_STORED }
-    const core = new ReplicaCore(
-      options,
-      recover(options.self, genesis, new Uint8Array(), NOTHING_STORED, options.random),
-    )
-    const receiving = new Receiving(core)
-    const [announcer, ahead] = [founder(genesis, 1), new HandIssuer(founder(genesis, 2), 1)]
-    for (let index = 0; index < members; index++) {
-      const late = new HandIssuer(founder(genesis, index + 3), 1)
-      late.issue({ set: [`late/${index}`, 1] })
-      receiving.batch(late.batches[0]!, 'air', 1000)
-    }
-    assert.equal(core.history.journal.length, members)
-    ahead.issue({ set: ['missing', 1] })
-    for (let count = 0; count < 100; count++) ahead.issue({ after: null, set: ['waits', count] })
-    for (const batch of ahead.batches.slice(1)) receiving.batch(batch, 'air', 1000)
-    assert.equal(core.history.waitingList.length, 100)
-    let looks = 0
-    core.history.problemOf = () => {
-      looks += 1
-      return null
-    }
-    const said = announcementOf(new DrivenReplica(genesis, 0), announcer, { floor: 1, stage: 1, vector: [] })
-    receiving.announcement(said, new Uint8Array(), 'air', 1000)
-    assert.equal(core.history.journal.length, 0)
-    assert.equal(core.history.waitingList.length, 100)
-    return looks
+/** A core that holds a join by each of the `sponsors` last founders, and 100 batches that wait for what none of them has issued. */
+function coreWithWaiting(sponsors: number): { core: ReplicaCore; receiving: Receiving; looks: () => number } {
+  const genesis = manyFounders(sponsors + 3)
+  const random = seededRandom(1)
+  const options = { self: founder(genesis, 0), genesis, random, recovered: NOTHING_STORED }
+  const recovery = recover(options.self, genesis, new Uint8Array(), NOTHING_STORED, random)
+  const core = new ReplicaCore(options, recovery)
+  const receiving = new Receiving(core)
+  for (let index = 0; index < sponsors; index++) {
+    const sponsor = new HandIssuer(founder(genesis, index + 3), 1)
+    sponsor.issue({ join: admit(life('n', index + 1), 1) })
+    receiving.batch(sponsor.batches[0]!, 'air', 1000)
   }
-  assert.deepEqual([looksAfter(1), looksAfter(50)], [100, 100])
+  const ahead = new HandIssuer(founder(genesis, 2), 1)
+  for (let seq = 1; seq <= 101; seq++) ahead.issue({ set: ['waits', seq] })
+  for (const batch of ahead.batches.slice(1)) receiving.batch(batch, 'air', 1000)
+  const waitsForJoined = new HandIssuer(founder(genesis, 1), 1)
+  waitsForJoined.issue({ after: { id: { member: life('n', 1), seq: 5 }, stage: 6 }, set: ['behind', 1] })
+  receiving.batch(waitsForJoined.batches[0]!, 'air', 1000)
+  assert.deepEqual([core.history.journal.length, core.history.waitingList.length], [sponsors, 101])
+  let looks = 0
+  core.history.problemOf = () => {
+    looks += 1
+    return null
+  }
+  return { core, receiving, looks: () => looks }
+}
+
+test('where many operations are late only what waits for those who leave with them is looked at again', () => {
+  for (const sponsors of [1, 50]) {
+    const { core, receiving, looks } = coreWithWaiting(sponsors)
+    const { genesis } = core.options
+    const parts = { floor: 1, stage: 1, vector: [] }
+    const said = announcementOf(new DrivenReplica(genesis, 0), founder(genesis, 2), parts)
+    receiving.announcement(said, new Uint8Array(), 'air', 1000)
+    assert.deepEqual([core.history.journal.length, core.history.waitingList.length], [1, 100])
+    assert.equal(core.history.local.get('behind' as Path), 1, 'nobody will ever hold what it follows')
+    assert.equal(looks(), 1)
+  }
+})
+
+test('so where a retired member shows joins that do not stand, as many as it likes', () => {
+  const { core, receiving, looks } = coreWithWaiting(1)
+  const retired = founder(core.options.genesis, 3)
+  const epoch = { number: 1, counting: [core.self], retired: [retired], signature: SIGNED }
+  core.history.retirement.begin({ epoch, before: 0, frozen: new Map(), cuts: null })
+  core.remove(core.history.cut(new Map()))
+  core.reconsiderGone()
+  assert.deepEqual([core.history.waitingList.length, looks()], [100, 1])
+  const liar = new HandIssuer(retired, 1)
+  for (let nonce = 1; nonce <= 50; nonce++) liar.issue({ join: admit(life('o', nonce), 1) })
+  for (const batch of liar.batches) receiving.batch(batch, 'air', 1000)
+  assert.equal(core.history.retirement.evidence.size, 51)
+  assert.equal(looks(), 1)
 })
 
 test('many claims on one place cost as much as claims on places of their own', () => {
