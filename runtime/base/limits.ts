@@ -104,8 +104,11 @@ export const EPOCH_RETIRED_MAX: number = MEMBER_IDS_MAX / 2
 export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */
 export const DRAFTS_MAX = 10_000
-/** Frames that a node that is no member remembers to have passed on: those of some seconds on a busy link, in some 100 KiB. */
-export const REPEAT_FRAMES_MAX = 512
+/**
+ * Frames that a node that is no member remembers to have passed on, in a MiB: those of REPEAT_QUIET_MIN_MS on the busiest link. No
+ * more are passed on in that time: whoever forgets one sooner passes it on again when it comes round.
+ */
+export const REPEAT_FRAMES_MAX = 4096
 /** Bytes of frames that wait there to be passed on, for a fraction of a second each: one answer as large as it gets. */
 export const REPEAT_BYTES_MAX: number = 2 * ANSWER_BYTES_MAX
 /** Drafts whose request to join a member remembers at one time; each asks again. */
