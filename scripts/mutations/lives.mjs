@@ -83,7 +83,7 @@ export const LIVES = [
   {
     name: 'late everywhere: what is late within a cut is shown to who asks for it',
     file: 'runtime/sync/answers.ts',
-    from: 'if (first !== undefined && firstOf(first).current.id.seq <= gap.through) batches.push(first)',
+    from: 'if (first !== undefined && firstOf(first).current.id.seq <= gap.through) heads.add({ batch: first, rest: null })',
     to: '',
     noticedBy: 'test/sync/late-cut.test.ts',
   },

@@ -167,7 +167,7 @@ export const MEMBERSHIP = [
   {
     name: 'join cut: evidence is passed on',
     file: 'runtime/sync/answers.ts',
-    from: 'if (join !== undefined && this.#history.membership.get(gap.member) === undefined) batches.push(join)',
+    from: 'if (join !== undefined && this.#history.membership.get(gap.member) === undefined)\n          heads.add({ batch: join, rest: null })',
     to: '',
     noticedBy: 'test/sync/sponsor.test.ts',
   },

@@ -6,9 +6,10 @@ import { seededRandom } from '../../runtime/base/random.ts'
 import { BATCHES_PER_ANSWER_STEP_MAX, STAGE_LEAP_MAX } from '../../runtime/base/limits.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
-import type { Operation } from '../../runtime/state/operation.ts'
+import { compareCanonically, type Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
-import type { Batch, Request } from '../../runtime/sync/message.ts'
+import { type Batch, firstOf, type Request } from '../../runtime/sync/message.ts'
+import { decodeFrame } from '../../runtime/sync/message-codec.ts'
 import { Receiving } from '../../runtime/sync/receiving.ts'
 import { type Recovered, recover } from '../../runtime/sync/recovery.ts'
 import { ReplicaCore } from '../../runtime/sync/replica-core.ts'
@@ -114,13 +115,16 @@ test('what one operation releases costs as much for many members as for few', ()
   assert.ok(many < 6 * few, `${many} ms of 2,000 members, ${few} ms of 12`)
 })
 
+/** What is inside of the first founder. */
+function coreOf(genesis: Genesis): ReplicaCore {
+  const options = { self: founder(genesis, 0), genesis, random: seededRandom(1), recovered: NOTHING_STORED }
+  return new ReplicaCore(options, recover(options.self, genesis, new Uint8Array(), NOTHING_STORED, options.random))
+}
+
 /** A core that holds a join by each of the `sponsors` last founders, and 100 batches that wait for what none of them has issued. */
 function coreWithWaiting(sponsors: number): { core: ReplicaCore; receiving: Receiving; looks: () => number } {
   const genesis = manyFounders(sponsors + 3)
-  const random = seededRandom(1)
-  const options = { self: founder(genesis, 0), genesis, random, recovered: NOTHING_STORED }
-  const recovery = recover(options.self, genesis, new Uint8Array(), NOTHING_STORED, random)
-  const core = new ReplicaCore(options, recovery)
+  const core = coreOf(genesis)
   const receiving = new Receiving(core)
   for (let index = 0; index < sponsors; index++) {
     const sponsor = new HandIssuer(founder(genesis, index + 3), 1)
@@ -188,6 +192,38 @@ test('many claims on one place cost as much as claims on places of their own', (
   claimed((seq) => seq)
   const [apart, together] = [claimed((seq) => seq), claimed(() => 7)]
   assert.ok(together < 6 * apart, `${together} ms on one place, ${apart} ms apart`)
+})
+
+test('of all that an answer is asked for each step looks at little more than it sends', () => {
+  const members = 300
+  const genesis = manyFounders(members + 2)
+  const core = coreOf(genesis)
+  const receiving = new Receiving(core)
+  const issuers = Array.from({ length: members }, (_, index) => new HandIssuer(founder(genesis, index + 2), 1))
+  for (const issuer of issuers) {
+    for (let seq = 1, after: Operation | null = null; seq <= 20; seq++)
+      after = issuer.issue({ after, set: [`of/${issuer.member.slice(0, 16)}`, seq] })
+    for (const batch of issuer.batches) receiving.batch(batch, 'air', 1000)
+  }
+  let looked = 0
+  for (const log of core.history.logs()) {
+    const between = log.between.bind(log)
+    log.between = (...range) => {
+      const batches = between(...range)
+      looked += batches.length
+      return batches
+    }
+  }
+  core.antiEntropy.noteLinkUp('air', 1000)
+  const gaps = issuers.map(({ member }) => ({ member, after: 0, through: Number.MAX_SAFE_INTEGER }))
+  core.antiEntropy.noteRequest({ from: founder(genesis, 1), to: core.self, gaps }, 'air', 1000)
+  const sent = core.antiEntropy
+    .tick(1000)
+    .flatMap((output) => (output.kind === 'send' ? [decodeFrame(core.fleet, output.frame)] : []))
+    .flatMap((message) => (message.kind === 'batch' ? [firstOf(message.batch).current] : []))
+  assert.equal(sent.length, BATCHES_PER_ANSWER_STEP_MAX)
+  assert.deepEqual(sent, sent.toSorted(compareCanonically))
+  assert.ok(looked <= members + 2 * BATCHES_PER_ANSWER_STEP_MAX, `${looked} of 6,000`)
 })
 
 test('what one request costs does not grow with what is held', () => {
