@@ -8,6 +8,7 @@ import { type Announcement, type Batch, firstOf, lastOf, type Request, subjectOf
 import type { Integration } from './history.ts'
 import type { MemberLog } from './member-log.ts'
 import { add, NO_OUTPUTS, type Output } from './output.ts'
+import { Pace } from './pace.ts'
 import type { Peer } from './peers.ts'
 import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -22,10 +23,12 @@ export class Receiving {
   readonly #forks = new Map<MemberId, VersionEntry>()
 
   readonly #truthfulness: Truthfulness
-  /** When each member was told last what it had said: two of us who believe different words of it would tell each other for ever. */
-  readonly #toldAt = new Map<MemberId, Monotonic>()
-  /** When the same was passed on to the other links. */
-  readonly #passedOnAt = new Map<MemberId, Monotonic>()
+  /** Members are told what they had said: two of us who believe different words of one would tell each other for ever. */
+  readonly #telling = new Pace(ANNOUNCE_INTERVAL_MIN_MS)
+  /** The same is passed on to the other links. */
+  readonly #passingOn = new Pace(ANNOUNCE_INTERVAL_MIN_MS)
+  /** They are sent an operation of their own that they do not know. */
+  readonly #showing = new Pace(ANNOUNCE_INTERVAL_MIN_MS)
 
   constructor(core: ReplicaCore) {
     this.#core = core
@@ -107,7 +110,7 @@ export class Receiving {
     if (peer.hasStatedVector) core.noteHeard(member, now)
     core.antiEntropy.noteAnnouncement(peer, announcement.vector !== null, now)
     const outputs: Output[] = [
-      ...this.#tellOfUnknown(announcement, link),
+      ...this.#tellOfUnknown(announcement, link, now),
       ...(announcement.vector === null ? [] : this.#askForForks(peer)),
       ...this.#removeLate(announcement),
       ...this.#checkDivergence(announcement),
@@ -205,18 +208,14 @@ export class Receiving {
     const { member, ownSeq, start } = announcement
     const known = core.peers.get(member)?.announcement
     if (known === undefined || (ownSeq <= known.ownSeq && start <= known.start)) return []
-    if (core.antiEntropy.links.size < 2) return []
-    if (now - (this.#passedOnAt.get(member) ?? -Infinity) < ANNOUNCE_INTERVAL_MIN_MS) return []
-    this.#passedOnAt.set(member, now)
+    if (core.antiEntropy.links.size < 2 || !this.#passingOn.take(member, now)) return []
     return [core.send({ kind: 'announcement', announcement }, 'announcements', { except: link })]
   }
 
   #tellOfEarlierWord({ member }: Announcement, link: string, now: Monotonic): Output[] {
     const core = this.#core
     const known = core.peers.get(member)?.announcement
-    if (core.isDraft || known === undefined || !this.#isOneOfTwo()) return []
-    if (now - (this.#toldAt.get(member) ?? -Infinity) < ANNOUNCE_INTERVAL_MIN_MS) return []
-    this.#toldAt.set(member, now)
+    if (core.isDraft || known === undefined || !this.#isOneOfTwo() || !this.#telling.take(member, now)) return []
     return [core.send({ kind: 'announcement', announcement: known }, 'announcements', { only: link })]
   }
 
@@ -224,11 +223,13 @@ export class Receiving {
    * A member states fewer operations of its own than we hold: it was set back, perhaps to before it knew any of us, and then it
    * takes no other word than its own. What is settled is not kept one by one: then it is offered the snapshot.
    */
-  #tellOfUnknown({ member, ownSeq }: Announcement, link: string): Output[] {
+  #tellOfUnknown({ member, ownSeq }: Announcement, link: string, now: Monotonic): Output[] {
     const log = this.#core.history.log(member)
     if (ownSeq >= log.held.seq || !this.#isOneOfTwo()) return []
     const [batch] = log.between(Math.max(ownSeq, log.settled.seq), log.held.seq, 1)
-    return batch === undefined ? [] : [this.#core.send({ kind: 'batch', batch }, 'answers', { only: link })]
+    return batch === undefined || !this.#showing.take(member, now)
+      ? []
+      : [this.#core.send({ kind: 'batch', batch }, 'answers', { only: link })]
   }
 
   /** A member states fewer operations of its own than are settled here, and no later one is held: nobody else may tell it. */

@@ -226,6 +226,27 @@ test('of all that an answer is asked for each step looks at little more than it 
   assert.ok(looked <= members + 2 * BATCHES_PER_ANSWER_STEP_MAX, `${looked} of 6,000`)
 })
 
+test('a member that takes back its own operations with every word is shown one of them a second, however large', () => {
+  const victim = victimOf()
+  const ofB = new HandIssuer(B, 2)
+  ofB.issue({ set: ['x', 'long'.repeat(1000)] })
+  victim.giveMessage({ kind: 'batch', batch: ofB.batches[0]! })
+  victim.store()
+  const shownIn = (seconds: number): number => {
+    let shown = 0
+    for (let second = 0; second < seconds; second++) {
+      for (let count = 0; count < 200; count++)
+        shown += victim.batchesIn(
+          victim.giveMessage({ kind: 'announcement', announcement: announcementOf(victim, B, { vector: [] }) }),
+        ).length
+      victim.wait(1000)
+    }
+    return shown
+  }
+  assert.equal(shownIn(1), 1)
+  assert.equal(shownIn(5), 5)
+})
+
 test('what one request costs does not grow with what is held', () => {
   const answered = (held: number): number => {
     const victim = victimOf()
