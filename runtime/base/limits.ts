@@ -258,6 +258,11 @@ export const STORED_RECORD_HEADER_BYTES = 8
 export const STORED_BATCH_BYTES_MAX: number = 512 * 1024
 /** Bytes of one snapshot: PATHS_MAX paths at an ordinary size, and what a Pi with 512 MiB can hold while it reads one. */
 export const SNAPSHOT_BYTES_MAX: number = 128 * 1024 * 1024
+/**
+ * Bytes of memory that the snapshot of another node may take, a list, a map, a byte string and an operation as CONTAINER_BYTES besides
+ * what it holds: PATHS_MAX points, and a journal that is full.
+ */
+export const SNAPSHOT_MEMORY_BYTES_MAX: number = 2 * SNAPSHOT_BYTES_MAX
 /** Bytes of a snapshot that are summed and written in one step, so that the loop is free again after a few milliseconds. */
 export const SNAPSHOT_STEP_BYTES: number = 256 * 1024
 /** Points or batches of a snapshot that are encoded in one step: 3 ms on a desktop, below 20 ms on a Pi. */
