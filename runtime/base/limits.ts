@@ -104,8 +104,11 @@ export const EPOCH_RETIRED_MAX: number = MEMBER_IDS_MAX / 2
 export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */
 export const DRAFTS_MAX = 10_000
-/** Frames that a node that is no member remembers to have passed on: those of some seconds on a busy link, in some 100 KiB. */
-export const REPEAT_FRAMES_MAX = 512
+/**
+ * Frames that a node that is no member remembers to have passed on, in a MiB: those of REPEAT_QUIET_MIN_MS on the busiest link. No
+ * more are passed on in that time: whoever forgets one sooner passes it on again when it comes round.
+ */
+export const REPEAT_FRAMES_MAX = 4096
 /** Bytes of frames that wait there to be passed on, for a fraction of a second each: one answer as large as it gets. */
 export const REPEAT_BYTES_MAX: number = 2 * ANSWER_BYTES_MAX
 /** Drafts whose request to join a member remembers at one time; each asks again. */
@@ -255,6 +258,11 @@ export const STORED_RECORD_HEADER_BYTES = 8
 export const STORED_BATCH_BYTES_MAX: number = 512 * 1024
 /** Bytes of one snapshot: PATHS_MAX paths at an ordinary size, and what a Pi with 512 MiB can hold while it reads one. */
 export const SNAPSHOT_BYTES_MAX: number = 128 * 1024 * 1024
+/**
+ * Bytes of memory that the snapshot of another node may take, a list, a map, a byte string and an operation as CONTAINER_BYTES besides
+ * what it holds: PATHS_MAX points, and a journal that is full.
+ */
+export const SNAPSHOT_MEMORY_BYTES_MAX: number = 2 * SNAPSHOT_BYTES_MAX
 /** Bytes of a snapshot that are summed and written in one step, so that the loop is free again after a few milliseconds. */
 export const SNAPSHOT_STEP_BYTES: number = 256 * 1024
 /** Points or batches of a snapshot that are encoded in one step: 3 ms on a desktop, below 20 ms on a Pi. */

@@ -1,3 +1,4 @@
+import { BinaryHeap } from '../base/binary-heap.ts'
 import { earlier, type Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
@@ -5,7 +6,7 @@ import { ANSWER_DELAY_MAX_MS, ANSWER_STEP_MS, BATCHES_PER_ANSWER_STEP_MAX } from
 import type { Random } from '../base/random.ts'
 import { compareCanonically } from '../state/operation.ts'
 import type { History } from './history.ts'
-import { type Batch, firstOf, type Gap, type Request } from './message.ts'
+import { type Batch, firstOf, type Gap, lastOf, type Request } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import type { Output } from './output.ts'
 import { PendingAnswer } from './pending-answer.ts'
@@ -101,28 +102,38 @@ export class Answers {
     return false
   }
 
-  /** In canonical order; one more than are sent at a time if there are more. */
+  /** In canonical order; one more than are sent at a time if there are more. It costs what it is, and not what is asked for. */
   #nextOf(answer: PendingAnswer): Batch[] {
     const { evidence, late } = this.#history.retirement
-    const batches: Batch[] = []
+    const heads = new BinaryHeap<Head>(compareHeads)
     for (const gap of answer.gaps()) {
       if (gap.member === this.#self && !this.#options.maySpeak()) continue
       if (answer.isNew) {
         const join = evidence.get(gap.member)
-        if (join !== undefined && this.#history.membership.get(gap.member) === undefined) batches.push(join)
+        if (join !== undefined && this.#history.membership.get(gap.member) === undefined)
+          heads.add({ batch: join, rest: null })
         const first = late.get(gap.member)
-        if (first !== undefined && firstOf(first).current.id.seq <= gap.through) batches.push(first)
+        if (first !== undefined && firstOf(first).current.id.seq <= gap.through) heads.add({ batch: first, rest: null })
       }
-      batches.push(...this.#held(gap))
+      this.#addHeld(gap, heads)
     }
-    return batches.sort((left, right) => compareCanonically(firstOf(left).current, firstOf(right).current))
+    const batches: Batch[] = []
+    while (batches.length <= BATCHES_PER_ANSWER_STEP_MAX) {
+      const head = heads.take()
+      if (head === undefined) break
+      batches.push(head.batch)
+      if (head.rest !== null) this.#addHeld(head.rest, heads)
+    }
+    return batches
   }
 
-  /** Of our own only what is on the disk. */
-  #held({ member, after, through }: Gap): readonly Batch[] {
+  /** The first of them. Of our own only what is on the disk. */
+  #addHeld(gap: Gap, heads: BinaryHeap<Head>): void {
+    const { member, after, through } = gap
     const log = this.#history.log(member)
     const end = member === this.#self ? Math.min(through, log.stored.seq) : through
-    return log.between(after, end, BATCHES_PER_ANSWER_STEP_MAX + 1)
+    const [batch] = log.between(after, end, 1)
+    if (batch !== undefined) heads.add({ batch, rest: { ...gap, after: lastOf(batch).current.id.seq } })
   }
 
   #suppressionDelayMs(): number {
@@ -133,4 +144,14 @@ export class Answers {
     const frame = encodeFrame(this.#options.fleet, { kind: 'batch', batch })
     return { kind: 'send', frame, to: { channel: 'answers', links: { only: link } } }
   }
+}
+
+/** A batch of an answer, and the gap that it leaves, or null. */
+interface Head {
+  readonly batch: Batch
+  readonly rest: Gap | null
+}
+
+function compareHeads({ batch: left }: Head, { batch: right }: Head): number {
+  return compareCanonically(firstOf(left).current, firstOf(right).current)
 }

@@ -119,9 +119,31 @@ export class Retirement {
     else if (this.#unknowing.size < MEMBER_IDS_MAX) this.#unknowing.add(member)
   }
 
-  /** A batch with the join of `member`, which was cut. As many as there may be members are kept, whoever sponsors without end. */
-  noteEvidence(member: MemberId, batch: Batch): void {
-    if (this.evidence.has(member) || this.evidence.size < MEMBER_IDS_MAX) this.evidence.set(member, batch)
+  /**
+   * A batch with the join of `member`, which was cut. As many as there may be members are kept, whoever sponsors without end.
+   * @returns true if there was none of that member
+   */
+  noteEvidence(member: MemberId, batch: Batch): boolean {
+    const { size } = this.evidence
+    if (this.evidence.has(member) || size < MEMBER_IDS_MAX) this.evidence.set(member, batch)
+    return this.evidence.size > size
+  }
+
+  /**
+   * Who alone counts has made the cuts by its own word, and all that stands of the retired is what it froze: whoever knows the cuts
+   * and holds more heard another word of it. What was found late since lies beyond a cut that was lowered, and is no sign; nor is
+   * what others have settled of it where the operator has forced the epoch.
+   * @returns a retired member of whom somebody with `vector` holds more, or null
+   */
+  memberBeyondOwnWord(self: MemberId, vector: VersionVector): MemberId | null {
+    const { epoch, frozen, cuts } = this.#record
+    if (cuts === null || epoch?.counting.length !== 1 || epoch.counting[0] !== self || epoch.isForced) return null
+    for (const member of epoch.retired) {
+      const seq = cuts.get(member)?.seq ?? 0
+      const isLowered = seq < (frozen.get(member)?.seq ?? 0)
+      if (!isLowered && (vector.get(member)?.seq ?? 0) > seq) return member
+    }
+    return null
   }
 
   /** The highest seq that may be taken of a retired member; null for any other. */

@@ -55,8 +55,6 @@ export interface Removal {
   readonly messages: readonly SyncMessage[]
   readonly effects: readonly Effects[]
   readonly conflicts: readonly Conflict[]
-  /** What had waited and has become ready by it. */
-  readonly integrations: readonly Integration[]
 }
 
 /**
@@ -74,6 +72,8 @@ export class History implements Holdings {
   /** Why a batch is not from whom it says, or null: asked again of one whose key was not known when it came. */
   problemOf: (batch: Batch) => string | null = () => null
   readonly #logs = new Map<MemberId, MemberLog>()
+  /** Whose joins have left, or will never come, since what waits was looked at. */
+  readonly #gone = new Set<MemberId>()
   #revision = 0
   #highWater: Previous = { id: null, stage: 0 }
 
@@ -186,7 +186,7 @@ export class History implements Holdings {
 
   /**
    * Takes back the operations of each member behind a seq. Whoever hung on a join among them, and on no other join, is
-   * cut at 0 with all that it sponsored; the joins stay as evidence.
+   * cut at 0 with all that it sponsored; the joins stay as evidence. What waits for them is looked at when the caller asks for it.
    * @param isKept whose operations stay nevertheless: our own, which we issue again when we have joined anew
    */
   truncate(
@@ -206,12 +206,13 @@ export class History implements Holdings {
       entries.push(...removed)
       effects.push(effect)
       round = this.#followMembership(effect).map((member) => [member, 0])
+      for (const [member] of round) this.#gone.add(member)
     }
     for (const { member, batches } of this.#logs.values()) {
       const isStranger = this.membership.get(member) === undefined && !isKept(member)
       if (batches.length === 0 && isStranger) this.#logs.delete(member)
     }
-    return { entries, messages, effects, conflicts, integrations: this.reconsider() }
+    return { entries, messages, effects, conflicts }
   }
 
   /** The cuts of the newest epoch are known: what lies beyond them leaves the journal. */
@@ -223,11 +224,24 @@ export class History implements Holdings {
     )
   }
 
-  /** Judges anew all that waits: something that it waited for will never come. */
+  /** Judges anew all that waits: an epoch or its cuts may say of any of it that it does not stand. */
   reconsider(): Integration[] {
-    const waiting = this.waitingList.clear().sort(byFirst)
+    this.#gone.clear()
+    return this.#judgeAnew(this.waitingList.clear())
+  }
+
+  /** Judges anew what waits for members whose join has left or will never come, and looks at nothing else. */
+  reconsiderGone(): Integration[] {
+    const gone = [...this.#gone]
+    this.#gone.clear()
+    return this.#judgeAnew(gone.flatMap((member) => this.waitingList.release(member, Infinity)))
+  }
+
+  #judgeAnew(batches: readonly Batch[]): Integration[] {
     // A forged one waits for a join that is here now: it falls out, and the right one is asked for.
-    return waiting.flatMap((batch) => (this.problemOf(batch) === null ? this.receive(batch).integrations : []))
+    return batches
+      .toSorted(byFirst)
+      .flatMap((batch) => (this.problemOf(batch) === null ? this.receive(batch).integrations : []))
   }
 
   /** Moves the floor: what lies at or below it is settled and leaves the journal. */
@@ -369,23 +383,26 @@ export class History implements Holdings {
 
   /** Joins that were cut before they came here: what waits for their members need not wait any more. */
   #noteEvidence(batch: Batch): Integration[] {
-    const { evidence } = this.retirement
     const { id } = firstOf(batch).current
-    if (!this.retirement.isCut(id.member, id.seq) && !evidence.has(id.member)) return []
-    const before = evidence.size
+    if (!this.retirement.isCut(id.member, id.seq) && !this.retirement.evidence.has(id.member)) return []
+    this.#noteJoinsGone(batch)
+    return this.reconsiderGone()
+  }
+
+  #noteJoinsGone(batch: Batch): void {
     for (const { current } of batch.messages) {
-      if (current.join !== null) this.retirement.noteEvidence(current.join.member, batch)
+      if (current.join !== null && this.retirement.noteEvidence(current.join.member, batch))
+        this.#gone.add(current.join.member)
     }
-    return evidence.size > before ? this.reconsider() : []
   }
 
   /** Takes the operations of `member` behind `seq` out of its log and the journal. */
   #takeOut(member: MemberId, seq: number, messages: SyncMessage[]): Entry[] {
     const entries: Entry[] = []
     for (const batch of this.#logs.get(member)?.truncate(seq) ?? []) {
+      this.#noteJoinsGone(batch)
       for (const message of batch.messages) {
         const { current } = message
-        if (current.join !== null) this.retirement.noteEvidence(current.join.member, batch)
         if (current.stage <= this.floor) continue
         messages.push(message)
         const entry = this.journal.entryOf(current)

@@ -1,7 +1,7 @@
 import type { Monotonic } from '../base/clock.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
-import { DISTRUST_MS, SNAPSHOT_STAGE_MAX } from '../base/limits.ts'
+import { DISTRUST_MS, SNAPSHOT_MEMORY_BYTES_MAX, SNAPSHOT_STAGE_MAX } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
 import { marked } from '../state/role.ts'
 import { forgedStateIn } from './forged-state.ts'
@@ -185,7 +185,7 @@ export class Joining {
     const { options, self, history, outbox } = this.#core
     if (bytes === null) return 'it is not what was offered'
     try {
-      const snapshot = decodeSnapshot(bytes)
+      const snapshot = decodeSnapshot(bytes, SNAPSHOT_MEMORY_BYTES_MAX)
       const fresh = historyFrom(options.genesis, snapshot)
       if (fresh.retirement.number < history.retirement.number) return 'it is of an older epoch'
       if (highestStageOf(fresh) > SNAPSHOT_STAGE_MAX) return 'its stages are out of reach'

@@ -8,6 +8,7 @@ import { type Announcement, type Batch, firstOf, lastOf, type Request, subjectOf
 import type { Integration } from './history.ts'
 import type { MemberLog } from './member-log.ts'
 import { add, NO_OUTPUTS, type Output } from './output.ts'
+import { Pace } from './pace.ts'
 import type { Peer } from './peers.ts'
 import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -22,10 +23,12 @@ export class Receiving {
   readonly #forks = new Map<MemberId, VersionEntry>()
 
   readonly #truthfulness: Truthfulness
-  /** When each member was told last what it had said: two of us who believe different words of it would tell each other for ever. */
-  readonly #toldAt = new Map<MemberId, Monotonic>()
-  /** When the same was passed on to the other links. */
-  readonly #passedOnAt = new Map<MemberId, Monotonic>()
+  /** Members are told what they had said: two of us who believe different words of one would tell each other for ever. */
+  readonly #telling = new Pace(ANNOUNCE_INTERVAL_MIN_MS)
+  /** The same is passed on to the other links. */
+  readonly #passingOn = new Pace(ANNOUNCE_INTERVAL_MIN_MS)
+  /** They are sent an operation of their own that they do not know. */
+  readonly #showing = new Pace(ANNOUNCE_INTERVAL_MIN_MS)
 
   constructor(core: ReplicaCore) {
     this.#core = core
@@ -107,7 +110,7 @@ export class Receiving {
     if (peer.hasStatedVector) core.noteHeard(member, now)
     core.antiEntropy.noteAnnouncement(peer, announcement.vector !== null, now)
     const outputs: Output[] = [
-      ...this.#tellOfUnknown(announcement, link),
+      ...this.#tellOfUnknown(announcement, link, now),
       ...(announcement.vector === null ? [] : this.#askForForks(peer)),
       ...this.#removeLate(announcement),
       ...this.#checkDivergence(announcement),
@@ -205,18 +208,14 @@ export class Receiving {
     const { member, ownSeq, start } = announcement
     const known = core.peers.get(member)?.announcement
     if (known === undefined || (ownSeq <= known.ownSeq && start <= known.start)) return []
-    if (core.antiEntropy.links.size < 2) return []
-    if (now - (this.#passedOnAt.get(member) ?? -Infinity) < ANNOUNCE_INTERVAL_MIN_MS) return []
-    this.#passedOnAt.set(member, now)
+    if (core.antiEntropy.links.size < 2 || !this.#passingOn.take(member, now)) return []
     return [core.send({ kind: 'announcement', announcement }, 'announcements', { except: link })]
   }
 
   #tellOfEarlierWord({ member }: Announcement, link: string, now: Monotonic): Output[] {
     const core = this.#core
     const known = core.peers.get(member)?.announcement
-    if (core.isDraft || known === undefined || !this.#isOneOfTwo()) return []
-    if (now - (this.#toldAt.get(member) ?? -Infinity) < ANNOUNCE_INTERVAL_MIN_MS) return []
-    this.#toldAt.set(member, now)
+    if (core.isDraft || known === undefined || !this.#isOneOfTwo() || !this.#telling.take(member, now)) return []
     return [core.send({ kind: 'announcement', announcement: known }, 'announcements', { only: link })]
   }
 
@@ -224,11 +223,13 @@ export class Receiving {
    * A member states fewer operations of its own than we hold: it was set back, perhaps to before it knew any of us, and then it
    * takes no other word than its own. What is settled is not kept one by one: then it is offered the snapshot.
    */
-  #tellOfUnknown({ member, ownSeq }: Announcement, link: string): Output[] {
+  #tellOfUnknown({ member, ownSeq }: Announcement, link: string, now: Monotonic): Output[] {
     const log = this.#core.history.log(member)
     if (ownSeq >= log.held.seq || !this.#isOneOfTwo()) return []
     const [batch] = log.between(Math.max(ownSeq, log.settled.seq), log.held.seq, 1)
-    return batch === undefined ? [] : [this.#core.send({ kind: 'batch', batch }, 'answers', { only: link })]
+    return batch === undefined || !this.#showing.take(member, now)
+      ? []
+      : [this.#core.send({ kind: 'batch', batch }, 'answers', { only: link })]
   }
 
   /** A member states fewer operations of its own than are settled here, and no later one is held: nobody else may tell it. */
@@ -252,7 +253,7 @@ export class Receiving {
     const [other] = core.history.log(member).between(seq - 1, seq)
     const digests = [batch.digest, other?.digest ?? batch.link] as const
     const alarm = core.alarms.raise({ name: 'identity-used-twice', member, seq, digests })
-    return [...alarm, ...core.truncate({ member, seq: seq - 1 })]
+    return [...alarm, ...core.truncate({ member, seq: seq - 1 }), ...core.reconsiderGone()]
   }
 
   /** A batch follows another operation than the one that we hold at its place: which life stands is decided further down. */
@@ -290,12 +291,15 @@ export class Receiving {
 
   #removeLate(announcement: Announcement): Output[] {
     const core = this.#core
-    return lateOperations(announcement, core.history).flatMap((late) => {
-      const { member, seq } = late
-      const alarm = late.isVoid ? [] : core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
+    const late = lateOperations(announcement, core.history)
+    if (late.length === 0) return []
+    const removed = late.flatMap((one) => {
+      const { member, seq } = one
+      const alarm = one.isVoid ? [] : core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
       if (member === core.self) core.noteSetBack('the fleet has settled what lies behind our operations without them')
-      return [...alarm, ...core.truncateLate(late)]
+      return [...alarm, ...core.truncateLate(one)]
     })
+    return [...removed, ...core.reconsiderGone()]
   }
 
   /** Stores what was integrated, tells of it, and carries it on: a node with several links does so for those with one. */
@@ -349,7 +353,19 @@ export class Receiving {
       core.noteSetBack(
         `the fleet has settled stage ${floor} by a word of this node, which knows only ${core.writer.stage}`,
       )
-    }
+    } else this.#compareCuts(peer)
+  }
+
+  /** Nobody else counts who could tell us what we had frozen before we were set back. */
+  #compareCuts({ announcement, vector, isVectorKnown }: Peer): void {
+    const { self, history } = this.#core
+    const { retirement } = history
+    if (!isVectorKnown || announcement.epoch !== retirement.number || !announcement.knowsCuts) return
+    const member = retirement.memberBeyondOwnWord(self, vector)
+    if (member !== null)
+      this.#core.noteSetBack(
+        `the fleet holds more of ${member} than stands by what this node knows, which alone counts`,
+      )
   }
 
   /**

@@ -25,8 +25,10 @@ import { suppressionDelayMs } from './suppression.ts'
  */
 export class Repeater {
   readonly #random: Random
-  /** The last frames that were heard, oldest first. */
+  /** The last frames that were heard. What may still come round is not forgotten: it would be passed on again and again. */
   readonly #heard = new Map<Digest, Heard>()
+  /** Before this none of them can be forgotten. */
+  #roomAt: Monotonic = -Infinity
   /** Those that are to be passed on, in the order in which they came. */
   #waiting: Waiting[] = []
   #bytes = 0
@@ -50,6 +52,7 @@ export class Repeater {
     known?.waiting?.links.delete(heard.link)
     if (links.size < 2 || (known !== undefined && (known.waiting !== null || now < known.quietUntil))) return true
     if (this.#bytes + heard.frame.length > REPEAT_BYTES_MAX) return false
+    if (known === undefined && !this.#hasRoom(now)) return false
     const delayMs = suppressionDelayMs(ANSWER_DELAY_MAX_MS, members, this.#random)
     const others = new Set([...links].filter((link) => link !== heard.link))
     // In the order in which they came, or those who hear them would ask for what they only miss for a moment.
@@ -58,7 +61,7 @@ export class Repeater {
     this.#waiting.push(waiting)
     this.#bytes += heard.frame.length
     const quietMs = known === undefined ? REPEAT_QUIET_MIN_MS : Math.min(2 * known.quietMs, REPEAT_QUIET_MAX_MS)
-    this.#remember(digest, { quietMs, quietUntil: at + quietMs, waiting })
+    this.#heard.set(digest, { quietMs, quietUntil: at + quietMs, waiting })
     return true
   }
 
@@ -83,13 +86,15 @@ export class Repeater {
     this.#bytes = 0
   }
 
-  #remember(digest: Digest, heard: Heard): void {
-    this.#heard.delete(digest)
-    this.#heard.set(digest, heard)
-    for (const oldest of this.#heard.keys()) {
-      if (this.#heard.size <= REPEAT_FRAMES_MAX) break
-      this.#heard.delete(oldest)
+  #hasRoom(now: Monotonic): boolean {
+    if (this.#heard.size < REPEAT_FRAMES_MAX) return true
+    if (now < this.#roomAt) return false
+    this.#roomAt = Infinity
+    for (const [digest, { quietUntil }] of this.#heard) {
+      if (quietUntil <= now) this.#heard.delete(digest)
+      else this.#roomAt = Math.min(this.#roomAt, quietUntil)
     }
+    return this.#heard.size < REPEAT_FRAMES_MAX
   }
 }
 

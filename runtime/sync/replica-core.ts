@@ -243,12 +243,24 @@ export class ReplicaCore {
     }
   }
 
-  /** The record of its cause stands for what has left the journal. */
+  /** The record of its cause stands for what has left the journal. Behind the last removal follows {@link reconsider}, or {@link reconsiderGone}. */
   remove(removal: Removal): Output[] {
     this.dropVector()
     this.returned.push(...draftsAmong(removal.messages, this.node))
-    const outputs = describeRemoval(removal)
-    this.keepAndDescribe(removal.integrations, outputs)
+    return describeRemoval(removal)
+  }
+
+  /** Takes what had waited and has become ready by an epoch or its cuts. All that waits is judged for that. */
+  reconsider(): Output[] {
+    const outputs: Output[] = []
+    this.keepAndDescribe(this.history.reconsider(), outputs)
+    return outputs
+  }
+
+  /** The same by removals: anybody can cause those, so what waits for others costs nothing. */
+  reconsiderGone(): Output[] {
+    const outputs: Output[] = []
+    this.keepAndDescribe(this.history.reconsiderGone(), outputs)
     return outputs
   }
 

@@ -117,8 +117,7 @@ export class Retiring {
     const outputs = [writer.store({ kind: 'epoch', retirement })]
     this.#record = writer.lastNumber
     this.#gossip.noteBehind(this.#core.history.membership.size, now)
-    this.#core.keepAndDescribe(history.reconsider(), outputs)
-    return [...outputs, ...this.alarms()]
+    return [...outputs, ...this.#core.reconsider(), ...this.alarms()]
   }
 
   /** Removes what lies beyond the cuts, as soon as they are known. */
@@ -131,6 +130,7 @@ export class Retiring {
     const outputs = [
       writer.store({ kind: 'cuts', cuts }),
       ...this.#core.remove(history.cut(cuts, (member) => keepsOwn(life, member))),
+      ...this.#core.reconsider(),
     ]
     antiEntropy.noteCuts(now)
     antiEntropy.announceSoon(now)

@@ -26,6 +26,7 @@ import type { Conflict, ConflictSide } from './conflict.ts'
 import { decodeDraft, type Draft, encodeDraft } from './draft.ts'
 import type { Life } from './life.ts'
 import type { RetirementRecord } from './cut.ts'
+import { MemoryBound } from './memory-bound.ts'
 import type { Batch, Previous } from './message.ts'
 import { decodeRetirement, encodeRetirement } from './retirement-codec.ts'
 import type { VersionEntry } from './version-vector.ts'
@@ -127,12 +128,15 @@ function* listPieces<T>(items: readonly T[], write: (item: T) => void): Generato
 }
 
 /**
- * It is our own writing, so that its lists are bounded by its bytes alone: what was snapshotted can be read again.
+ * Our own writing is bounded by its bytes alone: what was snapshotted can be read again.
+ * @param memoryBytesMax of that of another node
  * @throws FleetstepError `data-directory-damaged` or `data-directory-newer`
  */
-export function decodeSnapshot(bytes: Uint8Array): Snapshot {
+export function decodeSnapshot(bytes: Uint8Array, memoryBytesMax: number = Infinity): Snapshot {
   try {
-    return readSnapshot(new CborReader(bytes))
+    const memory = new MemoryBound(memoryBytesMax)
+    memory.takeCbor(bytes)
+    return readSnapshot(new CborReader(bytes), memory)
   } catch (cause) {
     if (!(cause instanceof FleetstepError)) throw cause
     if (cause.code === 'data-directory-newer') throw cause
@@ -144,7 +148,7 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   }
 }
 
-function readSnapshot(reader: CborReader): Snapshot {
+function readSnapshot(reader: CborReader, memory: MemoryBound): Snapshot {
   const fields = reader.list('snapshot', 1, FIELDS)
   const version = reader.uint('format of the snapshot')
   if (version !== SNAPSHOT_VERSION) {
@@ -168,13 +172,14 @@ function readSnapshot(reader: CborReader): Snapshot {
   const conflicts = listOf(next('conflicts'), 'conflicts').map(decodeConflict)
   const conflictsForgotten = reader.uint('conflicts forgotten')
   const conflictsResolved = listOf(next('conflicts resolved'), 'conflicts resolved').map(textOf)
-  const batches = readList(reader, 'batches', () => openBatch(reader.bytes('batch', 0, reader.left)))
+  const batches = readList(reader, 'batches', () => boundBatch(reader.bytes('batch', 0, reader.left), memory))
   const retirement = decodeRetirement(next('retirement'))
-  const evidence = listOf(next('evidence'), 'evidence').map(decodeEvidence)
-  const drafts = listOf(next('drafts'), 'drafts').map(draftFrom)
+  const evidence = listOf(next('evidence'), 'evidence').map((data) => decodeEvidence(data, memory))
+  const drafts = listOf(next('drafts'), 'drafts')
+  if (memory.isBound && drafts.length > 0) throw invalid('drafts', 'are of another node')
   reader.end('snapshot')
   const settled = { floor, floorDigests, highWater, cells, logs, conflicts, conflictsForgotten, conflictsResolved }
-  return { life, start, ...settled, batches, retirement, evidence, drafts }
+  return { life, start, ...settled, batches, retirement, evidence, drafts: drafts.map(draftFrom) }
 }
 
 function readList<T>(reader: CborReader, field: string, read: () => T): T[] {
@@ -253,9 +258,16 @@ function textOf(data: CborData): string {
   return data
 }
 
-function decodeEvidence(data: CborData): readonly [MemberId, Batch] {
+function boundBatch(payload: Uint8Array, memory: MemoryBound): Batch {
+  const batch = openBatch(payload)
+  memory.takeBatch(batch)
+  return batch
+}
+
+function decodeEvidence(data: CborData, memory: MemoryBound): readonly [MemberId, Batch] {
   const [member, batch] = tupleOf(data, 'evidence', 2)
-  return [memberFrom(member, 'member'), decodeBatch(batch ?? null)]
+  if (!(batch instanceof Uint8Array)) throw invalid('batch', 'is not bytes')
+  return [memberFrom(member, 'member'), boundBatch(new Uint8Array(batch), memory)]
 }
 
 export function encodeLife({ member, draftReason, adoptedJoin, trusted }: Life): CborData {
@@ -275,9 +287,4 @@ export function decodeLife(data: CborData | undefined): Life {
 function draftFrom(data: CborData): Draft {
   if (!(data instanceof Uint8Array)) throw invalid('draft', 'is not bytes')
   return decodeDraft(new Uint8Array(data))
-}
-
-function decodeBatch(data: CborData): Batch {
-  if (!(data instanceof Uint8Array)) throw invalid('batch', 'is not bytes')
-  return openBatch(new Uint8Array(data))
 }

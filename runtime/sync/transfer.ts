@@ -85,7 +85,8 @@ export class Fetch {
   readonly offer: Offer
   readonly link: string
   readonly #random: Random
-  readonly #chunks: Uint8Array[] = []
+  /** What has come, and room for as much again: chunks of a byte each would take hundreds of times what they hold. */
+  #bytes: Uint8Array = new Uint8Array()
   #length = 0
   #attempts = 0
   #askAt: Monotonic
@@ -101,7 +102,7 @@ export class Fetch {
   resumed(offer: Offer, link: string, now: Monotonic): Fetch | null {
     if (offer.digest !== this.offer.digest || offer.size !== this.offer.size) return null
     const fetch = new Fetch(offer, link, this.#random, now)
-    fetch.#chunks.push(...this.#chunks)
+    fetch.#bytes = this.#bytes
     fetch.#length = this.#length
     return fetch
   }
@@ -128,8 +129,10 @@ export class Fetch {
     const { digest, size } = this.offer
     const isNext = chunk.digest === digest && chunk.offset === this.#length && chunk.bytes.length > 0
     if (!isNext || this.#length + chunk.bytes.length > size) return false
-    this.#chunks.push(new Uint8Array(chunk.bytes))
-    this.#length += chunk.bytes.length
+    const length = this.#length + chunk.bytes.length
+    if (length > this.#bytes.length) this.#makeRoomFor(length)
+    this.#bytes.set(chunk.bytes, this.#length)
+    this.#length = length
     this.#attempts = 0
     this.#askAt = now
     return true
@@ -146,8 +149,15 @@ export class Fetch {
 
   /** All of it, or null if it is not what was offered. */
   bytes(): Uint8Array | null {
-    const bytes = new Uint8Array(Buffer.concat(this.#chunks))
+    const bytes = this.#bytes.subarray(0, this.#length)
     return digestOf(bytes) === this.offer.digest ? bytes : null
+  }
+
+  /** Never for more than twice what has come, whatever size was offered. */
+  #makeRoomFor(length: number): void {
+    const bytes = new Uint8Array(Math.min(2 * length, this.offer.size))
+    bytes.set(this.#bytes)
+    this.#bytes = bytes
   }
 }
 

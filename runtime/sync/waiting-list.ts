@@ -1,7 +1,6 @@
 import type { Digest } from '../base/digest.ts'
 import { formatOperationId, type MemberId, type OperationId, sameOperationId } from '../base/ids.ts'
 import {
-  CONTAINER_BYTES,
   WAITING_BYTES_MAX,
   WAITING_MESSAGES_MAX,
   WAITING_STRANGER_BYTES_MAX,
@@ -9,8 +8,8 @@ import {
   WAITING_STRANGERS_BYTES_MAX,
   WAITING_STRANGERS_MESSAGES_MAX,
 } from '../base/limits.ts'
-import { containersIn } from '../state/value.ts'
 import { DeferredQueue, isBefore, type Waiting } from './deferred-queue.ts'
+import { bytesInMemory } from './memory-bound.ts'
 import { type Batch, firstOf, type Gap, lastOf } from './message.ts'
 
 export type { Waiting } from './deferred-queue.ts'
@@ -179,15 +178,6 @@ class Load {
     this.messages = 0
     this.bytes = 0
   }
-}
-
-function bytesInMemory({ messages, plainBytes }: Batch): number {
-  let containers = 0
-  for (const { current } of messages) {
-    for (const { argument } of current.writes) containers += containersIn(argument)
-    for (const { value } of current.guards) containers += containersIn(value)
-  }
-  return plainBytes + containers * CONTAINER_BYTES
 }
 
 /** It waits for the join of its own member: anybody can send such. */

@@ -104,7 +104,7 @@ export const DURABILITY = [
   {
     name: 'set back: it is told in its own words',
     file: 'runtime/sync/receiving.ts',
-    from: '...this.#tellOfUnknown(announcement, link),',
+    from: '...this.#tellOfUnknown(announcement, link, now),',
     to: '',
     noticedBy: 'test/sync/set-back.test.ts',
   },
@@ -244,7 +244,7 @@ export const DURABILITY = [
   {
     name: 'set back: a relay passes it on once a second at most',
     file: 'runtime/sync/receiving.ts',
-    from: 'this.#passedOnAt.set(member, now)',
+    from: ' || !this.#passingOn.take(member, now)',
     to: '',
     noticedBy: 'test/sync/set-back.test.ts',
   },

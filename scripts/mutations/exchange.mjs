@@ -214,6 +214,13 @@ export const EXCHANGE = [
     noticedBy: 'test/sync/repeater.test.ts',
   },
   {
+    name: 'exchange: nor where more frames are heard at once than are remembered',
+    file: 'runtime/sync/repeater.ts',
+    from: 'if (quietUntil <= now) this.#heard.delete(digest)',
+    to: 'if (quietUntil < Infinity) this.#heard.delete(digest)',
+    noticedBy: 'test/sync/repeater.test.ts',
+  },
+  {
     name: 'exchange: of several drafts on one link one passes on',
     file: 'runtime/sync/repeater.ts',
     from: 'known?.waiting?.links.delete(heard.link)',

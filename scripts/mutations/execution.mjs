@@ -305,8 +305,22 @@ export const EXECUTION = [
     noticedBy: 'test/sync/waiting-list.test.ts',
   },
   {
+    name: 'snapshot: what was deflated counts as the memory that it takes',
+    file: 'runtime/sync/snapshot.ts',
+    from: '  memory.takeBatch(batch)\n',
+    to: '',
+    noticedBy: 'test/sync/hostile-snapshot.test.ts',
+  },
+  {
+    name: 'snapshot: an empty list counts as the memory that it takes',
+    file: 'runtime/sync/snapshot.ts',
+    from: '    memory.takeCbor(bytes)\n',
+    to: '',
+    noticedBy: 'test/sync/hostile-snapshot.test.ts',
+  },
+  {
     name: 'waiting: an empty list counts as the memory that it takes',
-    file: 'runtime/sync/waiting-list.ts',
+    file: 'runtime/sync/memory-bound.ts',
     from: 'return plainBytes + containers * CONTAINER_BYTES',
     to: 'return plainBytes + containers * 0 * CONTAINER_BYTES',
     noticedBy: 'test/sync/waiting-list.test.ts',

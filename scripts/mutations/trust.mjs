@@ -298,9 +298,16 @@ export const TRUST = [
     noticedBy: 'test/sync/truthfulness.test.ts',
   },
   {
+    name: 'truth: who takes back its own operations is shown one a second',
+    file: 'runtime/sync/receiving.ts',
+    from: ' || !this.#showing.take(member, now)',
+    to: '',
+    noticedBy: 'test/sync/hostile-costs.test.ts',
+  },
+  {
     name: 'truth: an earlier word is told once a second',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (now - (this.#toldAt.get(member) ?? -Infinity) < ANNOUNCE_INTERVAL_MIN_MS) return []',
+    from: ' || !this.#telling.take(member, now)',
     to: '',
     noticedBy: 'test/sync/truthfulness.test.ts',
   },

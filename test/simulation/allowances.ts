@@ -9,7 +9,7 @@ export class Allowances {
   /**
    * Set back: its disk was replaced by an older one (section 5). It may issue below what it announced until it hears the
    * fleet, and comes back as a draft; what only its lost disk held is lost (section 10, a sole holder restored). What it settles
-   * before that may lack what it has issued since the backup (`floors.ts`).
+   * before that may lack what it has issued since the backup (`floors.ts`), and it may come to lower cuts (`cuts.ts`).
    */
   readonly #setBack = new Set<NodeId>()
   /**

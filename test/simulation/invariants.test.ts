@@ -52,6 +52,7 @@ const VIOLATIONS: Readonly<Record<Invariant, readonly (readonly [what: string, t
       ({ fleet, a, b }) => alarm(fleet, a, { name: 'cut-below-floor', member: b.member, seq: 1 }),
     ],
     ['a cut below what another one has folded, which none of them notices', cutTooLow],
+    ['such a cut of one that was set back and does not find out', cutTooLowForEver],
   ],
   I4: [
     [
@@ -185,9 +186,22 @@ function announceMore({ fleet, a, b, announcement }: Told): void {
   say(fleet, a, { ...announcement, vector, vectorDigest: vectorDigest(versionVector(vector)) })
 }
 
+/** The same with a set back, and another one that has folded it: at the end a is still what it was. */
+function cutTooLowForEver({ fleet, a, b }: Told): void {
+  fleet.witness.allowances.noteSetBack(a.node)
+  fleet.witness.allowances.noteResumed(a.member)
+  fleet.network.partition([a.name], [b.name])
+  comeToNoCuts(fleet, a, b)
+  fleet.witness.checkPromises([a, b])
+}
+
 /** The operator retires b, and a comes to a cut below what both have folded: as if a had not held it. */
 function cutTooLow({ fleet, a, b }: Told): void {
   fleet.crash(b)
+  comeToNoCuts(fleet, a, b)
+}
+
+function comeToNoCuts(fleet: SimulatedFleet, a: SimulatedNode, b: SimulatedNode): void {
   const unsigned = { number: 1, counting: [a.member], retired: [b.member] }
   const signature = signatureOf(epochPayload(a.replica.fleet, unsigned))
   a.receive({ kind: 'epoch', epoch: { ...unsigned, signature } })

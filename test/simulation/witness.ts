@@ -161,6 +161,7 @@ export class Witness {
   /** I6, once everybody holds the same. */
   checkPromises(nodes: readonly SimulatedNode[]): void {
     this.#floors.checkDoubted()
+    this.#cuts.checkDoubted()
     const run = this.ledger.run(nodes[0]?.replica.inspect(0).vector ?? [])
     if (typeof run !== 'string') this.#promises.checkKept(run, nodes, this.allowances)
   }

@@ -2,17 +2,24 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
 import { BATCHES_PER_ANSWER_STEP_MAX, STAGE_LEAP_MAX } from '../../runtime/base/limits.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
-import type { Operation } from '../../runtime/state/operation.ts'
-import type { Batch, Request } from '../../runtime/sync/message.ts'
+import { compareCanonically, type Operation } from '../../runtime/state/operation.ts'
+import type { Path } from '../../runtime/state/path.ts'
+import { type Batch, firstOf, type Request } from '../../runtime/sync/message.ts'
+import { decodeFrame } from '../../runtime/sync/message-codec.ts'
+import { Receiving } from '../../runtime/sync/receiving.ts'
+import { type Recovered, recover } from '../../runtime/sync/recovery.ts'
+import { ReplicaCore } from '../../runtime/sync/replica-core.ts'
 import { epochDigest } from '../../runtime/sync/epoch.ts'
 import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
-import { HandIssuer } from '../support/handmade.ts'
+import { admit, HandIssuer, life } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
 import { announcementOf } from './announcements.ts'
 
+const NOTHING_STORED: Recovered = { snapshot: null, records: [], last: 0 }
 const FLEET = genesisOf(3)
 const [A, B] = [founder(FLEET, 0), founder(FLEET, 1)]
 
@@ -78,14 +85,16 @@ function cpuMsOf(act: () => void): number {
   return (user + system) / 1000
 }
 
+function manyFounders(count: number): Genesis {
+  const founders = Array.from({ length: count }, (_, index) => {
+    return { node: (index + 1).toString(16).padStart(16, '0') as NodeId, tier: 1 }
+  })
+  return { name: 'many', founders }
+}
+
 test('what one operation releases costs as much for many members as for few', () => {
   const released = (members: number): number => {
-    const genesis: Genesis = {
-      name: 'many',
-      founders: Array.from({ length: members + 2 }, (_, index) => {
-        return { node: (index + 1).toString(16).padStart(16, '0') as NodeId, tier: 1 }
-      }),
-    }
+    const genesis = manyFounders(members + 2)
     const victim = new DrivenReplica(genesis, members + 1)
     const ground = new HandIssuer(founder(genesis, 0), 1)
     const first = ground.issue({ set: ['x', 1] })
@@ -106,6 +115,65 @@ test('what one operation releases costs as much for many members as for few', ()
   assert.ok(many < 6 * few, `${many} ms of 2,000 members, ${few} ms of 12`)
 })
 
+/** What is inside of the first founder. */
+function coreOf(genesis: Genesis): ReplicaCore {
+  const options = { self: founder(genesis, 0), genesis, random: seededRandom(1), recovered: NOTHING_STORED }
+  return new ReplicaCore(options, recover(options.self, genesis, new Uint8Array(), NOTHING_STORED, options.random))
+}
+
+/** A core that holds a join by each of the `sponsors` last founders, and 100 batches that wait for what none of them has issued. */
+function coreWithWaiting(sponsors: number): { core: ReplicaCore; receiving: Receiving; looks: () => number } {
+  const genesis = manyFounders(sponsors + 3)
+  const core = coreOf(genesis)
+  const receiving = new Receiving(core)
+  for (let index = 0; index < sponsors; index++) {
+    const sponsor = new HandIssuer(founder(genesis, index + 3), 1)
+    sponsor.issue({ join: admit(life('n', index + 1), 1) })
+    receiving.batch(sponsor.batches[0]!, 'air', 1000)
+  }
+  const ahead = new HandIssuer(founder(genesis, 2), 1)
+  for (let seq = 1; seq <= 101; seq++) ahead.issue({ set: ['waits', seq] })
+  for (const batch of ahead.batches.slice(1)) receiving.batch(batch, 'air', 1000)
+  const waitsForJoined = new HandIssuer(founder(genesis, 1), 1)
+  waitsForJoined.issue({ after: { id: { member: life('n', 1), seq: 5 }, stage: 6 }, set: ['behind', 1] })
+  receiving.batch(waitsForJoined.batches[0]!, 'air', 1000)
+  assert.deepEqual([core.history.journal.length, core.history.waitingList.length], [sponsors, 101])
+  let looks = 0
+  core.history.problemOf = () => {
+    looks += 1
+    return null
+  }
+  return { core, receiving, looks: () => looks }
+}
+
+test('where many operations are late only what waits for those who leave with them is looked at again', () => {
+  for (const sponsors of [1, 50]) {
+    const { core, receiving, looks } = coreWithWaiting(sponsors)
+    const { genesis } = core.options
+    const parts = { floor: 1, stage: 1, vector: [] }
+    const said = announcementOf(new DrivenReplica(genesis, 0), founder(genesis, 2), parts)
+    receiving.announcement(said, new Uint8Array(), 'air', 1000)
+    assert.deepEqual([core.history.journal.length, core.history.waitingList.length], [1, 100])
+    assert.equal(core.history.local.get('behind' as Path), 1, 'nobody will ever hold what it follows')
+    assert.equal(looks(), 1)
+  }
+})
+
+test('so where a retired member shows joins that do not stand, as many as it likes', () => {
+  const { core, receiving, looks } = coreWithWaiting(1)
+  const retired = founder(core.options.genesis, 3)
+  const epoch = { number: 1, counting: [core.self], retired: [retired], signature: SIGNED }
+  core.history.retirement.begin({ epoch, before: 0, frozen: new Map(), cuts: null })
+  core.remove(core.history.cut(new Map()))
+  core.reconsiderGone()
+  assert.deepEqual([core.history.waitingList.length, looks()], [100, 1])
+  const liar = new HandIssuer(retired, 1)
+  for (let nonce = 1; nonce <= 50; nonce++) liar.issue({ join: admit(life('o', nonce), 1) })
+  for (const batch of liar.batches) receiving.batch(batch, 'air', 1000)
+  assert.equal(core.history.retirement.evidence.size, 51)
+  assert.equal(looks(), 1)
+})
+
 test('many claims on one place cost as much as claims on places of their own', () => {
   const claimed = (stageOf: (seq: number) => number): number => {
     const victim = victimOf()
@@ -124,6 +192,59 @@ test('many claims on one place cost as much as claims on places of their own', (
   claimed((seq) => seq)
   const [apart, together] = [claimed((seq) => seq), claimed(() => 7)]
   assert.ok(together < 6 * apart, `${together} ms on one place, ${apart} ms apart`)
+})
+
+test('of all that an answer is asked for each step looks at little more than it sends', () => {
+  const members = 300
+  const genesis = manyFounders(members + 2)
+  const core = coreOf(genesis)
+  const receiving = new Receiving(core)
+  const issuers = Array.from({ length: members }, (_, index) => new HandIssuer(founder(genesis, index + 2), 1))
+  for (const issuer of issuers) {
+    for (let seq = 1, after: Operation | null = null; seq <= 20; seq++)
+      after = issuer.issue({ after, set: [`of/${issuer.member.slice(0, 16)}`, seq] })
+    for (const batch of issuer.batches) receiving.batch(batch, 'air', 1000)
+  }
+  let looked = 0
+  for (const log of core.history.logs()) {
+    const between = log.between.bind(log)
+    log.between = (...range) => {
+      const batches = between(...range)
+      looked += batches.length
+      return batches
+    }
+  }
+  core.antiEntropy.noteLinkUp('air', 1000)
+  const gaps = issuers.map(({ member }) => ({ member, after: 0, through: Number.MAX_SAFE_INTEGER }))
+  core.antiEntropy.noteRequest({ from: founder(genesis, 1), to: core.self, gaps }, 'air', 1000)
+  const sent = core.antiEntropy
+    .tick(1000)
+    .flatMap((output) => (output.kind === 'send' ? [decodeFrame(core.fleet, output.frame)] : []))
+    .flatMap((message) => (message.kind === 'batch' ? [firstOf(message.batch).current] : []))
+  assert.equal(sent.length, BATCHES_PER_ANSWER_STEP_MAX)
+  assert.deepEqual(sent, sent.toSorted(compareCanonically))
+  assert.ok(looked <= members + 2 * BATCHES_PER_ANSWER_STEP_MAX, `${looked} of 6,000`)
+})
+
+test('a member that takes back its own operations with every word is shown one of them a second, however large', () => {
+  const victim = victimOf()
+  const ofB = new HandIssuer(B, 2)
+  ofB.issue({ set: ['x', 'long'.repeat(1000)] })
+  victim.giveMessage({ kind: 'batch', batch: ofB.batches[0]! })
+  victim.store()
+  const shownIn = (seconds: number): number => {
+    let shown = 0
+    for (let second = 0; second < seconds; second++) {
+      for (let count = 0; count < 200; count++)
+        shown += victim.batchesIn(
+          victim.giveMessage({ kind: 'announcement', announcement: announcementOf(victim, B, { vector: [] }) }),
+        ).length
+      victim.wait(1000)
+    }
+    return shown
+  }
+  assert.equal(shownIn(1), 1)
+  assert.equal(shownIn(5), 5)
 })
 
 test('what one request costs does not grow with what is held', () => {

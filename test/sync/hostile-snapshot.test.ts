@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { nodeOf } from '../../runtime/base/ids.ts'
-import { SNAPSHOT_STAGE_MAX } from '../../runtime/base/limits.ts'
+import { SNAPSHOT_STAGE_MAX, TRANSFER_CHUNK_BYTES } from '../../runtime/base/limits.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { memberPoint, originalPoint } from '../../runtime/state/reserved-point.ts'
+import { decodeDraft } from '../../runtime/sync/draft.ts'
 import type { Offer } from '../../runtime/sync/message.ts'
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../runtime/sync/snapshot.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
@@ -140,6 +141,50 @@ for (const [what, { forged, reason }] of Object.entries(FORGED))
     const again = new DrivenReplica(FLEET, N, disk)
     assert.deepEqual([again.inspect().status, again.inspect().drafts], ['draft', 2])
   })
+
+/** Some hundred bytes in a frame, and 60,000 in memory. */
+const DEFLATED = ((): Snapshot['batches'] => {
+  const liar = new HandIssuer(B, 1)
+  for (let count = 0; count < 4; count++) liar.issue({ set: ['q', 'long'.repeat(4000)] })
+  return liar.batches
+})()
+
+/** 1,500 kB that take 300 MB. */
+const EMPTY_LISTS = Array.from({ length: 500 }, (_, index) => {
+  return [`q/${index}` as Path, { value: Array.from({ length: 3000 }, () => []), writer: null }] as const
+})
+
+for (const [what, forged, reason] of [
+  ['batches that were deflated', { batches: DEFLATED }, 'takes more memory'],
+  [
+    'such evidence',
+    { evidence: DEFLATED.map((batch, index) => [life('z', index + 1), batch] as const) },
+    'takes more memory',
+  ],
+  ['empty lists', { cells: EMPTY_LISTS }, 'takes more memory'],
+  ['drafts', { drafts: [decodeDraft(DEFLATED[0]!.payload)] }, 'drafts are of another node'],
+] as const) {
+  test(`the snapshot of another node does not take many times what its bytes are by ${what}`, () => {
+    const bytes = encodeSnapshot({ ...snapshot, ...forged })
+    const memoryBytesMax = Math.max(32 * 1024, 2 * bytes.length)
+    assert.throws(() => decodeSnapshot(bytes, memoryBytesMax), { message: new RegExp(reason) })
+    decodeSnapshot(encodeSnapshot(snapshot), memoryBytesMax)
+    decodeSnapshot(bytes)
+  })
+}
+
+test('a welcome that takes more memory than there may be is refused whole', () => {
+  const draft = draftOf()
+  const bytes = encodeSnapshot({ ...snapshot, cells: EMPTY_LISTS })
+  const digest = digestOf(bytes)
+  draft.giveMessage({ kind: 'offer', offer: { ...offer, digest, size: bytes.length } })
+  for (let offset = 0; offset < bytes.length; offset += TRANSFER_CHUNK_BYTES) {
+    const chunk = { digest, offset, bytes: bytes.subarray(offset, offset + TRANSFER_CHUNK_BYTES) }
+    draft.giveMessage({ kind: 'chunk', chunk })
+  }
+  const reason = 'the snapshot cannot be read: snapshot takes more memory than there may be'
+  assert.deepEqual(draft.inspect().dropped, { [`snapshot of another node: ${reason}`]: 1 })
+})
 
 test('a stage that a fleet may reach is taken in, and there is a next one', () => {
   const draft = takerOf({ ...snapshot, batches: farBatch(SNAPSHOT_STAGE_MAX - 1) })

@@ -192,6 +192,25 @@ test('what was fetched of a snapshot before the fetch was given up is not fetche
   assert.deepEqual(second.bytes(), bytes)
 })
 
+test('a fetch takes memory for what has come of it, however small its chunks are and whatever was offered', () => {
+  const bytes = new Uint8Array(200_000).fill(7)
+  const offer: Offer = {
+    to: DRAFT,
+    from: founder(FLEET, 0),
+    purpose: 'welcome',
+    digest: digestOf(bytes),
+    size: SNAPSHOT_BYTES_MAX,
+  }
+  const usedBytes = (): number => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
+  const before = usedBytes()
+  const fetch = new Fetch(offer, 'air', seededRandom(1), 0)
+  const one = Uint8Array.of(7)
+  for (let offset = 0; offset < bytes.length; offset++) fetch.take({ digest: offer.digest, offset, bytes: one }, 0)
+  const grownBytes = usedBytes() - before
+  assert.deepEqual(fetch.bytes(), bytes)
+  assert.ok(grownBytes < 40 * bytes.length, `${grownBytes} bytes for ${bytes.length}`)
+})
+
 test('a snapshot is offered for as long as it is being fetched', () => {
   const source = new TransferSource()
   const bytes = new Uint8Array(2 * TRANSFER_CHUNK_BYTES)

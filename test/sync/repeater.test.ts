@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
-import { REPEAT_BYTES_MAX, REPEAT_QUIET_MAX_MS } from '../../runtime/base/limits.ts'
+import {
+  REPEAT_BYTES_MAX,
+  REPEAT_FRAMES_MAX,
+  REPEAT_QUIET_MAX_MS,
+  REPEAT_QUIET_MIN_MS,
+} from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { createSigningKey, type SigningKey, verifySignature } from '../../runtime/device/identity/keys.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
@@ -79,6 +84,8 @@ describe('a repeater', () => {
     return { message, frame: encodeFrame(draft.replica.fleet, message), link }
   }
   const LINKS = new Set(['air', 'wire', 'line'])
+  const linkOf = ({ to: { links } }: Output & { kind: 'send' }): string =>
+    links !== 'all' && 'only' in links ? links.only : ''
   const linksOf = (outputs: readonly Output[]): unknown[] =>
     outputs.map((output) => output.kind === 'send' && 'only' in (output.to.links as object) && output.to.links)
 
@@ -128,6 +135,44 @@ describe('a repeater', () => {
       outputs.map((output) => output.kind === 'send' && output.frame),
       frames.map(({ frame }) => frame),
     )
+  })
+
+  for (const [frames, passed] of [
+    [600, 600],
+    [REPEAT_FRAMES_MAX + 100, REPEAT_FRAMES_MAX],
+  ] as const) {
+    test(`two of them pass each of ${frames} frames of one moment on at most once`, () => {
+      const links = new Set(['air', 'wire'])
+      const { message } = heard('burst', 'air')
+      const both = [new Repeater(seededRandom(1)), new Repeater(seededRandom(2))]
+      const tell = (from: Repeater | null, link: string, frame: Uint8Array, now: number): void => {
+        for (const one of both) if (one !== from) one.hear({ message, frame, link }, links, 3, now)
+      }
+      for (let index = 0; index < frames; index++) tell(null, 'air', Buffer.from(`frame ${index}`), 0)
+      let count = 0
+      for (let now = 0; now < 20_000; now += 10) {
+        for (const one of both) {
+          for (const output of one.tick(now)) {
+            if (output.kind !== 'send') continue
+            count += 1
+            tell(one, linkOf(output), output.frame, now)
+          }
+        }
+      }
+      assert.equal(count, passed)
+    })
+  }
+
+  test('remembers others again when what it has passed on cannot come round any more', () => {
+    const repeater = new Repeater(seededRandom(1))
+    const { message } = heard('room', 'air')
+    const hear = (index: number, now: number): boolean =>
+      repeater.hear({ message, frame: Buffer.from(`frame ${index}`), link: 'air' }, LINKS, 3, now)
+    for (let index = 0; index < REPEAT_FRAMES_MAX; index++) assert.ok(hear(index, 0))
+    assert.equal(hear(REPEAT_FRAMES_MAX, 0), false)
+    repeater.tick(200)
+    assert.equal(hear(REPEAT_FRAMES_MAX, 200), false)
+    assert.equal(hear(REPEAT_FRAMES_MAX, 200 + REPEAT_QUIET_MIN_MS), true)
   })
 
   test('lets no more wait than it may', () => {
