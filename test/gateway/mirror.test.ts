@@ -287,10 +287,10 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     const described = mirror({ homeAssistant: true, random: { uint32: () => 0 } })
     const topic = `homeassistant/device/${gateway.node}/config`
     await until(() => seen.has(topic), 'the device is described')
-    const { dev, o, cmps, avty_t } = JSON.parse(seen.get(topic) ?? '') as Record<string, Record<string, unknown>>
+    const { dev, o, cmps, avty } = JSON.parse(seen.get(topic) ?? '') as Record<string, Record<string, unknown>>
     assert.deepEqual(dev, { ids: [gateway.node], name: 'pump' })
     assert.deepEqual(o, { name: 'fleetstep', sw: '1.2.3' })
-    assert.equal(avty_t, `${root}/n/${gateway.node}/mirror`)
+    assert.deepEqual(avty, [{ t: `${root}/n/${gateway.node}/mirror` }])
     assert.deepEqual(cmps?.['load'], {
       p: 'sensor',
       name: 'load',

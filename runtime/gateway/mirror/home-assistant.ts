@@ -25,7 +25,7 @@ export interface DiscoverySource {
 export interface Discovery {
   readonly dev: object
   readonly o: object
-  readonly avty_t: string
+  readonly avty: readonly object[]
   readonly cmps: Components
 }
 
@@ -50,7 +50,8 @@ export function discoveryOf(source: DiscoverySource, before: Components): Discov
       ...(profile.model !== undefined && { mdl: profile.model }),
     },
     o: { name: 'fleetstep', sw: version },
-    avty_t: topics.availability,
+    // A list, as components have one: Home Assistant adds what they do not name themselves, and refuses both forms together.
+    avty: [{ t: topics.availability }],
     cmps: Object.fromEntries([...components, ...gone]),
   }
 }
