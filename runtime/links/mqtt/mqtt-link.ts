@@ -167,17 +167,13 @@ class MqttLink implements Link {
 
   private receivePresence(node: NodeId, payload: Buffer): void {
     const presence = parsePresence(payload)
+    // The will of an earlier start came late, or somebody cleared what is retained: whoever comes later is to see this node.
+    if (node === this.options.node && presence?.online !== true) this.courier.publish(this.presenceMessage(true))
     if (presence === null) {
       if (payload.length > 0) countDropped(this.counters, 'foreign-payload')
       return
     }
-    if (node === this.options.node) {
-      // The will of an earlier connection or start came late and took the place of what is retained: say it again.
-      if (!presence.online && presence.startCount <= this.options.startCount) {
-        this.courier.publish(this.presenceMessage(true))
-      }
-      if (this.options.guest === undefined) return
-    }
+    if (node === this.options.node && this.options.guest === undefined) return
     const news = this.presence.note(node, presence)
     if (news === 'full') countDropped(this.counters, 'presence-full')
     if (news !== 'changed') return
