@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { loadProfile } from '../../runtime/device/profiles/load.ts'
 import type { DeviceProfile } from '../../runtime/device/profiles/profile.ts'
-import { type Components, type Discovery, discoveryOf } from '../../runtime/gateway/mirror/home-assistant.ts'
+import {
+  type Components,
+  describedIn,
+  type Discovery,
+  discoveryOf,
+} from '../../runtime/gateway/mirror/home-assistant.ts'
 import { mirrorTopics } from '../../runtime/gateway/mirror/mirror-topics.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { accepted, profileText } from '../device/profile-text.ts'
@@ -109,6 +114,23 @@ describe('the discovery of Home Assistant', () => {
     )
     assert.deepEqual(after['point'], { p: 'binary_sensor' })
     assert.equal(after['other']?.['p'], 'binary_sensor')
+  })
+
+  it('is read again as what there is to take away, and nothing else is', () => {
+    const described = describeAll(pointOf('valueType: Bool, readWrite: R'), { old: { p: 'switch', name: 'old' } })
+    assert.deepEqual(describedIn(Buffer.from(JSON.stringify(described))), { point: { p: 'binary_sensor' } })
+    const component = { p: 'sensor', name: 'x' }
+    for (const foreign of [
+      '',
+      'null',
+      '[]',
+      '{"o":{"name":"fleetstep"}}',
+      JSON.stringify({ o: { name: 'other' }, cmps: { x: component } }),
+      JSON.stringify({ o: { name: 'fleetstep' }, cmps: { x: { ...component, p: 'lock' } } }),
+      JSON.stringify({ o: { name: 'fleetstep' }, cmps: [component] }).slice(0, -1),
+    ]) {
+      assert.equal(describedIn(Buffer.from(foreign)), null, foreign)
+    }
   })
 
   it('gives each component one form of availability, where Home Assistant refuses two', () => {

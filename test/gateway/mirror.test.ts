@@ -321,6 +321,25 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     const { cmps: next } = JSON.parse(seen.get(topic) ?? '') as Record<string, Record<string, unknown>>
     assert.deepEqual(next?.['load'], { p: 'sensor' }, 'what is gone is taken away')
   })
+
+  it('takes away in Home Assistant what was described before the start and is not any more', async (t) => {
+    const { gateway, seen, mirror } = await stage(t)
+    const topic = `homeassistant/device/${gateway.node}/config`
+    const first = mirror({ homeAssistant: true })
+    await until(() => seen.get(topic)?.includes('"load"') === true, 'the device is described')
+    await first.stop()
+    const { profile: stricter } = accepted(profileText('valueType: Bool, readWrite: R'))
+    gateway.useProfile(stricter)
+    const second = mirror({ homeAssistant: true })
+    await until(() => seen.get(topic)?.includes('"load":{"p":"sensor"}') === true, 'what is gone is taken away')
+    assert.match(seen.get(topic) ?? '', /"point":\{"p":"binary_sensor",/)
+    await second.stop()
+    const third = mirror({ homeAssistant: true })
+    await until(() => seen.get(topic)?.includes('"load"') === false, 'what was taken away is not named for ever')
+    await third.stop()
+    mirror({ homeAssistant: false })
+    await until(() => seen.get(topic) === '', 'nothing is described any more')
+  })
 })
 
 describe('topics of the mirror', () => {
