@@ -1,7 +1,6 @@
-import type { Socket } from 'node:net'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { FLEET } from './mqtt-fixture.ts'
-import { type ScriptedBroker, startScriptedBroker } from './scripted-broker.ts'
+import { say, type ScriptedBroker, startScriptedBroker } from './scripted-broker.ts'
 
 /** Takes one publish at once. */
 const RECEIVE_MAXIMUM_1 = [0x20, 6, 0, 0, 3, 0x21, 0, 1]
@@ -40,10 +39,4 @@ export async function startScriptedPostBox(owner: NodeId, guest: NodeId, takes: 
       return Math.max(0, published - GREETINGS)
     },
   }
-}
-
-/** PUBLISH of MQTT 5 with QoS 0 (section 3.3). */
-function say(socket: Socket, topic: string, text: string): void {
-  const body = Buffer.concat([Buffer.from([0, topic.length]), Buffer.from(topic), Buffer.from([0]), Buffer.from(text)])
-  socket.write(Buffer.concat([Buffer.from([0x30, body.length]), body]))
 }

@@ -240,9 +240,14 @@ export class Mirror {
     } catch (error) {
       if (!(error instanceof FleetstepError)) throw error
       this.#refuse(path, error.code, error.message)
-      // A tool may show already what it wished for.
-      if (this.#isShown(path)) this.#leaves.add(path)
+      // A tool may show already what it wished for. Of points that are not there nothing is kept: strangers could name any number.
+      if (this.#isShown(path)) this.#showAgain(path)
     }
+  }
+
+  #showAgain(path: Path): void {
+    if (this.#options.gateway.state.get(path) === undefined) this.#publishLeaf(path)
+    else this.#leaves.add(path)
   }
 
   #refuse(path: string, code: string, message: string): void {
