@@ -60,7 +60,7 @@ broker:
   host: 127.0.0.1
   port: 1883
 
-# How it reaches the others. Several servers are tried in turn.
+# How it reaches the others. Several servers are brokers of one cluster: each gateway begins at another one, and goes on to the next.
 links:
   - kind: mqtt
     servers: [mqtt://127.0.0.1:1883]

@@ -6,6 +6,7 @@ export type DropReason =
   | 'full' // handed over while the queue was full
   | 'connection-lost' // waited in the queue when the connection ended
   | 'oversize' // longer than FRAME_BYTES_MAX, in either direction
+  | 'over-broker-limit' // longer than the broker takes
   | 'empty' // received without any bytes
   | 'foreign-topic' // received on a topic that is not in the contract
   | 'foreign-payload' // received a presence that cannot be read

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { loadProfile } from '../../runtime/device/profiles/load.ts'
 import type { DeviceProfile } from '../../runtime/device/profiles/profile.ts'
-import { type Components, discoveryOf } from '../../runtime/gateway/mirror/home-assistant.ts'
+import {
+  type Components,
+  describedIn,
+  type Discovery,
+  discoveryOf,
+} from '../../runtime/gateway/mirror/home-assistant.ts'
 import { mirrorTopics } from '../../runtime/gateway/mirror/mirror-topics.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { accepted, profileText } from '../device/profile-text.ts'
@@ -11,6 +16,10 @@ const NODE = '0200000000000001' as NodeId
 const topics = mirrorTopics('00ff', NODE)
 
 function describeDevice(profile: DeviceProfile, before: Components = {}, isWritable: boolean = true): Components {
+  return describeAll(profile, before, isWritable).cmps
+}
+
+function describeAll(profile: DeviceProfile, before: Components = {}, isWritable: boolean = true): Discovery {
   const source = {
     node: NODE,
     device: 'pump',
@@ -20,7 +29,7 @@ function describeDevice(profile: DeviceProfile, before: Components = {}, isWrita
     isShown: (path: string) => !path.includes('hidden'),
     mayWrite: () => isWritable,
   }
-  return discoveryOf(source, before).cmps
+  return discoveryOf(source, before)
 }
 
 const pointOf = (properties: string, attributes: string = ''): DeviceProfile =>
@@ -105,6 +114,35 @@ describe('the discovery of Home Assistant', () => {
     )
     assert.deepEqual(after['point'], { p: 'binary_sensor' })
     assert.equal(after['other']?.['p'], 'binary_sensor')
+  })
+
+  it('is read again as what there is to take away, and nothing else is', () => {
+    const described = describeAll(pointOf('valueType: Bool, readWrite: R'), { old: { p: 'switch', name: 'old' } })
+    assert.deepEqual(describedIn(Buffer.from(JSON.stringify(described))), { point: { p: 'binary_sensor' } })
+    const component = { p: 'sensor', name: 'x' }
+    for (const foreign of [
+      '',
+      'null',
+      '[]',
+      '{"o":{"name":"fleetstep"}}',
+      JSON.stringify({ o: { name: 'other' }, cmps: { x: component } }),
+      JSON.stringify({ o: { name: 'fleetstep' }, cmps: { x: { ...component, p: 'lock' } } }),
+      JSON.stringify({ o: { name: 'fleetstep' }, cmps: [component] }).slice(0, -1),
+    ]) {
+      assert.equal(describedIn(Buffer.from(foreign)), null, foreign)
+    }
+  })
+
+  it('gives each component one form of availability, where Home Assistant refuses two', () => {
+    const whole = describeAll(loadProfile('device-profiles/greenhouse.yaml').profile)
+    const ownAvailability = Object.values(whole.cmps).filter((component) => 'avty' in component)
+    assert.ok(ownAvailability.length > 5, 'points with a device say for themselves whether they are there')
+    // Home Assistant gives a component each shared option that it does not name itself.
+    const shared = Object.entries(whole).filter(([option]) => option.startsWith('avty'))
+    for (const component of Object.values(whole.cmps)) {
+      const merged = { ...Object.fromEntries(shared), ...component }
+      assert.equal(['avty', 'avty_t'].filter((form) => form in merged).length, 1, JSON.stringify(merged))
+    }
   })
 
   for (const name of ['pump-station', 'greenhouse', 'raspberry-pi-5']) {

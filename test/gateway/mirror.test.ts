@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { describe, it, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { connect, type MqttClient } from 'mqtt'
+import { LINK_QUEUE_FRAMES_MAX } from '../../runtime/base/limits.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { loadProfile } from '../../runtime/device/profiles/load.ts'
@@ -17,9 +18,22 @@ import { accepted, profileText } from '../device/profile-text.ts'
 import { realClock, until } from '../links/clocks.ts'
 import { MOSQUITTO_FLEET, MOSQUITTO_SKIP, startMosquitto, type Mosquitto } from '../links/mosquitto.ts'
 import { keepingLogger } from '../links/mqtt-fixture.ts'
+import { ACCEPTED, say, startScriptedBroker, SUBSCRIBED } from '../links/scripted-broker.ts'
 import { openAlone } from './fleet.ts'
 
 const run = promisify(execFile)
+
+const mirrorDefaults = {
+  version: '1.2.3',
+  username: undefined,
+  password: undefined,
+  tls: {},
+  paths: ['**'],
+  writes: ['**'],
+  homeAssistant: false,
+  clock: realClock,
+  logger: silentLogger,
+}
 
 interface Stage {
   readonly gateway: Gateway
@@ -57,17 +71,9 @@ async function stage(t: TestContext): Promise<Stage> {
       const mirror = new Mirror({
         gateway,
         profile: () => gateway.profile,
-        version: '1.2.3',
         servers: [`mqtt://127.0.0.1:${broker.port}`],
-        username: undefined,
-        password: undefined,
-        tls: {},
-        paths: ['**'],
-        writes: ['**'],
-        homeAssistant: false,
-        clock: realClock,
         random: seededRandom(1),
-        logger: silentLogger,
+        ...mirrorDefaults,
         ...options,
       })
       mirror.start()
@@ -287,10 +293,10 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     const described = mirror({ homeAssistant: true, random: { uint32: () => 0 } })
     const topic = `homeassistant/device/${gateway.node}/config`
     await until(() => seen.has(topic), 'the device is described')
-    const { dev, o, cmps, avty_t } = JSON.parse(seen.get(topic) ?? '') as Record<string, Record<string, unknown>>
+    const { dev, o, cmps, avty } = JSON.parse(seen.get(topic) ?? '') as Record<string, Record<string, unknown>>
     assert.deepEqual(dev, { ids: [gateway.node], name: 'pump' })
     assert.deepEqual(o, { name: 'fleetstep', sw: '1.2.3' })
-    assert.equal(avty_t, `${root}/n/${gateway.node}/mirror`)
+    assert.deepEqual(avty, [{ t: `${root}/n/${gateway.node}/mirror` }])
     assert.deepEqual(cmps?.['load'], {
       p: 'sensor',
       name: 'load',
@@ -320,6 +326,67 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     await until(() => seen.get(topic)?.includes('"point"') === true, 'the points of another profile are described')
     const { cmps: next } = JSON.parse(seen.get(topic) ?? '') as Record<string, Record<string, unknown>>
     assert.deepEqual(next?.['load'], { p: 'sensor' }, 'what is gone is taken away')
+  })
+
+  it('takes away in Home Assistant what was described before the start and is not any more', async (t) => {
+    const { gateway, seen, mirror } = await stage(t)
+    const topic = `homeassistant/device/${gateway.node}/config`
+    const first = mirror({ homeAssistant: true })
+    await until(() => seen.get(topic)?.includes('"load"') === true, 'the device is described')
+    await first.stop()
+    const { profile: stricter } = accepted(profileText('valueType: Bool, readWrite: R'))
+    gateway.useProfile(stricter)
+    const second = mirror({ homeAssistant: true })
+    await until(() => seen.get(topic)?.includes('"load":{"p":"sensor"}') === true, 'what is gone is taken away')
+    assert.match(seen.get(topic) ?? '', /"point":\{"p":"binary_sensor",/)
+    await second.stop()
+    const third = mirror({ homeAssistant: true })
+    await until(() => seen.get(topic)?.includes('"load"') === false, 'what was taken away is not named for ever')
+    await third.stop()
+    mirror({ homeAssistant: false })
+    await until(() => seen.get(topic) === '', 'nothing is described any more')
+  })
+})
+
+describe('the mirror with a broker that acknowledges nothing', () => {
+  it('keeps no more of wishes for points that are not there than the queue takes', async (t) => {
+    const gateway = await openAlone(t, {})
+    const root = `fleet/${gateway.fleet}`
+    const published: string[] = []
+    const acknowledge: (() => void)[] = []
+    let isPrompt = false
+    const broker = await startScriptedBroker({
+      connack: ACCEPTED,
+      suback: SUBSCRIBED,
+      subscribe: () => undefined,
+      publish(socket, packetId, topic) {
+        published.push(topic)
+        const answer = (): void => void socket.write(Buffer.from([0x40, 2, ...packetId]))
+        if (isPrompt) return answer()
+        acknowledge.push(answer)
+        if (published.length > 1) return
+        for (let index = 0; index < 3000; index += 1) say(socket, `${root}/set/${gateway.node}/nothing/${index}`, '1')
+        say(socket, `${root}/set/${gateway.node}/lamp`, 'true')
+      },
+    })
+    t.after(() => broker.end())
+    const servers = [`mqtt://127.0.0.1:${broker.port}`]
+    const mirror = new Mirror({
+      ...mirrorDefaults,
+      gateway,
+      profile: () => null,
+      servers,
+      writes: ['lamp'],
+      random: seededRandom(1),
+    })
+    mirror.start()
+    t.after(() => mirror.stop())
+    await until(() => gateway.state.get('lamp') === true, 'all wishes have come')
+    isPrompt = true
+    for (const answer of acknowledge) answer()
+    await until(() => published.includes(`${root}/s/${gateway.node}/lamp`), 'the lamp is shown')
+    const ofNothing = published.filter((topic) => topic.startsWith(`${root}/s/${gateway.node}/nothing/`))
+    assert.ok(ofNothing.length < LINK_QUEUE_FRAMES_MAX, `${ofNothing.length} were kept`)
   })
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -77,6 +77,32 @@ describe('why an MQTT link is down is told in one line:', () => {
       assert.match(cause, expected)
     })
   }
+
+  test('an own certificate that has expired, and no TLS where it is wanted', { skip: MOSQUITTO_SKIP }, async (t) => {
+    const own = 'require_certificate true|cafile DIR/client/server.crt'.split('|')
+    const broker = await startMosquitto(
+      ['allow_anonymous true', 'certfile DIR/server.crt', 'keyfile DIR/server.key', ...own],
+      async (directory) => {
+        await makeCertificate(directory, '20200101000000Z', '20900101000000Z')
+        await mkdir(join(directory, 'client'))
+        await makeCertificate(join(directory, 'client'), '20000101000000Z', '20010101000000Z')
+      },
+    )
+    t.after(() => broker.end())
+    const read = (name: string): Promise<Buffer> => readFile(join(broker.directory, name))
+    const [ca, cert, key] = [read('server.crt'), read('client/server.crt'), read('client/server.key')]
+    const tls = { ca: await ca, cert: await cert, key: await key }
+    const where = `127.0.0.1:${broker.port}`
+    assert.match(
+      await causeOf(broker.port, { servers: [`mqtts://${where}`], tls }),
+      /^mqtts:\S+ says that this node's certificate has expired: renew it/,
+    )
+    assert.match(
+      await causeOf(broker.port, { servers: [`mqtts://${where}`], tls: { ca: tls.ca } }),
+      /^TLS with mqtts:\S+ failed \([^():]*alert certificate required\)/,
+    )
+    assert.match(await causeOf(broker.port, { servers: [`mqtt://${where}`] }), /a port that wants mqtts:/)
+  })
 
   test('a name that is not found', async () => {
     const cause = await causeOf(1883, { servers: ['mqtt://nobody.invalid:1883'] })

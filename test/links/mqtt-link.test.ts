@@ -151,7 +151,7 @@ describe('an MQTT link over the embedded broker', () => {
     })
   })
 
-  test('a will of an earlier start is ignored, and its node takes the retained place back', async () => {
+  test('a will of an earlier start is ignored, and its node takes the retained place back from whoever took it', async () => {
     await withBroker(async ({ broker, open }) => {
       const alice = open(ALICE, { startCount: 7 })
       const bob = open(BOB)
@@ -168,6 +168,10 @@ describe('an MQTT link over the embedded broker', () => {
         bob.witness.told.filter((line) => line.startsWith(ALICE)),
         [`${ALICE} online`],
       )
+      for (const foreign of ['', 'left over', 'offline 8']) {
+        await tool.publishAsync(topic, foreign, { retain: true, qos: 1 })
+        await until(() => seen.at(-2) === foreign && seen.at(-1) === 'online 7', `after ${JSON.stringify(foreign)}`)
+      }
       await alice.link.close()
       await until(() => seen.at(-1) === 'offline 7', 'alice says goodbye')
       await bob.link.close()

@@ -136,6 +136,24 @@ describe('an MQTT link over Mosquitto', { skip: MOSQUITTO_SKIP }, () => {
     )
   })
 
+  test('a frame that the broker does not take is left out and named, and the connection stays', async () => {
+    await withMosquitto([...MOSQUITTO_DEFAULTS, 'max_packet_size 2000'], async ({ open }) => {
+      const log: string[] = []
+      const alice = open(ALICE, { logger: keepingLogger(log) })
+      const bob = open(BOB)
+      await until(() => alice.witness.ups === 1 && bob.witness.ups === 1, 'both are up')
+      for (const bytes of [5000, 4000, 1000]) {
+        assert.equal(alice.link.send(patterned(bytes / 1000, bytes), { kind: 'operations' }), true)
+      }
+      await until(() => bob.witness.frames.length > 0, 'bob has what the broker takes')
+      assert.deepEqual(bob.witness.frames, [patterned(1, 1000)])
+      assert.deepEqual(alice.link.status().counters.dropped, { 'over-broker-limit': 2 })
+      assert.deepEqual(alice.witness.causes, [])
+      const named = log.filter((line) => /takes no frame of 5000 bytes.*raise the broker's limit to 66560/.test(line))
+      assert.equal(named.length, 1)
+    })
+  })
+
   test('the last will tells the others when a process is killed', async () => {
     await withMosquitto(MOSQUITTO_DEFAULTS, async ({ broker, open }) => {
       const { witness } = open(BOB)

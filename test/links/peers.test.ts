@@ -10,6 +10,7 @@ import { acceptLink, ALICE, BOB, CAROL, patterned, type LinkHarness } from './li
 import { freePort } from './mosquitto.ts'
 import { FLEET } from './mqtt-fixture.ts'
 import { Book, testPeer } from './peers-fixture.ts'
+import { startScriptedPostBox } from './scripted-post-box.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 import { lastPresence, Witness } from './witness.ts'
 
@@ -145,6 +146,21 @@ describe('a link without a broker', () => {
     await openPeer(t, ALICE, { listen: { host: '127.0.0.1', port } })
     await until(() => bob.witness.ups === 1, 'bob is up')
     assert.equal(bob.link.status().cause, null)
+  })
+
+  test('may be written to again when a peer is gone for whom all waited', async (t) => {
+    // Nobody else leads to the one that takes nothing, since neither says where anybody is reached.
+    const still = await startScriptedPostBox(BOB, ALICE, 0)
+    const prompt = await startScriptedPostBox(CAROL, ALICE, 2)
+    t.after(() => Promise.all([still.end(), prompt.end()]))
+    const { link, witness } = await openPeer(t, ALICE, { listen: null, peers: [still.url, prompt.url] })
+    await until(() => [BOB, CAROL].every((node) => lastPresence(witness, node) === 'online'), 'alice has met both')
+    for (const first of [1, 2]) assert.equal(link.send(patterned(first, 20), { kind: 'operations' }), true)
+    await until(() => witness.frames.length === 1 && still.frames === 1, 'carol has all, and bob was sent the first')
+    assert.deepEqual([link.waiting, witness.writables], ['operations', 0])
+    await still.end()
+    await until(() => witness.writables === 1, 'alice may write again')
+    assert.deepEqual([link.waiting, link.status().state, lastPresence(witness, BOB)], ['nothing', 'up', 'offline'])
   })
 
   test('tells that its port is in use, and takes it when it is free', async (t) => {

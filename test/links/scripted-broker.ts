@@ -8,7 +8,7 @@ export interface Script {
   /** Told of each SUBSCRIBE before it is answered. */
   subscribe(): void
   /** @param packetId two bytes */
-  publish(socket: Socket, packetId: readonly [number, number]): void
+  publish(socket: Socket, packetId: readonly [number, number], topic: string): void
 }
 
 export interface ScriptedBroker {
@@ -78,6 +78,12 @@ function answer(script: Script, socket: Socket, { type, body }: Packet): void {
   }
   if (type === PUBLISH) {
     const at = 2 + body.readUInt16BE(0)
-    script.publish(socket, [body[at] ?? 0, body[at + 1] ?? 0])
+    script.publish(socket, [body[at] ?? 0, body[at + 1] ?? 0], body.toString('utf8', 2, at))
   }
+}
+
+/** PUBLISH of MQTT 5 with QoS 0 (section 3.3), of less than 128 bytes. */
+export function say(socket: Socket, topic: string, text: string): void {
+  const body = Buffer.concat([Buffer.from([0, topic.length]), Buffer.from(topic), Buffer.from([0]), Buffer.from(text)])
+  socket.write(Buffer.concat([Buffer.from([0x30, body.length]), body]))
 }

@@ -56,6 +56,7 @@ function nodePermissions(fleet: string, node: NodeId): Permissions {
       ...tree(`${root}.s.${node}`),
       ...tree(`${root}.q.${node}`),
       'homeassistant.status',
+      `homeassistant.device.${node}.config`,
       ...OWN_SESSION,
     ],
   }

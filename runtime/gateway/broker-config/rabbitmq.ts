@@ -75,6 +75,7 @@ function definitionsOf(request: BrokerRequest): object {
       `${root}\\.n\\.\\*\\.st`,
       `${root}\\.(set|s|q)\\.${node}\\.#`,
       'homeassistant\\.status',
+      `homeassistant\\.device\\.${node}\\.config`,
     ]),
   }))
   const people = request.people.map((person) => ({

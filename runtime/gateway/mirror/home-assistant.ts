@@ -1,3 +1,4 @@
+import * as v from 'valibot'
 import { pointPath, reportedPath } from '../../device/profiles/points.ts'
 import type { DeviceProfile, DeviceResource } from '../../device/profiles/profile.ts'
 import { isNumberType, isReadable, isWritable, numberRange } from '../../state/rules/value-type.ts'
@@ -25,7 +26,7 @@ export interface DiscoverySource {
 export interface Discovery {
   readonly dev: object
   readonly o: object
-  readonly avty_t: string
+  readonly avty: readonly object[]
   readonly cmps: Components
 }
 
@@ -49,11 +50,34 @@ export function discoveryOf(source: DiscoverySource, before: Components): Discov
       ...(profile.manufacturer !== undefined && { mf: profile.manufacturer }),
       ...(profile.model !== undefined && { mdl: profile.model }),
     },
-    o: { name: 'fleetstep', sw: version },
-    avty_t: topics.availability,
+    o: { name: ORIGIN, sw: version },
+    // A list, as components have one: Home Assistant adds what they do not name themselves, and refuses both forms together.
+    avty: [{ t: topics.availability }],
     cmps: Object.fromEntries([...components, ...gone]),
   }
 }
+
+/**
+ * What a mirror described in `payload`, by its retained discovery, of what is still to be taken away once it is gone; null if it is
+ * not of a mirror.
+ */
+export function describedIn(payload: Buffer): Components | null {
+  const read = v.safeParse(DESCRIBED, payload.toString('utf8'))
+  if (!read.success) return null
+  const there = Object.entries(read.output.cmps).filter(([, component]) => Object.keys(component).length > 1)
+  return Object.fromEntries(there.map(([name, { p }]) => [name, { p }]))
+}
+
+const ORIGIN = 'fleetstep'
+const PLATFORMS = ['binary_sensor', 'number', 'select', 'sensor', 'switch', 'text'] as const
+const DESCRIBED = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({
+    o: v.object({ name: v.literal(ORIGIN) }),
+    cmps: v.record(v.string(), v.looseObject({ p: v.picklist(PLATFORMS) })),
+  }),
+)
 
 function componentOf(resource: DeviceResource, source: DiscoverySource): Component | null {
   if (resource.isHidden || !isReadable(resource.properties.readWrite)) return null

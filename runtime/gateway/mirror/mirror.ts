@@ -15,7 +15,7 @@ import { matchesPattern, type Path } from '../../state/path.ts'
 import { valueFromJson, valueToJson } from '../control-protocol.ts'
 import type { Gateway } from '../gateway.ts'
 import { type PathQuality, qualitiesOf } from '../qualities.ts'
-import { type Components, discoveryOf } from './home-assistant.ts'
+import { type Components, describedIn, discoveryOf } from './home-assistant.ts'
 import { LeafQueue } from './leaf-queue.ts'
 import { QualityLeaves } from './quality-leaves.ts'
 import { mirrorTopics, pathOfTopic, topicOfPath } from './mirror-topics.ts'
@@ -101,7 +101,8 @@ export class Mirror {
     const { gateway, username, password, tls, clock, random, logger } = this.#options
     const servers = parseServers(this.#options.servers, tls)
     const topics = this.#topics
-    const filters = [`${topics.leaves}#`, `${topics.qualities}#`, `${topics.wishes}#`, topics.assistant]
+    const { leaves, qualities, wishes, assistant, discovery } = topics
+    const filters = [`${leaves}#`, `${qualities}#`, `${wishes}#`, assistant, discovery]
     return new Courier(
       {
         name: 'mirror',
@@ -183,12 +184,13 @@ export class Mirror {
 
   /** Called by the broker's client, which a throw would break. */
   #receive(topic: string, payload: Buffer, isRetained: boolean): void {
-    const { leaves, qualities, wishes, assistant } = this.#topics
+    const { leaves, qualities, wishes, assistant, discovery } = this.#topics
     try {
       if (topic.startsWith(wishes)) this.#wish(topic.slice(wishes.length), payload, isRetained)
       else if (topic.startsWith(leaves)) this.#tidy(topic, payload)
       else if (topic.startsWith(qualities)) this.#tidyQuality(topic, payload)
       else if (topic === assistant && payload.toString('utf8') === 'online') this.#discoverSoon()
+      else if (topic === discovery && isRetained) this.#tidyDiscovery(payload)
     } catch (error) {
       this.#options.logger.error('mirror: a message could not be handled; this is a bug', { error })
     }
@@ -207,6 +209,16 @@ export class Mirror {
     const path = pathOfTopic(topic.slice(this.#topics.qualities.length))
     const isThere = path !== null && this.#isShown(path) && this.#qualities.has(path)
     if (!isThere) this.#courier.publish(json(topic, '', true))
+  }
+
+  /** Home Assistant forgets what was described before this start and is not any more. */
+  #tidyDiscovery(payload: Buffer): void {
+    const before = describedIn(payload)
+    if (before === null) return
+    if (!this.#options.homeAssistant) return void this.#publish(json(this.#topics.discovery, '', true))
+    const isAllThere = Object.keys(before).every((name) => name in this.#described)
+    this.#described = { ...before, ...this.#described }
+    if (!isAllThere) this.#publishDiscovery()
   }
 
   #wish(topic: string, payload: Buffer, isRetained: boolean): void {
@@ -228,9 +240,14 @@ export class Mirror {
     } catch (error) {
       if (!(error instanceof FleetstepError)) throw error
       this.#refuse(path, error.code, error.message)
-      // A tool may show already what it wished for.
-      if (this.#isShown(path)) this.#leaves.add(path)
+      // A tool may show already what it wished for. Of points that are not there nothing is kept: strangers could name any number.
+      if (this.#isShown(path)) this.#showAgain(path)
     }
+  }
+
+  #showAgain(path: Path): void {
+    if (this.#options.gateway.state.get(path) === undefined) this.#publishLeaf(path)
+    else this.#leaves.add(path)
   }
 
   #refuse(path: string, code: string, message: string): void {

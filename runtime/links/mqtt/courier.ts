@@ -150,7 +150,7 @@ export class Courier {
   }
 
   /** Whether the broker takes it at all: one that it does not take costs the connection (MQTT 5, section 3.2.2.3.6). */
-  mayCarry({ topic, payload }: Outgoing): boolean {
+  mayCarry({ topic, payload }: { readonly topic: string; readonly payload: { readonly length: number } }): boolean {
     return topic.length + payload.length + MQTT_PUBLISH_EXTRA_BYTES <= this.#packetBytesMax
   }
 

@@ -9,6 +9,7 @@ export type FailureKind =
   | 'tls'
   | 'tls-not-yet-valid'
   | 'tls-expired'
+  | 'tls-own-expired'
   | 'not-authorised'
   | 'protocol-version'
   | 'identifier'
@@ -27,7 +28,7 @@ export interface Failure {
 
 /** Sorts an error of the socket, of TLS, or of mqtt.js, whose `code` is then the reason code of the broker. */
 export function failureOf(error: unknown): Failure {
-  const detail = oneLine(error instanceof Error ? error.message : String(error))
+  const detail = oneLine(textOf(error))
   const code = codeOf(error)
   if (typeof code === 'number') return failureOfReason(code, detail)
   if (code !== null) return { kind: kindOfErrorCode(code), detail: detail === '' ? code : detail }
@@ -56,6 +57,8 @@ export function describeFailure(failure: Failure, where: string): string {
       return `this machine's clock is wrong for TLS with ${where}${because}: set it, or let it be set by NTP, which needs no TLS`
     case 'tls-expired':
       return `the certificate of ${where} has expired${because}: renew it, unless this machine's clock is ahead`
+    case 'tls-own-expired':
+      return `${where} says that this node's certificate has expired: renew it, unless the clock there is ahead`
     case 'not-authorised':
       return `${where} did not authorise this node${because}: check username, password and the broker's access list`
     case 'protocol-version':
@@ -71,12 +74,18 @@ export function describeFailure(failure: Failure, where: string): string {
     case 'timeout':
       return `${where} did not answer in time${because}: check the broker and the way to it`
     case 'closed':
-      return `${where} closed the connection${because}: look at the log there; if it repeats, for a second node with this id${where.startsWith('mqtts:') ? ' or a certificate that is not taken' : ''}`
+      return `${where} closed the connection${because}: look at the log there; if it repeats, for a second node with this id or ${where.startsWith('mqtts:') ? 'a certificate that is not taken' : 'a port that wants mqtts://'}`
     case 'protocol':
       return `${where} did not keep to MQTT${because}: check that a broker listens on this port`
     default:
       return unreachable(failure.kind)
   }
+}
+
+/** OpenSSL puts numbers and the files of its sources around the reason. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message
 }
 
 /** Makes any text fit one line of a log. */
@@ -115,6 +124,7 @@ const REASONS: ReadonlyMap<number, FailureKind> = new Map([
 function kindOfErrorCode(code: string): FailureKind {
   const known = ERROR_CODES.get(code)
   if (known !== undefined) return known
+  if (code.endsWith('_ALERT_CERTIFICATE_EXPIRED')) return 'tls-own-expired'
   return TLS_CODE.test(code) ? 'tls' : 'closed'
 }
 

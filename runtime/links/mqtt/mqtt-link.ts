@@ -31,6 +31,8 @@ class MqttLink implements Link {
   private hasBeenUp = false
   /** `send` has returned false, or what it took waits, and `writable` has not followed yet. */
   private owesWritable = false
+  /** One line for each connection is enough. */
+  private hasToldLimit = false
 
   constructor(options: MqttLinkOptions) {
     this.options = options
@@ -57,6 +59,11 @@ class MqttLink implements Link {
       this.owesWritable ||= this.waiting !== 'nothing'
       return true
     }
+    const topic = this.topics.of(channel)
+    if (!this.courier.mayCarry({ topic, payload: frame })) {
+      this.noteLimit(frame.length)
+      return true
+    }
     const priority = priorityOf(channel)
     // The check comes before the copy: a refused frame should cost nothing.
     if (!this.courier.hasPlaceFor(frame.length, priority)) {
@@ -65,7 +72,7 @@ class MqttLink implements Link {
       return false
     }
     const payload = Buffer.from(frame)
-    const isTaken = this.courier.publish({ topic: this.topics.of(channel), payload, retain: false, priority })
+    const isTaken = this.courier.publish({ topic, payload, retain: false, priority })
     this.owesWritable ||= this.waiting !== 'nothing'
     return isTaken
   }
@@ -127,6 +134,7 @@ class MqttLink implements Link {
   private rise(): void {
     if (this.hasBeenUp) this.counters.reconnects += 1
     this.hasBeenUp = true
+    this.hasToldLimit = false
     this.courier.publish(this.presenceMessage(true))
     this.tell('up', (events) => events.up())
     this.tellWritable()
@@ -137,6 +145,16 @@ class MqttLink implements Link {
     // Whose owner tells of all his post boxes at once; any other owner is told of this link, and tells people.
     if (this.options.guest !== undefined) this.options.logger.warn(`${this.name}: ${cause}`)
     this.tell('down', (events) => events.down(cause))
+  }
+
+  /** To send it would cost the connection, and with it all that is shorter, again and again. */
+  private noteLimit(bytes: number): void {
+    countDropped(this.counters, 'over-broker-limit')
+    if (this.hasToldLimit) return
+    this.hasToldLimit = true
+    this.options.logger.warn(
+      `${this.name}: ${this.courier.label} takes no frame of ${bytes} bytes, and what is in it reaches nobody there: raise the broker's limit to ${BROKER_PACKET_BYTES_WANTED} bytes`,
+    )
   }
 
   private receive(topic: string, payload: Buffer): void {
@@ -167,17 +185,13 @@ class MqttLink implements Link {
 
   private receivePresence(node: NodeId, payload: Buffer): void {
     const presence = parsePresence(payload)
+    // The will of an earlier start came late, or somebody cleared what is retained: whoever comes later is to see this node.
+    if (node === this.options.node && presence?.online !== true) this.courier.publish(this.presenceMessage(true))
     if (presence === null) {
       if (payload.length > 0) countDropped(this.counters, 'foreign-payload')
       return
     }
-    if (node === this.options.node) {
-      // The will of an earlier connection or start came late and took the place of what is retained: say it again.
-      if (!presence.online && presence.startCount <= this.options.startCount) {
-        this.courier.publish(this.presenceMessage(true))
-      }
-      if (this.options.guest === undefined) return
-    }
+    if (node === this.options.node && this.options.guest === undefined) return
     const news = this.presence.note(node, presence)
     if (news === 'full') countDropped(this.counters, 'presence-full')
     if (news !== 'changed') return
@@ -210,3 +224,6 @@ class MqttLink implements Link {
     }
   }
 }
+
+/** The largest frame, with room for topic and head. */
+const BROKER_PACKET_BYTES_WANTED: number = FRAME_BYTES_MAX + 1024
