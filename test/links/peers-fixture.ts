@@ -21,9 +21,14 @@ export class Book {
   }
 }
 
-/** A link without a broker that listens on a free port; pauses of milliseconds. */
+/** A link without a broker. */
 export function testPeer(node: NodeId, options: Partial<PeersLinkOptions> = {}): Link {
-  return peersLink({
+  return peersLink(peerOptions(node, options))
+}
+
+/** On a free port; pauses of milliseconds. */
+export function peerOptions(node: NodeId, options: Partial<PeersLinkOptions> = {}): PeersLinkOptions {
+  return {
     fleet: FLEET,
     node,
     startCount: 1,
@@ -37,5 +42,5 @@ export function testPeer(node: NodeId, options: Partial<PeersLinkOptions> = {}):
     logger: silentLogger,
     ...options,
     timing: { delayMinMs: 10, delayMaxMs: 40, stableMs: 50, ...options.timing },
-  })
+  }
 }

@@ -2,14 +2,16 @@ import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { connect } from 'mqtt'
 import type { NodeId } from '../../runtime/base/ids.ts'
+import { PEERS_MAX } from '../../runtime/base/limits.ts'
 import type { Link } from '../../runtime/links/link.ts'
 import { formatWhereabouts, parseAddress, parseWhereabouts } from '../../runtime/links/mqtt/peers/addresses.ts'
+import { PeerMesh } from '../../runtime/links/mqtt/peers/peer-mesh.ts'
 import type { PeersLinkOptions } from '../../runtime/links/mqtt/peers/options.ts'
 import { until } from './clocks.ts'
 import { acceptLink, ALICE, BOB, CAROL, patterned, type LinkHarness } from './link-acceptance.ts'
 import { freePort } from './mosquitto.ts'
 import { FLEET } from './mqtt-fixture.ts'
-import { Book, testPeer } from './peers-fixture.ts'
+import { Book, peerOptions, testPeer } from './peers-fixture.ts'
 import { startScriptedPostBox } from './scripted-post-box.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 import { lastPresence, Witness } from './witness.ts'
@@ -217,6 +219,31 @@ describe('a link without a broker', () => {
     assert.deepEqual(alice.witness.frames, [])
     assert.deepEqual(bob.witness.frames, [])
     assert.equal(lastPresence(bob.witness, ALICE), 'online')
+  })
+
+  test('keeps no more than the newest of those who came under any id and went', async (t) => {
+    const mesh = new PeerMesh(peerOptions(ALICE), {
+      pair: () => undefined,
+      changed: () => undefined,
+      frame: () => undefined,
+      writable: () => undefined,
+    })
+    t.after(() => mesh.close())
+    await mesh.openBox()
+    const ids = Array.from(
+      { length: PEERS_MAX * 2 },
+      (_, index) => `c0ffee00000000${index.toString(16).padStart(2, '0')}`,
+    )
+    for (const id of ids) {
+      const node = id as NodeId
+      const stranger = connect(`mqtt://127.0.0.1:${mesh.port}`, { clientId: `fs-${id}`, protocolVersion: 4 })
+      await stranger.subscribeAsync(`fleet/${FLEET}/in/${id}/+`)
+      stranger.publish(`fleet/${FLEET}/n/${id}/at`, '-', { qos: 1 })
+      await until(() => mesh.pairs.has(node), `${id} is there`)
+      stranger.end(true)
+      await until(() => !mesh.pairs.has(node), `${id} is gone`)
+    }
+    assert.deepEqual([...mesh.missing], ids.slice(-PEERS_MAX))
   })
 
   test('addresses are read whole or not at all', () => {

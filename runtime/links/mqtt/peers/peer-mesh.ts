@@ -60,7 +60,7 @@ export class PeerMesh {
       {
         came: (node) => this.#came(node),
         went: (node) => this.#went(node),
-        leaving: (node) => void this.#leaving.add(node),
+        leaving: (node) => addNewest(this.#leaving, node),
         frame: (_from, payload) => this.#events.frame(payload),
         whereabouts: (from, payload, host) => this.#hear(from, payload, host),
         writable: () => this.#events.writable(),
@@ -118,7 +118,7 @@ export class PeerMesh {
     const session = new PeerSession(address, isKnown, this.#options, () => this.#whereaboutsText(), {
       came: (came) => this.#meet(came),
       went: (node) => this.#went(node),
-      leaving: (node) => void this.#leaving.add(node),
+      leaving: (node) => addNewest(this.#leaving, node),
       failed: (failed) => this.#failed(failed),
       frame: (payload) => this.#events.frame(payload),
       whereabouts: (from, payload, host) => this.#hear(from, payload, host),
@@ -196,7 +196,7 @@ export class PeerMesh {
   #went(node: NodeId): void {
     const isThere = this.#box?.has(node) === true || this.#sessionTo(node) !== undefined
     if (isThere || this.#isClosed || !this.#pairs.delete(node)) return
-    if (!this.#leaving.has(node)) this.missing.add(node)
+    if (!this.#leaving.has(node)) addNewest(this.missing, node)
     this.#events.pair(node, false)
   }
 
@@ -243,3 +243,10 @@ export class PeerMesh {
 }
 
 const WAITING_FIRST: readonly Waiting[] = ['operations', 'answers']
+
+/** A stranger may come and go under any number of ids. */
+function addNewest(nodes: Set<NodeId>, node: NodeId): void {
+  nodes.delete(node)
+  nodes.add(node)
+  for (const oldest of nodes) if (nodes.size > PEERS_MAX) nodes.delete(oldest)
+}
