@@ -166,6 +166,8 @@ export const FLOOR_DIGESTS_MAX = 64
 export const STATE_DIGEST_POINTS_PER_LOOK_MAX = 2048
 /** Announcements that a draft keeps until it knows the keys of those who have made them: the newest of each. */
 export const WITNESSES_MAX = 64
+/** Stages of whose state it keeps what a member whose key it knows has announced: those of some intervals. */
+export const WITNESS_MARKS_MAX = 4
 /** Time in which a draft takes no welcome of a sponsor whose state other members contradict. */
 export const DISTRUST_MS: number = 10 * 60_000
 

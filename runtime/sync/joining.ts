@@ -42,13 +42,14 @@ export class Joining {
   /** The last one that was given up: what has come of it is not fetched again. */
   #givenUp: Fetch | null = null
   #fetched: Fetched | null = null
-  readonly #witnesses = new Witnesses()
+  readonly #witnesses: Witnesses
   /** Sponsors whose welcome was doubted, and until when no other one of them is taken. */
   readonly #distrusted = new Map<MemberId, Monotonic>()
 
   constructor(core: ReplicaCore) {
     this.#core = core
     this.#newcomer = new Newcomer(core.options.random)
+    this.#witnesses = new Witnesses(core.signatures)
   }
 
   get wakeAt(): Monotonic | null {
@@ -103,8 +104,8 @@ export class Joining {
   }
 
   /** A draft knows few keys: with those of a welcome what it has heard bears witness. */
-  noteWitness(announcement: Announcement): void {
-    this.#witnesses.note(announcement)
+  noteWitness(announcement: Announcement, problem: string | null): void {
+    this.#witnesses.note(announcement, problem)
   }
 
   noteChunk(chunk: Chunk, now: Monotonic): Output[] {
@@ -199,8 +200,9 @@ export class Joining {
         this.#core.noteSetBack(`the fleet holds ${theirs} operations of this node, which knows only ${ours}`)
         return 'it holds operations of ours that we do not know'
       }
-      if (offer.purpose === 'welcome' && this.#witnesses.isDoubted(fresh, this.#core.signatures, this.#core.own))
-        return DOUBTED
+      const testimony = offer.purpose === 'welcome' ? this.#witnesses.weigh(fresh) : 'believed'
+      if (testimony === 'doubted') return DOUBTED
+      if (testimony === 'unheard') return 'what other members say of it was lost among forged announcements'
       if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return 'we lack nothing below its floor'
       // Our join was cut, or we were set back, and will hear so: as a draft we bring them back.
       if (offer.purpose === 'catch-up' && isLateIn(fresh, history.log(self), outbox.first))

@@ -390,7 +390,7 @@ export class Replica {
 
   #receiveAnnouncement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): Output[] {
     const problem = this.#core.problemOfAnnouncement(announcement)
-    if (this.#core.isDraft) this.#joining.noteWitness(announcement)
+    if (this.#core.isDraft) this.#joining.noteWitness(announcement, problem)
     if (problem === 'unknown') {
       // Nothing that it states counts before its key is known, but if it lacks an epoch, that is passed on.
       this.#retiring.noteStranger(announcement, now)

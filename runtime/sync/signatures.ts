@@ -67,6 +67,11 @@ export class Signatures {
     this.#problemOfJoin = problemOfJoin
   }
 
+  /** Whether the fleet has keys. */
+  get areInUse(): boolean {
+    return this.#scheme !== null
+  }
+
   /** A batch of our own as it is stored and sent. */
   sign(batch: Batch): Batch {
     if (this.#scheme === null) return batch
@@ -145,6 +150,11 @@ export class Signatures {
   signTelemetry(telemetry: Telemetry): Telemetry {
     if (this.#scheme === null) return telemetry
     return { ...telemetry, sealed: this.#seal(telemetryPayload(telemetry), 'telemetry', this.#scheme) }
+  }
+
+  /** Whether whoever holds this key has made this announcement. */
+  isAnnouncementBy(key: Uint8Array, { sealed }: Announcement): boolean {
+    return this.#problemOfSealed(sealed, key, 'announcement') === null
   }
 
   /** Why an announcement is not from whom it says, in one line; `unknown` while the key of its member is not known; or null. */

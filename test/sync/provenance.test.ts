@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Digest, digestOf } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import { WITNESSES_MAX } from '../../runtime/base/limits.ts'
 import { proveClaim } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
 import type { SeedEpoch } from '../../runtime/device/identity/seed.ts'
@@ -179,6 +180,60 @@ test('a newcomer that has taken forged values is found out by the first who anno
   const outputs = c.giveMessage(stating(A, FLEET.founderKey, honest.floor, TRUE_STATE))
   const [alarm] = outputs.flatMap((output) => (output.kind === 'alarm' ? [output.alarm] : []))
   assert.deepEqual(alarm, { name: 'divergence', member: A, floor: honest.floor })
+})
+
+/** What anybody can send under ids that he makes up. */
+function flood(replica: DrivenReplica): void {
+  for (let index = 0; index < WITNESSES_MAX; index += 1) {
+    const stranger = memberIdOf(index.toString(16).padStart(16, '0') as NodeId, 7)
+    replica.giveMessage(stating(stranger, THIEF, honest.floor, TRUE_STATE))
+  }
+}
+
+test('forged announcements push out nothing that a member has said whose key is known', () => {
+  const c = draft()
+  c.store()
+  c.giveMessage(stating(A, FLEET.founderKey, honest.floor, TRUE_STATE))
+  flood(c)
+  give(c, forgedState(welcome), signedBy(KEY_B, OF_B))
+  assert.equal(c.inspect().status, 'draft')
+  assert.equal(c.inspect().dropped['snapshot of another node: other members have another settled state'], 1)
+})
+
+const UNHEARD = 'snapshot of another node: what other members say of it was lost among forged announcements'
+const displacing: readonly (readonly [what: string, displace: (replica: DrivenReplica) => void])[] = [
+  ['under made up ids', flood],
+  ['under its own id', (replica) => void replica.giveMessage(stating(B, THIEF, honest.floor, digestOf('forged')))],
+]
+for (const [what, displace] of displacing) {
+  test(`where forged announcements ${what} push out what a member has said, a newcomer hears it again before it takes a welcome`, () => {
+    const c = draft()
+    c.store()
+    c.giveMessage(stating(B, KEY_B, honest.floor, TRUE_STATE))
+    displace(c)
+    give(c, forgedState(welcome), signedBy(KEY_B, OF_B))
+    assert.deepEqual([c.inspect().status, c.inspect().dropped[UNHEARD]], ['draft', 1])
+    assert.ok(c.messagesIn(c.wait(10_000)).some(({ kind }) => kind === 'join-request'))
+    c.giveMessage(stating(B, KEY_B, honest.floor, TRUE_STATE))
+    c.giveMessage(stating(B, KEY_B, honest.floor + 1, digestOf('later')))
+    displace(c)
+    give(c, forgedState(welcome), signedBy(KEY_B, OF_B))
+    assert.deepEqual([c.inspect().status, c.inspect().dropped[UNHEARD]], ['draft', 1])
+    assert.equal(c.inspect().dropped['snapshot of another node: other members have another settled state'], 1)
+    give(c, welcome, signedBy(FLEET.founderKey, { from: A }))
+    assert.equal(c.inspect().status, 'member')
+  })
+}
+
+test('forged announcements keep no newcomer away: it takes the second welcome, whatever else comes', () => {
+  const c = draft()
+  c.store()
+  for (const status of ['draft', 'member']) {
+    flood(c)
+    c.giveMessage(stating(X, THIEF, honest.floor, digestOf('forged')))
+    give(c, welcome, signedBy(KEY_B, OF_B))
+    assert.equal(c.inspect().status, status)
+  }
 })
 
 const sponsors: readonly (readonly [what: string, key: SigningKey, offer: Partial<Offer>, reason: string])[] = [
