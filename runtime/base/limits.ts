@@ -63,6 +63,8 @@ export const ANSWER_BYTES_MAX: number = 256 * 1024
 export const TRANSFER_CHUNK_BYTES: number = 32 * 1024
 /** Snapshots that are kept for others to fetch; each may be large. */
 export const TRANSFERS_MAX = 2
+/** Time for which one encoded snapshot serves all who need one: what has come behind it since they ask for, as whatever they lack. */
+export const SNAPSHOT_SHARED_MS = 10_000
 /** Times that one chunk is asked for in vain before the fetch is given up. */
 export const TRANSFER_ATTEMPTS_MAX = 8
 /** Time for which a node that asks again is offered the same snapshot: one of 256 KiB needs it at 115,200 baud. */

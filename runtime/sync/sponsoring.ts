@@ -21,7 +21,8 @@ import {
   refusalOf,
   Sponsor,
 } from './sponsor.ts'
-import { TransferSource } from './transfer.ts'
+import { type Encoded, TransferSource } from './transfer.ts'
+import type { VersionVector } from './version-vector.ts'
 
 /** How a member takes in others: it sponsors drafts, and offers its snapshot to members that cannot catch up otherwise. */
 export class Sponsoring {
@@ -178,14 +179,26 @@ export class Sponsoring {
   }
 
   #newOffer(to: MemberId, purpose: Offer['purpose'], basis: string, now: Monotonic): Offer {
-    const bytes = encodeSnapshot(this.#core.snapshot(null))
     const { self, history, signatures } = this.#core
+    const { digest, size } = this.#encoded(to, purpose, now)
     const own = history.membership.get(self)
     const sponsor = own === undefined || own.credential.length === 0 ? {} : { sponsor: joinOf(own) }
-    const plain: Offer = { to, from: self, purpose, digest: this.#source.add(bytes), size: bytes.length, ...sponsor }
+    const plain: Offer = { to, from: self, purpose, digest, size, ...sponsor }
     const offer = signatures.signOffer(plain)
     this.#source.noteOffer(offer, basis, now)
     return offer
+  }
+
+  /** One encoding serves all who ask while nothing changes but that operations follow what is held: each takes as long as the state is large. */
+  #encoded(to: MemberId, purpose: Offer['purpose'], now: Monotonic): Encoded {
+    const { history } = this.#core
+    const basis = `${history.revision} ${history.floorDigest}`
+    const recent = this.#source.recentSnapshot(basis, now)
+    const heldOf = (vector: VersionVector): number => vector.get(to)?.seq ?? 0
+    const { vector } = this.#core.storedVector()
+    if (recent !== null && (purpose === 'catch-up' || heldOf(recent.vector) === heldOf(vector))) return recent
+    const bytes = encodeSnapshot(this.#core.snapshot(null))
+    return this.#source.share({ digest: this.#source.add(bytes), size: bytes.length, vector }, basis, now)
   }
 }
 

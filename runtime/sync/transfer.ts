@@ -7,12 +7,22 @@ import {
   REQUEST_DELAY_MAX_MS,
   REQUEST_RETRY_MS,
   SNAPSHOT_BYTES_MAX,
+  SNAPSHOT_SHARED_MS,
   TRANSFER_ATTEMPTS_MAX,
   TRANSFER_CHUNK_BYTES,
   TRANSFERS_MAX,
 } from '../base/limits.ts'
 import { fraction, type Random } from '../base/random.ts'
 import type { Chunk, Offer } from './message.ts'
+import type { VersionVector } from './version-vector.ts'
+
+/** A snapshot as it was encoded. */
+export interface Encoded {
+  readonly digest: Digest
+  readonly size: number
+  /** What stands in it. */
+  readonly vector: VersionVector
+}
 
 /**
  * Snapshots that others may fetch from us, chunk by chunk. Those that were offered or asked for last are kept: whoever asks
@@ -21,6 +31,19 @@ import type { Chunk, Offer } from './message.ts'
 export class TransferSource {
   readonly #offered = new Map<Digest, Uint8Array>()
   readonly #offers = new Map<string, { readonly offer: Offer; readonly basis: string; readonly until: Monotonic }>()
+
+  #shared: { readonly encoded: Encoded; readonly basis: string; readonly until: Monotonic } | null = null
+
+  /** The snapshot that was encoded a short while ago, or null. @param basis what must not have changed since */
+  recentSnapshot(basis: string, now: Monotonic): Encoded | null {
+    if (this.#shared === null || this.#shared.basis !== basis || now > this.#shared.until) return null
+    return this.#keep(this.#shared.encoded.digest) === null ? null : this.#shared.encoded
+  }
+
+  share(encoded: Encoded, basis: string, now: Monotonic): Encoded {
+    this.#shared = { encoded, basis, until: now + SNAPSHOT_SHARED_MS }
+    return encoded
+  }
 
   /**
    * The offer that was made to this node for this purpose a short while ago: on a slow line it may be fetching that one, and

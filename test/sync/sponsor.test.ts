@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Digest, digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
-import { OFFER_HOLD_MS } from '../../runtime/base/limits.ts'
+import { OFFER_HOLD_MS, SNAPSHOT_SHARED_MS } from '../../runtime/base/limits.ts'
 import { belongingsOf } from '../../runtime/sync/adoption.ts'
 import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
 import { History } from '../../runtime/sync/history.ts'
@@ -133,6 +133,35 @@ test('who asks again is offered the same welcome although the state has moved on
   assert.equal(offered()?.digest, first.digest)
   a.wait(OFFER_HOLD_MS)
   assert.notEqual(offered()?.digest, first.digest)
+})
+
+test('one encoded snapshot serves all who lack what is settled, although operations come all the time', () => {
+  const a = started(0, genesisOf(1))
+  const newcomers = ['m', 'n', 'o', 'p'].map((letter) => life(letter, 7))
+  for (const newcomer of newcomers) {
+    a.issue(set('x', 0))
+    a.giveMessage(requestOf(newcomer))
+    a.wait(1000)
+    a.store()
+  }
+  const [, settled] = [a.wait(OFFER_HOLD_MS), a.inspect().floor]
+  assert.ok(settled > 0)
+  const offeredTo = (member: MemberId): Digest[] => {
+    a.issue(set('x', member))
+    a.store()
+    a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, member, { stage: 0, vector: [] }) })
+    const gaps = [{ member: A, after: 0, through: settled }]
+    a.giveMessage({ kind: 'request', request: { from: member, to: A, gaps } })
+    const offers = offersIn(a, a.wait(1000)).filter(({ to, purpose }) => to === member && purpose === 'catch-up')
+    return offers.map(({ digest }) => digest)
+  }
+  const [first, second, third, late] = newcomers as [MemberId, MemberId, MemberId, MemberId]
+  const [offered] = offeredTo(first)
+  assert.ok(offered !== undefined)
+  assert.deepEqual([offeredTo(second), offeredTo(third)], [[offered], [offered]])
+  a.wait(SNAPSHOT_SHARED_MS)
+  const [anew] = offeredTo(late)
+  assert.ok(anew !== undefined && anew !== offered, 'what is offered is never older than that')
 })
 
 test('who hears that another one has welcomed a draft is silent', () => {
