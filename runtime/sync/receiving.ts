@@ -102,7 +102,7 @@ export class Receiving {
     if (core.reasonToBeDraft() !== null) return []
     const sign = this.#setBackSigns.inAnnouncement(peer)
     if (sign !== null) core.noteSetBack(sign)
-    if (peer.hasStatedVector) core.noteHeard(member, now)
+    if (peer.hasStatedVector) core.speaking.noteHeard(member, now)
     core.antiEntropy.noteAnnouncement(peer, announcement.vector !== null, now)
     const outputs: Output[] = [
       ...this.#reminder.ofUnknownOperation(announcement, link, now),
@@ -173,7 +173,7 @@ export class Receiving {
       core.noteStored(isLast ? held : { member: batch.origin, seq: id.seq, digest: batch.digest })
       if (!core.outbox.noteStored(batch)) continue
       outputs.push({ kind: 'durable', through: id })
-      if (batch.origin === core.self && core.maySpeak()) outputs.push(core.sendBatch(batch, 'all'))
+      if (batch.origin === core.self && core.speaking.maySpeak()) outputs.push(core.sendBatch(batch, 'all'))
     }
     core.antiEntropy.noteStored(now)
   }

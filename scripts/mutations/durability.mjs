@@ -12,15 +12,15 @@ export const DURABILITY = [
   },
   {
     name: 'hear before you speak',
-    file: 'runtime/sync/replica-core.ts',
-    from: 'return this.hasHeard || !this.#hasSettledPeers()',
+    file: 'runtime/sync/speaking.ts',
+    from: 'return this.#hasHeard || !this.#hasSettledPeers()',
     to: 'return true',
     noticedBy: 'test/sync/own-operations.test.ts',
   },
   {
     name: 'hear before you speak: only a settled member counts',
-    file: 'runtime/sync/replica-core.ts',
-    from: '(this.history.membership.get(member)?.since ?? Infinity) > this.history.floor',
+    file: 'runtime/sync/speaking.ts',
+    from: '(history.membership.get(member)?.since ?? Infinity) > history.floor',
     to: 'false',
     noticedBy: 'test/sync/set-back.test.ts',
   },
@@ -145,9 +145,9 @@ export const DURABILITY = [
   },
   {
     name: 'hear before speak: a member that asks to join has nothing to tell',
-    file: 'runtime/sync/replica-core.ts',
-    from: '&& nodeOf(id) !== this.node && !this.#mutePeers.has(id)) return true',
-    to: '&& nodeOf(id) !== this.node) return true',
+    file: 'runtime/sync/speaking.ts',
+    from: '&& nodeOf(id) !== node && !this.#mutePeers.has(id)) return true',
+    to: '&& nodeOf(id) !== node) return true',
     noticedBy: 'test/sync/other-lives.test.ts',
   },
   {
