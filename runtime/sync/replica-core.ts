@@ -1,4 +1,3 @@
-import type { Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { equalBytes } from '../base/bytes.ts'
 import { assert, unreachable } from '../base/errors.ts'
@@ -14,7 +13,6 @@ import { isOfOriginal } from './conflict.ts'
 import type { Verdict } from './consistency.ts'
 import { describeIntegration, describeRemoval } from './describe-integration.ts'
 import { DropCounter } from './drop-counter.ts'
-import { participants, unknownCounting } from './floor.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { type Draft, draftsAmong } from './draft.ts'
 import type { History, Integration, Removal } from './history.ts'
@@ -23,7 +21,6 @@ import { keepsOwn, type Life } from './life.ts'
 import { fleetIdOf, type Member } from './membership.ts'
 import { type Announcement, type Batch, firstOf, lastOf, type Message, type Request } from './message.ts'
 import { dropReason, encodeBatchFrame, encodeFrame } from './message-codec.ts'
-import { MutePeers } from './mute-peers.ts'
 import { Outbox } from './outbox.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import { announcedStage, ownStatement } from './own-statement.ts'
@@ -34,6 +31,7 @@ import type { ReplicaOptions } from './replica.ts'
 import { Requests } from './requests.ts'
 import { conflictsOfRemoved } from './settlement.ts'
 import { type Self, Signatures } from './signatures.ts'
+import { Speaking } from './speaking.ts'
 import type { Snapshot } from './snapshot.ts'
 import { StateDigests } from './state-digest.ts'
 import { StoredVector } from './stored-vector.ts'
@@ -55,6 +53,7 @@ export class ReplicaCore {
   readonly antiEntropy: AntiEntropy
   readonly signatures: Signatures
   readonly requests: Requests
+  readonly speaking: Speaking
   life: Life
   history: History
   floor: FloorKeeper
@@ -62,9 +61,6 @@ export class ReplicaCore {
   readonly lastAtStart: OperationId
   /** Operations of our former lives that have just left the journal: they are to be issued again. */
   readonly returned: Draft[] = []
-  /** Some other settled member has been heard since our start (PROTOCOL section 5). */
-  hasHeard = false
-  readonly #mutePeers = new MutePeers()
   readonly #storedVector = new StoredVector(this.peers)
   #setBackReason: string | null = null
   #own: Self
@@ -85,6 +81,7 @@ export class ReplicaCore {
     this.watchSignatures()
     this.lastAtStart = { member: this.self, seq: this.history.log(this.self).held.seq }
     this.floor = new FloorKeeper(this.history, this.peers)
+    this.speaking = new Speaking(this)
     const { floor, floorDigest } = this.history
     const mark = { stage: floor, digest: floorDigest }
     this.writer = new RecordWriter(options.recovered, recovery.storedStage, mark, options.snapshotJournalBytes)
@@ -97,7 +94,7 @@ export class ReplicaCore {
       sign: (announcement: Announcement) => this.signatures.signAnnouncement(announcement),
       signRequest: (request: Request) => this.requests.sign(request),
       ownVector: () => this.storedVector(),
-      maySpeak: () => this.maySpeak(),
+      maySpeak: () => this.speaking.maySpeak(),
     }
     this.antiEntropy = new AntiEntropy(parts, this.self, this.history)
   }
@@ -194,12 +191,6 @@ export class ReplicaCore {
     if (member !== undefined) return member.role
     const { genesis, role } = this.options
     return role ?? genesis.founders.find(({ node }) => node === this.node)?.role ?? ROLE_DEFAULT
-  }
-
-  /** Our operations may be sent: nobody can know more of us than we do (PROTOCOL section 5, hear before you speak). */
-  maySpeak(): boolean {
-    if (this.isDraft || this.reasonToBeDraft() !== null) return false
-    return this.hasHeard || !this.#hasSettledPeers()
   }
 
   /** The version vector of what is on the disk. */
@@ -379,29 +370,8 @@ export class ReplicaCore {
       const bound = this.isDraft ? this.#stageBelowOwn() : announcedStage(this.writer, this.#firstUnstored())
       outputs = this.floor.advance(this.self, Math.min(bound, this.writer.wholeStage), this.outbox.first?.stage ?? null)
     }
-    this.#noteSettledHeard()
+    this.speaking.noteSettled()
     return outputs
-  }
-
-  /** A draft asks to join under the id of a member: that one has nothing to tell us any more. */
-  noteAskedToJoin(member: MemberId, now: Monotonic): void {
-    if (this.hasHeard || this.isDraft || this.history.membership.get(member) === undefined) return
-    if (this.#mutePeers.noteAsked(member, now) && this.maySpeak()) this.antiEntropy.noteStored(now)
-  }
-
-  /** Only a settled member surely knows what we said before our start. */
-  noteHeard(member: MemberId, now: Monotonic): void {
-    this.#mutePeers.noteHeard(member)
-    if (this.hasHeard || (this.history.membership.get(member)?.since ?? Infinity) > this.history.floor) return
-    this.hasHeard = true
-    this.antiEntropy.noteStored(now)
-  }
-
-  /** Whoever was heard before its join settled has said no less: it may be gone by now, and would hold us up for ever. */
-  #noteSettledHeard(): void {
-    if (this.hasHeard) return
-    for (const [member, { hasStatedVector, heardAt }] of this.peers.entries())
-      if (hasStatedVector) this.noteHeard(member, heardAt)
   }
 
   #stageBelowOwn(): number {
@@ -411,12 +381,6 @@ export class ReplicaCore {
       if (first !== undefined) stage = Math.min(stage, firstOf(first).current.stage - 1)
     }
     return stage
-  }
-
-  #hasSettledPeers(): boolean {
-    for (const { id, since } of participants(this.history, this.self))
-      if (since <= this.history.floor && nodeOf(id) !== this.node && !this.#mutePeers.has(id)) return true
-    return unknownCounting(this.history, this.self).length > 0
   }
 
   /** The first operation of our own that is not on the disk, sealed or not. Stages and floors grow from there. */

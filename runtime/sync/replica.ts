@@ -358,7 +358,7 @@ export class Replica {
       case 'epoch':
         return this.#retiring.take(message.epoch, now)
       case 'join-request':
-        this.#core.noteAskedToJoin(message.request.member, now)
+        this.#core.speaking.noteAskedToJoin(message.request.member, now)
         this.#sponsoring.noteJoinRequest(message.request, link, now)
         this.#retiring.noteKnown(message.request.epoch, now)
         return NO_OUTPUTS
@@ -482,7 +482,7 @@ export class Replica {
     core.history = history
     core.watchSignatures()
     core.floor = new FloorKeeper(history, core.peers)
-    core.hasHeard = true
+    core.speaking.noteAdopted()
     markAllStored(history, history.log(own.member).held.seq > own.seq ? own : null)
     core.writer.noteAdopted(history.highWater.stage, floor)
     this.#rebase(drafts, now)

@@ -69,7 +69,7 @@ export class Sponsoring {
 
   /** A member asks for operations that we have folded: nobody may be able to send them any more. */
   noteLaggard(member: MemberId, link: string, now: Monotonic): void {
-    if (this.#laggards.has(member) || !this.#core.maySpeak()) return
+    if (this.#laggards.has(member) || !this.#core.speaking.maySpeak()) return
     this.#laggards.set(member, { link, at: now + ANSWER_DELAY_MAX_MS * (1 + fraction(this.#core.options.random)) })
   }
 
@@ -120,7 +120,7 @@ export class Sponsoring {
     if (admission.kind === 'refused') return this.#refuse(candidate, admission.reason)
     const postponement = postponementOf(request, history, self)
     if (postponement !== null) return this.#refuse(candidate, postponement)
-    if (!maySponsor(history) || !this.#core.maySpeak()) return []
+    if (!maySponsor(history) || !this.#core.speaking.maySpeak()) return []
     const outputs = isKnown ? [] : admit(joinAsked(request, admission))
     this.#sponsor.welcomeAfter(candidate, writer.lastNumber)
     return [...outputs, ...(writer.isComplete ? this.noteStored(writer.lastNumber, now) : [])]
@@ -144,7 +144,7 @@ export class Sponsoring {
 
   /** An observer's join would be void. */
   #maySponsor(): boolean {
-    return this.#core.maySpeak() && this.#core.role !== 'observer'
+    return this.#core.speaking.maySpeak() && this.#core.role !== 'observer'
   }
 
   #alarmOf(request: JoinRequest): Output[] {

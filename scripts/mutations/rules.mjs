@@ -132,7 +132,7 @@ export const RULES = [
   {
     name: 'an observer takes nobody in',
     file: 'runtime/sync/sponsoring.ts',
-    from: "this.#core.maySpeak() && this.#core.role !== 'observer'",
+    from: "this.#core.speaking.maySpeak() && this.#core.role !== 'observer'",
     to: 'this.#core.maySpeak()',
     noticedBy: 'test/sync/device-rules.test.ts',
   },

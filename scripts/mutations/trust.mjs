@@ -299,14 +299,14 @@ export const TRUST = [
   },
   {
     name: 'truth: who takes back its own operations is shown one a second',
-    file: 'runtime/sync/receiving.ts',
+    file: 'runtime/sync/reminder.ts',
     from: ' || !this.#showing.take(member, now)',
     to: '',
     noticedBy: 'test/sync/hostile-costs.test.ts',
   },
   {
     name: 'truth: an earlier word is told once a second',
-    file: 'runtime/sync/receiving.ts',
+    file: 'runtime/sync/reminder.ts',
     from: ' || !this.#telling.take(member, now)',
     to: '',
     noticedBy: 'test/sync/truthfulness.test.ts',
