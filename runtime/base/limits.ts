@@ -134,7 +134,7 @@ export const WAITING_STRANGER_MESSAGES_MAX = 256
 export const WAITING_STRANGER_BYTES_MAX: number = 4 * FRAME_BYTES_MAX
 /** Operations in the journal at which the operator is warned: some member has not been heard for long. */
 export const JOURNAL_OPERATIONS_WARNING = 200_000
-/** Operations in the journal at which local operations are refused, so that a Pi with 512 MiB survives. */
+/** Operations in the journal at which local operations, and drafts that ask to join, are refused, so that a Pi with 512 MiB survives. */
 export const JOURNAL_OPERATIONS_MAX = 400_000
 /**
  * Stages by which an operation may lie above all that is held if what it follows is held with another stage, or was cut: two lives

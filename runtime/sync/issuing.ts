@@ -1,12 +1,6 @@
 import type { Monotonic } from '../base/clock.ts'
 import { assert, FleetstepError } from '../base/errors.ts'
-import {
-  DRAFTS_MAX,
-  JOURNAL_OPERATIONS_MAX,
-  OPERATIONS_PER_BATCH_MAX,
-  PATHS_MAX,
-  SETTLED_DRAFTS_BYTES_TARGET,
-} from '../base/limits.ts'
+import { DRAFTS_MAX, OPERATIONS_PER_BATCH_MAX, PATHS_MAX, SETTLED_DRAFTS_BYTES_TARGET } from '../base/limits.ts'
 import {
   type Join,
   type Operation,
@@ -22,6 +16,7 @@ import type { Conflict } from './conflict.ts'
 import { changesSince } from './describe-integration.ts'
 import { type Draft, Drafts, encodeDraft } from './draft.ts'
 import { checkOperation, type CheckedOperation, type Issued } from './issue.ts'
+import { journalProblem } from './journal-room.ts'
 import type { SyncMessage } from './message.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -182,12 +177,8 @@ export class Issuing {
   }
 
   #assertRoomInJournal(): void {
-    if (this.#core.history.journal.length < JOURNAL_OPERATIONS_MAX) return
-    const member = this.#core.floor.view.hold?.member ?? 'its own disk'
-    throw new FleetstepError(
-      'limit-reached',
-      `the journal is full with ${JOURNAL_OPERATIONS_MAX} operations: it waits for ${member}`,
-    )
+    const problem = journalProblem(this.#core)
+    if (problem !== null) throw new FleetstepError('limit-reached', problem)
   }
 
   #assertRoomFor(paths: readonly Path[]): void {

@@ -6,6 +6,7 @@ import { fraction } from '../base/random.ts'
 import type { Join } from '../state/operation.ts'
 import { marked, ROLE_DEFAULT } from '../state/role.ts'
 import type { CandidateLine } from './inspection.ts'
+import { journalProblem } from './journal-room.ts'
 import { joinOf } from './membership.ts'
 import type { ChunkRequest, JoinRequest, Offer, Refusal } from './message.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
@@ -118,7 +119,8 @@ export class Sponsoring {
     const admission = this.#judge(request, isKnown)
     this.#noteCandidate(request, admission)
     if (admission.kind === 'refused') return this.#refuse(candidate, admission.reason)
-    const postponement = postponementOf(request, history, self)
+    // A join, and all that its node has drafted, would come on top. Whoever has joined already adds nothing.
+    const postponement = postponementOf(request, history, self) ?? (isKnown ? null : journalProblem(this.#core))
     if (postponement !== null) return this.#refuse(candidate, postponement)
     if (!maySponsor(history) || !this.#core.speaking.maySpeak()) return []
     const outputs = isKnown ? [] : admit(joinAsked(request, admission))

@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
+import type { MemberId } from '../../runtime/base/ids.ts'
 import { JOURNAL_OPERATIONS_MAX, JOURNAL_OPERATIONS_WARNING } from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
+import type { Message } from '../../runtime/sync/message.ts'
+import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
 import { founder } from '../support/driven-replica.ts'
+import { life } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
+import { emptyHanded } from '../support/sealed-messages.ts'
 
 const GENESIS = genesisOf(2)
 
-test('a journal that a silent member keeps from folding is warned of, and takes no more changes at its bound', () => {
+test('a journal that a silent member keeps from folding is warned of, and takes no more changes and nobody in at its bound', () => {
   const replica = new Replica({
     self: founder(GENESIS, 0),
     genesis: GENESIS,
@@ -17,6 +22,7 @@ test('a journal that a silent member keeps from folding is warned of, and takes 
     recovered: { snapshot: null, records: [], last: 0 },
     verifyEpoch: () => false,
   })
+  give(replica, { kind: 'announcement', announcement: emptyHanded(founder(GENESIS, 1)) })
   const change = set('p', true)
   const warnedAt: number[] = []
   for (let count = 1; count <= JOURNAL_OPERATIONS_MAX; count += 1) {
@@ -34,5 +40,22 @@ test('a journal that a silent member keeps from folding is warned of, and takes 
     (error) =>
       error instanceof FleetstepError && error.code === 'limit-reached' && error.message.includes(founder(GENESIS, 1)),
   )
-  assert.equal(replica.inspect(0).journalLength, journalLength, 'the refused change has left nothing behind')
+  assert.deepEqual(refusalsOf(replica, life('n', 7)), [
+    `the journal is full with ${JOURNAL_OPERATIONS_MAX} operations: it waits for ${founder(GENESIS, 1)}`,
+  ])
+  assert.equal(replica.inspect(0).journalLength, journalLength, 'neither has left anything behind')
 })
+
+/** Why it does not let in a draft that asks to join. */
+function refusalsOf(replica: Replica, member: MemberId): string[] {
+  const [key, proof] = [new Uint8Array(), new Uint8Array()]
+  const asked = give(replica, { kind: 'join-request', request: { member, tier: 0, key, proof, epoch: 0 } })
+  return [...asked, ...replica.tick(1000)].flatMap((output) => {
+    const message = output.kind === 'send' ? decodeFrame(replica.fleet, output.frame) : null
+    return message?.kind === 'refusal' ? [message.refusal.reason] : []
+  })
+}
+
+function give(replica: Replica, message: Message): ReturnType<Replica['receive']> {
+  return replica.receive({ kind: 'frame', link: 'air', bytes: encodeFrame(replica.fleet, message) }, 0)
+}
