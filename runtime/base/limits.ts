@@ -136,6 +136,8 @@ export const WAITING_STRANGER_BYTES_MAX: number = 4 * FRAME_BYTES_MAX
 export const JOURNAL_OPERATIONS_WARNING = 200_000
 /** Operations in the journal at which local operations, and drafts that ask to join, are refused, so that a Pi with 512 MiB survives. */
 export const JOURNAL_OPERATIONS_MAX = 400_000
+/** Operations of another member above the floor that it announces: more than its journal takes, and what it has drafted besides. */
+export const MEMBER_OPERATIONS_MAX: number = 2 * JOURNAL_OPERATIONS_MAX
 /**
  * Stages by which an operation may lie above all that is held if what it follows is held with another stage, or was cut: two lives
  * of one member are as far apart as a journal is long. Whoever names more wants to use up the stages of the fleet.

@@ -81,7 +81,7 @@ export class AntiEntropy {
     this.#options = options
     this.#self = self
     this.#history = history
-    this.#gaps = new Gaps(self, history)
+    this.#gaps = new Gaps(self, history, this.#options.peers)
     this.#answers = new Answers(options, self, history)
   }
 
@@ -89,7 +89,7 @@ export class AntiEntropy {
   rebase(self: MemberId, history: History): void {
     this.#self = self
     this.#history = history
-    this.#gaps = new Gaps(self, history)
+    this.#gaps = new Gaps(self, history, this.#options.peers)
     this.#answers.rebase(self, history)
     this.#question.forget()
     this.#attempts = 0

@@ -1,17 +1,21 @@
 import type { MemberId } from '../base/ids.ts'
 import type { History } from './history.ts'
+import { isFullOf } from './member-room.ts'
 import type { Gap } from './message.ts'
+import type { Peers } from './peers.ts'
 
 /** What this node lacks: what anybody has shown to hold, and what operations in the waiting list wait for. */
 export class Gaps {
   readonly #self: MemberId
   readonly #history: History
+  readonly #peers: Peers
   /** The highest seq of each member that anybody is known to hold. */
   readonly #heights = new Map<MemberId, number>()
 
-  constructor(self: MemberId, history: History) {
+  constructor(self: MemberId, history: History, peers: Peers) {
     this.#self = self
     this.#history = history
+    this.#peers = peers
   }
 
   get areThere(): boolean {
@@ -46,7 +50,8 @@ export class Gaps {
     for (const [member, wanted] of through) {
       const after = history.log(member).held.seq
       const seq = Math.min(wanted, history.retirement.bound(member) ?? wanted)
-      if (seq > after) gaps.push({ member, after, through: seq })
+      // What is not taken is not asked for: whoever announces more of it brings it up again.
+      if (seq > after && !isFullOf(member, history, this.#peers)) gaps.push({ member, after, through: seq })
       else this.#heights.delete(member)
     }
     return gaps
@@ -55,6 +60,7 @@ export class Gaps {
   /** Whether an operation up to `seq` of `member` is to be asked for. */
   #isMissing(member: MemberId, seq: number): boolean {
     const { retirement } = this.#history
-    return Math.min(seq, retirement.bound(member) ?? seq) > this.#history.log(member).held.seq
+    if (Math.min(seq, retirement.bound(member) ?? seq) <= this.#history.log(member).held.seq) return false
+    return !isFullOf(member, this.#history, this.#peers)
   }
 }

@@ -2,7 +2,8 @@ import type { Monotonic } from '../base/clock.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
 import type { Verdict } from './consistency.ts'
 import { lateOperations } from './late.ts'
-import { type Announcement, type Batch, lastOf, type Request, subjectOf } from './message.ts'
+import { type Announcement, type Batch, firstOf, lastOf, type Request, subjectOf } from './message.ts'
+import { isFullOf } from './member-room.ts'
 import type { Integration } from './history.ts'
 import { add, NO_OUTPUTS, type Output } from './output.ts'
 import { isOutvoted } from './divergence.ts'
@@ -63,6 +64,11 @@ export class Receiving {
     }
     if (core.isDraft) {
       core.dropped.add('this node is a draft')
+      return NO_OUTPUTS
+    }
+    const isNew = firstOf(batch).current.id.seq > core.history.log(batch.origin).held.seq
+    if (isNew && isFullOf(batch.origin, core.history, core.peers)) {
+      core.dropped.add('so many operations are open of its member that it has to be heard first')
       return NO_OUTPUTS
     }
     const outputs: Output[] = []
