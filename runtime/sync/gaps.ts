@@ -60,7 +60,6 @@ export class Gaps {
   /** Whether an operation up to `seq` of `member` is to be asked for. */
   #isMissing(member: MemberId, seq: number): boolean {
     const { retirement } = this.#history
-    if (Math.min(seq, retirement.bound(member) ?? seq) <= this.#history.log(member).held.seq) return false
-    return !isFullOf(member, this.#history, this.#peers)
+    return Math.min(seq, retirement.bound(member) ?? seq) > this.#history.log(member).held.seq
   }
 }

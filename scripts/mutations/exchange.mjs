@@ -62,9 +62,23 @@ export const EXCHANGE = [
   {
     name: 'exchange: exactly what is lacking',
     file: 'runtime/sync/gaps.ts',
-    from: 'if (seq > after) gaps.push({ member, after, through: seq })',
-    to: 'if (seq > after) gaps.push({ member, after: 0, through: seq })',
+    from: 'gaps.push({ member, after, through: seq })',
+    to: 'gaps.push({ member, after: 0, through: seq })',
     noticedBy: 'test/sync/exchange.test.ts',
+  },
+  {
+    name: 'exchange: no more than a bound is taken of a member that is not heard',
+    file: 'runtime/sync/receiving.ts',
+    from: 'if (isNew && isFullOf(batch.origin, core.history, core.peers)) {',
+    to: 'if (isNew && batch.messages.length === 0) {',
+    noticedBy: 'test/sync/member-room.test.ts',
+  },
+  {
+    name: 'exchange: what would not be taken is not asked for',
+    file: 'runtime/sync/gaps.ts',
+    from: 'if (seq > after && !isFullOf(member, history, this.#peers))',
+    to: 'if (seq > after)',
+    noticedBy: 'test/sync/member-room.test.ts',
   },
   {
     name: 'exchange: an answer is bounded in bytes',

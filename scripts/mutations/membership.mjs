@@ -53,6 +53,20 @@ export const MEMBERSHIP = [
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
+    name: 'sponsor: lets nobody in while the journal is full',
+    file: 'runtime/sync/sponsoring.ts',
+    from: ' ?? (isKnown ? null : journalProblem(this.#core))',
+    to: '',
+    noticedBy: 'test/sync/journal-limits.test.ts',
+  },
+  {
+    name: 'sponsor: one snapshot serves all for a while',
+    file: 'runtime/sync/sponsoring.ts',
+    from: 'if (recent !== null && (',
+    to: 'if (recent === undefined && (',
+    noticedBy: 'test/sync/sponsor.test.ts',
+  },
+  {
     name: 'sponsor: refuses a retired member id',
     file: 'runtime/sync/sponsor.ts',
     from: "if (retirement.isRetired(request.member)) return 'this member id was retired: start it again as a draft'",
