@@ -44,6 +44,20 @@ describe('fleetstep with a gateway', () => {
     assert.deepEqual(await fleetstepJson(place, 'state', 'get'), { lamp: 7 })
   })
 
+  it('says in its status why the mirror is not connected', async (t) => {
+    const place = workplace(t)
+    const server = `mqtt://127.0.0.1:${await freePort()}`
+    const config = aloneConfig(place, 'pump', `mirror: { servers: ['${server}'] }`)
+    await runGateway(place, config, '--node-id', 'a')
+    const cause = `${server} refused the connection: start the broker there, or correct the address`
+    await untilAnswered(
+      () => fleetstepJson(place, 'status'),
+      (status) => isRecord(status) && isRecord(status['mirror']) && status['mirror']['cause'] === cause,
+      'the cause is in the status',
+    )
+    assert.ok((await fleetstep(place, 'status')).stdout.includes(`  not connected: ${cause}\n`))
+  })
+
   it('changes the state by every command, in both forms', async (t) => {
     const place = workplace(t)
     await runGateway(place, aloneConfig(place, 'pump'), '--node-id', 'a')

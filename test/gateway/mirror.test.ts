@@ -185,12 +185,27 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     gateway.state.set('hall/text', 'x'.repeat(4000))
     gateway.state.set('hall/lamp', 1)
     const lines: string[] = []
-    mirror({ servers: [`mqtt://127.0.0.1:${small.port}`], logger: keepingLogger(lines) })
+    const shown = mirror({ servers: [`mqtt://127.0.0.1:${small.port}`], logger: keepingLogger(lines) })
     await until(() => seen.get(`${leaf}lamp`) === '1', 'the other point is shown')
     await until(() => lines.some((line) => /hall\/text is left out/.test(line)), 'it says so')
     gateway.state.set('hall/lamp', 2)
     await until(() => seen.get(`${leaf}lamp`) === '2', 'it goes on')
+    const { state, cause, peer, counters } = shown.status()
+    assert.deepEqual([state, cause, peer], ['up', null, `mqtt://127.0.0.1:${small.port}`])
+    assert.deepEqual([counters.dropped, counters.framesSent >= 3], [{ 'over-broker-limit': 1 }, true])
     assert.equal(lines.filter((line) => line.includes('connected to')).length, 1, lines.join('\n'))
+  })
+
+  it('says why it is not connected', async (t) => {
+    const { broker, mirror } = await stage(t)
+    const shown = mirror()
+    await until(() => shown.status().state === 'up', 'it is connected')
+    await broker.kill()
+    await until(() => /refused the connection/.test(shown.status().cause ?? ''), 'it says why')
+    assert.equal(shown.status().state, 'connecting')
+    await broker.restart()
+    await until(() => shown.status().state === 'up', 'it is connected again')
+    assert.deepEqual([shown.status().cause, shown.status().counters.reconnects], [null, 1])
   })
 
   it('describes the device to a Home Assistant that says all the time that it has started', async (t) => {
