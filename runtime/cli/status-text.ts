@@ -151,8 +151,8 @@ function membersText({ members, online }: GatewayStatus): string {
   const rows = members.map((line) => {
     const node = nodeOf(line.member)
     const heard = line.isSelf ? 'this gateway' : heardText(line.heardAgoMs)
-    const broker = line.isSelf || !online.some((other) => other === node) ? '' : 'online at the broker'
-    return [node, String(line.tier), heard, figure(line.stage), figure(line.floor), String(line.heldSeq), broker]
+    const presence = line.isSelf || !online.some((other) => other === node) ? '' : 'online'
+    return [node, String(line.tier), heard, figure(line.stage), figure(line.floor), String(line.heldSeq), presence]
   })
   return table([['node', 'tier', 'last heard', 'stage', 'floor', 'operations held', ''], ...rows], '  ')
 }

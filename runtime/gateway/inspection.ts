@@ -16,7 +16,7 @@ export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {
   readonly links: readonly LinkReport[]
   /** The connection of the mirror in JSON, whose `cause` says why it is not up; null without one. */
   readonly mirror: LinkStatus | null
-  /** Nodes that a broker says are connected: a hint. */
+  /** Nodes that are there, as a broker, a peer or a cable tells: a hint. */
   readonly online: readonly NodeId[]
   /** Since the start of the process, oldest first. */
   readonly alarms: readonly { readonly name: string; readonly message: string }[]
