@@ -106,6 +106,7 @@ class MqttLink implements Link {
         name: this.name,
         clientId: options.guest?.clientId ?? clientIdOf(options.fleet, options.node),
         servers,
+        otherEnd: options.guest ? 'gateway' : 'broker',
         first: firstServer(options.node, servers.length),
         username: options.username,
         password: options.password,
