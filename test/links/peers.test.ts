@@ -123,6 +123,19 @@ describe('a link without a broker', () => {
     }
   })
 
+  test('hears of a peer again that has lost its data and counts its starts from one', async (t) => {
+    const listen = { host: '127.0.0.1', port: await freePort() }
+    const before = await openPeer(t, ALICE, { listen, startCount: 7 })
+    const bob = await openPeer(t, BOB, { peers: [before.url], listen: null })
+    await until(() => lastPresence(bob.witness, ALICE) === 'online', 'bob sees alice')
+    await before.link.close()
+    await until(() => lastPresence(bob.witness, ALICE) === 'offline', 'bob sees alice go')
+    const alice = await openPeer(t, ALICE, { listen, startCount: 1 })
+    await until(() => lastPresence(bob.witness, ALICE) === 'online', 'bob sees alice again')
+    bob.link.send(patterned(1, 30), { kind: 'operations' })
+    await until(() => alice.witness.frames.length > 0, 'alice hears bob')
+  })
+
   test('says in the words of a fleet without a broker why a peer is not reached', async (t) => {
     const url = `mqtt://127.0.0.1:${await freePort()}`
     const { witness } = await openPeer(t, BOB, { peers: [url], listen: null })

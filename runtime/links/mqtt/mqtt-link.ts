@@ -88,7 +88,7 @@ class MqttLink implements Link {
   async close(): Promise<void> {
     this.events = null
     this.owesWritable = false
-    this.presence.forgetWhoIsOnline()
+    this.forgetPresence()
     await this.courier.close(this.presenceMessage(false))
   }
 
@@ -142,7 +142,7 @@ class MqttLink implements Link {
   }
 
   private fall(cause: string): void {
-    this.presence.forgetWhoIsOnline()
+    this.forgetPresence()
     // Whose owner tells of all his post boxes at once; any other owner is told of this link, and tells people.
     if (this.options.guest !== undefined) this.options.logger.warn(`${this.name}: ${cause}`)
     this.tell('down', (events) => events.down(cause))
@@ -198,6 +198,11 @@ class MqttLink implements Link {
     if (news !== 'changed') return
     this.tell('presence', (events) => events.presence(node, presence.online))
     if (presence.online && this.options.guest !== undefined) this.courier.publish(this.options.guest.greeting())
+  }
+
+  private forgetPresence(): void {
+    if (this.options.guest === undefined) this.presence.forgetWhoIsOnline()
+    else this.presence.forget()
   }
 
   private presenceMessage(online: boolean): Outgoing {

@@ -39,6 +39,11 @@ export class PresenceBook {
     return entry?.online === presence.online ? 'same' : 'changed'
   }
 
+  /** Who says it has no broker between that could keep what is old: the next one who says it may count from one. */
+  forget(): void {
+    this.known.clear()
+  }
+
   /** The broker is out of reach: nobody's presence is known, but an older start stays older. */
   forgetWhoIsOnline(): void {
     for (const entry of this.known.values()) entry.online = null
