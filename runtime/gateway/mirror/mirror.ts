@@ -122,7 +122,7 @@ export class Mirror {
         password,
         tls,
         subscriptions: filters.map((filter) => ({ filter, withoutOwn: true })),
-        will: { topic: topics.availability, payload: Buffer.from('offline') },
+        will: () => ({ topic: topics.availability, payload: Buffer.from('offline') }),
         timing: DEFAULT_TIMING,
         clock,
         random,

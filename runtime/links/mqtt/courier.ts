@@ -36,8 +36,8 @@ export interface CourierOptions {
   /** In place of the check that the certificate of the server is for its address: by the name in it. */
   readonly checkServer?: ServerCheck | undefined
   readonly subscriptions: readonly Subscription[]
-  /** Said by the broker when this client dies, or null. Retained. */
-  readonly will: { readonly topic: string; readonly payload: Buffer } | null
+  /** Said by the broker when this client dies, or null. Retained, and asked for at each connection. */
+  readonly will: (() => { readonly topic: string; readonly payload: Buffer }) | null
   readonly timing: MqttTiming
   readonly clock: Clock
   readonly random: Random
@@ -109,6 +109,11 @@ export class Courier {
     this.#outbox = new Outbox(1)
     if (connection !== null) this.#goodbye = this.#leave(connection, farewell)
     await this.#goodbye
+  }
+
+  /** Connects again after a pause, since no connection can change its will. */
+  renew(reason: Failure): void {
+    this.#handle({ kind: 'failed', failure: reason })
   }
 
   get isUp(): boolean {
@@ -208,7 +213,7 @@ export class Courier {
     logger.debug(`${name}: connecting to ${target.label} with MQTT ${version === 5 ? '5' : '3.1.1'}`)
     const { keepaliveS } = timing
     this.#connection = openConnection(
-      { server: target, version, clientId, username, password, tls, checkServer, keepaliveS, will },
+      { server: target, version, clientId, username, password, tls, checkServer, keepaliveS, will: will?.() ?? null },
       this.#connectionEvents(),
     )
   }

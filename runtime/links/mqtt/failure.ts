@@ -15,6 +15,7 @@ export type FailureKind =
   | 'identifier'
   | 'broker-unavailable'
   | 'taken-over'
+  | 'later-start'
   | 'packet-too-large'
   | 'timeout'
   | 'closed'
@@ -73,6 +74,8 @@ export function describeFailure(failure: Failure, where: string, end: OtherEnd =
       return `${where} takes no clients now${because}: look at the ${end}'s log`
     case 'taken-over':
       return `${where} gave this node's place to another client with the same id: two nodes share one node id, change one`
+    case 'later-start':
+      return `${where} knows a later start of this node, whose data directory was lost or set back: it connects again as one after that`
     case 'packet-too-large':
       return `${where} takes no messages of ${FRAME_BYTES_MAX} bytes${because}: ${isBroker ? "raise the broker's limit" : WRONG_PORT}`
     case 'timeout':
