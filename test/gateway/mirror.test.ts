@@ -155,6 +155,20 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     await until(() => seen.get(topic('pump/gone')) === '', 'what lies there of a point that is gone is taken away')
   })
 
+  it('takes away all that lies there of points that are gone, also more than its queue holds', async (t) => {
+    const { gateway, root, seen, mirror, broker } = await stage(t)
+    const tool = connect(`mqtt://127.0.0.1:${broker.port}`)
+    t.after(() => tool.end(true))
+    const topics = Array.from(
+      { length: 3 * LINK_QUEUE_FRAMES_MAX },
+      (_, index) => `${root}/${index % 2 === 0 ? 's' : 'q'}/${gateway.node}/gone/${index}`,
+    )
+    await Promise.all(topics.map((topic) => tool.publishAsync(topic, '1', { qos: 1, retain: true })))
+    const shown = mirror()
+    await until(() => topics.every((topic) => seen.get(topic) === ''), 'all are taken away')
+    assert.deepEqual(shown.status().counters.dropped, {})
+  })
+
   it('looks at the qualities of all points now and then, and not for each that lies at a broker', async (t) => {
     const { gateway, root, seen, mirror, broker } = await stage(t)
     gateway.state.report('pump/load', 0.5)

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { FleetstepError } from '../../base/errors.ts'
-import { HOME_ASSISTANT_JITTER_MS, MIRROR_PAYLOAD_BYTES_MAX } from '../../base/limits.ts'
+import { HOME_ASSISTANT_JITTER_MS, MIRROR_LEFT_OVER_MAX, MIRROR_PAYLOAD_BYTES_MAX } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
 import { fraction, type Random } from '../../base/random.ts'
 import { HEALTH_BRANCH } from '../../device/profiles/points.ts'
@@ -55,6 +55,8 @@ export class Mirror {
   readonly #strangers: RareLines
   readonly #counters: LinkCounters = newCounters()
   #hasBeenUp = false
+  /** Topics of points that are gone, for which the queue had no room yet. */
+  readonly #leftOver = new Set<string>()
   /** The components that Home Assistant was told of last. */
   #described: Components = {}
   #stopWatch: () => void = () => {}
@@ -134,6 +136,7 @@ export class Mirror {
           logger.warn(`mirror: ${cause}`)
           this.#leaves.hold()
           this.#qualities.hold()
+          this.#leftOver.clear()
         },
         message: (topic, payload, isRetained) => this.#receive(topic, payload, isRetained),
         skipped: (reason) => this.#skip(reason),
@@ -141,7 +144,10 @@ export class Mirror {
         refused: () => countDropped(this.#counters, 'refused-by-broker'),
         // All that is shown is said again once there is a connection.
         lost: () => undefined,
-        writable: () => this.#leaves.resume(),
+        writable: () => {
+          this.#leaves.resume()
+          this.#tidyRest()
+        },
       },
     )
   }
@@ -214,8 +220,7 @@ export class Mirror {
     const { leaves, qualities, wishes, assistant, discovery } = this.#topics
     try {
       if (topic.startsWith(wishes)) this.#wish(topic.slice(wishes.length), payload, isRetained)
-      else if (topic.startsWith(leaves)) this.#tidy(topic, payload)
-      else if (topic.startsWith(qualities)) this.#tidyQuality(topic, payload)
+      else if (topic.startsWith(leaves) || topic.startsWith(qualities)) this.#tidy(topic, payload)
       else if (topic === assistant && payload.toString('utf8') === 'online') this.#discoverSoon()
       else if (topic === discovery && isRetained) this.#tidyDiscovery(payload)
     } catch (error) {
@@ -225,17 +230,29 @@ export class Mirror {
 
   /** What lies there of a point that is gone, from before this start or by a stranger, is taken away. */
   #tidy(topic: string, payload: Buffer): void {
-    if (payload.length === 0) return
-    const path = pathOfTopic(topic.slice(this.#topics.leaves.length))
-    const isThere = path !== null && this.#isShown(path) && this.#options.gateway.state.get(path) !== undefined
-    if (!isThere) this.#publishOnce(json(topic, '', true))
+    if (payload.length > 0) this.#takeAwayIfGone(topic)
   }
 
-  #tidyQuality(topic: string, payload: Buffer): void {
-    if (payload.length === 0) return
-    const path = pathOfTopic(topic.slice(this.#topics.qualities.length))
-    const isThere = path !== null && this.#isShown(path) && this.#qualities.has(path)
-    if (!isThere) this.#publishOnce(json(topic, '', true))
+  /** @returns false if there is no room for it now */
+  #takeAwayIfGone(topic: string): boolean {
+    const { leaves, qualities } = this.#topics
+    const isLeaf = topic.startsWith(leaves)
+    const path = pathOfTopic(topic.slice((isLeaf ? leaves : qualities).length))
+    const isKnown = (shown: Path): boolean =>
+      isLeaf ? this.#options.gateway.state.get(shown) !== undefined : this.#qualities.has(shown)
+    if (path !== null && this.#isShown(path) && isKnown(path)) return true
+    if (this.#publish(json(topic, '', true))) return true
+    // What is no path may be of any length.
+    if (path !== null && this.#leftOver.size < MIRROR_LEFT_OVER_MAX) this.#leftOver.add(topic)
+    else countDropped(this.#counters, 'full')
+    return false
+  }
+
+  #tidyRest(): void {
+    for (const topic of this.#leftOver) {
+      this.#leftOver.delete(topic)
+      if (!this.#takeAwayIfGone(topic)) return
+    }
   }
 
   /** Home Assistant forgets what was described before this start and is not any more. */
