@@ -515,6 +515,8 @@ export const MIRROR_INTERVAL_MS = 1000
 export const MIRROR_QUALITY_INTERVAL_MS = 5000
 /** Time after which the mirror says the age of a value again: whoever reads it knows it to the minute. */
 export const MIRROR_AGE_INTERVAL_MS = 60_000
+/** Topics of points that are gone, which a mirror has still to take away at its broker; some 300 bytes each. */
+export const MIRROR_LEFT_OVER_MAX = 16_384
 /** Bytes of one message of the mirror: a value in JSON, or the discovery of a large profile. */
 export const MIRROR_PAYLOAD_BYTES_MAX: number = 256 * 1024
 /** Time over which gateways spread their answers when Home Assistant has started. */

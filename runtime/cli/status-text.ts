@@ -35,6 +35,7 @@ function facts(status: GatewayStatus): string[][] {
     ['disk', status.storageProblem ?? diskText(status.storage)],
     ['written', writtenText(status.storage)],
     ...profileFacts(status),
+    ...mirrorFacts(status),
   ]
 }
 
@@ -58,6 +59,15 @@ function ownProfileFacts(profile: GatewayStatus['profile']): string[][] {
   if (profile === null) return []
   const rows = [['profile', `${profile.name}, version ${profile.hash}; ${enforcementText(profile.fleet)}`]]
   return profile.problem === null ? rows : [...rows, ['', `an edit is refused: ${profile.problem}`]]
+}
+
+function mirrorFacts({ mirror }: GatewayStatus): string[][] {
+  if (mirror === null) return []
+  const { state, cause, peer, counters } = mirror
+  const { framesSent, framesReceived } = counters
+  const traffic = `${counted(framesSent, 'message')} sent, ${framesReceived} received`
+  if (state === 'up') return [['mirror', `connected to ${peer}, ${traffic}`]]
+  return [['mirror', cause === null ? `connecting to ${peer}` : `not connected: ${cause}`]]
 }
 
 function diskText({ space, freeBytes, diskBytes, pendingOperations }: GatewayStatus['storage']): string {
@@ -141,8 +151,8 @@ function membersText({ members, online }: GatewayStatus): string {
   const rows = members.map((line) => {
     const node = nodeOf(line.member)
     const heard = line.isSelf ? 'this gateway' : heardText(line.heardAgoMs)
-    const broker = line.isSelf || !online.some((other) => other === node) ? '' : 'online at the broker'
-    return [node, String(line.tier), heard, figure(line.stage), figure(line.floor), String(line.heldSeq), broker]
+    const presence = line.isSelf || !online.some((other) => other === node) ? '' : 'online'
+    return [node, String(line.tier), heard, figure(line.stage), figure(line.floor), String(line.heldSeq), presence]
   })
   return table([['node', 'tier', 'last heard', 'stage', 'floor', 'operations held', ''], ...rows], '  ')
 }
@@ -160,11 +170,12 @@ function heardText(agoMs: number | null): string {
   return minutes < 120 ? `last heard ${minutes} min ago` : `last heard ${Math.round(minutes / 60)} h ago`
 }
 
-function droppedText({ dropped, links }: GatewayStatus): string[] {
+function droppedText({ dropped, links, mirror }: GatewayStatus): string[] {
+  const ways = mirror === null ? links : [...links, { name: 'mirror', ...mirror }]
   const rows = [
     ...Object.entries(dropped).map(([reason, count]) => [`  ${count}`, reason]),
-    ...links.flatMap((link) =>
-      Object.entries(link.counters.dropped).map(([reason, count]) => [`  ${count}`, `${link.name}: ${reason}`]),
+    ...ways.flatMap(({ name, counters }) =>
+      Object.entries(counters.dropped).map(([reason, count]) => [`  ${count}`, `${name}: ${reason}`]),
     ),
   ]
   return rows.length === 0 ? [] : [`\ndropped frames, by reason\n${table(rows)}`]

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { EXIT_CODES, type ErrorCode, FleetstepError } from '../base/errors.ts'
 import { CONTROL_TIMEOUT_MS } from '../base/limits.ts'
-import { controlDirectory } from './control-path.ts'
+import { controlDirectory, problemOfControlFolder } from './control-path.ts'
 import { isRecord } from './control-protocol.ts'
 
 /** One connection to a daemon. */
@@ -28,6 +28,13 @@ export function listControlSockets(): string[] {
 
 /** @throws FleetstepError `daemon-unreachable` */
 export async function connectControl(path: string): Promise<ControlClient> {
+  const problem = problemOfControlFolder(path)
+  if (problem !== null) {
+    throw new FleetstepError(
+      'daemon-unreachable',
+      `nothing is asked of ${path}: ${problem}; set XDG_RUNTIME_DIR, or name a socket with --socket PATH`,
+    )
+  }
   const socket = connect(path)
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve)

@@ -10,6 +10,7 @@ import { isRecord, valueFromJson, valueToJson } from './control-protocol.ts'
 import type { ControlHandler } from './control-server.ts'
 import { enforceFor, fleetProfiles } from './fleet-profiles.ts'
 import type { Gateway } from './gateway.ts'
+import type { MirrorPart } from './mirror-part.ts'
 import { statusOf } from './inspection.ts'
 import { journalEventsOf } from './journal-watch.ts'
 import { correctMisfits, defaultValueAt, misfitsOf } from './profile-misfits.ts'
@@ -22,10 +23,16 @@ import type { View } from './watchers.ts'
 type Params = Readonly<Record<string, unknown>>
 type Stream = Parameters<ControlHandler>[2]
 type Method = (gateway: Gateway, params: Params, stream: Stream, profile: ProfilePart | null) => unknown
+type Mirror = Pick<MirrorPart, 'status'>
 
 /** What a daemon answers; the table in `runtime/gateway/README.md` describes each. */
-export function controlHandler(gateway: Gateway, profile: ProfilePart | null = null): ControlHandler {
+export function controlHandler(
+  gateway: Gateway,
+  profile: ProfilePart | null = null,
+  mirror: Mirror | null = null,
+): ControlHandler {
   return (method, params, stream) => {
+    if (method === 'status') return statusOf(gateway, profile?.status() ?? null, mirror?.status() ?? null)
     const answer = METHODS.get(method)
     if (answer === undefined) throw new FleetstepError('request-invalid', `there is no method ${method}`)
     return answer(gateway, params, stream, profile)
@@ -33,7 +40,6 @@ export function controlHandler(gateway: Gateway, profile: ProfilePart | null = n
 }
 
 const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
-  ['status', (gateway, _params, _stream, profile) => statusOf(gateway, profile?.status() ?? null)],
   ['state.get', (gateway, params) => getState(gateway, params)],
   ['state.set', async (gateway, params) => await answerDurable(gateway, setState(gateway, params))],
   [

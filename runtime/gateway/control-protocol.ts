@@ -68,9 +68,23 @@ function fromJson(json: unknown, depth: number): unknown {
   if (Array.isArray(json)) return json.map((item: unknown) => fromJson(item, depth - 1))
   if (!isRecord(json)) return json
   const keys = Object.keys(json)
-  if (keys.length === 1 && typeof json['$int'] === 'string' && /^-?[0-9]{1,20}$/.test(json['$int']))
-    return BigInt(json['$int'])
-  if (keys.length === 1 && typeof json['$bytes'] === 'string')
-    return new Uint8Array(Buffer.from(json['$bytes'], 'base64'))
+  if (keys.length === 1 && typeof json['$int'] === 'string') return integerOf(json['$int'])
+  if (keys.length === 1 && typeof json['$bytes'] === 'string') return bytesOf(json['$bytes'])
   return Object.fromEntries(keys.map((key) => [key, fromJson(json[key], depth - 1)]))
+}
+
+function integerOf(text: string): bigint {
+  if (/^-?[0-9]{1,20}$/.test(text)) return BigInt(text)
+  throw new FleetstepError('request-invalid', `${shown(text)} is no whole number of 64 bits, which "$int" holds`)
+}
+
+/** Whole or not at all: the decoder of Node.js leaves out what it does not know. */
+function bytesOf(text: string): Uint8Array {
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.toString('base64') === text) return new Uint8Array(bytes)
+  throw new FleetstepError('request-invalid', `${shown(text)} is not base64, which "$bytes" holds, with = at its end`)
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
 }

@@ -10,6 +10,7 @@ import {
   CONTROL_WATCHES_MAX,
 } from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
+import { problemOfControlFolder } from './control-path.ts'
 import { type ControlAnswer, parseRequest } from './control-protocol.ts'
 
 /** Answers a request. `emit` sends events after the answer; `onEnd` is called when the connection is gone. */
@@ -174,6 +175,8 @@ function makeDirectory(path: string): void {
   } catch (cause) {
     throw unusable(path, describe(cause), cause)
   }
+  const problem = problemOfControlFolder(path)
+  if (problem !== null) throw unusable(path, problem)
 }
 
 /** A socket file without a listener is what a killed daemon leaves behind. */

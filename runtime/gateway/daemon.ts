@@ -92,7 +92,7 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
   const notice = foundersSeedNotice(fleet, node)
   if (notice !== null && gateway.inspect().status === 'draft') logger.warn(notice)
   const profile = keeper === null ? null : startProfile(gateway, keeper, options, closers, binding)
-  const handler = controlHandler(gateway, profile)
+  const handler = controlHandler(gateway, profile, mirror)
   const control = await startControlServer(config.controlSocket ?? controlPath(device), handler, logger)
   closers.push(() => control.close())
   addLinks(gateway, config, options.onFatal, closers)

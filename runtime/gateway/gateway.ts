@@ -19,6 +19,7 @@ import type { EnrolmentOptions } from './enrolment.ts'
 import { FleetAccess } from './fleet-access.ts'
 import { describeAlarm, type GatewayAlarm } from './gateway-alarm.ts'
 import { type PointView, viewPoints } from './point-view.ts'
+import { OnlineNodes } from './online-nodes.ts'
 import { ProfileAccess } from './profile-access.ts'
 import { ProfileCheck } from './profile-check.ts'
 import { Pump } from './pump.ts'
@@ -107,7 +108,7 @@ export interface Gateway {
   readonly telemetry: TelemetryAccess
   inspect(): Inspection
   links(): readonly LinkReport[]
-  /** Nodes that a broker says are connected: a hint. */
+  /** Nodes that are there, as a broker, a peer or a cable tells: a hint. */
   online(): readonly NodeId[]
   alarms(): readonly GatewayAlarm[]
   /** Why changes are refused at present: the disk is full. Null while it can be written. */
@@ -174,7 +175,7 @@ class RunningGateway implements Gateway {
   readonly #changeAges: ChangeAges
   readonly #observers = new Set<(output: Output) => void>()
   readonly #storageObservers = new Set<StorageObserver>()
-  readonly #online = new Set<NodeId>()
+  readonly #online = new OnlineNodes()
   readonly #alarms: GatewayAlarm[] = []
 
   constructor(options: GatewayOptions, replica: Replica) {
@@ -197,7 +198,8 @@ class RunningGateway implements Gateway {
       clock: this.#clock,
       logger: this.#logger,
       onOutput: (output) => this.#note(output),
-      onPresence: (node, online) => void (online ? this.#online.add(node) : this.#online.delete(node)),
+      onPresence: (node, online, link) => this.#online.note(node, online, link),
+      onLinkDown: (link) => this.#online.forget(link),
       onStorageProblem: (problem) => this.#storageObservers.forEach((observer) => observer(problem)),
       onMediumError: (errors) => this.raise({ name: 'medium-failing', errors }),
       onFatal: options.onFatal ?? ((error) => this.#logger.error(`storage has failed: ${String(error)}`)),
@@ -264,7 +266,7 @@ class RunningGateway implements Gateway {
   }
 
   online(): readonly NodeId[] {
-    return [...this.#online]
+    return this.#online.list()
   }
 
   alarms(): readonly GatewayAlarm[] {

@@ -1,4 +1,5 @@
 import type { NodeId } from '../base/ids.ts'
+import type { LinkStatus } from '../links/link.ts'
 import type { Inspection } from '../sync/inspection.ts'
 import { estimateWear, type Wear } from '../storage/wear.ts'
 import type { ProfileStatus } from './profile-part.ts'
@@ -13,7 +14,9 @@ export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {
   /** Id of the fleet, 16 hexadecimal digits. */
   readonly fleet: string
   readonly links: readonly LinkReport[]
-  /** Nodes that a broker says are connected: a hint. */
+  /** The connection of the mirror in JSON, whose `cause` says why it is not up; null without one. */
+  readonly mirror: LinkStatus | null
+  /** Nodes that are there, as a broker, a peer or a cable tells: a hint. */
   readonly online: readonly NodeId[]
   /** Since the start of the process, oldest first. */
   readonly alarms: readonly { readonly name: string; readonly message: string }[]
@@ -28,7 +31,11 @@ export interface GatewayStatus extends Omit<Inspection, 'journal' | 'links'> {
   readonly pid: number
 }
 
-export function statusOf(gateway: Gateway, profile: ProfileStatus | null = null): GatewayStatus {
+export function statusOf(
+  gateway: Gateway,
+  profile: ProfileStatus | null = null,
+  mirror: LinkStatus | null = null,
+): GatewayStatus {
   const storage = gateway.storage()
   const { journal: _journal, ...inspection } = gateway.inspect()
   return {
@@ -37,6 +44,7 @@ export function statusOf(gateway: Gateway, profile: ProfileStatus | null = null)
     device: gateway.device,
     fleet: gateway.fleet,
     links: gateway.links(),
+    mirror,
     online: gateway.online(),
     alarms: gateway.alarms().map((alarm) => ({ ...alarm, message: describeAlarm(alarm) })),
     storageProblem: gateway.storageProblem()?.message ?? null,

@@ -1,6 +1,8 @@
 import manifest from '../../package.json' with { type: 'json' }
 import { FleetstepError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
+import { newCounters } from '../links/counters.ts'
+import type { LinkStatus } from '../links/link.ts'
 import type { GatewayConfig } from './config.ts'
 import type { Gateway } from './gateway.ts'
 import { type Secrets, secretsOf } from './secret-files.ts'
@@ -10,6 +12,8 @@ import { systemRandom } from './system-random.ts'
 export interface MirrorPart {
   /** Loads what it needs, and begins. */
   start(gateway: Gateway, logger: Logger): Promise<StartedMirror>
+  /** How its connection is, and what it left out. */
+  status(): LinkStatus
 }
 
 export interface StartedMirror {
@@ -27,7 +31,9 @@ export function mirrorPart(config: GatewayConfig): MirrorPart | null {
   if (mirror === null) return null
   const { paths, writes, homeAssistant } = mirror
   const broker = brokerOf(config, mirror)
+  let status = (): LinkStatus => ({ state: 'connecting', cause: null, peer: '', counters: newCounters() })
   return {
+    status: () => status(),
     async start(gateway, logger) {
       const { Mirror } = await import('./mirror/mirror.ts')
       const started = new Mirror({
@@ -43,6 +49,7 @@ export function mirrorPart(config: GatewayConfig): MirrorPart | null {
         logger,
       })
       started.start()
+      status = () => started.status()
       return started
     },
   }

@@ -34,6 +34,8 @@ export interface PumpOptions {
   /** Gets every output that is meant for people and programs, after those before it were carried out. */
   readonly onOutput: (output: Output) => void
   readonly onPresence: (node: NodeId, online: boolean, link: string) => void
+  /** What it has told of presence is void. */
+  readonly onLinkDown: (link: string) => void
   /** Nothing can be stored at present, so changes are refused; null once it can again. */
   readonly onStorageProblem: (problem: FleetstepError | null) => void
   /** The medium refused a batch, which stands elsewhere now. @param errors how often since the start */
@@ -123,7 +125,7 @@ export class Pump {
       up: () => this.#input({ kind: 'link-up', link: link.name }),
       down: (cause) => {
         this.#options.logger.warn(`${link.name}: ${cause}`)
-        this.#input({ kind: 'link-down', link: link.name })
+        this.#noteDown(link)
       },
       frame: (bytes) => this.#takeFrame(link.name, bytes),
       presence: (node, online) => this.#options.onPresence(node, online, link.name),
@@ -137,7 +139,7 @@ export class Pump {
 
   async closeLink(link: Link): Promise<void> {
     if (!this.#openLinks.delete(link)) return
-    this.#input({ kind: 'link-down', link: link.name })
+    this.#noteDown(link)
     await link.close()
   }
 
@@ -377,6 +379,11 @@ export class Pump {
       this.#wakeAt = Infinity
       this.#step(() => this.#options.replica.tick(this.#now()))
     })
+  }
+
+  #noteDown({ name }: Link): void {
+    this.#options.onLinkDown(name)
+    this.#input({ kind: 'link-down', link: name })
   }
 
   #now(): number {

@@ -28,7 +28,7 @@ export function createSecretFile({ file, text, code }: NewFile): void {
   attempt(file, code, () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     // Exclusive: whatever is there stays as it is.
-    writeDurably(openSync(file, 'wx', SECRET_MODE), text)
+    writeDurably(file, openSync(file, 'wx', SECRET_MODE), text)
   })
 }
 
@@ -37,7 +37,7 @@ export function replaceSecretFile({ file, text, code }: NewFile): void {
   attempt(file, code, () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     const beside = `${file}.new`
-    writeDurably(openSync(beside, 'w', SECRET_MODE), text)
+    writeDurably(beside, openSync(beside, 'w', SECRET_MODE), text)
     renameSync(beside, file)
   })
 }
@@ -59,10 +59,15 @@ export function readSecretFile(file: string, code: ErrorCode): string | null {
   }
 }
 
-function writeDurably(descriptor: number, text: string): void {
+/** All of it, or nothing is there: a disk that fills up takes the beginning without an error. */
+function writeDurably(file: string, descriptor: number, text: string): void {
+  const bytes = Buffer.from(text)
   try {
-    writeSync(descriptor, text)
+    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done)
     fsyncSync(descriptor)
+  } catch (error) {
+    removeSecretFile(file)
+    throw error
   } finally {
     closeSync(descriptor)
   }

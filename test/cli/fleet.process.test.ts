@@ -9,7 +9,7 @@ import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { until } from '../links/clocks.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { foundFleet, stop } from './founded-fleet.ts'
-import { fleetstep, runGateway, workplace } from './program.ts'
+import { fleetstep, PROGRAM, runGateway, startCommand, workplace } from './program.ts'
 
 describe('a fleet that is founded by its operator', () => {
   it('takes in two newcomers over MQTT, and all come to one state', async (t) => {
@@ -251,6 +251,31 @@ describe('a fleet that is founded by its operator', () => {
 })
 
 describe('the files of the operator', () => {
+  it('leaves nothing of a file for which there is no room, and says so', async (t) => {
+    const place = workplace(t)
+    await fleetstep(place, 'fleet', 'create', 'plant', '--founder', '0a00000000000001')
+    const servers = Array.from({ length: 8 }, (_, index) => [
+      '--server',
+      `mqtt://s${index}${'a'.repeat(60)}.example:1883`,
+    ])
+    const words = ['seed', 'create', 'a.seed', '--fleet', 'plant', ...servers.flat()]
+    // The shell lets it write files of 512 or 1024 bytes, and the beginning of a longer one without an error.
+    const limited = startCommand(place, 'sh', [
+      '-c',
+      'ulimit -f 1; exec "$@"',
+      'sh',
+      process.execPath,
+      PROGRAM,
+      ...words,
+    ])
+    await limited.ended
+    assert.notEqual(limited.code, 0)
+    assert.match(limited.stderr, /cannot write .*a\.seed: EFBIG/)
+    assert.equal(existsSync(join(place.folder, 'a.seed')), false)
+    assert.equal((await fleetstep(place, ...words)).code, 0)
+    assert.ok(readFileSync(join(place.folder, 'a.seed')).length > 1024)
+  })
+
   it('are for their owner alone, and are never written over', async (t) => {
     const place = workplace(t)
     const { stdout } = await fleetstep(place, 'node', 'id', '--node-id', 'anna')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, symlinkSync, unlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
@@ -42,6 +43,39 @@ describe('fleetstep with a gateway', () => {
     assert.equal((await fleetstep(place, 'state', 'get')).code, 7)
     await runGateway(place, config, '--node-id', 'a')
     assert.deepEqual(await fleetstepJson(place, 'state', 'get'), { lamp: 7 })
+  })
+
+  it('keeps away from a folder for its control socket that somebody else has made', async (t) => {
+    const place = workplace(t)
+    const environment = { ...place.environment, XDG_RUNTIME_DIR: '', TMPDIR: place.folder }
+    const elsewhere = { ...place, environment }
+    const config = aloneConfig(place, 'pump')
+    const folder = join(place.folder, `fleetstep-${userInfo().uid}`)
+    symlinkSync(join(place.folder, 'run'), folder)
+    const refused = await fleetstep(elsewhere, 'run', '--config', config, '--node-id', 'a')
+    assert.deepEqual(
+      [refused.code, refused.stderr.includes(`${folder} was made by somebody else; set controlSocket`)],
+      [3, true],
+    )
+    const asked = await fleetstep(elsewhere, '--gateway', 'pump', 'status')
+    assert.match(asked.stderr, /^fleetstep: nothing is asked of .* was made by somebody else; set XDG_RUNTIME_DIR/)
+    unlinkSync(folder)
+    await runGateway(elsewhere, config, '--node-id', 'a')
+    assert.equal((await fleetstep(elsewhere, 'status')).code, 0)
+  })
+
+  it('says in its status why the mirror is not connected', async (t) => {
+    const place = workplace(t)
+    const server = `mqtt://127.0.0.1:${await freePort()}`
+    const config = aloneConfig(place, 'pump', `mirror: { servers: ['${server}'] }`)
+    await runGateway(place, config, '--node-id', 'a')
+    const cause = `${server} refused the connection: start the broker there, or correct the address`
+    await untilAnswered(
+      () => fleetstepJson(place, 'status'),
+      (status) => isRecord(status) && isRecord(status['mirror']) && status['mirror']['cause'] === cause,
+      'the cause is in the status',
+    )
+    assert.ok((await fleetstep(place, 'status')).stdout.includes(`  not connected: ${cause}\n`))
   })
 
   it('changes the state by every command, in both forms', async (t) => {

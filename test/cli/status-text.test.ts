@@ -6,6 +6,7 @@ import { silentLogger } from '../../runtime/base/logger.ts'
 import { openGateway } from '../../runtime/gateway/gateway.ts'
 import { type GatewayStatus, statusOf } from '../../runtime/gateway/inspection.ts'
 import { memoryStorage } from '../../runtime/gateway/parts.ts'
+import { newCounters } from '../../runtime/links/counters.ts'
 import { founders } from '../bench/workload.ts'
 
 const WAITING = { operations: ['bb.00000000:4', 'bb.00000000:5'], stage: 9, behind: null }
@@ -45,6 +46,28 @@ test('fleetstep status of a gateway where nothing waits and nothing was undone s
   const text = statusText(await aStatus())
   assert.match(text, / 0 in the list, 0 deferred\n/)
   assert.match(text, / 0 operations since the start\nstate/)
+})
+
+test('fleetstep status says of the mirror where it is connected, else why it is not, and what it left out', async () => {
+  const status = await aStatus()
+  assert.doesNotMatch(statusText(status), /mirror/)
+  const counters = { ...newCounters(), framesSent: 12, framesReceived: 3 }
+  const up = { state: 'up', cause: null, peer: 'mqtt://b:1883', counters } as const
+  assert.match(
+    statusText({ ...status, mirror: up }),
+    /^mirror +connected to mqtt:\/\/b:1883, 12 messages sent, 3 received$/m,
+  )
+  const cause = 'mqtt://b:1883 did not answer in time: check the broker and the way to it'
+  const dropped = { 'over-broker-limit': 2 }
+  const text = statusText({
+    ...status,
+    mirror: { ...up, state: 'connecting', cause, counters: { ...counters, dropped } },
+  })
+  assert.match(
+    text,
+    /^mirror +not connected: mqtt:\/\/b:1883 did not answer in time: check the broker and the way to it$/m,
+  )
+  assert.match(text, /dropped frames, by reason\n +2 +mirror: over-broker-limit$/m)
 })
 
 async function aStatus(): Promise<GatewayStatus> {

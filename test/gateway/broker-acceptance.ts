@@ -111,13 +111,17 @@ export function acceptGeneratedBroker(
       anna.on('message', (topic) => atAnna.push(topic))
       person.on('message', (topic) => atPerson.push(topic))
       await anna.subscribeAsync(`${root}/set/${ANNA}/#`)
-      await anna.subscribeAsync(`${root}/op/+`)
+      // Some let a gateway read less of it.
+      for (const filter of ['op/+', 'b/+', `in/${ANNA}/+`, 's/#', 'n/#'])
+        await anna.subscribeAsync(`${root}/${filter}`).catch(() => undefined)
       await person.subscribeAsync(`${root}/s/#`, { qos: 1 })
       await person.subscribeAsync(`${root}/q/#`, { qos: 1 })
       await person.subscribeAsync(`${root}/n/#`, { qos: 1 })
-      await publishInVain(await tool(PERSON), `${root}/op/${PERSON.padEnd(16, '0')}`)
-      await publishInVain(await tool(PERSON), `${root}/op/${BERT}`)
-      await publishInVain(await tool(PERSON), `${root}/s/${ANNA}/lamp`)
+      for (const user of [ANNA, BERT, PERSON, PERSON.padEnd(16, '0')]) {
+        for (const topic of [`op/${user}`, `b/${user}`, `in/${ANNA}/${user}`, `s/${user}/lamp`, `n/${user}/st`])
+          await publishInVain(await tool(PERSON), `${root}/${topic}`)
+      }
+      await publishInVain(await tool(PERSON), `homeassistant/device/${PERSON}/config`)
       await person.publishAsync(`${root}/set/${ANNA}/lamp`, 'true', { qos: 1 })
       await until(() => atAnna.length >= 1, 'anna has the wish')
       assert.deepEqual(atAnna, [`${root}/set/${ANNA}/lamp`])
@@ -128,6 +132,28 @@ export function acceptGeneratedBroker(
       assert.deepEqual(
         atPerson,
         ['s', 'q'].map((kind) => `${root}/${kind}/${ANNA}/hall/lamp`).concat(`${root}/n/${ANNA}/err`),
+      )
+    })
+
+    accept('lets people read nothing of what gateways say to each other', async ({ tool, written }) => {
+      const root = `fleet/${written.fleet}`
+      const seen: string[] = []
+      for (const filter of ['#', `${root}/#`, `${root}/+/+`, ...['op', 'b', 'w'].map((kind) => `${root}/${kind}/+`)]) {
+        const spy = await tool(PERSON)
+        spy.on('message', (topic) => seen.push(topic))
+        await spy.subscribeAsync(filter, { qos: 0 }).catch(() => undefined)
+      }
+      const reader = await tool(PERSON)
+      let isThrough = false
+      reader.on('message', () => (isThrough = true))
+      await reader.subscribeAsync(`${root}/s/#`)
+      const anna = await tool(ANNA)
+      for (const kind of ['op', 'b', 'w']) await anna.publishAsync(`${root}/${kind}/${ANNA}`, 'frame', { qos: 1 })
+      await anna.publishAsync(`${root}/s/${ANNA}/lamp`, 'true', { qos: 1 })
+      await until(() => isThrough, 'what came later has been delivered')
+      assert.deepEqual(
+        seen.filter((topic) => topic.startsWith(root) && topic !== `${root}/s/${ANNA}/lamp`),
+        [],
       )
     })
 

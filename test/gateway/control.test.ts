@@ -248,6 +248,21 @@ describe('control methods', () => {
     assert.deepEqual(valueFromJson({ $int: '12' }), 12n)
   })
 
+  it('refuse what only looks like such a value', async (t) => {
+    const { client, gateway } = await control(t, await openAlone(t))
+    for (const value of [
+      { $int: '123456789012345678901' },
+      { $int: '99999999999999999999' },
+      { $int: '12a' },
+      { $int: '' },
+      { $bytes: 'no base64!' },
+      { $bytes: 'AQI' },
+      [{ $bytes: 'AQ==\n' }],
+    ])
+      await assert.rejects(client.call('state.set', { path: 'v', value }), isError('request-invalid', /./))
+    assert.deepEqual(gateway.state.entries(), [])
+  })
+
   it('refuse params that do not fit, and have changed nothing then', async (t) => {
     const { client } = await control(t, await openAlone(t))
     const bad: readonly (readonly [string, Readonly<Record<string, unknown>>, string])[] = [

@@ -155,6 +155,20 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     await until(() => seen.get(topic('pump/gone')) === '', 'what lies there of a point that is gone is taken away')
   })
 
+  it('takes away all that lies there of points that are gone, also more than its queue holds', async (t) => {
+    const { gateway, root, seen, mirror, broker } = await stage(t)
+    const tool = connect(`mqtt://127.0.0.1:${broker.port}`)
+    t.after(() => tool.end(true))
+    const topics = Array.from(
+      { length: 3 * LINK_QUEUE_FRAMES_MAX },
+      (_, index) => `${root}/${index % 2 === 0 ? 's' : 'q'}/${gateway.node}/gone/${index}`,
+    )
+    await Promise.all(topics.map((topic) => tool.publishAsync(topic, '1', { qos: 1, retain: true })))
+    const shown = mirror()
+    await until(() => topics.every((topic) => seen.get(topic) === ''), 'all are taken away')
+    assert.deepEqual(shown.status().counters.dropped, {})
+  })
+
   it('looks at the qualities of all points now and then, and not for each that lies at a broker', async (t) => {
     const { gateway, root, seen, mirror, broker } = await stage(t)
     gateway.state.report('pump/load', 0.5)
@@ -185,12 +199,27 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     gateway.state.set('hall/text', 'x'.repeat(4000))
     gateway.state.set('hall/lamp', 1)
     const lines: string[] = []
-    mirror({ servers: [`mqtt://127.0.0.1:${small.port}`], logger: keepingLogger(lines) })
+    const shown = mirror({ servers: [`mqtt://127.0.0.1:${small.port}`], logger: keepingLogger(lines) })
     await until(() => seen.get(`${leaf}lamp`) === '1', 'the other point is shown')
     await until(() => lines.some((line) => /hall\/text is left out/.test(line)), 'it says so')
     gateway.state.set('hall/lamp', 2)
     await until(() => seen.get(`${leaf}lamp`) === '2', 'it goes on')
+    const { state, cause, peer, counters } = shown.status()
+    assert.deepEqual([state, cause, peer], ['up', null, `mqtt://127.0.0.1:${small.port}`])
+    assert.deepEqual([counters.dropped, counters.framesSent >= 3], [{ 'over-broker-limit': 1 }, true])
     assert.equal(lines.filter((line) => line.includes('connected to')).length, 1, lines.join('\n'))
+  })
+
+  it('says why it is not connected', async (t) => {
+    const { broker, mirror } = await stage(t)
+    const shown = mirror()
+    await until(() => shown.status().state === 'up', 'it is connected')
+    await broker.kill()
+    await until(() => /refused the connection/.test(shown.status().cause ?? ''), 'it says why')
+    assert.equal(shown.status().state, 'connecting')
+    await broker.restart()
+    await until(() => shown.status().state === 'up', 'it is connected again')
+    assert.deepEqual([shown.status().cause, shown.status().counters.reconnects], [null, 1])
   })
 
   it('describes the device to a Home Assistant that says all the time that it has started', async (t) => {

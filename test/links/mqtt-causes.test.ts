@@ -122,17 +122,21 @@ describe('why an MQTT link is down is told in one line:', () => {
   })
 
   test('each cause says what, where and what to do', () => {
-    const where = 'mqtt://broker:1883'
+    const where = 'mqtt://host:1883'
     const codes =
       'ECONNREFUSED ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH ETIMEDOUT ECONNRESET CERT_NOT_YET_VALID CERT_HAS_EXPIRED EPROTO'
     const errors = codes.split(' ').map((code) => failureOf(Object.assign(new Error(`${code}\nsecond line`), { code })))
     const reasons = [1, 2, 3, 4, 5, 132, 133, 135, 136, 137, 141, 142, 149, 151, 159, 200].map((code) =>
       failureOfReason(code, ''),
     )
-    const lines = [...errors, ...reasons, failureOf(new Error('connack timeout'))].map((failure) =>
-      describeFailure(failure, where),
-    )
-    for (const line of lines) assert.match(line, /^[^\n]*mqtt:\/\/broker:1883[^\n]*: [a-z][^\n]{10,}$/)
+    const failures = [...errors, ...reasons, failureOf(new Error('connack timeout'))]
+    for (const failure of failures) {
+      for (const end of ['broker', 'gateway'] as const) {
+        const line = describeFailure(failure, where, end)
+        assert.match(line, /^[^\n]*mqtt:\/\/host:1883[^\n]*: [a-z][^\n]{10,}$/)
+        if (end === 'gateway') assert.doesNotMatch(line, /broker/)
+      }
+    }
     assert.ok(new Set([...errors, ...reasons].map(({ kind }) => kind)).size >= 13, 'each kind is among them')
   })
 })

@@ -168,12 +168,56 @@ describe('an MQTT link over the embedded broker', () => {
         bob.witness.told.filter((line) => line.startsWith(ALICE)),
         [`${ALICE} online`],
       )
-      for (const foreign of ['', 'left over', 'offline 8']) {
+      for (const foreign of ['', 'left over', 'offline 5']) {
         await tool.publishAsync(topic, foreign, { retain: true, qos: 1 })
         await until(() => seen.at(-2) === foreign && seen.at(-1) === 'online 7', `after ${JSON.stringify(foreign)}`)
       }
       await alice.link.close()
       await until(() => seen.at(-1) === 'offline 7', 'alice says goodbye')
+      await bob.link.close()
+    })
+  })
+
+  test('a node that has lost its data goes on from the start that others know, with its will, and once', async () => {
+    await withBroker(async ({ broker, open, proxied }) => {
+      const bob = open(BOB)
+      const before = open(ALICE, { startCount: 7 })
+      await until(() => lastPresence(bob.witness, ALICE) === 'online', 'bob sees alice')
+      await before.link.close()
+      await until(() => lastPresence(bob.witness, ALICE) === 'offline', 'bob sees alice go')
+      const proxy = await proxied()
+      const alice = open(ALICE, { startCount: 1, servers: [`mqtt://127.0.0.1:${proxy.port}`] })
+      await until(() => lastPresence(bob.witness, ALICE) === 'online', 'bob sees alice again')
+      assert.equal(alice.witness.causes.length, 1)
+      assert.match(alice.witness.causes[0] ?? '', /knows a later start of this node/)
+      const tool = await bareClient(broker.port)
+      const seen: string[] = []
+      tool.on('message', (_topic, payload) => seen.push(payload.toString()))
+      const topic = `fleet/${FLEET}/n/${ALICE}/st`
+      await tool.subscribeAsync(topic)
+      for (const foreign of ['offline 7', 'offline 900']) {
+        await tool.publishAsync(topic, foreign, { retain: true, qos: 1 })
+        await until(() => seen.includes(foreign) && seen.at(-1) === 'online 8', `alice answers ${foreign}`)
+      }
+      assert.equal(alice.witness.causes.length, 1, 'a stranger does not make her connect again')
+      await alice.link.close()
+      await bob.link.close()
+    })
+  })
+
+  test('the will of a node that has lost its data tells of its death', async () => {
+    await withBroker(async ({ open, proxied }) => {
+      const bob = open(BOB)
+      const before = open(ALICE, { startCount: 7 })
+      await until(() => lastPresence(bob.witness, ALICE) === 'online', 'bob sees alice')
+      await before.link.close()
+      await until(() => lastPresence(bob.witness, ALICE) === 'offline', 'bob sees alice go')
+      const proxy = await proxied()
+      const alice = open(ALICE, { startCount: 1, servers: [`mqtt://127.0.0.1:${proxy.port}`] })
+      await until(() => lastPresence(bob.witness, ALICE) === 'online', 'bob sees alice again')
+      proxy.sever()
+      await until(() => lastPresence(bob.witness, ALICE) === 'offline', 'bob sees alice die')
+      await alice.link.close()
       await bob.link.close()
     })
   })

@@ -3,7 +3,9 @@ import { describe, test, type TestContext } from 'node:test'
 import { connect } from 'mqtt'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { PEERS_MAX } from '../../runtime/base/limits.ts'
+import { silentLogger } from '../../runtime/base/logger.ts'
 import type { Link } from '../../runtime/links/link.ts'
+import { startEmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
 import { formatWhereabouts, parseAddress, parseWhereabouts } from '../../runtime/links/mqtt/peers/addresses.ts'
 import { PeerMesh } from '../../runtime/links/mqtt/peers/peer-mesh.ts'
 import type { PeersLinkOptions } from '../../runtime/links/mqtt/peers/options.ts'
@@ -119,6 +121,48 @@ describe('a link without a broker', () => {
       await until(() => witness.frames.length > 0, `${node} is told`)
       assert.deepEqual(witness.frames, [patterned(2, 40)])
     }
+  })
+
+  test('hears of a peer again that has lost its data and counts its starts from one', async (t) => {
+    const listen = { host: '127.0.0.1', port: await freePort() }
+    const before = await openPeer(t, ALICE, { listen, startCount: 7 })
+    const bob = await openPeer(t, BOB, { peers: [before.url], listen: null })
+    await until(() => lastPresence(bob.witness, ALICE) === 'online', 'bob sees alice')
+    await before.link.close()
+    await until(() => lastPresence(bob.witness, ALICE) === 'offline', 'bob sees alice go')
+    const alice = await openPeer(t, ALICE, { listen, startCount: 1 })
+    await until(() => lastPresence(bob.witness, ALICE) === 'online', 'bob sees alice again')
+    bob.link.send(patterned(1, 30), { kind: 'operations' })
+    await until(() => alice.witness.frames.length > 0, 'alice hears bob')
+  })
+
+  test('says in the words of a fleet without a broker why a peer is not reached', async (t) => {
+    const url = `mqtt://127.0.0.1:${await freePort()}`
+    const { witness } = await openPeer(t, BOB, { peers: [url], listen: null })
+    await until(() => witness.causes.length > 0, 'bob is told')
+    assert.equal(
+      witness.causes[0],
+      `no peer is reached, it has met none of them: ${url} refused the connection: start the gateway there, or correct the address`,
+    )
+  })
+
+  test('says so where a gateway of another fleet is at the address of a peer', async (t) => {
+    const other = await openPeer(t, ALICE, { fleet: 'ffffffffffffffff' })
+    const { link } = await openPeer(t, BOB, { peers: [other.url], listen: null })
+    await until(() => link.status().cause !== null, 'bob says why')
+    assert.match(link.status().cause ?? '', /whether it is of this fleet/)
+  })
+
+  test('says so where a broker is at the address of a peer', async (t) => {
+    const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, logger: silentLogger })
+    t.after(() => broker.close())
+    const url = `mqtt://127.0.0.1:${broker.port}`
+    const { link } = await openPeer(t, BOB, { peers: [url], listen: null })
+    await until(() => link.status().cause !== null, 'bob says why')
+    assert.equal(
+      link.status().cause,
+      `no peer is reached, it has met none of them: ${url} is a broker, or has the node id of this gateway: name the address of another gateway`,
+    )
   })
 
   test('says who is missing when nobody is left, and not when all said goodbye', async (t) => {

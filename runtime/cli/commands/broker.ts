@@ -62,7 +62,8 @@ function configureConfig(command: Command): void {
   fleetstep broker config --for mosquitto --fleet plant --member 0a1b2c3d4e5f6071 --server broker.example
   fleetstep broker config --for nats --config gateway.yaml --server n1.example --server n2.example --server n3.example
 
-A node may publish only as itself, and reads no inbox but its own. Members are those of fleet.members; where nodes join
+A node may publish only as itself, and reads no inbox but its own. Those that --user names read the mirror and write
+wishes, and nothing else. Members are those of fleet.members; where nodes join
 by a seed, the founder and those that --member ever named: the file members in the folder keeps them, one on a line.
 Run it again when a member is added: it writes the settings anew and keeps passwords and certificates.
 --for peers makes no more than certificates, for links of kind: peers, which have no broker.`,

@@ -1,10 +1,11 @@
 import { randomBytes, pbkdf2Sync } from 'node:crypto'
+import type { NodeId } from '../../base/ids.ts'
 import { type BrokerFile, type BrokerRequest, certificateFile, listenAddress, usersOf } from './request.ts'
 import { fillTemplate } from './template.ts'
 
 /** For Mosquitto 2.0. */
 export function mosquittoFiles(request: BrokerRequest): readonly BrokerFile[] {
-  const { name, fleet, path, port, persistence, people, authentication } = request
+  const { name, fleet, path, port, persistence, nodes, people, authentication } = request
   const [server = '0.0.0.0'] = request.servers
   const conf = fillTemplate('mosquitto.conf', {
     name,
@@ -15,7 +16,8 @@ export function mosquittoFiles(request: BrokerRequest): readonly BrokerFile[] {
     authentication: authenticationLines(request).join('\n'),
     persistence: persistence ? `persistence true\npersistence_location ${path}/` : 'persistence false',
   })
-  const acl = fillTemplate('mosquitto.acl', { name, fleet, people: peopleLines(fleet, people) })
+  const users = [...nodes.map((node) => nodeLines(fleet, node)), ...people.map((person) => personLines(fleet, person))]
+  const acl = fillTemplate('mosquitto.acl', { name, fleet, users: users.flat().join('\n') })
   const passwords = usersOf(request).map((user) => `${user}:${passwordHash(request.passwordOf(user))}\n`)
   return [
     { name: 'mosquitto.conf', text: conf },
@@ -42,18 +44,33 @@ function authenticationLines(request: BrokerRequest): readonly string[] {
   return [...(request.encrypted ? tls : []), ...own]
 }
 
-function peopleLines(fleet: string, people: readonly string[]): string {
-  const lines = people.flatMap((person) => [
+function nodeLines(fleet: string, node: NodeId): readonly string[] {
+  const root = `fleet/${fleet}`
+  const own = [
+    ...['op', 'b', 'w', 'in/+'].map((kind) => `${kind}/${node}`),
+    ...['n', 's', 'q'].map((kind) => `${kind}/${node}/#`),
+  ]
+  const read = ['op/+', 'b/+', 'w/+', `in/${node}/+`, 'n/#', 's/#', 'q/#', `set/${node}/#`]
+  return [
+    '',
+    `user ${node}`,
+    ...own.map((topic) => `topic write ${root}/${topic}`),
+    ...read.map((topic) => `topic read ${root}/${topic}`),
+    `topic readwrite homeassistant/device/${node}/config`,
+    'topic read homeassistant/status',
+  ]
+}
+
+function personLines(fleet: string, person: string): readonly string[] {
+  const root = `fleet/${fleet}`
+  return [
     '',
     `user ${person}`,
-    `topic read  fleet/${fleet}/s/#`,
-    `topic read  fleet/${fleet}/q/#`,
-    `topic read  fleet/${fleet}/n/#`,
-    `topic write fleet/${fleet}/set/#`,
-    'topic read  homeassistant/#',
+    ...['s', 'q', 'n'].map((kind) => `topic read ${root}/${kind}/#`),
+    `topic write ${root}/set/#`,
+    'topic read homeassistant/#',
     'topic write homeassistant/status',
-  ])
-  return lines.join('\n')
+  ]
 }
 
 /** As `mosquitto_passwd` of version 2.0 writes it: PBKDF2 with SHA-512. */

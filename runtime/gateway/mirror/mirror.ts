@@ -1,10 +1,12 @@
 import type { Clock } from '../../base/clock.ts'
 import { FleetstepError } from '../../base/errors.ts'
-import { HOME_ASSISTANT_JITTER_MS, MIRROR_PAYLOAD_BYTES_MAX } from '../../base/limits.ts'
+import { HOME_ASSISTANT_JITTER_MS, MIRROR_LEFT_OVER_MAX, MIRROR_PAYLOAD_BYTES_MAX } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
 import { fraction, type Random } from '../../base/random.ts'
 import { HEALTH_BRANCH } from '../../device/profiles/points.ts'
 import type { DeviceProfile } from '../../device/profiles/profile.ts'
+import { copyCounters, countDropped, countReceived, countSent, newCounters } from '../../links/counters.ts'
+import type { LinkCounters, LinkStatus } from '../../links/link.ts'
 import { Courier } from '../../links/mqtt/courier.ts'
 import { DEFAULT_TIMING } from '../../links/mqtt/options.ts'
 import type { Outgoing } from '../../links/mqtt/outbox.ts'
@@ -51,6 +53,10 @@ export class Mirror {
   readonly #leaves: LeafQueue
   readonly #qualities: QualityLeaves
   readonly #strangers: RareLines
+  readonly #counters: LinkCounters = newCounters()
+  #hasBeenUp = false
+  /** Topics of points that are gone, for which the queue had no room yet. */
+  readonly #leftOver = new Set<string>()
   /** The components that Home Assistant was told of last. */
   #described: Components = {}
   #stopWatch: () => void = () => {}
@@ -65,7 +71,7 @@ export class Mirror {
       () => clock.now(),
     )
     this.#topics = mirrorTopics(gateway.fleet, gateway.node)
-    this.#leaves = new LeafQueue(clock, (path) => this.#publishLeaf(path))
+    this.#leaves = new LeafQueue(clock, (path) => this.#publish(this.#leaf(path)))
     this.#qualities = new QualityLeaves({
       clock,
       qualities: () => qualitiesOf(gateway),
@@ -82,6 +88,11 @@ export class Mirror {
       if (isHealthPath(path)) this.#qualities.lookSoon()
     })
     this.#courier.open()
+  }
+
+  status(): LinkStatus {
+    const { state, cause, label } = this.#courier
+    return { state, cause, peer: label, counters: copyCounters(this.#counters) }
   }
 
   /** Another profile is in force: Home Assistant is told of its points, and forgets those that are gone. */
@@ -113,7 +124,7 @@ export class Mirror {
         password,
         tls,
         subscriptions: filters.map((filter) => ({ filter, withoutOwn: true })),
-        will: { topic: topics.availability, payload: Buffer.from('offline') },
+        will: () => ({ topic: topics.availability, payload: Buffer.from('offline') }),
         timing: DEFAULT_TIMING,
         clock,
         random,
@@ -125,20 +136,26 @@ export class Mirror {
           logger.warn(`mirror: ${cause}`)
           this.#leaves.hold()
           this.#qualities.hold()
+          this.#leftOver.clear()
         },
         message: (topic, payload, isRetained) => this.#receive(topic, payload, isRetained),
-        skipped: () =>
-          this.#strangers.say(`mirror: somebody publishes more than ${MIRROR_PAYLOAD_BYTES_MAX} bytes; it is left out`),
-        sent: () => undefined,
-        refused: () => undefined,
+        skipped: (reason) => this.#skip(reason),
+        sent: ({ payload }) => countSent(this.#counters, payload.length),
+        refused: () => countDropped(this.#counters, 'refused-by-broker'),
+        // All that is shown is said again once there is a connection.
         lost: () => undefined,
-        writable: () => this.#leaves.resume(),
+        writable: () => {
+          this.#leaves.resume()
+          this.#tidyRest()
+        },
       },
     )
   }
 
   /** A broker may have forgotten everything: all is said again. */
   #rise(): void {
+    if (this.#hasBeenUp) this.#counters.reconnects += 1
+    this.#hasBeenUp = true
     this.#courier.publish(text(this.#topics.availability, 'online'))
     this.#publishDiscovery()
     for (const [path] of this.#options.gateway.state.entries()) if (this.#isShown(path)) this.#leaves.add(path)
@@ -151,15 +168,30 @@ export class Mirror {
     return this.#publish(json(this.#topics.qualities + topicOfPath(path), payload, true))
   }
 
-  #publishLeaf(path: Path): boolean {
+  #leaf(path: Path): Outgoing {
     const value = this.#options.gateway.state.get(path)
     const payload = value === undefined ? '' : JSON.stringify(valueToJson(value))
-    return this.#publish(json(this.#topics.leaves + topicOfPath(path), payload, true))
+    return json(this.#topics.leaves + topicOfPath(path), payload, true)
+  }
+
+  #skip(reason: 'oversize' | 'full'): void {
+    countDropped(this.#counters, reason)
+    const what =
+      reason === 'oversize'
+        ? `somebody publishes more than ${MIRROR_PAYLOAD_BYTES_MAX} bytes`
+        : 'too much lies at the broker'
+    this.#strangers.say(`mirror: ${what}; it is left out`)
+  }
+
+  /** For what nobody comes back to; without a connection nothing is lost, since all is said again with the next one. */
+  #publishOnce(message: Outgoing): void {
+    if (!this.#publish(message) && this.#courier.isUp) countDropped(this.#counters, 'full')
   }
 
   /** @returns false to be asked again when there is room */
   #publish(message: Outgoing): boolean {
     if (this.#courier.mayCarry(message)) return this.#courier.publish(message)
+    countDropped(this.#counters, 'over-broker-limit')
     this.#strangers.say(
       `mirror: ${this.#courier.label} takes no message of ${message.payload.length} bytes, so ${shownName(message.topic)} is left out: raise the broker's limit`,
     )
@@ -179,16 +211,16 @@ export class Mirror {
     const message = json(this.#topics.discovery, JSON.stringify(discovery), true)
     if (message.payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
       this.#options.logger.warn('mirror: the profile has too many points for one discovery message')
-    } else this.#publish(message)
+    } else this.#publishOnce(message)
   }
 
   /** Called by the broker's client, which a throw would break. */
   #receive(topic: string, payload: Buffer, isRetained: boolean): void {
+    countReceived(this.#counters, payload.length)
     const { leaves, qualities, wishes, assistant, discovery } = this.#topics
     try {
       if (topic.startsWith(wishes)) this.#wish(topic.slice(wishes.length), payload, isRetained)
-      else if (topic.startsWith(leaves)) this.#tidy(topic, payload)
-      else if (topic.startsWith(qualities)) this.#tidyQuality(topic, payload)
+      else if (topic.startsWith(leaves) || topic.startsWith(qualities)) this.#tidy(topic, payload)
       else if (topic === assistant && payload.toString('utf8') === 'online') this.#discoverSoon()
       else if (topic === discovery && isRetained) this.#tidyDiscovery(payload)
     } catch (error) {
@@ -198,24 +230,36 @@ export class Mirror {
 
   /** What lies there of a point that is gone, from before this start or by a stranger, is taken away. */
   #tidy(topic: string, payload: Buffer): void {
-    if (payload.length === 0) return
-    const path = pathOfTopic(topic.slice(this.#topics.leaves.length))
-    const isThere = path !== null && this.#isShown(path) && this.#options.gateway.state.get(path) !== undefined
-    if (!isThere) this.#courier.publish(json(topic, '', true))
+    if (payload.length > 0) this.#takeAwayIfGone(topic)
   }
 
-  #tidyQuality(topic: string, payload: Buffer): void {
-    if (payload.length === 0) return
-    const path = pathOfTopic(topic.slice(this.#topics.qualities.length))
-    const isThere = path !== null && this.#isShown(path) && this.#qualities.has(path)
-    if (!isThere) this.#courier.publish(json(topic, '', true))
+  /** @returns false if there is no room for it now */
+  #takeAwayIfGone(topic: string): boolean {
+    const { leaves, qualities } = this.#topics
+    const isLeaf = topic.startsWith(leaves)
+    const path = pathOfTopic(topic.slice((isLeaf ? leaves : qualities).length))
+    const isKnown = (shown: Path): boolean =>
+      isLeaf ? this.#options.gateway.state.get(shown) !== undefined : this.#qualities.has(shown)
+    if (path !== null && this.#isShown(path) && isKnown(path)) return true
+    if (this.#publish(json(topic, '', true))) return true
+    // What is no path may be of any length.
+    if (path !== null && this.#leftOver.size < MIRROR_LEFT_OVER_MAX) this.#leftOver.add(topic)
+    else countDropped(this.#counters, 'full')
+    return false
+  }
+
+  #tidyRest(): void {
+    for (const topic of this.#leftOver) {
+      this.#leftOver.delete(topic)
+      if (!this.#takeAwayIfGone(topic)) return
+    }
   }
 
   /** Home Assistant forgets what was described before this start and is not any more. */
   #tidyDiscovery(payload: Buffer): void {
     const before = describedIn(payload)
     if (before === null) return
-    if (!this.#options.homeAssistant) return void this.#publish(json(this.#topics.discovery, '', true))
+    if (!this.#options.homeAssistant) return this.#publishOnce(json(this.#topics.discovery, '', true))
     const isAllThere = Object.keys(before).every((name) => name in this.#described)
     this.#described = { ...before, ...this.#described }
     if (!isAllThere) this.#publishDiscovery()
@@ -246,12 +290,12 @@ export class Mirror {
   }
 
   #showAgain(path: Path): void {
-    if (this.#options.gateway.state.get(path) === undefined) this.#publishLeaf(path)
+    if (this.#options.gateway.state.get(path) === undefined) this.#publishOnce(this.#leaf(path))
     else this.#leaves.add(path)
   }
 
   #refuse(path: string, code: string, message: string): void {
-    this.#courier.publish(json(this.#topics.errors, JSON.stringify({ path, code, message }), false))
+    this.#publishOnce(json(this.#topics.errors, JSON.stringify({ path, code, message }), false))
   }
 
   /** All devices of a house would answer in one instant. */

@@ -6,7 +6,7 @@ import type { Random } from '../../base/random.ts'
 import type { Waiting } from '../link.ts'
 import { AcknowledgementWatch } from './acknowledgements.ts'
 import { openConnection, type Connection, type ConnectionEvents, type ServerCheck } from './connection.ts'
-import { describeFailure, type Failure } from './failure.ts'
+import { describeFailure, type Failure, type OtherEnd } from './failure.ts'
 import type { MqttTiming } from './options.ts'
 import { Outbox, type Outgoing, type Priority } from './outbox.ts'
 import type { Server, TlsFiles } from './servers.ts'
@@ -26,6 +26,8 @@ export interface CourierOptions {
   readonly name: string
   readonly clientId: string
   readonly servers: readonly Server[]
+  /** What they are, for people: brokers unless told otherwise. */
+  readonly otherEnd?: OtherEnd
   /** Which of them is tried first. */
   readonly first: number
   readonly username: string | undefined
@@ -34,8 +36,8 @@ export interface CourierOptions {
   /** In place of the check that the certificate of the server is for its address: by the name in it. */
   readonly checkServer?: ServerCheck | undefined
   readonly subscriptions: readonly Subscription[]
-  /** Said by the broker when this client dies, or null. Retained. */
-  readonly will: { readonly topic: string; readonly payload: Buffer } | null
+  /** Said by the broker when this client dies, or null. Retained, and asked for at each connection. */
+  readonly will: (() => { readonly topic: string; readonly payload: Buffer }) | null
   readonly timing: MqttTiming
   readonly clock: Clock
   readonly random: Random
@@ -109,6 +111,11 @@ export class Courier {
     await this.#goodbye
   }
 
+  /** Connects again after a pause, since no connection can change its will. */
+  renew(reason: Failure): void {
+    this.#handle({ kind: 'failed', failure: reason })
+  }
+
   get isUp(): boolean {
     return this.#session.state.kind === 'up'
   }
@@ -121,7 +128,7 @@ export class Courier {
   /** Why it is not connected, or null. */
   get cause(): string | null {
     const { cause } = this.#session
-    return cause === null ? null : describeFailure(cause.failure, this.#labelOf(cause.server))
+    return cause === null ? null : this.#describe(cause.failure, cause.server)
   }
 
   /** Where it is connected to, without secrets. */
@@ -206,7 +213,7 @@ export class Courier {
     logger.debug(`${name}: connecting to ${target.label} with MQTT ${version === 5 ? '5' : '3.1.1'}`)
     const { keepaliveS } = timing
     this.#connection = openConnection(
-      { server: target, version, clientId, username, password, tls, checkServer, keepaliveS, will },
+      { server: target, version, clientId, username, password, tls, checkServer, keepaliveS, will: will?.() ?? null },
       this.#connectionEvents(),
     )
   }
@@ -235,7 +242,7 @@ export class Courier {
   }
 
   #fall(failure: Failure, server: number): void {
-    this.#events.fall(describeFailure(failure, this.#labelOf(server)))
+    this.#events.fall(this.#describe(failure, server))
   }
 
   #abandon(): void {
@@ -290,7 +297,12 @@ export class Courier {
     this.#events.refused(outgoing)
     if (this.#hasLoggedRefusal) return
     this.#hasLoggedRefusal = true
-    this.#options.logger.warn(`${this.#options.name}: ${describeFailure(failure, this.label)}: ${outgoing.topic}`)
+    const { name, logger } = this.#options
+    logger.warn(`${name}: ${this.#describe(failure, this.#server)}: ${outgoing.topic}`)
+  }
+
+  #describe(failure: Failure, server: number): string {
+    return describeFailure(failure, this.#labelOf(server), this.#options.otherEnd)
   }
 
   #labelOf(server: number): string {

@@ -15,10 +15,14 @@ export type FailureKind =
   | 'identifier'
   | 'broker-unavailable'
   | 'taken-over'
+  | 'later-start'
   | 'packet-too-large'
   | 'timeout'
   | 'closed'
   | 'protocol'
+
+/** What a person finds where the connection leads to. */
+export type OtherEnd = 'broker' | 'gateway'
 
 export interface Failure {
   readonly kind: FailureKind
@@ -42,11 +46,12 @@ export function failureOfReason(reason: number, detail: string): Failure {
 }
 
 /** One line for people: what failed, where, what to do. */
-export function describeFailure(failure: Failure, where: string): string {
+export function describeFailure(failure: Failure, where: string, end: OtherEnd = 'broker'): string {
+  const isBroker = end === 'broker'
   const because = failure.detail === '' ? '' : ` (${failure.detail})`
   switch (failure.kind) {
     case 'refused':
-      return `${where} refused the connection: start the broker there, or correct the address`
+      return `${where} refused the connection: start the ${end} there, or correct the address`
     case 'name-not-found':
       return `the name in ${where} was not found: check the spelling and this machine's DNS`
     case 'unreachable':
@@ -60,27 +65,31 @@ export function describeFailure(failure: Failure, where: string): string {
     case 'tls-own-expired':
       return `${where} says that this node's certificate has expired: renew it, unless the clock there is ahead`
     case 'not-authorised':
-      return `${where} did not authorise this node${because}: check username, password and the broker's access list`
+      return `${where} did not authorise this node${because}: check ${isBroker ? "username, password and the broker's access list" : 'that its certificate names its node id'}`
     case 'protocol-version':
-      return `${where} speaks neither MQTT 5 nor 3.1.1${because}: use another broker`
+      return `${where} speaks neither MQTT 5 nor 3.1.1${because}: ${isBroker ? 'use another broker' : WRONG_PORT}`
     case 'identifier':
-      return `${where} refused the client id of this node${because}: allow ids of 23 characters at the broker`
+      return `${where} refused the client id of this node${because}: ${isBroker ? 'allow ids of 23 characters at the broker' : WRONG_PORT}`
     case 'broker-unavailable':
-      return `${where} takes no clients now${because}: look at the broker's log`
+      return `${where} takes no clients now${because}: look at the ${end}'s log`
     case 'taken-over':
       return `${where} gave this node's place to another client with the same id: two nodes share one node id, change one`
+    case 'later-start':
+      return `${where} knows a later start of this node, whose data directory was lost or set back: it connects again as one after that`
     case 'packet-too-large':
-      return `${where} takes no messages of ${FRAME_BYTES_MAX} bytes${because}: raise the broker's limit`
+      return `${where} takes no messages of ${FRAME_BYTES_MAX} bytes${because}: ${isBroker ? "raise the broker's limit" : WRONG_PORT}`
     case 'timeout':
-      return `${where} did not answer in time${because}: check the broker and the way to it`
+      return `${where} did not answer in time${because}: check the ${end} and the way to it`
     case 'closed':
-      return `${where} closed the connection${because}: look at the log there; if it repeats, for a second node with this id or ${where.startsWith('mqtts:') ? 'a certificate that is not taken' : 'a port that wants mqtts://'}`
+      return `${where} closed the connection${because}: look at the log there; if it repeats, ${isBroker ? '' : 'whether it is of this fleet, '}for a second node with this id or ${where.startsWith('mqtts:') ? 'a certificate that is not taken' : 'a port that wants mqtts://'}`
     case 'protocol':
-      return `${where} did not keep to MQTT${because}: check that a broker listens on this port`
+      return `${where} did not keep to MQTT${because}: ${isBroker ? 'check that a broker listens on this port' : WRONG_PORT}`
     default:
       return unreachable(failure.kind)
   }
 }
+
+const WRONG_PORT = 'check that a gateway listens on this port'
 
 /** OpenSSL puts numbers and the files of its sources around the reason. */
 function textOf(error: unknown): string {

@@ -6,7 +6,7 @@ import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus, Waiting } fro
 import { Courier } from './courier.ts'
 import { DEFAULT_TIMING, type MqttLinkOptions } from './options.ts'
 import { type Outgoing, priorityOf } from './outbox.ts'
-import { formatPresence, parsePresence, PresenceBook } from './presence.ts'
+import { formatPresence, laterStart, parsePresence, type Presence, PresenceBook } from './presence.ts'
 import { firstServer, parseServers } from './servers.ts'
 import { clientIdOf, topicsOf, type Topics } from './topics.ts'
 
@@ -29,6 +29,9 @@ class MqttLink implements Link {
   private readonly counters: LinkCounters = newCounters()
   private events: LinkEvents | null = null
   private hasBeenUp = false
+  private startCount: number
+  /** It has gone on from a later start already: a stranger who names ever later ones does not make it connect for ever. */
+  private hasGoneOn = false
   /** `send` has returned false, or what it took waits, and `writable` has not followed yet. */
   private owesWritable = false
   /** One line for each connection is enough. */
@@ -37,6 +40,7 @@ class MqttLink implements Link {
   constructor(options: MqttLinkOptions) {
     this.options = options
     this.name = options.name ?? 'mqtt'
+    this.startCount = options.startCount
     this.topics = options.guest?.topics ?? topicsOf(options.fleet, options.node)
     this.courier = this.makeCourier()
   }
@@ -45,6 +49,7 @@ class MqttLink implements Link {
     assert(this.courier.state === 'closed', 'a link is opened once, or again after close')
     this.events = events
     this.hasBeenUp = false
+    this.hasGoneOn = false
     this.courier.open()
   }
 
@@ -88,7 +93,7 @@ class MqttLink implements Link {
   async close(): Promise<void> {
     this.events = null
     this.owesWritable = false
-    this.presence.forgetWhoIsOnline()
+    this.forgetPresence()
     await this.courier.close(this.presenceMessage(false))
   }
 
@@ -106,6 +111,7 @@ class MqttLink implements Link {
         name: this.name,
         clientId: options.guest?.clientId ?? clientIdOf(options.fleet, options.node),
         servers,
+        otherEnd: options.guest ? 'gateway' : 'broker',
         first: firstServer(options.node, servers.length),
         username: options.username,
         password: options.password,
@@ -114,7 +120,7 @@ class MqttLink implements Link {
         subscriptions: topics.subscriptions,
         timing: { ...DEFAULT_TIMING, ...options.timing },
         // The owner of a post box sees by itself that a guest went, and a last will would look like a goodbye.
-        will: options.guest ? null : { topic: topics.presence, payload: this.presencePayload(false) },
+        will: options.guest ? null : () => ({ topic: topics.presence, payload: this.presencePayload(false) }),
       },
       {
         rise: () => this.rise(),
@@ -141,7 +147,7 @@ class MqttLink implements Link {
   }
 
   private fall(cause: string): void {
-    this.presence.forgetWhoIsOnline()
+    this.forgetPresence()
     // Whose owner tells of all his post boxes at once; any other owner is told of this link, and tells people.
     if (this.options.guest !== undefined) this.options.logger.warn(`${this.name}: ${cause}`)
     this.tell('down', (events) => events.down(cause))
@@ -185,6 +191,7 @@ class MqttLink implements Link {
 
   private receivePresence(node: NodeId, payload: Buffer): void {
     const presence = parsePresence(payload)
+    if (node === this.options.node && this.goesOn(presence)) return
     // The will of an earlier start came late, or somebody cleared what is retained: whoever comes later is to see this node.
     if (node === this.options.node && presence?.online !== true) this.courier.publish(this.presenceMessage(true))
     if (presence === null) {
@@ -199,12 +206,27 @@ class MqttLink implements Link {
     if (presence.online && this.options.guest !== undefined) this.courier.publish(this.options.guest.greeting())
   }
 
+  /** @returns whether it connects again, as one whose will is not behind what others know */
+  private goesOn(seen: Presence | null): boolean {
+    const next = laterStart(this.startCount, seen)
+    if (next === null || this.hasGoneOn || this.options.guest !== undefined) return false
+    this.hasGoneOn = true
+    this.startCount = next
+    this.courier.renew({ kind: 'later-start', detail: '' })
+    return true
+  }
+
+  private forgetPresence(): void {
+    if (this.options.guest === undefined) this.presence.forgetWhoIsOnline()
+    else this.presence.forget()
+  }
+
   private presenceMessage(online: boolean): Outgoing {
     return { topic: this.topics.presence, payload: this.presencePayload(online), retain: true, priority: 'control' }
   }
 
   private presencePayload(online: boolean): Buffer {
-    return Buffer.from(formatPresence({ online, startCount: this.options.startCount }), 'latin1')
+    return Buffer.from(formatPresence({ online, startCount: this.startCount }), 'latin1')
   }
 
   private tellWritable(): void {

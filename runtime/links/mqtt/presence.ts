@@ -19,6 +19,17 @@ export function parsePresence(payload: Uint8Array): Presence | null {
   return match === null ? null : { online: match[1] === 'online', startCount: Number(match[2]) }
 }
 
+/**
+ * A node that has lost its data directory counts its starts from one, and others ignore what is older than what they know.
+ * @param seen what the broker has of this node
+ * @returns the count from which it goes on, or null if its own is not behind, or no larger one can be written
+ */
+export function laterStart(own: number, seen: Presence | null): number | null {
+  return seen !== null && seen.startCount > own && seen.startCount < START_COUNT_MAX ? seen.startCount + 1 : null
+}
+
+/** 15 digits, as in `PRESENCE`. */
+const START_COUNT_MAX = 999_999_999_999_999
 /** `offline ` and 15 digits. */
 const PRESENCE_BYTES_MAX = 24
 const PRESENCE = /^(online|offline) (0|[1-9][0-9]{0,14})$/
@@ -37,6 +48,11 @@ export class PresenceBook {
     if (entry !== undefined && presence.startCount < entry.startCount) return 'same'
     this.known.set(node, { ...presence })
     return entry?.online === presence.online ? 'same' : 'changed'
+  }
+
+  /** Who says it has no broker between that could keep what is old: the next one who says it may count from one. */
+  forget(): void {
+    this.known.clear()
   }
 
   /** The broker is out of reach: nobody's presence is known, but an older start stays older. */

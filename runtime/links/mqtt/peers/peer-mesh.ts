@@ -167,6 +167,10 @@ export class PeerMesh {
   #meet(session: PeerSession): void {
     const { owner } = session
     if (owner === null) return
+    if (owner === this.#options.node && this.#box?.hasMetItself !== true) {
+      session.disown()
+      return this.#failed(session)
+    }
     const isNeedless =
       owner === this.#options.node ||
       [...this.#sessions.values()].some((other) => other !== session && other.owner === owner)

@@ -33,6 +33,8 @@ export class PeerSession {
   /** Whose presence is seen; `owner` from when he has heard of this node. */
   #seen: NodeId | null = null
   #owner: NodeId | null = null
+  /** Why whoever answers is no peer, or null. */
+  #problem: string | null = null
   /** Whose certificate was shown there; null without TLS. */
   #certified: string | null = null
 
@@ -74,7 +76,7 @@ export class PeerSession {
   }
 
   get cause(): string | null {
-    return this.#link.status().cause
+    return this.#problem ?? this.#link.status().cause
   }
 
   get waiting(): Waiting {
@@ -86,6 +88,7 @@ export class PeerSession {
       up: () => undefined,
       down: () => {
         this.hasFailed = true
+        this.#problem = null
         this.#end()
         this.#events.failed(this)
       },
@@ -97,6 +100,15 @@ export class PeerSession {
       presence: (node, online) => this.#note(node, online),
       writable: () => this.#events.writable(),
     })
+  }
+
+  /** Its owner is this node itself, and yet it is not the own post box. */
+  disown(): void {
+    this.#seen = null
+    this.#owner = null
+    this.#topics.owner = null
+    this.hasFailed = true
+    this.#problem = `${this.#link.status().peer} is a broker, or has the node id of this gateway: name the address of another gateway`
   }
 
   /**
@@ -137,6 +149,7 @@ export class PeerSession {
   #come(): void {
     if (this.#owner !== null || this.#seen === null) return
     this.#owner = this.#seen
+    this.#problem = null
     this.#events.came(this)
   }
 

@@ -56,6 +56,7 @@ export class PostBox {
   readonly #visitors = new Map<NodeId, Visitor>()
   readonly #outbox = new Outbox(MQTT_INFLIGHT_MAX)
   #broker: EmbeddedBroker | null = null
+  #hasMetItself = false
 
   /** @throws FleetstepError `port-in-use`, `config-invalid` */
   static async open(options: PostBoxOptions, events: PostBoxEvents): Promise<PostBox> {
@@ -81,6 +82,11 @@ export class PostBox {
 
   get hasGuests(): boolean {
     return [...this.#visitors.values()].some(({ isHere }) => isHere)
+  }
+
+  /** Somebody has come here who has the id of this gateway: it has dialled its own address. */
+  get hasMetItself(): boolean {
+    return this.#hasMetItself
   }
 
   get waiting(): Waiting {
@@ -122,7 +128,7 @@ export class PostBox {
       logger,
       clock,
       owner: {
-        mayConnect: (clientId, certified) => certified === null || certified === nodeOfClient(clientId),
+        mayConnect: (clientId, certified) => this.#mayConnect(nodeOfClient(clientId), certified),
         mayPublish: (clientId, topic) => this.#kindOf(clientId, topic) !== null,
         take: (clientId, topic, payload) => this.#take(clientId, topic, payload),
         mayForward: (clientId, topic) => this.#isFor(clientId, topic, root) || this.#isPassedOn(clientId, topic),
@@ -131,6 +137,12 @@ export class PostBox {
       },
     })
     this.#add({ topic: this.#topics.presence, payload: this.#presence(true), retain: true, priority: 'control' })
+  }
+
+  #mayConnect(node: NodeId | null, certified: string | null): boolean {
+    if (certified !== null && certified !== node) return false
+    this.#hasMetItself ||= node === this.#options.node
+    return true
   }
 
   /** What a guest may publish: frames to the owner or for all, its presence, and where it is reached. */
