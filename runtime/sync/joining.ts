@@ -225,12 +225,15 @@ const DOUBTED = 'other members have another settled state'
 
 /**
  * True if `theirs` comes from a sponsor that is behind: it does not hold the join of a life in which we have issued something, and
- * has not cut it. The others may hold what we have issued, and we would issue it a second time.
+ * has cut neither that join nor all of that life. The others may hold what we have issued, and we would issue it a second time.
  */
 function lacksFormerLife(theirs: History, ours: History, self: MemberId): boolean {
   return ours.membership.ofNode(nodeOf(self)).some(({ id, join }) => {
     if (id === self || join === null || ours.log(id).held.seq === 0) return false
-    return theirs.membership.get(id) === undefined && !theirs.retirement.isCut(join.member, join.seq)
+    const { retirement, membership } = theirs
+    // Whoever sponsored it may have been set back since, and have issued something else in the place of that join.
+    const isCut = retirement.isCut(join.member, join.seq) || retirement.isCut(id, 1)
+    return membership.get(id) === undefined && !isCut
   })
 }
 

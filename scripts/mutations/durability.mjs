@@ -256,6 +256,13 @@ export const DURABILITY = [
     noticedBy: 'test/sync/adoption.test.ts',
   },
   {
+    name: 'welcome: a sponsor that has cut all of our former life is not behind',
+    file: 'runtime/sync/joining.ts',
+    from: ' || retirement.isCut(id, 1)',
+    to: '',
+    noticedBy: 'test/sync/adoption.test.ts',
+  },
+  {
     name: 'own log: what is sealed when the join was cut is kept',
     file: 'runtime/sync/history.ts',
     from: ' && !isKept(member)',

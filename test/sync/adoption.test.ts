@@ -228,3 +228,28 @@ test('a draft takes no welcome of a sponsor that has never heard of its former l
   fleet.run(60_000)
   for (const node of [a, behind, d]) assert.equal(node.replica.settled('n' as never), 11, node.name)
 })
+
+test('a draft takes the welcome of those who have cut all of a former life whose join nobody holds any more', () => {
+  const fleet = startedNetwork(2)
+  const [a, b] = [fleet.node('a'), fleet.node('b')]
+  const before = fleet.backup(b)
+  fleet.partition(['a'], ['b'])
+  const d = fleet.add(nodeNamed('d'), 1)
+  fleet.partition(['a'], ['d'])
+  assert.ok(fleet.runUntil(() => isMember(d), 20_000))
+  const { self } = d.replica
+  fleet.issue(d, { writes: [{ path: 'n' as Path, kind: 'add', argument: 1 }], guards: [] })
+  fleet.run(2000)
+  fleet.retire(b, [self])
+  assert.ok(fleet.runUntil(() => d.replica.self !== self, 20_000))
+  fleet.crash(b)
+  fleet.restore(b, before)
+  fleet.restart(b)
+  fleet.heal()
+  assert.ok(
+    fleet.runUntil(() => isMember(d), 120_000),
+    JSON.stringify(viewOf(fleet, d).dropped),
+  )
+  fleet.run(60_000)
+  for (const node of [a, b, d]) assert.equal(node.replica.settled('n' as never), 1, node.name)
+})
