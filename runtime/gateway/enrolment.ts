@@ -23,7 +23,7 @@ import type { FleetFacts, Seed } from '../device/identity/seed.ts'
 import type { Join } from '../state/operation.ts'
 import { marked, type Role, ROLE_DEFAULT } from '../state/role.ts'
 import type { JoinRequest } from '../sync/message.ts'
-import type { ReplicaOptions } from '../sync/replica.ts'
+import type { ReplicaOptions } from '../sync/replica-options.ts'
 import type { Admission, EnrolmentStanding } from '../sync/sponsor.ts'
 import { createSecretFile, readSecretFile } from './secret-file.ts'
 

@@ -1,74 +1,36 @@
 import { earlier, isDue, type Monotonic } from '../base/clock.ts'
 import type { Digest } from '../base/digest.ts'
 import { unreachable } from '../base/errors.ts'
-import { isFounding, type MemberId, type NodeId, nodeOf, type OperationId } from '../base/ids.ts'
-import type { Random } from '../base/random.ts'
+import { isFounding, type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
 import type { Cell } from '../state/cell.ts'
-import type { Join, OperationRequest } from '../state/operation.ts'
+import type { OperationRequest } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import { isReserved } from '../state/reserved-point.ts'
-import { maySetRules, type Role } from '../state/role.ts'
+import { maySetRules } from '../state/role.ts'
 import { type DeviceRules, RuleTable } from '../state/rules/rules.ts'
 import type { Value } from '../state/value.ts'
 import type { Conflict } from './conflict.ts'
 import { type Epoch, type EnrolmentChange, forceEpoch, NO_CHANGE, proposeEpoch } from './epoch.ts'
-import { FloorKeeper } from './floor-keeper.ts'
+import { FrameEntrance } from './frame-entrance.ts'
 import type { Input } from './input.ts'
 import { type Inspection, inspect } from './inspection.ts'
 import type { Issued } from './issue.ts'
 import { Issuing } from './issuing.ts'
-import { type Fetched, Joining } from './joining.ts'
-import { newLife } from './life.ts'
-import type { Genesis } from './membership.ts'
-import type { Announcement, JoinRequest, Message, Offer, Reading } from './message.ts'
-import { heardOf, newsOf } from './adopted-news.ts'
-import { decodeFrame } from './message-codec.ts'
+import { Joining } from './joining.ts'
+import type { Reading } from './message.ts'
 import { add, joined, NO_OUTPUTS, type Output } from './output.ts'
 import { Receiving } from './receiving.ts'
-import { adopt, markAllStored, type Recovered, recover } from './recovery.ts'
-import { hearForOthers, Repeater } from './repeater.ts'
+import { recover } from './recovery.ts'
+import { Renewal } from './renewal.ts'
+import { Repeater } from './repeater.ts'
 import { ReplicaCore } from './replica-core.ts'
+import type { ReplicaOptions } from './replica-options.ts'
 import { Retiring } from './retiring.ts'
-import type { SignatureScheme } from './signatures.ts'
-import type { Admission, EnrolmentStanding } from './sponsor.ts'
 import { Sponsoring } from './sponsoring.ts'
 import { type MisfitLine, misfits, standingRules, type StandingRules } from './standing-rules.ts'
 import type { FloorMark } from './stored-floor.ts'
 import { TelemetryKeeper } from './telemetry.ts'
 import { TokenUses } from './token-uses.ts'
-
-export interface ReplicaOptions {
-  /** Any member id of this node: which one it has now stands on its disk. */
-  readonly self: MemberId
-  readonly genesis: Genesis
-  /** The tier with which this node joins; a founder's stands in the genesis. */
-  readonly tier?: number
-  /** The role with which this node joins; a founder's stands in the genesis. */
-  readonly role?: Role
-  /** The public key with which this node joins; none in a fleet without signatures. */
-  readonly key?: Uint8Array
-  /** The proof of enrolment with which this node asks to join under a member id, with a tier and a role. */
-  readonly prove?: (member: MemberId, tier: number, role: Role) => Uint8Array
-  readonly random: Random
-  /** What the store gave back. */
-  readonly recovered: Recovered
-  /** Journal bytes after which a snapshot is cut without the input `snapshot-due`, for simulations. */
-  readonly snapshotJournalBytes?: number
-  /** Reads a frame, for simulations, where one reading serves all who hear it. It throws what `decodeFrame` throws. */
-  readonly readFrame?: (bytes: Uint8Array) => Message
-  /** Whether the operator's key made `signature` over `payload`. Without it no epoch is taken in. */
-  readonly verifyEpoch?: (payload: Uint8Array, signature: Uint8Array) => boolean
-  /** The newest epoch that this node was told of from the start: it believes no snapshot of an older one. */
-  readonly leastEpoch?: { readonly number: number; readonly digest: Digest } | null
-  /** How batches are signed and verified; exactly in a fleet whose genesis has keys. */
-  readonly signature?: SignatureScheme
-  /** Whether this draft is to be taken in, by its proof and what the fleet holds. Without it every draft may join. */
-  readonly judgeJoin?: (request: JoinRequest, standing: EnrolmentStanding) => Admission
-  /** Why the operator has not let in whom a join admits, or null: pure, so that all come to one verdict. */
-  readonly problemOfJoin?: (join: Join) => string | null
-  /** Member ids that may join with the token in what a join carries; null if it carries none. */
-  readonly usesOf?: (credential: Uint8Array) => number | null
-}
 
 /**
  * One node's replica of the device-state object: the only mutating entrance of the core, and pure. `issue`, `receive` and
@@ -89,6 +51,8 @@ export class Replica {
   readonly #tokenUses: TokenUses
   readonly #telemetry: TelemetryKeeper
   readonly #repeater: Repeater
+  readonly #entrance: FrameEntrance
+  readonly #renewal: Renewal
   /** The life with which the node started is not on the disk yet. */
   readonly #isNew: boolean
   #hasStarted = false
@@ -108,6 +72,18 @@ export class Replica {
     this.#tokenUses = new TokenUses(options.usesOf ?? (() => null))
     this.#telemetry = new TelemetryKeeper(this.#core, (path) => this.#cell(path))
     this.#repeater = new Repeater(options.random)
+    const parts = {
+      issuing: this.#issuing,
+      receiving: this.#receiving,
+      retiring: this.#retiring,
+      sponsoring: this.#sponsoring,
+      joining: this.#joining,
+      telemetry: this.#telemetry,
+      repeater: this.#repeater,
+      entries: () => this.entries(),
+    }
+    this.#entrance = new FrameEntrance(this.#core, parts)
+    this.#renewal = new Renewal(this.#core, parts)
   }
 
   /** The member id of this node in its present life. */
@@ -203,7 +179,7 @@ export class Replica {
         this.#core.antiEntropy.noteRoom(input.link, input.kind === 'link-writable')
         return this.tick(now)
       case 'frame':
-        return this.#conclude(this.#receiveFrame(input.bytes, input.link, now), now)
+        return this.#conclude(this.#entrance.frame(input.bytes, input.link, now), now)
       case 'stored':
         return this.#noteStored(input.through, now)
       case 'epoch':
@@ -334,93 +310,12 @@ export class Replica {
     return [...outputs, ...this.#retiring.alarms(), ...this.#issuing.settle()]
   }
 
-  #receiveFrame(bytes: Uint8Array, link: string, now: Monotonic): readonly Output[] {
-    let message
-    try {
-      message = this.#core.options.readFrame?.(bytes) ?? decodeFrame(this.fleet, bytes)
-    } catch (error) {
-      return this.#core.noteUndecodable(error)
-    }
-    hearForOthers(this.#repeater, this.#core, { message, frame: bytes, link }, now)
-    return this.#receiveMessage(message, bytes, link, now)
-  }
-
-  #receiveMessage(message: Message, frame: Uint8Array, link: string, now: Monotonic): readonly Output[] {
-    switch (message.kind) {
-      case 'batch':
-        return this.#joining.isAdopting ? NO_OUTPUTS : this.#receiving.batch(message.batch, link, now)
-      case 'announcement':
-        return this.#receiveAnnouncement(message.announcement, frame, link, now)
-      case 'request':
-        for (const laggard of this.#receiving.request(message.request, link, now))
-          this.#sponsoring.noteLaggard(laggard, link, now)
-        return NO_OUTPUTS
-      case 'epoch':
-        return this.#retiring.take(message.epoch, now)
-      case 'join-request':
-        this.#core.speaking.noteAskedToJoin(message.request.member, now)
-        this.#sponsoring.noteJoinRequest(message.request, link, now)
-        this.#retiring.noteKnown(message.request.epoch, now)
-        return NO_OUTPUTS
-      case 'refusal':
-        this.#sponsoring.noteRefusal(message.refusal)
-        this.#joining.noteRefusal(message.refusal)
-        return NO_OUTPUTS
-      case 'offer':
-        this.#receiveOffer(message.offer, link, now)
-        return NO_OUTPUTS
-      case 'chunk-request':
-        return this.#sponsoring.answerChunk(message.request, link, now)
-      case 'chunk':
-        return this.#joining.noteChunk(message.chunk, now)
-      case 'telemetry':
-        return this.#telemetry.receive(message.telemetry, frame, link, now)
-      default:
-        return unreachable(message)
-    }
-  }
-
-  #receiveOffer(offer: Offer, link: string, now: Monotonic): void {
-    const problem = this.#core.signatures.problemOfOffer(offer, this.#core.history)
-    if (problem === null) {
-      this.#sponsoring.noteOffer(offer)
-      this.#joining.noteOffer(offer, link, now)
-    } else this.#core.dropped.add(problem === 'unknown' ? 'offer of a node that is no member' : problem)
-  }
-
-  #receiveAnnouncement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): Output[] {
-    const problem = this.#core.problemOfAnnouncement(announcement)
-    if (this.#core.isDraft) this.#joining.noteWitness(announcement, problem)
-    if (problem === 'unknown') {
-      // Nothing that it states counts before its key is known, but if it lacks an epoch, that is passed on.
-      this.#retiring.noteStranger(announcement, now)
-      this.#core.dropped.add('announcement of a node that is no member')
-      return []
-    }
-    if (problem !== null) {
-      this.#core.dropped.add(problem)
-      return []
-    }
-    if (announcement.member === this.self) {
-      this.#core.compareWithDouble(announcement)
-      return []
-    }
-    const { outputs: told, isDropped } = this.#receiving.judge(announcement, link, now)
-    if (isDropped) return told
-    this.#telemetry.noteHeard(announcement.member, announcement.start, now)
-    const compared = this.#retiring.compare(announcement, now)
-    if (compared === null) return this.#retiring.alarmOfConflict()
-    const outputs = [...told, ...compared, ...this.#receiving.announcement(announcement, frame, link, now)]
-    if (this.#receiving.isSettledUnknown(announcement)) this.#sponsoring.noteLaggard(announcement.member, link, now)
-    return outputs
-  }
-
   #noteStored(through: number, now: Monotonic): readonly Output[] {
     const outputs: Output[] = []
     this.#receiving.stored(through, now, outputs)
     add(outputs, this.#issuing.noteStored(through), this.#retiring.noteStored(through, now))
     const fetched = this.#joining.noteStored(through)
-    if (fetched !== null) add(outputs, this.#adopt(fetched, now))
+    if (fetched !== null) add(outputs, this.#renewal.adopt(fetched, now))
     add(outputs, this.#core.advanceFloor(), this.#sponsoring.noteStored(through, now), this.#snapshotIfDue())
     this.#concludeInto(outputs, now)
     return outputs
@@ -443,60 +338,8 @@ export class Replica {
     const { returned } = this.#core
     const reason = this.#core.reasonToBeDraft()
     if (returned.length > 0) this.#issuing.takeBack(returned.splice(0))
-    add(outputs, reason === null ? this.#issuing.settle() : this.#becomeDraft(reason, now))
+    add(outputs, reason === null ? this.#issuing.settle() : this.#renewal.asDraft(reason, now))
     this.#tick(now, outputs)
     add(outputs, this.#core.alarms.raiseAll(this.#tokenUses.overused(this.#core.history.membership)))
-  }
-
-  /** A new life begins: what we have issued so far stays in our log, and comes back as drafts where it does not stand. */
-  #becomeDraft(reason: string, now: Monotonic): Output[] {
-    const core = this.#core
-    const outputs: Output[] = []
-    core.seal(outputs)
-    if (core.isSetBack) outputs.push(...core.alarms.raise({ name: 'regressed', reason }))
-    core.begin(newLife(core.node, core.options.random, reason, this.#trusted()))
-    core.history.waitingList.clear()
-    outputs.push(core.writer.store({ kind: 'life', life: core.life }))
-    this.#rebase(this.#issuing.drafts.list, now)
-    this.#sponsoring.reset()
-    return [...outputs, { kind: 'standing', member: core.self, draftReason: reason }]
-  }
-
-  /** A draft that begins another life has issued nothing in between. One that has joined since its start issued all of it then. */
-  #trusted(): OperationId {
-    const { life, self, lastAtStart } = this.#core
-    if (lastAtStart.member === self) return lastAtStart
-    return life.trusted ?? { member: self, seq: Number.MAX_SAFE_INTEGER }
-  }
-
-  /** Goes on with what another node has given us, together with what was ours. */
-  #adopt({ purpose, bytes }: Fetched, now: Monotonic): Output[] {
-    const core = this.#core
-    const outputs: Output[] = []
-    core.seal(outputs)
-    const heard = heardOf(core.history, this.entries())
-    const old = { life: core.life, history: core.history, drafts: this.#issuing.drafts.list }
-    const { life, history, drafts, floor } = adopt(old, core.options.genesis, purpose, bytes)
-    const own = core.history.log(core.self).stored
-    core.begin(life)
-    core.history = history
-    core.watchSignatures()
-    core.floor = new FloorKeeper(history, core.peers)
-    core.speaking.noteAdopted()
-    markAllStored(history, history.log(own.member).held.seq > own.seq ? own : null)
-    core.writer.noteAdopted(history.highWater.stage, floor)
-    this.#rebase(drafts, now)
-    const settled = this.#issuing.settle()
-    outputs.push({ kind: 'standing', member: life.member, draftReason: life.draftReason }, ...settled)
-    return [...outputs, ...newsOf(history, heard, this.entries())]
-  }
-
-  #rebase(drafts: Parameters<Issuing['rebase']>[0], now: Monotonic): void {
-    this.#core.dropVector()
-    this.#core.antiEntropy.rebase(this.self, this.#core.history)
-    this.#core.antiEntropy.announceFullBy(now)
-    this.#issuing.rebase(drafts)
-    this.#joining.reset(now)
-    this.#repeater.clear()
   }
 }

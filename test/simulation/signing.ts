@@ -3,7 +3,7 @@ import { digestOf } from '../../runtime/base/digest.ts'
 import type { MemberId, NodeId } from '../../runtime/base/ids.ts'
 import { KEY_BYTES } from '../../runtime/base/limits.ts'
 import type { Genesis } from '../../runtime/sync/membership.ts'
-import type { ReplicaOptions } from '../../runtime/sync/replica.ts'
+import type { ReplicaOptions } from '../../runtime/sync/replica-options.ts'
 
 /** The same fleet with keys: its messages are signed, and its drafts join by the word of the operator. */
 export function withKeys(genesis: Genesis): Genesis {

@@ -9,7 +9,8 @@ import type { Announcement, Batch, Message } from '../../runtime/sync/message.ts
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import type { Recovered } from '../../runtime/sync/recovery.ts'
-import { Replica, type ReplicaOptions } from '../../runtime/sync/replica.ts'
+import { Replica } from '../../runtime/sync/replica.ts'
+import type { ReplicaOptions } from '../../runtime/sync/replica-options.ts'
 import { joinPieces } from '../../runtime/sync/snapshot.ts'
 
 /** Stands for the signature of the operator. */
