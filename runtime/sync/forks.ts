@@ -1,4 +1,5 @@
 import type { MemberId } from '../base/ids.ts'
+import type { Discards } from './discards.ts'
 import type { MemberLog } from './member-log.ts'
 import { type Batch, firstOf, type Request } from './message.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
@@ -10,11 +11,13 @@ import type { VersionEntry } from './version-vector.ts'
 /** Two chains of operations under one member id: of a clone, or of a node that was set back. One of the two lives stands. */
 export class Forks {
   readonly #core: ReplicaCore
+  readonly #discards: Discards
   /** Where the chain of a member was seen to part below what we hold: the last entry before a batch of its other life. */
   readonly #forks = new Map<MemberId, VersionEntry>()
 
-  constructor(core: ReplicaCore) {
+  constructor(core: ReplicaCore, discards: Discards) {
     this.#core = core
+    this.#discards = discards
   }
 
   /** If the batch is of another life of its member, and that one stands, what we hold of the first makes room. */
@@ -25,7 +28,7 @@ export class Forks {
     const [other] = core.history.log(member).between(seq - 1, seq)
     const digests = [batch.digest, other?.digest ?? batch.link] as const
     const alarm = core.alarms.raise({ name: 'identity-used-twice', member, seq, digests })
-    return [...alarm, ...core.truncate({ member, seq: seq - 1 }), ...core.reconsiderGone()]
+    return [...alarm, ...this.#discards.truncate({ member, seq: seq - 1 }), ...core.reconsiderGone()]
   }
 
   /** A batch follows another operation than the one that we hold at its place: which life stands is decided further down. */

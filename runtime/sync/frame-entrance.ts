@@ -99,7 +99,7 @@ export class FrameEntrance {
       return []
     }
     if (announcement.member === this.#core.self) {
-      this.#core.compareWithDouble(announcement)
+      this.#parts.receiving.double(announcement)
       return []
     }
     const { outputs: told, isDropped } = this.#parts.receiving.judge(announcement, link, now)

@@ -8,6 +8,7 @@ import type { Integration } from './history.ts'
 import { add, NO_OUTPUTS, type Output } from './output.ts'
 import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
+import { Discards } from './discards.ts'
 import { Forks } from './forks.ts'
 import { Reminder } from './reminder.ts'
 import { SetBackSigns } from './set-back.ts'
@@ -20,6 +21,7 @@ export class Receiving {
   readonly #truthfulness: Truthfulness
   readonly #setBackSigns: SetBackSigns
   readonly #reminder: Reminder
+  readonly #discards: Discards
   readonly #forks: Forks
 
   constructor(core: ReplicaCore) {
@@ -27,7 +29,8 @@ export class Receiving {
     this.#truthfulness = new Truthfulness(() => core.history, core.peers)
     this.#setBackSigns = new SetBackSigns(core)
     this.#reminder = new Reminder(core)
-    this.#forks = new Forks(core)
+    this.#discards = new Discards(core)
+    this.#forks = new Forks(core, this.#discards)
   }
 
   /** Whether an announcement can be true. @returns what people and its member are told, and whether anything of it counts */
@@ -88,7 +91,13 @@ export class Receiving {
 
   #describeVerdict(batch: Batch, verdict: Verdict, outputs: Output[]): void {
     if (verdict.kind === 'used-twice') this.#forks.note(batch)
-    add(outputs, this.#core.describeVerdict(batch, verdict))
+    add(outputs, this.#discards.describe(batch, verdict))
+  }
+
+  /** An announcement under our own member id. */
+  double(announcement: Announcement): void {
+    const sign = this.#setBackSigns.inDouble(announcement)
+    if (sign !== null) this.#core.noteSetBack(sign)
   }
 
   announcement(announcement: Announcement, frame: Uint8Array, link: string, now: Monotonic): readonly Output[] {
@@ -199,7 +208,7 @@ export class Receiving {
       const { member, seq } = one
       const alarm = one.isVoid ? [] : core.alarms.raise({ name: 'late-operation', member, seq: seq + 1 })
       if (member === core.self) core.noteSetBack('the fleet has settled what lies behind our operations without them')
-      return [...alarm, ...core.truncateLate(one)]
+      return [...alarm, ...this.#discards.truncateLate(one)]
     })
     return [...removed, ...core.reconsiderGone()]
   }

@@ -1,6 +1,6 @@
 import type { Digest } from '../base/digest.ts'
 import { equalBytes } from '../base/bytes.ts'
-import { assert, unreachable } from '../base/errors.ts'
+import { assert } from '../base/errors.ts'
 import { type MemberId, type NodeId, nodeOf, type OperationId, sameOperationId } from '../base/ids.ts'
 import { JOURNAL_OPERATIONS_WARNING } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
@@ -10,16 +10,14 @@ import { Alarms } from './alarms.ts'
 import { AntiEntropy } from './anti-entropy.ts'
 import { NewerReleaseError } from './codec-fields.ts'
 import { isOfOriginal } from './conflict.ts'
-import type { Verdict } from './consistency.ts'
 import { describeIntegration, describeRemoval } from './describe-integration.ts'
 import { DropCounter } from './drop-counter.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { type Draft, draftsAmong } from './draft.ts'
 import type { History, Integration, Removal } from './history.ts'
-import type { LateOperations } from './late.ts'
-import { keepsOwn, type Life } from './life.ts'
+import type { Life } from './life.ts'
 import { fleetIdOf, type Member } from './membership.ts'
-import { type Announcement, type Batch, firstOf, lastOf, type Message, type Request } from './message.ts'
+import { type Announcement, type Batch, firstOf, type Message, type Request } from './message.ts'
 import { dropReason, encodeBatchFrame, encodeFrame } from './message-codec.ts'
 import { Outbox } from './outbox.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
@@ -29,7 +27,6 @@ import { RecordWriter } from './record-writer.ts'
 import type { Recovery } from './recovery.ts'
 import type { ReplicaOptions } from './replica-options.ts'
 import { Requests } from './requests.ts'
-import { conflictsOfRemoved } from './settlement.ts'
 import { type Self, Signatures } from './signatures.ts'
 import { Speaking } from './speaking.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -118,18 +115,6 @@ export class ReplicaCore {
   noteSetBack(reason: string): void {
     this.dropped.add('sign that this node was set back or cloned')
     this.#setBackReason ??= reason
-  }
-
-  /**
-   * An announcement under our own member id: an echo, or one that we have never made, from before our data directory was set
-   * back or from a clone. Of two clones the one that has started less often gives way. Since a start our stage never falls.
-   */
-  compareWithDouble({ start, number, stage, ownSeq }: Announcement): void {
-    const isLater = start !== this.start ? start > this.start : number > this.antiEntropy.announcements
-    const isHigher = start === this.start && stage > this.writer.stage
-    const isOfAnother = isLater || isHigher || ownSeq > this.history.log(this.self).held.seq
-    if (this.isDraft || isOfAnother)
-      this.noteSetBack('another machine speaks as this node, or did so before it was set back')
   }
 
   get isSetBack(): boolean {
@@ -255,71 +240,6 @@ export class ReplicaCore {
     return outputs
   }
 
-  /** Operations of a member behind a seq leave the journal; what is undone goes where people see it. */
-  truncate({ member, seq }: Pick<LateOperations, 'member' | 'seq'>): Output[] {
-    const store = this.writer.store({ kind: 'truncated', member, seq })
-    const removal = this.history.truncate([[member, seq]], (other) => keepsOwn(this.life, other))
-    const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))
-    const outputs = [store, ...this.remove(removal)]
-    for (const conflict of conflicts)
-      if (this.history.conflicts.keep(conflict)) outputs.push({ kind: 'conflict', conflict })
-    return outputs
-  }
-
-  /** The same of what is late: of a retired member it lies beyond the cut from now on. */
-  truncateLate({ member, seq }: LateOperations): Output[] {
-    const [first] = this.history.log(member).between(seq, seq + 1)
-    const outputs = this.truncate({ member, seq })
-    return [...outputs, ...this.#lowerCut(member, first)]
-  }
-
-  /** What came late of a retired member does not stand, whatever some who count held of it when they froze. */
-  #lowerCut(member: MemberId, late: Batch | undefined): Output[] {
-    const { retirement } = this.history
-    if (!retirement.isRetired(member)) return []
-    const cuts = retirement.lowerCut(this.history.log(member).held, late)
-    return cuts === null ? [] : [this.writer.store({ kind: 'cuts', cuts })]
-  }
-
-  /** Counts, and tells people, what was not executed. */
-  describeVerdict(batch: Batch, verdict: Verdict): readonly Output[] {
-    const { member, seq } = lastOf(batch).current.id
-    switch (verdict.kind) {
-      case 'late':
-        this.dropped.add('operation at or below the floor')
-        // Before the join that counts it would be void: an earlier join was cut, and nobody was set back.
-        if (firstOf(batch).current.stage <= (this.history.membership.get(member)?.since ?? 0)) return NO_OUTPUTS
-        return [
-          ...this.#storeFloor([]),
-          ...this.#lowerCut(member, batch),
-          ...this.alarms.raise({ name: 'late-operation', member, seq }),
-        ]
-      case 'used-twice':
-        this.dropped.add('operation of a second life of its member')
-        return [
-          ...this.#storeFloor([]),
-          ...this.alarms.raise({
-            name: 'identity-used-twice',
-            member,
-            seq,
-            digests: [this.history.log(member).digestAt(seq), batch.digest],
-          }),
-        ]
-      case 'cut':
-        this.dropped.add('operation of a retired member that does not stand')
-        return NO_OUTPUTS
-      case 'refused':
-        this.dropped.add(verdict.reason)
-        return NO_OUTPUTS
-      case 'wait':
-      case 'known':
-      case 'ready':
-        return NO_OUTPUTS
-      default:
-        return unreachable(verdict)
-    }
-  }
-
   /** A batch of our own, as it is stored and sent. */
   sign(batch: Batch): Batch {
     return this.signatures.sign(batch)
@@ -390,7 +310,7 @@ export class ReplicaCore {
   }
 
   /** What is late here, or another life than what is settled here, has to leave the journals of others: they hear our floor. */
-  #storeFloor(outputs: Output[]): readonly Output[] {
+  storeFloor(outputs: Output[] = []): readonly Output[] {
     const { floor: stage, floorDigest: digest } = this.history
     if (this.writer.lacksFloor(stage)) outputs.push(this.writer.storeFloor({ stage, digest }))
     return outputs
@@ -398,7 +318,7 @@ export class ReplicaCore {
 
   /** A floor that the disk does not know yet goes before the batch: all that lies below it is in earlier records. */
   #storeBatch(batch: Batch, outputs: Output[]): void {
-    this.#storeFloor(outputs)
+    this.storeFloor(outputs)
     outputs.push(this.writer.store({ kind: 'batch', batch }))
   }
 

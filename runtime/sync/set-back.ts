@@ -46,6 +46,18 @@ export class SetBackSigns {
     return `the fleet has settled stage ${peer.announcement.floor} by a word of this node, which knows only ${writer.stage}`
   }
 
+  /**
+   * An announcement under our own member id: an echo, or one that we have never made, from before our data directory was set
+   * back or from a clone. Of two clones the one that has started less often gives way. Since a start our stage never falls.
+   */
+  inDouble({ start, number, stage, ownSeq }: Announcement): string | null {
+    const { antiEntropy, history, isDraft, self, writer } = this.#core
+    const isLater = start !== this.#core.start ? start > this.#core.start : number > antiEntropy.announcements
+    const isHigher = start === this.#core.start && stage > writer.stage
+    const isOfAnother = isLater || isHigher || ownSeq > history.log(self).held.seq
+    return isDraft || isOfAnother ? 'another machine speaks as this node, or did so before it was set back' : null
+  }
+
   /** A draft has issued nothing: if the fleet holds operations of it, its disk is older than its membership. */
   forDraft({ vector }: Announcement): string | null {
     const { self } = this.#core

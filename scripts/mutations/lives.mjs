@@ -54,15 +54,15 @@ export const LIVES = [
   },
   {
     name: 'used twice: the other goes to the conflict list',
-    file: 'runtime/sync/replica-core.ts',
-    from: 'const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, this.history.local))',
+    file: 'runtime/sync/discards.ts',
+    from: 'const conflicts = removal.entries.flatMap(({ operation }) => conflictsOfRemoved(operation, core.history.local))',
     to: 'const conflicts: ReturnType<typeof conflictsOfRemoved> = []',
     noticedBy: 'test/sync/used-twice.test.ts',
   },
   {
     name: 'late everywhere: the floor that refuses it is made known',
-    file: 'runtime/sync/replica-core.ts',
-    from: '...this.#storeFloor([]),\n          ...this.#lowerCut',
+    file: 'runtime/sync/discards.ts',
+    from: '...core.storeFloor(),\n          ...this.#lowerCut',
     to: '...this.#lowerCut',
     noticedBy: 'test/sync/late.test.ts',
   },
@@ -75,7 +75,7 @@ export const LIVES = [
   },
   {
     name: 'late everywhere: what is late of the retired is no part of their cut',
-    file: 'runtime/sync/replica-core.ts',
+    file: 'runtime/sync/discards.ts',
     from: 'if (!retirement.isRetired(member)) return []',
     to: 'if (retirement !== null) return []',
     noticedBy: 'test/sync/late-cut.test.ts',
@@ -96,9 +96,9 @@ export const LIVES = [
   },
   {
     name: 'late everywhere: the floor that refuses another life is made known',
-    file: 'runtime/sync/replica-core.ts',
-    from: '...this.#storeFloor([]),\n          ...this.alarms',
-    to: '...this.alarms',
+    file: 'runtime/sync/discards.ts',
+    from: '...core.storeFloor(),\n          ...core.alarms',
+    to: '...core.alarms',
     noticedBy: 'test/sync/late.test.ts',
   },
   {
@@ -111,8 +111,8 @@ export const LIVES = [
   {
     name: 'late everywhere: with everything later of its member',
     file: 'runtime/sync/receiving.ts',
-    from: 'return [...alarm, ...core.truncateLate(one)]',
-    to: 'return [...alarm, ...core.truncate({ member, seq: seq + 1 })]',
+    from: 'return [...alarm, ...this.#discards.truncateLate(one)]',
+    to: 'return [...alarm, ...this.#discards.truncate({ member, seq: seq + 1 })]',
     noticedBy: 'test/sync/late.test.ts',
   },
   {
@@ -202,8 +202,8 @@ export const LIVES = [
   {
     name: 'used twice: the cut of a retired member stays',
     file: 'runtime/sync/forks.ts',
-    from: '...core.truncate({ member, seq: seq - 1 })',
-    to: '...core.truncateLate({ member, seq: seq - 1, isVoid: false })',
+    from: '...this.#discards.truncate({ member, seq: seq - 1 })',
+    to: '...this.#discards.truncateLate({ member, seq: seq - 1, isVoid: false })',
     noticedBy: 'test/sync/fixed-life.test.ts',
   },
   {

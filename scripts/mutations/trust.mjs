@@ -313,7 +313,7 @@ export const TRUST = [
   },
   {
     name: 'truth: a stage of ours that we have not reached is of another life',
-    file: 'runtime/sync/replica-core.ts',
+    file: 'runtime/sync/set-back.ts',
     from: 'isLater || isHigher ||',
     to: 'isLater ||',
     noticedBy: 'test/sync/truthfulness.test.ts',
