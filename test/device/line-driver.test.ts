@@ -38,7 +38,7 @@ describe('an instrument that speaks lines', () => {
       ),
     )
     rig.instrument = () => ['E04 sensor\n']
-    await rig.run(299)
+    await rig.run(499)
     assert.deepEqual([rig.sent().length, rig.log.health.get('level')], [3, undefined])
     await rig.run(1)
     assert.match(
@@ -52,6 +52,42 @@ describe('an instrument that speaks lines', () => {
     rig.instrument = () => ['7\n']
     await rig.run(40_000)
     assert.deepEqual([rig.log.values.get('level'), rig.log.health.get('level')], [7, { state: 'up' }])
+  })
+
+  it('gives no reading to another request when it answers too late', async () => {
+    const numbers = 'response: "([0-9.]+)", timeoutMs: 100, retries: 1'
+    const properties = 'valueType: Float32, readWrite: R, optional: { interval: 1s }'
+    const rig = rigOf(
+      point('volts', `request: "V?\\n", ${numbers}`, properties),
+      point('amperes', `request: "A?\\n", ${numbers}`, properties),
+    )
+    rig.instrument = (text) => (text === 'V?\n' ? ['230\n'] : ['16\n'])
+    rig.answersAfterMs = 140
+    await rig.run(10_000)
+    assert.deepEqual(rig.log.readings, [])
+    assert.match(rig.log.error('amperes'), /^no answer to "A\?\\n" within 100 ms/)
+    rig.answersAfterMs = 90
+    await rig.run(60_000)
+    assert.deepEqual(
+      [...rig.log.values],
+      [
+        ['volts', 230],
+        ['amperes', 16],
+      ],
+    )
+  })
+
+  it('is not waited for when the gateway ends', async () => {
+    const rig = rigOf(
+      point('valve', 'command: "V{value}\\n", confirmation: "OK", timeoutMs: 100', 'valueType: Bool, readWrite: W'),
+    )
+    await rig.run(0)
+    let answer: string | null | undefined
+    rig.driver.write('valve', true, (problem) => (answer = problem))
+    await rig.run(110)
+    await rig.driver.close()
+    await rig.run(0)
+    assert.deepEqual([answer, rig.scheduled()], ['the gateway ends', 0])
   })
 
   it('may tell by itself, and is down when no line fits for three intervals', async () => {
@@ -184,6 +220,8 @@ function rigOf(...points: readonly [string, string, string][]) {
     log,
     /** What the instrument says to what it is told. */
     instrument: (_text: string): readonly string[] => [],
+    answersAfterMs: 0,
+    scheduled: () => clock.scheduled,
     tell: (text: string) => events?.data(Buffer.from(text, 'latin1')),
     unplug(cause: string) {
       const gone = events
@@ -225,12 +263,13 @@ function rigOf(...points: readonly [string, string, string][]) {
         write(bytes) {
           const text = Buffer.from(bytes).toString('latin1')
           sent.push(text)
-          for (const piece of rig.instrument(text)) clock.schedule(clock.now(), () => rig.tell(piece))
+          for (const piece of rig.instrument(text))
+            clock.schedule(clock.now() + rig.answersAfterMs, () => rig.tell(piece))
         },
         close: () => Promise.resolve(),
       }
     },
   })
   driver.start()
-  return rig
+  return Object.assign(rig, { driver })
 }

@@ -79,6 +79,23 @@ describe('Modbus against a slave of another kind', { skip: MODBUS_SKIP }, () => 
     while ((await written(driver, 'lamp', true)) !== null) assert.ok(performance.now() < deadline, 'it is never set')
   })
 
+  it('gives no reading to another register when a unit answers too late', async (t) => {
+    const properties = 'valueType: Uint16, readWrite: R, optional: { interval: 100ms }'
+    const profile = profileOf(
+      modbus('volts', 'HOLDING_REGISTERS', 230, properties),
+      ['amperes', ...modbus('', 'HOLDING_REGISTERS', 16, properties).slice(1)].map((text) =>
+        text.replace('timeoutMs: 400', 'timeoutMs: 2000'),
+      ) as [string, string, string],
+    )
+    const { driver, log, line } = await lineOf(t, profile)
+    const asked = startLateUnit(t, line.device('slave'), 500)
+    driver.start()
+    await until(() => asked.filter((address) => address === 16).length >= 3, 'all is asked', PATIENCE_MS)
+    await until(() => log.values.get('amperes') !== undefined, 'the patient one is read', PATIENCE_MS)
+    assert.deepEqual(log.readings, ['amperes 16'])
+    assert.match(log.error('volts'), /^unit 1 gives no answer within 400 ms/)
+  })
+
   it('says what to do if the port is not there, and where the config has to name it', async () => {
     const ports = new InstrumentPorts({ line: '/dev/ttyNone' })
     const settings = { port: 'line', baudRate: 9600, parity: 'none', dataBits: 8, stopBits: 1 } as const
@@ -113,10 +130,21 @@ async function rigOf(
   slave: Awaited<ReturnType<typeof startModbusSlave>>
   restart: () => Promise<void>
 }> {
+  const { driver, log, line } = await lineOf(t, profile)
+  const start = async (): ReturnType<typeof startModbusSlave> => {
+    const slave = await startModbusSlave(line.device('slave'))
+    t.after(async () => await slave.end())
+    return slave
+  }
+  return { driver, log, slave: await start(), restart: async () => void (await start()) }
+}
+
+async function lineOf(
+  t: TestContext,
+  profile: DeviceProfile,
+): Promise<{ driver: ModbusDriver; log: DriverLog; line: Awaited<ReturnType<typeof startPtyLine>> }> {
   const line = await startPtyLine(['master', 'slave'], { baud: 115_200 })
   t.after(async () => await line.end())
-  const slave = await startModbusSlave(line.device('slave'))
-  t.after(async () => await slave.end())
   const bindings = boundTo(bindAll(profile), 'modbus')
   const ports = new InstrumentPorts({ line: line.device('master') })
   const settings = bindings[0]?.wiring
@@ -125,11 +153,42 @@ async function rigOf(
   const openMaster = async (onGone: () => void) => await ports.openModbus(settings, onGone)
   const driver = new ModbusDriver({ bindings, openMaster, clock: realClock, events: log.events })
   t.after(async () => await driver.close())
-  const restart = async (): Promise<void> => {
-    const next = await startModbusSlave(line.device('slave'))
-    t.after(async () => await next.end())
+  return { driver, log, line }
+}
+
+/** A slow unit whose every register holds its own address. @returns the addresses that it was asked for */
+function startLateUnit(t: TestContext, device: string, delayMs: number): readonly number[] {
+  const asked: number[] = []
+  let request = Buffer.alloc(0)
+  const settings = { port: device, baudRate: 115_200, parity: 'none', dataBits: 8, stopBits: 1 } as const
+  const unit = new InstrumentPorts({}).open(settings, {
+    opened: () => undefined,
+    data(bytes) {
+      request = Buffer.concat([request, bytes])
+      for (; request.length >= READ_REQUEST_BYTES; request = request.subarray(READ_REQUEST_BYTES)) {
+        const address = request.readUInt16BE(2)
+        asked.push(address)
+        const answer = Buffer.from([1, 3, 2, address >> 8, address & 0xff, 0, 0])
+        answer.writeUInt16LE(crc16(answer.subarray(0, -2)), answer.length - 2)
+        realClock.schedule(realClock.now() + delayMs, () => unit.write(answer))
+      }
+    },
+    gone: () => undefined,
+  })
+  t.after(async () => await unit.close())
+  return asked
+}
+
+const READ_REQUEST_BYTES = 8
+
+/** Source: MODBUS over serial line V1.02, section 6.2.2. */
+function crc16(bytes: Uint8Array): number {
+  let sum = 0xffff
+  for (const byte of bytes) {
+    sum ^= byte
+    for (let bit = 0; bit < 8; bit++) sum = (sum & 1) === 0 ? sum >> 1 : (sum >> 1) ^ 0xa001
   }
-  return { driver, log, slave, restart }
+  return sum
 }
 
 async function written(driver: ModbusDriver, resource: string, value: boolean | number): Promise<string | null> {

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts'
 import { INSTRUMENT_LINE_BYTES_MAX, SERIAL_OPEN_TIMEOUT_MS } from '../../base/limits.ts'
 import { retryDelayMs } from '../drivers/back-off.ts'
 import { PortGone } from './polled-point.ts'
+import { Quiet } from './quiet.ts'
 import type { InstrumentPort, OpenInstrumentPort, SerialSettings } from './serial-port.ts'
 
 export interface LineSessionOptions {
@@ -27,10 +28,12 @@ export class LineSession {
   #isSkipping = false
   #waiting: { readonly take: (line: string) => void; readonly fail: (error: Error) => void } | null = null
   readonly #onOpen: (() => void)[] = []
+  readonly #quiet: Quiet
   #cancelReopen: () => void = () => undefined
 
   constructor(options: LineSessionOptions) {
     this.#options = options
+    this.#quiet = new Quiet(options.clock)
   }
 
   start(): void {
@@ -48,8 +51,11 @@ export class LineSession {
 
   async close(): Promise<void> {
     this.#isOver = true
+    this.#isOpen = false
+    this.#cause = 'the gateway ends'
     this.#cancelReopen()
-    this.#waiting?.fail(new PortGone('the gateway ends'))
+    this.#waiting?.fail(new PortGone(this.#cause))
+    this.#quiet.end()
     for (const opened of this.#onOpen.splice(0)) opened()
     await this.#port?.close()
   }
@@ -59,6 +65,7 @@ export class LineSession {
    * @throws Error with what was heard instead, PortGone
    */
   async ask(text: string, accepts: (line: string) => boolean, timeoutMs: number): Promise<string> {
+    await this.#quiet.over()
     await this.#untilOpen()
     const { clock } = this.#options
     return await new Promise<string>((resolve, reject) => {
@@ -69,6 +76,7 @@ export class LineSession {
       }
       const cancel = clock.schedule(clock.now() + timeoutMs, () => {
         end()
+        this.#quiet.begin(timeoutMs)
         const what = heard === null ? 'no answer' : `no answer that fits, but ${JSON.stringify(heard.slice(0, 60))},`
         reject(
           new Error(
@@ -94,6 +102,7 @@ export class LineSession {
 
   /** Sends without waiting for an answer. @throws PortGone */
   async tell(text: string): Promise<void> {
+    await this.#quiet.over()
     await this.#untilOpen()
     this.#port?.write(Buffer.from(text, 'latin1'))
   }

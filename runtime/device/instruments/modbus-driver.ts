@@ -11,6 +11,7 @@ import type { DeviceResource } from '../profiles/profile.ts'
 import type { ModbusMaster } from './modbus-master.ts'
 import { decodeRegisters, encodeRegisters, isBitTable, isFloatType } from './modbus-registers.ts'
 import { askRepeatedly, PolledPoint, PortGone, Refused } from './polled-point.ts'
+import { Quiet } from './quiet.ts'
 import { Turns } from './turns.ts'
 
 type BoundRegister = Bound<ModbusBinding>
@@ -28,6 +29,7 @@ export interface ModbusDriverOptions {
 export class ModbusDriver implements DeviceDriver {
   readonly #options: ModbusDriverOptions
   readonly #turns = new Turns()
+  readonly #quiet: Quiet
   readonly #points: ReadonlyMap<string, { readonly bound: BoundRegister; readonly reporter: Reporter }>
   readonly #polled: readonly PolledPoint[]
   #master: ModbusMaster | null = null
@@ -36,13 +38,15 @@ export class ModbusDriver implements DeviceDriver {
   constructor(options: ModbusDriverOptions) {
     this.#options = options
     const { bindings, events, clock } = options
+    this.#quiet = new Quiet(clock)
     const points = bindings.map((bound) => ({ bound, reporter: new Reporter(bound.resource, events) }))
     this.#points = new Map(points.map((point) => [point.bound.resource.name, point]))
     this.#polled = points
       .filter(({ bound }) => bound.isRead)
       .map(({ bound, reporter }) => {
         const { intervalMs, wiring } = bound
-        const ask = async (): Promise<Value> => await this.#exchange(async (master) => await read(master, bound))
+        const ask = async (): Promise<Value> =>
+          await this.#exchange(wiring.timeoutMs, async (master) => await read(master, bound))
         return new PolledPoint({ clock, intervalMs, retries: wiring.retries, turns: this.#turns, reporter, ask })
       })
   }
@@ -56,7 +60,8 @@ export class ModbusDriver implements DeviceDriver {
     assert(point !== undefined, 'the profile was checked')
     const { bound, reporter } = point
     const isTaken = this.#turns.add(async () => {
-      const set = async (): Promise<void> => await this.#exchange(async (master) => await write(master, bound, value))
+      const set = async (): Promise<void> =>
+        await this.#exchange(bound.wiring.timeoutMs, async (master) => await write(master, bound, value))
       const answer = await askRepeatedly(set, bound.wiring.retries, () => false)
       if (answer.kind === 'answer') reporter.takeSet(value)
       else reporter.fail(answer.reason, answer.isGone)
@@ -73,19 +78,21 @@ export class ModbusDriver implements DeviceDriver {
     this.#isClosed = true
     for (const polled of this.#polled) polled.stop()
     this.#turns.clear()
+    this.#quiet.end()
     await this.#letGo()
   }
 
-  /**
-   * One request on a line that is open. When no answer comes the line is closed, and opened anew for the next request: an answer
-   * that comes too late would be taken for that of the next one.
-   */
-  async #exchange<Type>(request: (master: ModbusMaster) => Promise<Type>): Promise<Type> {
+  /** One request on a line that is open. When no answer comes the line is closed, and opened anew for the next request. */
+  async #exchange<Type>(timeoutMs: number, request: (master: ModbusMaster) => Promise<Type>): Promise<Type> {
+    await this.#quiet.over()
     const master = await this.#open()
     try {
       return await request(master)
     } catch (error) {
-      if (!(error instanceof Refused)) await this.#letGo()
+      if (!(error instanceof Refused)) {
+        this.#quiet.begin(timeoutMs)
+        await this.#letGo()
+      }
       throw error
     }
   }

@@ -177,7 +177,7 @@ function portWords(timeoutMs: number) {
     stopBits: v.optional(oneOfNumbers([1, 2]), 1),
     timeoutMs: v.optional(
       about(
-        'Time in ms within which the instrument answers.',
+        'Time in ms within which the instrument answers. After one that is missing nothing is asked for as long again.',
         wholeFrom(INSTRUMENT_TIMEOUT_MIN_MS, INSTRUMENT_TIMEOUT_MAX_MS),
       ),
       timeoutMs,
