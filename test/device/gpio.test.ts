@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { FleetstepError } from '../../runtime/base/errors.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
+import { bindAll, boundTo } from '../../runtime/device/drivers/bound.ts'
 import { openPinBackend } from '../../runtime/device/gpio/backend.ts'
 import { listChips, resolveLine } from '../../runtime/device/gpio/chips.ts'
+import { GpioDriver } from '../../runtime/device/gpio/gpio-driver.ts'
 import { SimulatedPins } from '../../runtime/device/gpio/simulated-pin.ts'
 import { readLine, sysfsPins } from '../../runtime/device/gpio/sysfs-pin.ts'
+import { profileOf } from '../gateway/device-rig.ts'
 import { drivenClock } from './driven-clock.ts'
+import { driverLog } from './driver-log.ts'
 import { exportedLine, legacyChip, ownChip, PI_3 } from './gpio-tree.ts'
 import { plantTree, type Tree } from './hardware-tree.ts'
 
@@ -147,6 +152,67 @@ describe('GPIO over the files of sysfs', () => {
     assert.equal(await readLine(request, drivenClock(), sysfs), false)
     assert.equal(await readLine({ ...request, activeLow: true }, drivenClock(), sysfs), true)
     assert.equal(readFileSync(join(sysfs, 'class/gpio/gpio530/direction'), 'utf8'), 'in\n')
+  })
+})
+
+describe('the driver of GPIO', () => {
+  it('takes the lines of a chip into use again that was unplugged and is back', async (t) => {
+    const sysfs = sysfsOf(t, PI_3)
+    const clock = drivenClock()
+    const log = driverLog()
+    const profile = profileOf(
+      ['door', 'driver: gpio, line: 27, direction: in', 'valueType: Bool, readWrite: R, optional: { interval: 1s }'],
+      ['lamp', 'driver: gpio, line: 17, direction: out', 'valueType: Bool, readWrite: RW'],
+    )
+    const driver = new GpioDriver({
+      bindings: boundTo(bindAll(profile), 'gpio'),
+      openBackend: () => Promise.resolve(sysfsPins(clock, sysfs)),
+      setBias: () => Promise.resolve(null),
+      clock,
+      logger: silentLogger,
+      events: log.events,
+    })
+    t.after(async () => await driver.close())
+    const file = (name: string): string => join(sysfs, 'class/gpio', name)
+    let isPlugged = true
+    /** The kernel makes the folder of a line, as an input, when it is asked for. */
+    const kernel = (): void => {
+      for (const number of isPlugged ? ['529', '539'] : []) {
+        const isAsked = readFileSync(file('export'), 'utf8') === number && !existsSync(file(`gpio${number}`))
+        if (!isAsked) continue
+        renameSync(join(sysfs, `gpio${number}`), file(`gpio${number}`))
+        writeFileSync(file(`gpio${number}/direction`), 'in')
+      }
+    }
+    const run = async (milliseconds: number): Promise<void> => {
+      for (let passed = 0; passed < milliseconds; passed += 10) {
+        clock.advance(10)
+        await setImmediate()
+        kernel()
+      }
+    }
+    const set = async (value: boolean): Promise<string | null> => {
+      const answer: { problem?: string | null } = {}
+      driver.write('lamp', value, (problem) => (answer.problem = problem))
+      while (answer.problem === undefined) await run(10)
+      return answer.problem
+    }
+    driver.start()
+    await setImmediate()
+    assert.deepEqual([await set(true), log.values.get('door'), log.values.get('lamp')], [null, true, true])
+
+    isPlugged = false
+    for (const line of ['gpio529', 'gpio539']) renameSync(file(line), join(sysfs, line))
+    await run(2000)
+    assert.match((await set(false)) ?? '', /^line 17 of pinctrl-bcm2835 does not work/)
+    assert.equal(log.health.get('door')?.state, 'down')
+
+    isPlugged = true
+    writeFileSync(join(sysfs, 'gpio539/value'), '0')
+    assert.equal(await set(true), null)
+    await run(30_000)
+    assert.equal(readFileSync(file('gpio529/direction'), 'utf8'), 'high')
+    assert.deepEqual([log.values.get('door'), log.health.get('door')], [false, { state: 'up' }])
   })
 })
 

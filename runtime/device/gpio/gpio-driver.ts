@@ -55,7 +55,12 @@ export class GpioDriver implements DeviceDriver {
       else reporter.fail(problem)
       done(problem)
     }
-    if (pin !== null) return end(problemIn(() => pin.write(value)))
+    if (pin !== null) {
+      const problem = problemIn(() => pin.write(value))
+      // Its chip may have gone, and the line with it: the next try takes it into use anew.
+      if (problem !== null) line.pin = null
+      return end(problem)
+    }
     this.#openOutput(line, value).then(
       () => end(null),
       (error: unknown) => end(problemOf(error)),
@@ -101,15 +106,19 @@ export class GpioDriver implements DeviceDriver {
       const pin = await backend.openInput({ chip, line, activeLow, edge, debounceMs }, events)
       if (this.#isClosed) return pin.close()
       input.pin = pin
-      input.failures = 0
       this.#look(input)
     } catch (error) {
-      if (this.#isClosed) return
-      input.failures += 1
-      input.reporter.fail(problemOf(error))
-      const { clock } = this.#options
-      input.cancel = clock.schedule(clock.now() + retryDelayMs(input.failures), () => void this.#openInput(input))
+      if (!this.#isClosed) this.#openLater(input, problemOf(error))
     }
+  }
+
+  #openLater(input: Input, problem: string): void {
+    const { clock } = this.#options
+    closeQuietly(input.pin)
+    input.pin = null
+    input.failures += 1
+    input.reporter.fail(problem)
+    input.cancel = clock.schedule(clock.now() + retryDelayMs(input.failures), () => void this.#openInput(input))
   }
 
   async #setBias(chip: string, line: number, bias: Bias): Promise<void> {
@@ -122,14 +131,15 @@ export class GpioDriver implements DeviceDriver {
     return this.#backend
   }
 
-  /** An edge that was missed is found at the next look. */
+  /** An edge that was missed is found at the next look. A line that cannot be read may have gone with its chip. */
   #look(input: Input): void {
     const { clock } = this.#options
-    input.cancel = clock.schedule(clock.now() + input.bound.intervalMs, () => this.#look(input))
-    const { pin } = input
+    const { pin, reporter, bound } = input
     if (pin === null) return
-    const problem = problemIn(() => input.reporter.take(pin.read()))
-    if (problem !== null) input.reporter.fail(problem)
+    const problem = problemIn(() => reporter.take(pin.read()))
+    if (problem !== null) return this.#openLater(input, problem)
+    input.failures = 0
+    input.cancel = clock.schedule(clock.now() + bound.intervalMs, () => this.#look(input))
   }
 }
 
