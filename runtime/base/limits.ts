@@ -402,6 +402,8 @@ export const THERMAL_ZONES_MAX = 64
 
 // --- drivers of devices -------------------------------------------------------------------------------------------
 
+/** Time between two looks for what a machine does not have: it costs a look at one file. */
+export const SYSTEM_ABSENT_INTERVAL_MS = 60_000
 /** GPIO chips of a machine that are looked at; boards with expanders have some dozens. */
 export const GPIO_CHIPS_MAX = 256
 /** Time between two looks at an input whose edges cannot be waited for. */

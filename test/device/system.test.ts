@@ -103,14 +103,21 @@ describe('the system driver', () => {
     assert.deepEqual(rig.health, ['bits up', 'bits the reading is 5, and that of a healthy device is 0', 'bits up'])
   })
 
-  it('says once that a source is absent on this machine, and never asks it again', () => {
+  it('says once that a source is absent on this machine, and looks for it once a minute', () => {
     const rig = rigOf('hot: valueType: Float32, optional: { interval: 1s }', 'cpuTemp')
     rig.answer('cpuTemp', { kind: 'absent', reason: 'there is no sensor' })
     rig.driver.start()
-    rig.clock.advance(60_000)
+    rig.clock.advance(150_000)
     assert.deepEqual(rig.said, ['info hot is left out on this machine: there is no sensor'])
-    assert.equal(rig.clock.scheduled, 0)
-    assert.equal(rig.driver.counters.taken, 0)
+    assert.deepEqual([rig.driver.counters.taken, rig.health], [0, []])
+    rig.set('cpuTemp', 40)
+    rig.clock.advance(29_999)
+    assert.deepEqual(rig.takeReports(), [])
+    rig.clock.advance(1)
+    assert.deepEqual(rig.takeReports(), ['hot 40'])
+    rig.set('cpuTemp', 41)
+    rig.clock.advance(1000)
+    assert.deepEqual(rig.takeReports(), ['hot 41'])
   })
 
   it('goes on asking a source that fails, or that was there once', () => {

@@ -1,6 +1,6 @@
 import type { Clock, Monotonic } from '../../base/clock.ts'
 import { assert, unreachable } from '../../base/errors.ts'
-import { READING_INTERVAL_DEFAULT_MS } from '../../base/limits.ts'
+import { READING_INTERVAL_DEFAULT_MS, SYSTEM_ABSENT_INTERVAL_MS } from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
 import { assertionProblem } from '../profiles/assertion.ts'
 import { parseInterval } from '../profiles/interval.ts'
@@ -83,13 +83,12 @@ export class SystemDriver {
   /** @param dueAt when this reading was due: the next one is counted from there, so that the rhythm does not drift */
   #take(point: Point, dueAt: Monotonic): void {
     const reading = this.#options.source.read(point.quantity, point.path)
-    if (reading.kind === 'absent' && !point.wasRead) {
-      this.#options.logger.info(`${point.resource.name} is left out on this machine: ${reading.reason}`)
-      return
-    }
+    const isLeftOut = reading.kind === 'absent' && !point.wasRead
+    const pauseMs = isLeftOut ? Math.max(point.intervalMs, SYSTEM_ABSENT_INTERVAL_MS) : point.intervalMs
     const now = this.#options.clock.now()
-    const nextAt = dueAt + point.intervalMs
-    this.#schedule(point, nextAt > now ? nextAt : now + point.intervalMs)
+    const nextAt = dueAt + pauseMs
+    this.#schedule(point, nextAt > now ? nextAt : now + pauseMs)
+    if (isLeftOut) return this.#leaveOut(point, reading.reason)
     this.#counters.taken += 1
     switch (reading.kind) {
       case 'absent':
@@ -102,6 +101,12 @@ export class SystemDriver {
       default:
         return unreachable(reading)
     }
+  }
+
+  /** Some come late: a disk that is mounted, a radio whose driver is loaded. */
+  #leaveOut(point: Point, reason: string): void {
+    if (!point.isLeftOut) this.#options.logger.info(`${point.resource.name} is left out on this machine: ${reason}`)
+    point.isLeftOut = true
   }
 
   #judge(point: Point, value: number): void {
@@ -147,6 +152,8 @@ interface Point {
   cancel: (() => void) | null
   /** What was there once is missing if it is gone, not absent. */
   wasRead: boolean
+  /** It is not there, and that was said. */
+  isLeftOut: boolean
   lastReported: number | null
   /** Null before the first reading. */
   isHealthy: boolean | null
@@ -167,6 +174,7 @@ function bind(resource: DeviceResource): Point | null {
     divisor: units === undefined ? 1 : (unitsOfQuantity(source).get(units) ?? 1),
     cancel: null,
     wasRead: false,
+    isLeftOut: false,
     lastReported: null,
     isHealthy: null,
     trouble: null,

@@ -7,7 +7,7 @@ import type { SystemQuantity } from './system-quantity.ts'
 /** One reading in bytes, seconds, degrees Celsius, hertz, percent, decibels of a milliwatt, or a plain count. */
 export type SystemReading =
   | { readonly kind: 'value'; readonly value: number }
-  /** This machine does not have it, and will not have it later. */
+  /** This machine does not have it, at least not now. */
   | { readonly kind: 'absent'; readonly reason: string }
   /** It should be there and could not be read this time. */
   | { readonly kind: 'failed'; readonly reason: string }
