@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { isRecord } from '../gateway/control-protocol.ts'
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -40,7 +41,7 @@ export function table(rows: readonly (readonly string[])[], indent: string = '')
 export function valueText(value: unknown): string {
   if (value === undefined) return '(none)'
   if (typeof value === 'string') return isPlain(value) ? value : JSON.stringify(value)
-  if (typeof value === 'object' && value !== null && '$int' in value) return String(value.$int)
+  if (isRecord(value) && typeof value['$int'] === 'string' && Object.keys(value).length === 1) return value['$int']
   return JSON.stringify(value)
 }
 

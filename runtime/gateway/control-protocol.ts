@@ -9,7 +9,8 @@ import { isValue, type Value } from '../state/value.ts'
  * answer:   {"id": 1, "result": …} or {"id": 1, "error": {"code": "path-unknown", "message": "…"}}
  * event:    {"id": 1, "event": …}, any number, after the answer of a `…watch` request, until the connection ends
  *
- * Values that JSON lacks are objects with one key: {"$bytes": "<base64>"} and {"$int": "<decimal digits>"}.
+ * Values that JSON lacks are objects with one key: {"$bytes": "<base64>"} and {"$int": "<decimal digits>"}. A map with just one
+ * such key stands in another one: {"$map": {"$int": 1}}.
  */
 export interface ControlRequest {
   readonly id: number
@@ -44,7 +45,8 @@ export function valueToJson(value: Value | undefined): unknown {
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') }
   if (Array.isArray(value)) return value.map((item: Value) => valueToJson(item))
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, valueToJson(item)]))
+    const map = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, valueToJson(item)]))
+    return looksLikeMark(map) ? { $map: map } : map
   }
   return value
 }
@@ -67,10 +69,21 @@ function fromJson(json: unknown, depth: number): unknown {
   if (depth === 0) throw new FleetstepError('request-invalid', `a value has at most ${VALUE_DEPTH_MAX} levels`)
   if (Array.isArray(json)) return json.map((item: unknown) => fromJson(item, depth - 1))
   if (!isRecord(json)) return json
-  const keys = Object.keys(json)
-  if (keys.length === 1 && typeof json['$int'] === 'string') return integerOf(json['$int'])
-  if (keys.length === 1 && typeof json['$bytes'] === 'string') return bytesOf(json['$bytes'])
-  return Object.fromEntries(keys.map((key) => [key, fromJson(json[key], depth - 1)]))
+  if (!looksLikeMark(json)) return mapFromJson(json, depth)
+  const { $int, $bytes, $map } = json
+  if (typeof $int === 'string') return integerOf($int)
+  if (typeof $bytes === 'string') return bytesOf($bytes)
+  return mapFromJson(isRecord($map) && looksLikeMark($map) ? $map : json, depth)
+}
+
+function mapFromJson(json: Readonly<Record<string, unknown>>, depth: number): unknown {
+  return Object.fromEntries(Object.keys(json).map((key) => [key, fromJson(json[key], depth - 1)]))
+}
+
+/** Whether a map has the form of a value that JSON lacks, or of one that only looks like it. */
+function looksLikeMark(map: Readonly<Record<string, unknown>>): boolean {
+  const [key, ...others] = Object.keys(map)
+  return others.length === 0 && (key === '$int' || key === '$bytes' || key === '$map')
 }
 
 function integerOf(text: string): bigint {

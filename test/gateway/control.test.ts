@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import fc from 'fast-check'
 import { FleetstepError } from '../../runtime/base/errors.ts'
 import { formatOperationId } from '../../runtime/base/ids.ts'
 import {
@@ -18,6 +19,7 @@ import { controlHandler } from '../../runtime/gateway/control-methods.ts'
 import { valueFromJson, valueToJson } from '../../runtime/gateway/control-protocol.ts'
 import { type ControlHandler, startControlServer } from '../../runtime/gateway/control-server.ts'
 import type { Gateway } from '../../runtime/gateway/gateway.ts'
+import type { Value } from '../../runtime/state/value.ts'
 import { until } from '../links/clocks.ts'
 import { openAlone, openPair } from './fleet.ts'
 import { FullStore } from './full-store.ts'
@@ -246,6 +248,23 @@ describe('control methods', () => {
     await client.call('state.set', { path: 'v', value: valueToJson(value) })
     assert.deepEqual(gateway.state.get('v'), { ...value, list: [1, null] })
     assert.deepEqual(valueFromJson({ $int: '12' }), 12n)
+  })
+
+  it('carry every value there and back, also a map that looks like one that JSON lacks', () => {
+    const mark = fc.constantFrom('$int', '$bytes', '$map')
+    const { value } = fc.letrec<{ value: Value }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        fc.oneof(fc.integer(), fc.boolean(), fc.string(), fc.constant(null), fc.bigInt(2n ** 60n, 2n ** 63n)),
+        fc.uint8Array({ maxLength: 3 }),
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(fc.oneof(mark, fc.string({ minLength: 1 })), tie('value'), { maxKeys: 2, noNullPrototype: true }),
+      ) as fc.Arbitrary<Value>,
+    }))
+    const there = fc.property(value, (one) => {
+      assert.deepEqual(valueFromJson(JSON.parse(JSON.stringify(valueToJson(one)))), one)
+    })
+    fc.assert(there, { numRuns: 1000 })
   })
 
   it('refuse what only looks like such a value', async (t) => {
