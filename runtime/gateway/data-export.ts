@@ -1,9 +1,11 @@
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { FleetstepError } from '../base/errors.ts'
 import type { Recovered } from '../storage/store.ts'
 import { type DirectoryReport, readDataDirectory } from './data-directory.ts'
 import { readIdentityRecord } from './identity-file.ts'
+import { syncFolder } from './secret-file.ts'
 
 /*
  * An export is JSON, one value a line, so that it can be looked at with ordinary tools:
@@ -28,7 +30,10 @@ export async function exportDataDirectory(directory: string, file: string): Prom
       attempt(file, () => writeLine(descriptor, value, hash))
     }
     attempt(file, () => writeLine(descriptor, { sha256: hash.digest('hex') }, null))
-    attempt(file, () => fsyncSync(descriptor))
+    attempt(file, () => {
+      fsyncSync(descriptor)
+      syncFolder(dirname(resolve(file)))
+    })
   } catch (error) {
     rmSync(file, { force: true })
     throw error

@@ -8,7 +8,7 @@ import type { Random } from '../base/random.ts'
 import { deriveNodeId, drawRandomIdentity } from '../device/identity/node-id.ts'
 import { compareWithRecord, type IdentityRecord, parseIdentityRecord } from '../device/identity/record.ts'
 import { readHardware } from '../device/identity/sources.ts'
-import { replaceSecretFile } from './secret-file.ts'
+import { replaceSecretFile, syncFolder } from './secret-file.ts'
 
 export interface IdentityOptions {
   readonly dataDirectory: string
@@ -110,7 +110,11 @@ function putAside(dataDirectory: string, node: NodeId): string {
     for (let turn = 2; existsSync(join(folder, IDENTITY_FILE)); turn++)
       folder = join(dataDirectory, `${ASIDE}${node}-${turn}`)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    for (const name of [...names, IDENTITY_FILE]) renameSync(join(dataDirectory, name), join(folder, name))
+    for (const moved of [names, [IDENTITY_FILE]]) {
+      for (const name of moved) renameSync(join(dataDirectory, name), join(folder, name))
+      syncFolder(folder)
+      syncFolder(dataDirectory)
+    }
     return folder
   } catch (cause) {
     throw new FleetstepError(

@@ -1,6 +1,7 @@
 import {
   closeSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -9,7 +10,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { FleetstepError, type ErrorCode } from '../base/errors.ts'
 import { readProblem } from './read-problem.ts'
 
@@ -23,27 +24,21 @@ export interface NewFile {
   readonly code: ErrorCode
 }
 
-/** Makes a file that was not there, durable on return. @throws FleetstepError `file-occupied`, or of the given code */
+/** Makes a file that was not there, whole or not at all, durable on return. @throws FleetstepError `file-occupied`, or of the given code */
 export function createSecretFile({ file, text, code }: NewFile): void {
-  attempt(file, code, () => {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    // Exclusive: whatever is there stays as it is.
-    writeDurably(file, openSync(file, 'wx', SECRET_MODE), text)
-  })
+  // A link is exclusive: whatever is there stays as it is.
+  attempt(file, code, () => writeBeside(file, text, (beside) => linkSync(beside, file)))
 }
 
-/** Puts a file in the place of another one, whole or not at all: written beside, synced, renamed. */
+/** Puts a file in the place of another one, whole or not at all, durable on return. */
 export function replaceSecretFile({ file, text, code }: NewFile): void {
-  attempt(file, code, () => {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    const beside = `${file}.new`
-    writeDurably(beside, openSync(beside, 'w', SECRET_MODE), text)
-    renameSync(beside, file)
-  })
+  attempt(file, code, () => writeBeside(file, text, (beside) => renameSync(beside, file)))
 }
 
+/** Durable on return. */
 export function removeSecretFile(file: string): void {
   rmSync(file, { force: true })
+  syncFolder(dirname(file))
 }
 
 /** @returns null if there is none @throws FleetstepError of `code` also if others may read it */
@@ -59,18 +54,42 @@ export function readSecretFile(file: string, code: ErrorCode): string | null {
   }
 }
 
-/** All of it, or nothing is there: a disk that fills up takes the beginning without an error. */
-function writeDurably(file: string, descriptor: number, text: string): void {
-  const bytes = Buffer.from(text)
+/** The names in a folder are on the medium: a file that is synced may still have lost its name after a power cut. */
+export function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r')
   try {
-    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done)
     fsyncSync(descriptor)
-  } catch (error) {
-    removeSecretFile(file)
-    throw error
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** @param put gives the whole file its place: a power cut at the first start would leave an empty key there, and no start after it */
+function writeBeside(file: string, text: string, put: (beside: string) => void): void {
+  const folder = dirname(file)
+  makeFolder(folder)
+  // One that stops here leaves it behind, and another process may have its number.
+  const beside = `${file}.${process.pid}.new`
+  rmSync(beside, { force: true })
+  const descriptor = openSync(beside, 'wx', SECRET_MODE)
+  try {
+    const bytes = Buffer.from(text)
+    // A disk that fills up takes the beginning without an error.
+    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done)
+    fsyncSync(descriptor)
+    put(beside)
+  } finally {
+    closeSync(descriptor)
+    rmSync(beside, { force: true })
+  }
+  syncFolder(folder)
+}
+
+/** The name of each new folder stands in the one above it. */
+function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  for (let made = resolve(folder); made.length >= resolve(first).length; made = dirname(made)) syncFolder(dirname(made))
 }
 
 function attempt(file: string, code: ErrorCode, action: () => void): void {
