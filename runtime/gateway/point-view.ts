@@ -5,7 +5,7 @@ import { parseInterval } from '../device/profiles/interval.ts'
 import { isReadable, isWritable } from '../state/rules/value-type.ts'
 import { equalValues, type Value } from '../state/value.ts'
 import type { Quality } from '../sync/output.ts'
-import type { ShownReading } from '../sync/telemetry.ts'
+import type { ShownReading } from '../sync/shown-readings.ts'
 import { valueToJson } from './control-protocol.ts'
 
 /** One point with both its sides, in JSON. What is not there is left out. */

@@ -3,7 +3,7 @@ import type { Path } from '../state/path.ts'
 import type { Value } from '../state/value.ts'
 import type { StatedQuality } from '../sync/message.ts'
 import type { Replica } from '../sync/replica.ts'
-import type { ShownReading } from '../sync/telemetry.ts'
+import type { ShownReading } from '../sync/shown-readings.ts'
 import type { Pump } from './pump.ts'
 
 /**
@@ -23,14 +23,14 @@ export class TelemetryAccess {
 
   /** At and below `prefix`, by path. All of them without a prefix. */
   list(prefix: string = ''): readonly ShownReading[] {
-    return [...this.#replica.readings.readings(this.#clock.now())]
+    return [...this.#replica.readings.shown.readings(this.#clock.now())]
       .filter(({ path }) => prefix === '' || path === prefix || path.startsWith(`${prefix}/`))
       .sort((left, right) => (left.path < right.path ? -1 : 1))
   }
 
   /** Null where there is none, or an operation has written the point. */
   get(path: string): ShownReading | null {
-    return this.#replica.readings.reading(path as Path, this.#clock.now())
+    return this.#replica.readings.shown.reading(path as Path, this.#clock.now())
   }
 
   /**
@@ -38,7 +38,7 @@ export class TelemetryAccess {
    * monotonic clocks of this gateway and of the one that reads it.
    */
   freshness(path: string): ShownReading | null {
-    return this.get(path) ?? this.#replica.readings.vouched(path as Path, this.#clock.now())
+    return this.get(path) ?? this.#replica.readings.shown.vouched(path as Path, this.#clock.now())
   }
 
   /** Whether a reading of this gateway is telemetry at `path`: not if other nodes may write the point, or an operation has. */

@@ -143,7 +143,7 @@ export class Replica {
   }
 
   /** Readings here, of this node and of others. */
-  get readings(): Pick<TelemetryKeeper, 'reading' | 'readings' | 'vouched' | 'mayReport' | 'confirm' | 'vouch'> {
+  get readings(): Pick<TelemetryKeeper, 'shown' | 'mayReport' | 'confirm' | 'vouch'> {
     return this.#telemetry
   }
 

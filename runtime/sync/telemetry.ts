@@ -1,6 +1,6 @@
 import { earlier, type Monotonic } from '../base/clock.ts'
 import { FleetstepError } from '../base/errors.ts'
-import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
+import { type MemberId, nodeOf } from '../base/ids.ts'
 import {
   ANNOUNCE_INTERVAL_MAX_MS,
   ANNOUNCE_INTERVAL_MEMBERS,
@@ -15,31 +15,17 @@ import {
 import { fraction } from '../base/random.ts'
 import type { Cell } from '../state/cell.ts'
 import { belowDevice, deviceOf, type Path } from '../state/path.ts'
-import { comparePriority } from '../state/priority.ts'
-import { rulesPoint } from '../state/reserved-point.ts'
 import { objectionToReading } from '../state/rules/judge.ts'
-import { ruleTableAt } from '../state/rules/rules-codec.ts'
-import type { RuleTable } from '../state/rules/rules.ts'
-import { equalValues, ownValue, type Value, valueProblem } from '../state/value.ts'
+import { equalValues, ownValue, valueProblem } from '../state/value.ts'
 import { type HeldReading, HeldReadings } from './held-readings.ts'
 import type { Reading, Telemetry } from './message.ts'
 import { MessageOrder } from './message-order.ts'
-import { NO_OUTPUTS, type Output, type Quality } from './output.ts'
+import { NO_OUTPUTS, type Output } from './output.ts'
 import { type OwnReading, OwnReadings, portionsOf } from './own-readings.ts'
 import { assertMayReport } from './permission.ts'
 import type { ReplicaCore } from './replica-core.ts'
+import { ShownReadings } from './shown-readings.ts'
 import { telemetryProblem } from './telemetry-codec.ts'
-
-/** A reading as it stands here now. */
-export interface ShownReading {
-  readonly path: Path
-  readonly value: Value
-  readonly quality: Quality
-  /** At least: since it was read, less what its message spent on its way. By monotonic clocks alone. */
-  readonly ageMs: number
-  /** The node that has read it. */
-  readonly node: NodeId
-}
 
 /** How many readings there are. */
 export interface TelemetryCounts {
@@ -53,12 +39,9 @@ export interface TelemetryCounts {
 /**
  * Readings that are no operations: of each point the newest counts; nothing of it is ordered, stored or asked for. Each member
  * says what changed, gathered, and everything again from time to time. Whoever has several links passes each message on once.
- *
- * A point that an operation has written is not shown as telemetry, so operations win; of these the node that reads them says
- * the same way how old they are ({@link vouched}). Where rules stand for the device, a point
- * is telemetry of the one node that may write it; else of whoever says it, and of several the one of highest priority is shown.
  */
 export class TelemetryKeeper {
+  readonly shown: ShownReadings
   readonly #core: ReplicaCore
   /** What operations have made of a point, as it is seen here. */
   readonly #cellAt: (path: Path) => Cell
@@ -71,6 +54,7 @@ export class TelemetryKeeper {
   constructor(core: ReplicaCore, cellAt: (path: Path) => Cell) {
     this.#core = core
     this.#cellAt = cellAt
+    this.shown = new ShownReadings(core, cellAt, this.#own, this.#held)
   }
 
   wakeAt(): Monotonic | null {
@@ -83,50 +67,10 @@ export class TelemetryKeeper {
     return { own: this.#own.size, others: held.length, stale, bytes: this.#held.bytes }
   }
 
-  /** What is shown of a point, or null: there is none, or operations have written it. */
-  reading(path: Path, now: Monotonic): ShownReading | null {
-    if (this.#valueAt(path) !== undefined) return null
-    const own = this.#own.get(path)
-    const held = this.#foremost(path)
-    if (own?.isVouched === false && (held === null || !this.#isAbove(held))) {
-      return this.#shownOwn(own, now)
-    }
-    return held === null ? null : shownReading(held, now)
-  }
-
-  /**
-   * How lately the value that an operation has made of a point was read, by the node whose operation it was; null where that
-   * node has not said so of this very value. So what comes late, as behind a split, is of no age here until its node is heard.
-   */
-  vouched(path: Path, now: Monotonic): ShownReading | null {
-    const { value, writer } = this.#cellAt(path)
-    if (value === undefined || writer === null) return null
-    const node = nodeOf(writer.id.member)
-    const own = this.#own.get(path)
-    if (node === this.#core.node) {
-      return own !== undefined && equalValues(own.value, value) ? this.#shownOwn(own, now) : null
-    }
-    let youngest: ShownReading | null = null
-    for (const held of this.#held.of(path)) {
-      if (nodeOf(held.member) !== node || !equalValues(held.value, value) || !this.#stands(held)) continue
-      const shown = shownReading(held, now)
-      if (youngest === null || shown.ageMs < youngest.ageMs) youngest = shown
-    }
-    return youngest
-  }
-
-  /** Everything that is shown, in no order. */
-  *readings(now: Monotonic): Generator<ShownReading> {
-    for (const path of new Set([...this.#held.paths(), ...[...this.#own.all()].map((one) => one.path)])) {
-      const shown = this.reading(path, now)
-      if (shown !== null) yield shown
-    }
-  }
-
   /** Whether a reading of this node is telemetry at `path`: not if others may write the point too, or operations have. */
   mayReport(path: Path): boolean {
-    if (belowDevice(path) === '' || this.#valueAt(path) !== undefined) return false
-    const table = this.#rulesOf(path)
+    if (belowDevice(path) === '' || this.shown.valueAt(path) !== undefined) return false
+    const table = this.shown.rulesOf(path)
     const rule = table?.ruleOf(belowDevice(path)) ?? null
     return table === null || (rule !== null && table.writerOf(rule) === this.#core.node)
   }
@@ -140,7 +84,7 @@ export class TelemetryKeeper {
     const problem = valueProblem(value) ?? telemetryProblem(path, value) ?? (isAge ? null : 'an age is not negative')
     if (problem !== null) throw new FleetstepError('operation-invalid', `${path}: ${problem}`)
     const { self, role } = this.#core
-    assertMayReport(path, value, { self, role, rulesOf: (point) => this.#rulesOf(point) })
+    assertMayReport(path, value, { self, role, rulesOf: (point) => this.shown.rulesOf(point) })
     const reading = { path, value: ownValue(value), quality, readAt: now - ageMs, isVouched: false }
     return this.#changing(path, now, () => this.#own.put(reading, this.#intervalMs, this.#refreshMs, now))
   }
@@ -159,7 +103,7 @@ export class TelemetryKeeper {
     const { value, writer } = this.#cellAt(path)
     if (value === undefined || writer === null || nodeOf(writer.id.member) !== this.#core.node) return
     if (telemetryProblem(path, value) !== null || belowDevice(path) === '' || !this.#own.hasRoomFor(path)) return
-    if (objectionToReading(path, value, this.#core.node, this.#rulesOf(path)) !== null) return
+    if (objectionToReading(path, value, this.#core.node, this.shown.rulesOf(path)) !== null) return
     const reading = { path, value, quality, readAt: now - ageMs, isVouched: true }
     this.#own.put(reading, this.#intervalMs, this.#refreshMs, now)
   }
@@ -186,7 +130,7 @@ export class TelemetryKeeper {
     const core = this.#core
     const { member, start, number } = telemetry
     if (member === core.self) return NO_OUTPUTS
-    const problem = this.#problemOfSender(member)
+    const problem = this.shown.problemOfSender(member)
     if (problem !== null) {
       core.dropped.add(problem)
       return NO_OUTPUTS
@@ -217,13 +161,6 @@ export class TelemetryKeeper {
     return outputs
   }
 
-  #problemOfSender(member: MemberId): string | null {
-    const { membership, retirement } = this.#core.history
-    const known = membership.get(member)
-    if (known === undefined || retirement.isRetired(member)) return 'telemetry of a node that is no member'
-    return known.role === 'observer' ? 'telemetry of an observer' : null
-  }
-
   /** @returns whether anything of it was taken */
   #takeAll({ member, start, number, readings }: Telemetry, now: Monotonic, outputs: Output[]): boolean {
     let isNews = false
@@ -231,7 +168,7 @@ export class TelemetryKeeper {
       const { path, value } = reading
       const held = this.#held.get(member, path)
       if (held !== undefined && held.start === start && held.number > number) continue
-      const table = this.#rulesOf(path)
+      const table = this.shown.rulesOf(path)
       const objection = objectionToReading(path, value, nodeOf(member), table)
       const isTooMany = held === undefined && this.#held.isSpentBy(member)
       if (objection !== null || isTooMany) {
@@ -258,22 +195,12 @@ export class TelemetryKeeper {
   /** Looks which readings of others do not stand any more, and which nobody has confirmed for long. */
   #look(now: Monotonic, outputs: Output[]): void {
     for (const held of this.#held.all()) {
-      const isGone = now - held.heardAt >= this.#forgetMs || !this.#stands(held)
+      const isGone = now - held.heardAt >= this.#forgetMs || !this.shown.stands(held)
       if (isGone) outputs.push(...this.#changing(held.path, now, () => this.#held.remove(held)))
       else if (this.#isStale(held, now) !== held.isStale)
         outputs.push(...this.#changing(held.path, now, () => void (held.isStale = !held.isStale)))
     }
     this.#lookAt = this.#held.size === 0 ? null : now + TELEMETRY_LOOK_MS
-  }
-
-  /** Its member counts, and the rules of its device, which may be others by now, let it through. */
-  #stands(held: HeldReading): boolean {
-    if (this.#problemOfSender(held.member) !== null) return false
-    const table = this.#rulesOf(held.path)
-    if (table === held.judgedBy) return true
-    const objection = objectionToReading(held.path, held.value, nodeOf(held.member), table)
-    if (objection === null) held.judgedBy = table
-    return objection === null
   }
 
   #isStale({ member, heardAt }: HeldReading, now: Monotonic): boolean {
@@ -305,9 +232,9 @@ export class TelemetryKeeper {
 
   /** Others would not show or take it. */
   #isToBeSaid({ path, value, isVouched }: OwnReading): boolean {
-    const standing = this.#valueAt(path)
+    const standing = this.shown.valueAt(path)
     if (isVouched ? standing === undefined || !equalValues(standing, value) : standing !== undefined) return false
-    return objectionToReading(path, value, this.#core.node, this.#rulesOf(path)) === null
+    return objectionToReading(path, value, this.#core.node, this.shown.rulesOf(path)) === null
   }
 
   #sayAllSoon(now: Monotonic): void {
@@ -315,49 +242,14 @@ export class TelemetryKeeper {
     this.#own.sayAllBy(now + (this.#refreshMs / SOON) * fraction(this.#core.options.random))
   }
 
-  /** The reading of another member that is shown of a point, if this node has none: one that is not stale, of highest priority. */
-  #foremost(path: Path): HeldReading | null {
-    let foremost: HeldReading | null = null
-    for (const held of this.#held.of(path)) {
-      if (!this.#stands(held)) continue
-      if (foremost === null || this.#compare(held, foremost) > 0) foremost = held
-    }
-    return foremost
-  }
-
-  #compare(left: HeldReading, right: HeldReading): number {
-    if (left.isStale !== right.isStale) return left.isStale ? -1 : 1
-    const { membership } = this.#core.history
-    const [one, other] = [membership.get(left.member), membership.get(right.member)]
-    return one === undefined || other === undefined ? 0 : comparePriority(one.priority, other.priority)
-  }
-
-  /** Above this node's own reading of the same point. */
-  #isAbove({ member, isStale }: HeldReading): boolean {
-    const priority = this.#core.history.membership.get(member)?.priority
-    return !isStale && priority !== undefined && comparePriority(priority, this.#core.priority) > 0
-  }
-
   /** Tells of the point if it is another one after `act`. */
   #changing(path: Path, now: Monotonic, act: () => void): readonly Output[] {
-    const before = this.reading(path, now)
+    const before = this.shown.reading(path, now)
     act()
-    const after = this.reading(path, now)
+    const after = this.shown.reading(path, now)
     if (before?.quality === after?.quality && equalValues(before?.value, after?.value)) return NO_OUTPUTS
     const quality = after?.quality ?? 'stale'
     return [{ kind: 'change', change: { path, before: before?.value, after: after?.value, settled: false, quality } }]
-  }
-
-  #shownOwn({ path, value, quality, readAt }: OwnReading, now: Monotonic): ShownReading {
-    return { path, value, quality, ageMs: Math.round(now - readAt), node: this.#core.node }
-  }
-
-  #valueAt(path: Path): Value | undefined {
-    return this.#cellAt(path).value
-  }
-
-  #rulesOf(path: Path): RuleTable | null {
-    return ruleTableAt(this.#valueAt(rulesPoint(deviceOf(path))))
   }
 
   #senderOf(member: MemberId): Sender {
@@ -396,12 +288,6 @@ interface Sender {
 
 /** Part of the time between two refreshes in which everything is said to somebody who knows nothing. */
 const SOON = 12
-
-function shownReading(held: HeldReading, now: Monotonic): ShownReading {
-  const { path, value, quality, ageMs, heardAt, member, isStale } = held
-  const wholeMs = Math.round(ageMs + now - heardAt)
-  return { path, value, quality: isStale ? 'stale' : quality, ageMs: wholeMs, node: nodeOf(member) }
-}
 
 function refusedBy(code: string): string {
   return `reading that the rules of its device refuse: ${code}`

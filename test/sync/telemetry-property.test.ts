@@ -70,7 +70,7 @@ class Fleet {
 
   shown(index: number, path: string): number {
     const node = this.#node(index)
-    return Number(node.replica.readings.reading(path as Path, node.now)?.value ?? 0)
+    return Number(node.replica.readings.shown.reading(path as Path, node.now)?.value ?? 0)
   }
 
   #deliver(): boolean {

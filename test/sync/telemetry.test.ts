@@ -26,6 +26,7 @@ import type { Reading, StatedQuality, Telemetry } from '../../runtime/sync/messa
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { MessageOrder } from '../../runtime/sync/message-order.ts'
 import type { Output } from '../../runtime/sync/output.ts'
+import type { ShownReading } from '../../runtime/sync/shown-readings.ts'
 import { Signatures } from '../../runtime/sync/signatures.ts'
 import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
 import { point, rulesOf } from '../state/rules.ts'
@@ -346,7 +347,7 @@ describe('operations win', () => {
 describe('the age of what an operation says', () => {
   const vouch = (one: DrivenReplica, path: string, ageMs = 0) =>
     one.replica.readings.vouch({ path: path as Path, quality: 'good', ageMs }, one.now)
-  const vouched = (one: DrivenReplica, path = 'p/level') => one.replica.readings.vouched(path as Path, one.now)
+  const vouched = (one: DrivenReplica, path = 'p/level') => one.replica.readings.shown.vouched(path as Path, one.now)
 
   /** A node says nothing of its own before it has heard another one. */
   const hear = (one: DrivenReplica, other: DrivenReplica): void => {
@@ -549,8 +550,8 @@ function give(one: DrivenReplica, telemetry: Telemetry): readonly Output[] {
   return one.giveMessage({ kind: 'telemetry', telemetry })
 }
 
-function shown(one: DrivenReplica, path: string): ReturnType<DrivenReplica['replica']['readings']['reading']> {
-  return one.replica.readings.reading(path as Path, one.now)
+function shown(one: DrivenReplica, path: string): ShownReading | null {
+  return one.replica.readings.shown.reading(path as Path, one.now)
 }
 
 function telemetryIn(one: DrivenReplica, outputs: readonly Output[]): Telemetry[] {
