@@ -29,6 +29,8 @@ export class SimulatedNetwork {
   faults: Faults
   /** `from|to`: nothing passes on any link. */
   readonly cuts: Set<string> = new Set()
+  /** Whose announcements nobody hears, as behind a broker that takes its operations only. */
+  readonly mute: Set<string> = new Set()
   readonly #domains: readonly Domain[]
   readonly #random: Random
   readonly #events: EventQueue
@@ -63,6 +65,7 @@ export class SimulatedNetwork {
   }
 
   broadcast(from: string, link: string, frame: Frame, now: number): void {
+    if (frame.message.kind === 'announcement' && this.mute.has(from)) return
     const domain = this.#domains.find((candidate) => candidate.link === link)
     for (const to of domain?.nodes ?? []) {
       if (to === from || this.cuts.has(`${from}|${to}`)) continue
