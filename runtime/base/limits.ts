@@ -174,6 +174,8 @@ export const WITNESSES_MAX = 64
 export const WITNESS_MARKS_MAX = 4
 /** Time in which a draft takes no welcome of a sponsor whose state other members contradict. */
 export const DISTRUST_MS: number = 10 * 60_000
+/** Time in which nothing more is fetched of a node whose snapshot could not be adopted: each is as large as the state. */
+export const SNAPSHOT_REFUSED_MS = 30_000
 
 // --- telemetry: readings that are no operations -----------------------------------------------------------------
 
