@@ -100,6 +100,11 @@ const RETIREMENTS_RESERVED = 128
  * more than MEMBERS_MAX after it.
  */
 export const MEMBER_IDS_MAX: number = MEMBERS_MAX + RETIREMENTS_RESERVED
+/**
+ * Bytes of batches with joins that were cut, each counted for every join in it, as it stands in a snapshot; of those that something
+ * here has hung on or waits for twice as many. All the joins that a fleet may have take a quarter of it.
+ */
+export const CUT_JOINS_BYTES_MAX: number = 4 * 1024 * 1024
 /** Member ids that were ever retired in one fleet: all of it. */
 export const EPOCH_RETIRED_MAX: number = MEMBER_IDS_MAX / 2
 /** Ranges of originals of one member that have come back; two ends of at most 9 bytes each, so that a value holds them. */
