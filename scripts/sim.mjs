@@ -25,6 +25,12 @@ const TIGHT = {
   WITNESS_MARKS_MAX: 1,
   STATE_DIGEST_POINTS_PER_LOOK_MAX: 2,
   ALARM_CAUSES_MAX: 4,
+  SETTLED_DRAFTS_BYTES_TARGET: 100,
+  BATCH_BYTES_TARGET: 150,
+  BATCH_DEFLATE_FROM_BYTES: 60,
+  ANSWER_BYTES_MAX: 500,
+  REPEAT_BYTES_MAX: 512 * 1024,
+  FLOOR_DIGESTS_MAX: 4,
 }
 
 // npm run sim -- --seed N --schedules K: the simulator reads its own arguments and explains them with --help.

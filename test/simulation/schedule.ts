@@ -48,7 +48,8 @@ export function runSchedule(seed: number, focus: Focus, log: EventLog | null): S
   })
   equip(fleet, swarm)
   const mutes = chance(seededRandom(seed + 4), 0.2) ? seededRandom(seed + 4) : null
-  const ending = play(fleet, swarm, { rules, mutes })
+  const replays = chance(seededRandom(seed + 5), 0.2) ? seededRandom(seed + 5) : null
+  const ending = play(fleet, swarm, { rules, mutes, replays })
   return {
     ending,
     troubles: swarm.troubles,
@@ -63,8 +64,10 @@ export function runSchedule(seed: number, focus: Focus, log: EventLog | null): S
 /** What is drawn apart, so that it changes nothing in a schedule that has none of it; null for none. */
 interface Apart {
   readonly rules: RulesWorkload | null
-  /** Draws whose announcements are not heard. */
+  /** Draws of whom messages of one kind are not heard. */
   readonly mutes: Random | null
+  /** Draws what comes once more, long after it was sent. */
+  readonly replays: Random | null
 }
 
 /** Where two operators have set two sides against each other, an alarm is all that is asked for. */
@@ -113,7 +116,7 @@ function equip(fleet: SimulatedFleet, swarm: Swarm): void {
   if (swarm.slownessMs > 0) pick(fleet.random, fleet.nodes).slownessMs = swarm.slownessMs
 }
 
-function faultPhase(fleet: SimulatedFleet, swarm: Swarm, { rules, mutes }: Apart): void {
+function faultPhase(fleet: SimulatedFleet, swarm: Swarm, { rules, mutes, replays }: Apart): void {
   const { random } = fleet
   const silent = fleet.nodes.slice(swarm.issuers)
   const absent = swarm.absence === 'none' ? null : highest(fleet)
@@ -126,7 +129,8 @@ function faultPhase(fleet: SimulatedFleet, swarm: Swarm, { rules, mutes }: Apart
       if (swarm.absence === 'cut-off' && absent !== null) isolate(fleet, absent)
       troubleAt = fleet.now + 2 * swarm.troubleEveryMs * fraction(random)
     }
-    if (mutes !== null && chance(mutes, 0.3)) mute(fleet, pick(mutes, fleet.nodes))
+    if (mutes !== null && chance(mutes, 0.3)) mute(fleet, pick(mutes, fleet.nodes), mutes)
+    if (replays !== null && chance(replays, 0.5)) replay(fleet, replays)
     const issuer = pick(
       random,
       fleet.nodes.filter((node) => !silent.includes(node)),
@@ -166,10 +170,19 @@ function highest(fleet: SimulatedFleet): SimulatedNode {
 }
 
 /** Or everybody is heard again. */
-function mute({ network, log, now }: SimulatedFleet, { name }: SimulatedNode): void {
+function mute({ network, log, now }: SimulatedFleet, { name }: SimulatedNode, random: Random): void {
+  const kind = pick(random, MUTED)
   if (network.mute.size > 0) network.mute.clear()
-  else network.mute.add(name)
-  log?.add(now, name, 'mute', null, network.mute.size > 0 ? 'nobody hears its announcements' : 'all are heard again')
+  else network.mute.set(name, kind)
+  log?.add(now, name, 'mute', null, network.mute.size > 0 ? `nobody hears a ${kind} of it` : 'all are heard again')
+}
+
+const MUTED = ['announcement', 'announcement', 'batch', 'request', 'epoch', 'offer', 'chunk', 'chunk-request'] as const
+
+function replay({ network, log, now }: SimulatedFleet, random: Random): void {
+  const link = pick(random, network.links)
+  const kind = network.replay(link, random, now)
+  log?.add(now, '', 'replay', null, `${kind ?? 'nothing'} on ${link}`)
 }
 
 function isolate(fleet: SimulatedFleet, node: SimulatedNode): void {
