@@ -123,7 +123,7 @@ interface Look {
 }
 
 function boundOf(peer: Peer, peers: Peers, coverage: Coverage, look: Look): Bound {
-  const { announcement } = peer
+  const { announcement, vector } = peer
   const { history } = look
   if (announcement.epoch !== history.retirement.number) return { stage: 0, reason: 'its epoch' }
   const log = history.log(announcement.member)
@@ -131,10 +131,9 @@ function boundOf(peer: Peer, peers: Peers, coverage: Coverage, look: Look): Boun
   if (isFulfilled(peer, log)) return boundByWord(peer, coverage, look)
   const bound: Bound = { stage: 0, reason: 'we lack operations of it' }
   // What is on its disk since another start may be of another life.
-  if (before?.announcement.start !== announcement.start) return bound
+  if (before?.announcement.start !== announcement.start || !isSameChain(log, vector)) return bound
   if (before.announcement.epoch !== announcement.epoch || !isFulfilled(before, log)) return bound
-  const stage = boundByWord(before, coverage, look).stage
-  return { ...bound, stage: Math.min(stage, boundByWord(peer, coverage, look).stage) }
+  return { ...bound, stage: boundByWord(before, coverage, look).stage }
 }
 
 function boundByWord({ announcement, vector }: Peer, coverage: Coverage, { history, limit }: Look): Bound {

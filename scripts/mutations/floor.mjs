@@ -13,8 +13,8 @@ export const FLOOR = [
   {
     name: 'floor: the next announcement of who holds it is looked at',
     file: 'runtime/sync/floor-keeper.ts',
-    from: 'return this.#lookedAt.holder === this.#holder()',
-    to: 'return true',
+    from: 'const isSilent = this.#lookedAt.holder === this.#holder()',
+    to: 'const isSilent = true',
     noticedBy: 'test/sync/floor-keeper.test.ts',
   },
   {
@@ -28,7 +28,7 @@ export const FLOOR = [
     name: 'floor: we hold what a participant has issued',
     file: 'runtime/sync/floor.ts',
     from: 'if (isFulfilled(peer, log)) return',
-    to: 'if (isSameChain(log, peer.vector)) return',
+    to: 'if (isSameChain(log, vector)) return',
     noticedBy: 'test/sync/floor.test.ts',
   },
   {
@@ -111,15 +111,22 @@ export const FLOOR = [
   {
     name: 'floor: a member that is ahead of us stands by what it said before',
     file: 'runtime/sync/floor.ts',
-    from: 'return { ...bound, stage: Math.min(stage, boundByWord(peer, coverage, look).stage) }',
-    to: 'return stage < 0 ? { ...bound, stage } : bound',
+    from: 'return { ...bound, stage: boundByWord(before, coverage, look).stage }',
+    to: 'return bound',
     noticedBy: 'test/sync/fulfilled.test.ts',
   },
   {
     name: 'floor: by words of one start',
     file: 'runtime/sync/floor.ts',
-    from: 'if (before?.announcement.start !== announcement.start) return bound',
-    to: 'if (before === undefined || before === null) return bound',
+    from: 'if (before?.announcement.start !== announcement.start || ',
+    to: 'if (before === undefined || before === null || ',
+    noticedBy: 'test/sync/fulfilled.test.ts',
+  },
+  {
+    name: 'floor: by words of one life',
+    file: 'runtime/sync/floor.ts',
+    from: 'announcement.start || !isSameChain(log, vector)) return bound',
+    to: 'announcement.start) return bound',
     noticedBy: 'test/sync/fulfilled.test.ts',
   },
   {
@@ -137,11 +144,11 @@ export const FLOOR = [
     noticedBy: 'test/sync/fulfilled.test.ts',
   },
   {
-    name: 'floor: no further than the newer word covers too',
-    file: 'runtime/sync/floor.ts',
-    from: 'stage: Math.min(stage, boundByWord(peer, coverage, look).stage)',
-    to: 'stage',
-    noticedBy: 'test/sync/fulfilled.test.ts',
+    name: 'floor: looked at again when what its holder has announced has come',
+    file: 'runtime/sync/floor-keeper.ts',
+    from: ' && this.#lookedAt.words === this.#words()',
+    to: '',
+    noticedBy: 'test/sync/floor-keeper.test.ts',
   },
   {
     name: 'floor: what is awaited stays until it comes',
