@@ -116,7 +116,7 @@ export class Joining {
     if (typeof opened === 'string') {
       this.#core.dropped.add(`snapshot of another node: ${opened}`)
       this.askSoon(now)
-      return BLAMELESS.has(opened) ? [] : this.#distrust(fetch.offer, opened, now)
+      return opened === UNHEARD ? [] : this.#distrust(fetch.offer, opened, now)
     }
     const { writer, history } = this.#core
     const { bytes, highWater } = opened
@@ -207,10 +207,12 @@ export class Joining {
       const testimony = offer.purpose === 'welcome' ? this.#witnesses.weigh(fresh) : 'believed'
       if (testimony === 'doubted') return DOUBTED
       if (testimony === 'unheard') return UNHEARD
-      if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return NOTHING_LACKED
+      if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return 'we lack nothing below its floor'
       // Our join was cut, or we were set back, and will hear so: as a draft we bring them back.
-      if (offer.purpose === 'catch-up' && isLateIn(fresh, history.log(self), outbox.first)) return OURS_BELOW
-      if (offer.purpose === 'catch-up' && fresh.retirement.digest !== history.retirement.digest) return ANOTHER_EPOCH
+      if (offer.purpose === 'catch-up' && isLateIn(fresh, history.log(self), outbox.first))
+        return 'operations of ours lie below its floor, and it does not hold them'
+      if (offer.purpose === 'catch-up' && fresh.retirement.digest !== history.retirement.digest)
+        return 'it is of another epoch'
       return { bytes, highWater: fresh.highWater }
     } catch (error) {
       if (error instanceof FleetstepError) return error.message
@@ -225,11 +227,6 @@ function highestStageOf({ journal, highWater }: History): number {
 
 const DOUBTED = 'other members have another settled state'
 const UNHEARD = 'what other members say of it was lost among forged announcements'
-const NOTHING_LACKED = 'we lack nothing below its floor'
-const OURS_BELOW = 'operations of ours lie below its floor, and it does not hold them'
-const ANOTHER_EPOCH = 'it is of another epoch'
-/** What may be otherwise with the next one of the same node, a moment later. */
-const BLAMELESS: ReadonlySet<string> = new Set([UNHEARD, NOTHING_LACKED, OURS_BELOW, ANOTHER_EPOCH])
 
 /**
  * A life in which we have issued something, if `theirs` comes from a sponsor that is behind: it does not hold the join of that, and

@@ -342,7 +342,7 @@ export const FLOOR = [
   {
     name: 'catch-up: only if something is lacking below the floor',
     file: 'runtime/sync/joining.ts',
-    from: "if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return NOTHING_LACKED",
+    from: "if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return 'we lack nothing below its floor'",
     to: '',
     noticedBy: 'test/sync/catch-up.test.ts',
   },
