@@ -10,6 +10,11 @@ import { Peers } from '../../runtime/sync/peers.ts'
 import { vectorDigest, versionVector } from '../../runtime/sync/version-vector.ts'
 import { emptyHanded } from '../support/sealed-messages.ts'
 import { idOf } from '../state/operations.ts'
+import { DrivenReplica, founder } from '../support/driven-replica.ts'
+import { HandIssuer } from '../support/handmade.ts'
+import { genesisOf } from '../support/replica-network.ts'
+import type { Operation } from '../../runtime/state/operation.ts'
+import { announcementOf } from './announcements.ts'
 import { batchOf, chainOf } from './batches.ts'
 
 const SELF = idOf('A', 1).member
@@ -112,6 +117,24 @@ describe('a member that has issued more than has come', () => {
     hear(3)
     assert.equal(look(), 3)
   }
+})
+
+test('a member that always claims one operation more than it has sent holds nobody back', () => {
+  const fleet = genesisOf(2)
+  const busy = new HandIssuer(founder(fleet, 1), 1)
+  const node = new DrivenReplica(fleet, 0)
+  node.store()
+  const rounds = 20
+  for (let seq = 1, after: Operation | null = null; seq <= rounds; seq++) {
+    after = busy.issue({ after, set: ['x', seq] })
+    const vector = [{ member: busy.member, seq, digest: busy.batches[seq - 1]!.digest }]
+    const claim = announcementOf(node, busy.member, { ownSeq: seq, stage: seq, vector })
+    node.giveMessage({ kind: 'announcement', announcement: claim })
+    const late = busy.batches[seq - 2]
+    if (late !== undefined) node.giveMessage({ kind: 'batch', batch: late })
+    node.store()
+  }
+  assert.equal(node.inspect().floor, rounds - 1)
 })
 
 const NO_OWN = { vector: versionVector([]), digest: EMPTY_DIGEST }
