@@ -7,11 +7,12 @@ import { fail, inProject, projectRoot } from './project.mjs'
  * Bundles TypeScript into one module under .cache and returns its path. Packages stay outside; traces point at the
  * sources; `import.meta.url` stays the address of the source file, so that a test finds what lies beside it.
  * Call `ensureInstalled` first.
- * @param {{ name: string, files: readonly string[], keepNames?: boolean }} bundle `name` of the result; `files` in the
+ * @param {{ name: string, files: readonly string[], keepNames?: boolean, bounds?: Bounds }} bundle `name` of the result; `files` in the
  *   project are imported in this order. With one file, its exports are the module's. `keepNames` false where two functions
- *   of one name may be told apart by a number, and each function that is made costs no call that names it.
+ *   of one name may be told apart by a number, and each function that is made costs no call that names it. `bounds` instead of those of runtime/base/limits.ts.
+ * @typedef {Readonly<Record<string, number>>} Bounds
  */
-export async function bundle({ name, files, keepNames = true }) {
+export async function bundle({ name, files, keepNames = true, bounds = {} }) {
   for (const file of files) if (!existsSync(inProject(file))) fail(`${file} is not there.`)
   const { build } = await import('esbuild')
   const folder = inProject('.cache', 'bundles')
@@ -34,7 +35,7 @@ export async function bundle({ name, files, keepNames = true }) {
     sourcesContent: false,
     keepNames,
     logLevel: 'error',
-    plugins: [ownAddresses, bundledPackages],
+    plugins: [otherBounds(bounds), ownAddresses, bundledPackages],
   })
   await bundled.catch(() => fail(`${name} could not be bundled: the first error is above.`))
   return outfile
@@ -42,10 +43,11 @@ export async function bundle({ name, files, keepNames = true }) {
 
 /** Bundles one file and imports it. */
 export async function bundleAndImport(
-  /** @type {{ name: string, file: string, keepNames?: boolean }} */ { name, file, keepNames = true },
+  /** @type {{ name: string, file: string, keepNames?: boolean, bounds?: Bounds }} */ options,
 ) {
+  const { file, ...rest } = options
   process.setSourceMapsEnabled(true)
-  return import(pathToFileURL(await bundle({ name, files: [file], keepNames })).href)
+  return import(pathToFileURL(await bundle({ ...rest, files: [file] })).href)
 }
 
 function quote(/** @type {string | undefined} */ file) {
@@ -63,6 +65,27 @@ const bundledPackages = {
       path: fileURLToPath(import.meta.resolve(path)),
     }))
   },
+}
+
+/**
+ * Each bound stands in one line of its own.
+ * @returns {import('esbuild').Plugin}
+ */
+function otherBounds(/** @type {Bounds} */ bounds) {
+  return {
+    name: 'other-bounds',
+    setup(build) {
+      build.onLoad({ filter: /runtime\/base\/limits\.ts$/ }, ({ path }) => {
+        let contents = readFileSync(path, 'utf8')
+        for (const [name, value] of Object.entries(bounds)) {
+          const line = new RegExp(`^export const ${name}(: number)? = .*$`, 'm')
+          if (!line.test(contents)) fail(`there is no bound ${name}`)
+          contents = contents.replace(line, `export const ${name} = ${value}`)
+        }
+        return { contents, loader: 'ts', resolveDir: dirname(path) }
+      })
+    },
+  }
 }
 
 /** @type {import('esbuild').Plugin} */

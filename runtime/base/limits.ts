@@ -100,6 +100,11 @@ const RETIREMENTS_RESERVED = 128
  * more than MEMBERS_MAX after it.
  */
 export const MEMBER_IDS_MAX: number = MEMBERS_MAX + RETIREMENTS_RESERVED
+/**
+ * Bytes of batches with joins that were cut, each counted for every join in it, as it stands in a snapshot; of those that something
+ * here has hung on or waits for twice as many. All the joins that a fleet may have take a quarter of it.
+ */
+export const CUT_JOINS_BYTES_MAX: number = 4 * 1024 * 1024
 /** Member ids that were ever retired in one fleet: all of it. */
 export const EPOCH_RETIRED_MAX: number = MEMBER_IDS_MAX / 2
 /** Ranges of originals of one member that have come back; two ends of at most 9 bytes each, so that a value holds them. */
@@ -174,6 +179,8 @@ export const WITNESSES_MAX = 64
 export const WITNESS_MARKS_MAX = 4
 /** Time in which a draft takes no welcome of a sponsor whose state other members contradict. */
 export const DISTRUST_MS: number = 10 * 60_000
+/** Time in which nothing more is fetched of a node whose snapshot could not be adopted: each is as large as the state. */
+export const SNAPSHOT_REFUSED_MS = 30_000
 
 // --- telemetry: readings that are no operations -----------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 import { type Digest, EMPTY_DIGEST } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
-import { MEMBER_IDS_MAX } from '../base/limits.ts'
+import { CUT_JOINS_BYTES_MAX, MEMBER_IDS_MAX } from '../base/limits.ts'
 import { type Epoch, epochDigest } from './epoch.ts'
 import type { Batch } from './message.ts'
 import { type VersionEntry, type VersionVector, versionVector } from './version-vector.ts'
@@ -37,6 +37,7 @@ export class Retirement {
   readonly late: Map<MemberId, Batch> = new Map()
   /** Batches with joins that were cut, by the member that hung on the join: evidence for those who wait for it. */
   readonly evidence: Map<MemberId, Batch> = new Map()
+  #evidenceBytes = 0
   /** A node that we do not know has said that it does not know the cuts: its join may have been cut. */
   #isAsked = false
   #revision = 0
@@ -120,13 +121,19 @@ export class Retirement {
   }
 
   /**
-   * A batch with the join of `member`, which was cut. As many as there may be members are kept, whoever sponsors without end.
+   * A batch with the join of `member`, which was cut. A retired member can sponsor without end, and one batch stands in a snapshot as
+   * often as it holds joins: as many are kept as there may be members, and CUT_JOINS_BYTES_MAX of what nothing here has needed.
+   * @param isNeeded something has hung on the join here, or waits for it
    * @returns true if there was none of that member
    */
-  noteEvidence(member: MemberId, batch: Batch): boolean {
-    const { size } = this.evidence
-    if (this.evidence.has(member) || size < MEMBER_IDS_MAX) this.evidence.set(member, batch)
-    return this.evidence.size > size
+  noteEvidence(member: MemberId, batch: Batch, isNeeded: boolean): boolean {
+    const before = this.evidence.get(member)
+    if (before === undefined && this.evidence.size >= MEMBER_IDS_MAX) return false
+    const bytes = this.#evidenceBytes + batch.payload.length - (before?.payload.length ?? 0)
+    if (bytes > (isNeeded ? 2 : 1) * CUT_JOINS_BYTES_MAX) return false
+    this.evidence.set(member, batch)
+    this.#evidenceBytes = bytes
+    return before === undefined
   }
 
   /**

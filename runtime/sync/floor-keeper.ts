@@ -1,6 +1,7 @@
 import { unreachable } from '../base/errors.ts'
 import type { MemberId } from '../base/ids.ts'
 import { Coverage, type FloorView, possibleFloor } from './floor.ts'
+import type { Words } from './fulfilled.ts'
 import type { History } from './history.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import type { Peer, Peers } from './peers.ts'
@@ -30,20 +31,22 @@ export class FloorKeeper {
   }
 
   /**
-   * Whether the member that held the floor when we looked last still does: only its own next announcement can change that.
+   * Whether the member that held the floor when we looked last still does: only its own next announcement, or what it has announced, can change that.
    * The whole look costs members times members, and it would be taken at every commit.
    */
   isHeldStill(self: MemberId): boolean {
     const { hold } = this.#view
     if (hold === null || this.#lookedAt === null) return false
     if (this.#lookedAt.self !== self || this.#lookedAt.revision !== this.#history.revision) return false
+    const isSilent = this.#lookedAt.holder === this.#holder()
     switch (hold.reason) {
       case 'not heard yet':
       case 'it lacks operations that we hold':
       case 'its stage':
-        return this.#lookedAt.holder === this.#holder()
-      // These change with what we hold, or with the epoch.
+        return isSilent
       case 'we lack operations of it':
+        return isSilent && this.#lookedAt.words === this.#words()
+      // These change with what we hold, or with the epoch.
       case 'its epoch':
       case 'it has not said what it holds of the retired':
       case 'we lack operations below its cut':
@@ -67,7 +70,7 @@ export class FloorKeeper {
       this.#coverage,
       this.#view.hold?.member,
     )
-    this.#lookedAt = { self, revision: this.#history.revision, holder: this.#holder() }
+    this.#lookedAt = { self, revision: this.#history.revision, holder: this.#holder(), words: this.#words() }
     const { stage } = this.#view
     if (stage <= this.#history.floor) return NO_OUTPUTS
     const { paths, changes } = settle(this.#history, stage)
@@ -78,6 +81,11 @@ export class FloorKeeper {
   #holder(): Peer | undefined {
     return this.#view.hold === null ? undefined : this.#peers.get(this.#view.hold.member)
   }
+
+  /** They are others when what it has announced has come. */
+  #words(): Words | null {
+    return this.#view.hold === null ? null : this.#peers.wordsOf(this.#history.log(this.#view.hold.member))
+  }
 }
 
 /** What a look at the floor has seen, besides what only grows. */
@@ -86,4 +94,6 @@ interface Looked {
   readonly revision: number
   /** What the member that held the floor had said last. */
   readonly holder: Peer | undefined
+  /** What counted of all that it had said. */
+  readonly words: Words | null
 }

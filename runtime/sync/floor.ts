@@ -1,6 +1,6 @@
 import { type MemberId, nodeOf } from '../base/ids.ts'
 import type { History } from './history.ts'
-import type { MemberLog } from './member-log.ts'
+import { isFulfilled, isSameChain } from './fulfilled.ts'
 import type { Member } from './membership.ts'
 import type { Peer, Peers } from './peers.ts'
 import type { VersionVector } from './version-vector.ts'
@@ -51,7 +51,7 @@ export function possibleFloor(
   for (const member of holderFirst(history, self, holder)) {
     if (view.stage <= history.floor) break
     const peer = peers.get(member.id)
-    const bound = peer === undefined ? NOT_HEARD : boundOf(peer, history, coverage, view.stage)
+    const bound = peer === undefined ? NOT_HEARD : boundOf(peer, peers, coverage, { history, limit: view.stage })
     // A member takes part from its join on: what lies before does not wait for it.
     const stage = Math.max(bound.stage, member.since - 1)
     if (stage < view.stage) view = { stage, hold: { member: member.id, reason: bound.reason } }
@@ -116,22 +116,33 @@ interface Bound {
 
 const NOT_HEARD: Bound = { stage: 0, reason: 'not heard yet' }
 
-function boundOf({ announcement, vector }: Peer, history: History, coverage: Coverage, limit: number): Bound {
+/** Where a look at the floor has come to. */
+interface Look {
+  readonly history: History
+  readonly limit: number
+}
+
+function boundOf(peer: Peer, peers: Peers, coverage: Coverage, look: Look): Bound {
+  const { announcement, vector } = peer
+  const { history } = look
   if (announcement.epoch !== history.retirement.number) return { stage: 0, reason: 'its epoch' }
   const log = history.log(announcement.member)
-  if (log.held.seq < announcement.ownSeq || !isSameChain(log, vector))
-    return { stage: 0, reason: 'we lack operations of it' }
+  const before = peers.wordsOf(log)?.fulfilled
+  if (isFulfilled(peer, log)) return boundByWord(peer, coverage, look)
+  const bound: Bound = { stage: 0, reason: 'we lack operations of it' }
+  // What is on its disk since another start may be of another life.
+  if (before?.announcement.start !== announcement.start || !isSameChain(log, vector)) return bound
+  if (before.announcement.epoch !== announcement.epoch || !isFulfilled(before, log)) return bound
+  return { ...bound, stage: boundByWord(before, coverage, look).stage }
+}
+
+function boundByWord({ announcement, vector }: Peer, coverage: Coverage, { history, limit }: Look): Bound {
   const isHigher = announcement.stage > history.floor
   const uncovered = isHigher ? coverage.firstUncoveredStage(vector, limit) : null
   if (uncovered !== null && uncovered <= announcement.stage) {
     return { stage: uncovered - 1, reason: 'it lacks operations that we hold' }
   }
   return { stage: announcement.stage, reason: 'its stage' }
-}
-
-function isSameChain(log: MemberLog, vector: VersionVector): boolean {
-  const stated = vector.get(log.member)
-  return stated === undefined || !log.contradicts(stated.seq, stated.digest)
 }
 
 /**

@@ -385,14 +385,15 @@ export class History implements Holdings {
   #noteEvidence(batch: Batch): Integration[] {
     const { id } = firstOf(batch).current
     if (!this.retirement.isCut(id.member, id.seq) && !this.retirement.evidence.has(id.member)) return []
-    this.#noteJoinsGone(batch)
+    const isAwaited = (join: MemberId): boolean => this.waitingList.isMissingAny((member) => member === join)
+    this.#noteJoinsGone(batch, isAwaited)
     return this.reconsiderGone()
   }
 
-  #noteJoinsGone(batch: Batch): void {
+  #noteJoinsGone(batch: Batch, isNeeded: (member: MemberId) => boolean = () => true): void {
     for (const { current } of batch.messages) {
-      if (current.join !== null && this.retirement.noteEvidence(current.join.member, batch))
-        this.#gone.add(current.join.member)
+      const member = current.join?.member
+      if (member !== undefined && this.retirement.noteEvidence(member, batch, isNeeded(member))) this.#gone.add(member)
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Monotonic } from '../base/clock.ts'
 import { FleetstepError } from '../base/errors.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
-import { DISTRUST_MS, SNAPSHOT_MEMORY_BYTES_MAX, SNAPSHOT_STAGE_MAX } from '../base/limits.ts'
+import { DISTRUST_MS, SNAPSHOT_MEMORY_BYTES_MAX, SNAPSHOT_REFUSED_MS, SNAPSHOT_STAGE_MAX } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
 import { marked } from '../state/role.ts'
 import { forgedStateIn } from './forged-state.ts'
@@ -43,7 +43,7 @@ export class Joining {
   #givenUp: Fetch | null = null
   #fetched: Fetched | null = null
   readonly #witnesses: Witnesses
-  /** Sponsors whose welcome was doubted, and until when no other one of them is taken. */
+  /** Whose snapshot was refused, and until when no other one of them is fetched. */
   readonly #distrusted = new Map<MemberId, Monotonic>()
 
   constructor(core: ReplicaCore) {
@@ -116,7 +116,7 @@ export class Joining {
     if (typeof opened === 'string') {
       this.#core.dropped.add(`snapshot of another node: ${opened}`)
       this.askSoon(now)
-      return opened === DOUBTED ? this.#distrust(fetch.offer, now) : []
+      return opened === UNHEARD ? [] : this.#distrust(fetch.offer, opened, now)
     }
     const { writer, history } = this.#core
     const { bytes, highWater } = opened
@@ -148,10 +148,10 @@ export class Joining {
     if (this.#core.isDraft) this.askSoon(now)
   }
 
-  /** People are told, and somebody else may sponsor. */
-  #distrust({ from }: Offer, now: Monotonic): Output[] {
-    this.#distrusted.set(from, now + DISTRUST_MS)
-    return this.#core.alarms.raise({ name: 'welcome-doubted', member: from })
+  /** Somebody else may have a better one: the next of the same node would most likely be refused too, and is as large as the state. */
+  #distrust({ from }: Offer, reason: string, now: Monotonic): Output[] {
+    this.#distrusted.set(from, now + (reason === DOUBTED ? DISTRUST_MS : SNAPSHOT_REFUSED_MS))
+    return reason === DOUBTED ? this.#core.alarms.raise({ name: 'welcome-doubted', member: from }) : []
   }
 
   #isDistrusted(sponsor: MemberId, now: Monotonic): boolean {
@@ -194,7 +194,11 @@ export class Joining {
         provenanceProblem({ offer, fresh, batches: snapshot.batches }, this.#core) ?? forgedStateIn(fresh)
       if (untraced !== null) return untraced
       if (fresh.membership.get(self) === undefined || fresh.retirement.isRetired(self)) return 'we are no member in it'
-      if (offer.purpose === 'welcome' && lacksFormerLife(fresh, history, self)) return 'it does not know who we were'
+      const unknown = offer.purpose === 'welcome' ? unknownFormerLife(fresh, history, self) : null
+      if (unknown !== null) {
+        this.#newcomer.noteRefused(whyUnknown(offer.from, unknown))
+        return 'it does not know who we were'
+      }
       const [theirs, ours] = [fresh.log(self).held.seq, history.log(self).held.seq]
       if (theirs > ours) {
         this.#core.noteSetBack(`the fleet holds ${theirs} operations of this node, which knows only ${ours}`)
@@ -202,7 +206,7 @@ export class Joining {
       }
       const testimony = offer.purpose === 'welcome' ? this.#witnesses.weigh(fresh) : 'believed'
       if (testimony === 'doubted') return DOUBTED
-      if (testimony === 'unheard') return 'what other members say of it was lost among forged announcements'
+      if (testimony === 'unheard') return UNHEARD
       if (offer.purpose === 'catch-up' && !lacksBelow(fresh, history)) return 'we lack nothing below its floor'
       // Our join was cut, or we were set back, and will hear so: as a draft we bring them back.
       if (offer.purpose === 'catch-up' && isLateIn(fresh, history.log(self), outbox.first))
@@ -222,19 +226,26 @@ function highestStageOf({ journal, highWater }: History): number {
 }
 
 const DOUBTED = 'other members have another settled state'
+const UNHEARD = 'what other members say of it was lost among forged announcements'
 
 /**
- * True if `theirs` comes from a sponsor that is behind: it does not hold the join of a life in which we have issued something, and
+ * A life in which we have issued something, if `theirs` comes from a sponsor that is behind: it does not hold the join of that, and
  * has cut neither that join nor all of that life. The others may hold what we have issued, and we would issue it a second time.
  */
-function lacksFormerLife(theirs: History, ours: History, self: MemberId): boolean {
-  return ours.membership.ofNode(nodeOf(self)).some(({ id, join }) => {
+function unknownFormerLife(theirs: History, ours: History, self: MemberId): MemberId | null {
+  const unknown = ours.membership.ofNode(nodeOf(self)).find(({ id, join }) => {
     if (id === self || join === null || ours.log(id).held.seq === 0) return false
     const { retirement, membership } = theirs
     // Whoever sponsored it may have been set back since, and have issued something else in the place of that join.
     const isCut = retirement.isCut(join.member, join.seq) || retirement.isCut(id, 1)
     return membership.get(id) === undefined && !isCut
   })
+  return unknown?.id ?? null
+}
+
+/** In one line, for people: somebody who has heard of it may be away, or there may be nobody. */
+function whyUnknown(sponsor: MemberId, life: MemberId): string {
+  return `${sponsor} has never heard of ${life}, as which this node was a member: start a gateway that has, or retire that id with fleetstep fleet retire ${life}`
 }
 
 /** True if something of ours would be lost with the journal that we leave. */

@@ -1,13 +1,14 @@
 import type { MemberId } from '../base/ids.ts'
 import { MEMBER_OPERATIONS_MAX } from '../base/limits.ts'
+import { seqUpTo } from './fulfilled.ts'
 import type { History } from './history.ts'
-import { firstOf, lastOf } from './message.ts'
 import type { Peers } from './peers.ts'
 
 /**
  * Whether so many operations of another member are open here that nothing more is taken of it until it is heard. A member refuses
  * its own changes while its journal is full, so above the floor that it announces there are never as many. Somebody whose
- * operations come and whose announcements do not settles what we cannot settle, and would go on for ever.
+ * operations come and whose announcements do not settles what we cannot settle, and would go on for ever; so would somebody whose
+ * announcements claim a high floor and operations that never come.
  *
  * It is as if the rest were still under way: its next announcement, or our floor, makes room. What stands of a retired member is
  * bounded by its cut, and is needed.
@@ -16,9 +17,7 @@ export function isFullOf(member: MemberId, history: History, peers: Peers): bool
   const { journal, retirement } = history
   // Asked for at every batch, and nearly always the journal is short.
   if (journal.length < MEMBER_OPERATIONS_MAX || retirement.isRetired(member)) return false
-  const { held, settled, batches } = history.log(member)
-  if (held.seq - settled.seq < MEMBER_OPERATIONS_MAX) return false
-  const floor = Math.max(journal.floor, peers.get(member)?.announcement.floor ?? 0)
-  const first = batches.find((batch) => lastOf(batch).current.stage > floor)
-  return first !== undefined && held.seq >= firstOf(first).current.id.seq - 1 + MEMBER_OPERATIONS_MAX
+  const log = history.log(member)
+  const openMax = log.held.seq - MEMBER_OPERATIONS_MAX
+  return openMax >= seqUpTo(journal.floor, log) && openMax >= (peers.wordsOf(log)?.settledSeq ?? 0)
 }

@@ -2,6 +2,8 @@ import type { Digest } from '../base/digest.ts'
 import type { Monotonic } from '../base/clock.ts'
 import type { MemberId } from '../base/ids.ts'
 import { OWN_VECTORS_MAX } from '../base/limits.ts'
+import { Fulfilled, type Words } from './fulfilled.ts'
+import type { MemberLog } from './member-log.ts'
 import type { Announcement } from './message.ts'
 import { type VersionVector, vectorDigest, versionVector } from './version-vector.ts'
 
@@ -33,6 +35,7 @@ export class Peers {
   readonly #own = new Map<Digest, VersionVector>()
   /** Who has announced a digest that has never been ours. */
   readonly #unknown = new Map<Digest, Set<MemberId>>()
+  readonly #fulfilled = new Fulfilled()
 
   get(member: MemberId): Peer | undefined {
     return this.#peers.get(member)
@@ -40,6 +43,12 @@ export class Peers {
 
   entries(): IterableIterator<[MemberId, Peer]> {
     return this.#peers.entries()
+  }
+
+  /** What counts of all that the member of a log has said, by what is held of it now; null if it was not heard. */
+  wordsOf(log: MemberLog): Words | null {
+    const newest = this.#peers.get(log.member)
+    return newest === undefined ? null : this.#fulfilled.of(newest, log)
   }
 
   get size(): number {

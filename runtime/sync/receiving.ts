@@ -112,6 +112,7 @@ export class Receiving {
     }
     const peer = core.peers.note(announcement, core.storedVector(), link, now)
     if (peer === null) return this.#reminder.ofLaterWord(announcement, link, now)
+    core.peers.wordsOf(core.history.log(member))
     if (core.isDraft) return core.advanceFloor()
     // Our join has just been cut: what we say and hold as this member is void, and a new life begins after this.
     if (core.reasonToBeDraft() !== null) return []

@@ -97,7 +97,7 @@ function keepEvidence(old: History, fresh: History): void {
   const { evidence } = fresh.retirement
   for (const [member, batch] of [...old.retirement.evidence, ...joinsCut(old, fresh)]) {
     if (!evidence.has(member) && fresh.membership.get(member) === undefined)
-      fresh.retirement.noteEvidence(member, batch)
+      fresh.retirement.noteEvidence(member, batch, true)
   }
 }
 
@@ -128,7 +128,7 @@ export function historyFrom(genesis: Genesis, snapshot: HistorySnapshot): Histor
   for (const [path, cell] of snapshot.cells) history.restoreCell(path, cell)
   for (const log of snapshot.logs) history.restoreLog(log)
   history.retirement.restore(snapshot.retirement)
-  for (const [member, batch] of snapshot.evidence) history.retirement.evidence.set(member, batch)
+  for (const [member, batch] of snapshot.evidence) history.retirement.noteEvidence(member, batch, true)
   history.restoreHighWater(snapshot.highWater)
   history.conflicts.restore(snapshot.conflicts, snapshot.conflictsForgotten, snapshot.conflictsResolved)
   for (const batch of snapshot.batches) history.restore(batch)

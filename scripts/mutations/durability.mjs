@@ -251,8 +251,8 @@ export const DURABILITY = [
   {
     name: 'welcome: a sponsor that has never heard of our former life is behind',
     file: 'runtime/sync/joining.ts',
-    from: "if (offer.purpose === 'welcome' && lacksFormerLife(fresh, history, self)) return",
-    to: "if (offer.purpose === 'welcome' && fresh === history) return",
+    from: 'if (unknown !== null) {',
+    to: 'if (unknown !== null && fresh === history) {',
     noticedBy: 'test/sync/adoption.test.ts',
   },
   {

@@ -174,9 +174,23 @@ export const MEMBERSHIP = [
   {
     name: 'join cut: it is evidence where it comes later',
     file: 'runtime/sync/history.ts',
-    from: 'this.#noteJoinsGone(batch)\n    return',
+    from: 'this.#noteJoinsGone(batch, isAwaited)\n    return',
     to: 'return',
     noticedBy: 'test/sync/cut.test.ts',
+  },
+  {
+    name: 'join cut: evidence is bounded in bytes',
+    file: 'runtime/sync/cut.ts',
+    from: 'if (bytes > (isNeeded ? 2 : 1) * CUT_JOINS_BYTES_MAX) return false',
+    to: '',
+    noticedBy: 'test/sync/evidence.test.ts',
+  },
+  {
+    name: 'join cut: room for evidence that something waits for',
+    file: 'runtime/sync/cut.ts',
+    from: '(isNeeded ? 2 : 1) * CUT_JOINS_BYTES_MAX',
+    to: 'CUT_JOINS_BYTES_MAX',
+    noticedBy: 'test/sync/evidence.test.ts',
   },
   {
     name: 'join cut: evidence is passed on',
@@ -188,7 +202,7 @@ export const MEMBERSHIP = [
   {
     name: 'join cut: evidence is carried in a snapshot',
     file: 'runtime/sync/recovery.ts',
-    from: 'for (const [member, batch] of snapshot.evidence) history.retirement.evidence.set(member, batch)',
+    from: 'for (const [member, batch] of snapshot.evidence) history.retirement.noteEvidence(member, batch, true)',
     to: '',
     noticedBy: 'test/sync/sponsor.test.ts',
   },

@@ -396,6 +396,27 @@ export const TRUST = [
     noticedBy: 'test/sync/provenance.test.ts',
   },
   {
+    name: 'snapshot of another node: nothing more for a while of whose was refused',
+    file: 'runtime/sync/joining.ts',
+    from: '(reason === DOUBTED ? DISTRUST_MS : SNAPSHOT_REFUSED_MS)',
+    to: '(reason === DOUBTED ? DISTRUST_MS : -1)',
+    noticedBy: 'test/sync/hostile-snapshot.test.ts',
+  },
+  {
+    name: 'snapshot of another node: again after a while of whose was refused',
+    file: 'runtime/sync/joining.ts',
+    from: '(reason === DOUBTED ? DISTRUST_MS : SNAPSHOT_REFUSED_MS)',
+    to: 'DISTRUST_MS',
+    noticedBy: 'test/sync/hostile-snapshot.test.ts',
+  },
+  {
+    name: 'welcome: a draft says as whom it is not known',
+    file: 'runtime/sync/joining.ts',
+    from: 'this.#newcomer.noteRefused(whyUnknown(offer.from, unknown))',
+    to: '',
+    noticedBy: 'test/sync/adoption.test.ts',
+  },
+  {
     name: 'welcome: nothing more of a sponsor that was doubted',
     file: 'runtime/sync/joining.ts',
     from: '|| this.#isDistrusted(offer.from, now)) return',

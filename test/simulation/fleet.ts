@@ -135,6 +135,7 @@ export class SimulatedFleet {
   /** Cuts fall away; everybody is told as if the links had just come up. */
   heal(): void {
     this.network.cuts.clear()
+    this.network.mute.clear()
     for (const node of this.nodes) for (const link of this.network.linksOf(node.name)) if (node.isUp) node.linkUp(link)
   }
 

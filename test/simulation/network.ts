@@ -12,6 +12,8 @@ export interface Faults {
 
 export const NO_FAULTS: Faults = { drop: 0, duplicate: 0, delayMs: 0 }
 
+const PAST_FRAMES_MAX = 500
+
 /** A broadcast domain: what one node sends on it, all others on it may hear. */
 export interface Domain {
   readonly link: string
@@ -29,6 +31,10 @@ export class SimulatedNetwork {
   faults: Faults
   /** `from|to`: nothing passes on any link. */
   readonly cuts: Set<string> = new Set()
+  /** By node, messages of one kind that nobody hears of it, as behind a broker that takes its operations only. */
+  readonly mute: Map<string, Message['kind']> = new Map()
+  /** The last frames that went over each link. */
+  readonly #past = new Map<string, Frame[]>()
   readonly #domains: readonly Domain[]
   readonly #random: Random
   readonly #events: EventQueue
@@ -63,6 +69,8 @@ export class SimulatedNetwork {
   }
 
   broadcast(from: string, link: string, frame: Frame, now: number): void {
+    if (this.mute.get(from) === frame.message.kind) return
+    this.#remember(link, frame)
     const domain = this.#domains.find((candidate) => candidate.link === link)
     for (const to of domain?.nodes ?? []) {
       if (to === from || this.cuts.has(`${from}|${to}`)) continue
@@ -72,6 +80,17 @@ export class SimulatedNetwork {
     }
   }
 
+  /** One of the last frames of a link comes once more, long after it was sent, as from a queue of a broker. */
+  replay(link: string, random: Random, now: number): Message['kind'] | null {
+    const past = this.#past.get(link) ?? []
+    const frame = past[random.uint32() % Math.max(1, past.length)]
+    const to = this.#domains.find((domain) => domain.link === link)?.nodes ?? []
+    const name = to[random.uint32() % Math.max(1, to.length)]
+    if (frame === undefined || name === undefined) return null
+    this.#events.add(now + 1, () => this.#deliver(name, link, frame))
+    return frame.message.kind
+  }
+
   /** Cuts both ways between the groups. */
   partition(...groups: readonly (readonly string[])[]): void {
     for (const [index, group] of groups.entries()) {
@@ -79,6 +98,13 @@ export class SimulatedNetwork {
         for (const name of group) this.cuts.add(`${name}|${other}`).add(`${other}|${name}`)
       }
     }
+  }
+
+  #remember(link: string, frame: Frame): void {
+    const past = this.#past.get(link) ?? []
+    if (past.length === 0) this.#past.set(link, past)
+    past.push(frame)
+    if (past.length > PAST_FRAMES_MAX) past.shift()
   }
 
   #copies(): number {

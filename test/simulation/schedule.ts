@@ -47,7 +47,9 @@ export function runSchedule(seed: number, focus: Focus, log: EventLog | null): S
     log,
   })
   equip(fleet, swarm)
-  const ending = play(fleet, swarm, rules)
+  const mutes = chance(seededRandom(seed + 4), 0.2) ? seededRandom(seed + 4) : null
+  const replays = chance(seededRandom(seed + 5), 0.2) ? seededRandom(seed + 5) : null
+  const ending = play(fleet, swarm, { rules, mutes, replays })
   return {
     ending,
     troubles: swarm.troubles,
@@ -59,11 +61,20 @@ export function runSchedule(seed: number, focus: Focus, log: EventLog | null): S
   }
 }
 
+/** What is drawn apart, so that it changes nothing in a schedule that has none of it; null for none. */
+interface Apart {
+  readonly rules: RulesWorkload | null
+  /** Draws of whom messages of one kind are not heard. */
+  readonly mutes: Random | null
+  /** Draws what comes once more, long after it was sent. */
+  readonly replays: Random | null
+}
+
 /** Where two operators have set two sides against each other, an alarm is all that is asked for. */
-function play(fleet: SimulatedFleet, swarm: Swarm, rules: RulesWorkload | null): ScheduleResult['ending'] {
+function play(fleet: SimulatedFleet, swarm: Swarm, apart: Apart): ScheduleResult['ending'] {
   const { allowances, alarms } = fleet.witness
   try {
-    faultPhase(fleet, swarm, rules)
+    faultPhase(fleet, swarm, apart)
     return bringToPeace(fleet)
   } catch (error) {
     const isSaid = ['epoch-conflict', 'divergence', 'cut-below-floor'].some((alarm) => alarms.has(alarm))
@@ -105,7 +116,7 @@ function equip(fleet: SimulatedFleet, swarm: Swarm): void {
   if (swarm.slownessMs > 0) pick(fleet.random, fleet.nodes).slownessMs = swarm.slownessMs
 }
 
-function faultPhase(fleet: SimulatedFleet, swarm: Swarm, rules: RulesWorkload | null): void {
+function faultPhase(fleet: SimulatedFleet, swarm: Swarm, { rules, mutes, replays }: Apart): void {
   const { random } = fleet
   const silent = fleet.nodes.slice(swarm.issuers)
   const absent = swarm.absence === 'none' ? null : highest(fleet)
@@ -118,6 +129,8 @@ function faultPhase(fleet: SimulatedFleet, swarm: Swarm, rules: RulesWorkload | 
       if (swarm.absence === 'cut-off' && absent !== null) isolate(fleet, absent)
       troubleAt = fleet.now + 2 * swarm.troubleEveryMs * fraction(random)
     }
+    if (mutes !== null && chance(mutes, 0.3)) mute(fleet, pick(mutes, fleet.nodes), mutes)
+    if (replays !== null && chance(replays, 0.5)) replay(fleet, replays)
     const issuer = pick(
       random,
       fleet.nodes.filter((node) => !silent.includes(node)),
@@ -133,7 +146,7 @@ function faultPhase(fleet: SimulatedFleet, swarm: Swarm, rules: RulesWorkload | 
   }
 }
 
-/** Where rules or its role forbid it, the gateway says so and nothing has happened. */
+/** Where rules or its role forbid it, or its journal is full, the gateway says so and nothing has happened. */
 function attempt(
   fleet: SimulatedFleet,
   issuer: SimulatedNode,
@@ -147,13 +160,29 @@ function attempt(
   }
 }
 
-const FORBIDDEN: readonly string[] = ['operation-refused', 'operation-invalid', 'path-unknown']
+const FORBIDDEN: readonly string[] = ['operation-refused', 'operation-invalid', 'path-unknown', 'limit-reached']
 
 function highest(fleet: SimulatedFleet): SimulatedNode {
   const [first] = [...fleet.genesis.founders].sort(
     (left, right) => right.tier - left.tier || (left.node < right.node ? 1 : -1),
   )
   return fleet.node(nameOf(first!.node))
+}
+
+/** Or everybody is heard again. */
+function mute({ network, log, now }: SimulatedFleet, { name }: SimulatedNode, random: Random): void {
+  const kind = pick(random, MUTED)
+  if (network.mute.size > 0) network.mute.clear()
+  else network.mute.set(name, kind)
+  log?.add(now, name, 'mute', null, network.mute.size > 0 ? `nobody hears a ${kind} of it` : 'all are heard again')
+}
+
+const MUTED = ['announcement', 'announcement', 'batch', 'request', 'epoch', 'offer', 'chunk', 'chunk-request'] as const
+
+function replay({ network, log, now }: SimulatedFleet, random: Random): void {
+  const link = pick(random, network.links)
+  const kind = network.replay(link, random, now)
+  log?.add(now, '', 'replay', null, `${kind ?? 'nothing'} on ${link}`)
 }
 
 function isolate(fleet: SimulatedFleet, node: SimulatedNode): void {

@@ -150,6 +150,13 @@ test('a snapshot of another member is not adopted by one that lacks nothing belo
     [],
   )
   assert.equal(a.inspect().dropped['snapshot of another node: we lack nothing below its floor'], 1)
+  const another = { to: self, from: self, purpose: 'catch-up', digest: digestOf('another one'), size: 9 } as const
+  const asked = [...a.giveMessage({ kind: 'offer', offer: another }), ...a.wait(1)]
+  assert.deepEqual(
+    a.messagesIn(asked).filter(({ kind }) => kind === 'chunk-request'),
+    [],
+    'whoever offers such ones without end keeps nobody else from offering a better one',
+  )
 })
 
 for (const window of ['stored', 'not sealed yet'] as const) {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
-import { nodeOf } from '../../runtime/base/ids.ts'
-import { SNAPSHOT_STAGE_MAX, TRANSFER_CHUNK_BYTES } from '../../runtime/base/limits.ts'
+import { type Digest, digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
+import { SNAPSHOT_REFUSED_MS, SNAPSHOT_STAGE_MAX, TRANSFER_CHUNK_BYTES } from '../../runtime/base/limits.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { memberPoint, originalPoint } from '../../runtime/state/reserved-point.ts'
@@ -196,4 +196,25 @@ test('a stage that a fleet may reach is taken in, and there is a next one', () =
   const again = new DrivenReplica(FLEET, N, disk)
   assert.deepEqual(again.inspect().last, draft.inspect().last)
   assert.ok(again.inspect().last.stage > SNAPSHOT_STAGE_MAX)
+})
+
+test('who offers what cannot be adopted, and faster than all others, keeps no draft from the welcome of somebody else', () => {
+  const draft = takerOf({ ...snapshot, floor: LAST_STAGE })
+  const asked = (from: MemberId, digest: Digest, size: number): boolean => {
+    const outputs = draft.giveMessage({ kind: 'offer', offer: { ...offer, from, digest, size } })
+    return draft.messagesIn([...outputs, ...draft.wait(1)]).some(({ kind }) => kind === 'chunk-request')
+  }
+  assert.equal(asked(A, digestOf('another one'), 99), false, 'no more of the same')
+  const bytes = encodeSnapshot(snapshot)
+  assert.ok(asked(B, digestOf(bytes), bytes.length))
+  draft.giveMessage({ kind: 'chunk', chunk: { digest: digestOf(bytes), offset: 0, bytes } })
+  draft.store()
+  assert.equal(draft.inspect().status, 'member')
+})
+
+test('whose snapshot was refused is asked again later: it may have been behind', () => {
+  const draft = takerOf({ ...snapshot, floor: LAST_STAGE })
+  draft.wait(SNAPSHOT_REFUSED_MS + 1)
+  const outputs = draft.giveMessage({ kind: 'offer', offer })
+  assert.ok(draft.messagesIn([...outputs, ...draft.wait(1)]).some(({ kind }) => kind === 'chunk-request'))
 })

@@ -43,6 +43,32 @@ test('a member whose operations come and whose announcements do not fills no jou
   assert.equal(a.heldOf(B), ofB.seq)
 })
 
+test('a member that claims a high floor and operations that never come fills no journal beyond a bound either', () => {
+  const a = new Listener()
+  const ofB = new Flood(B)
+  const claimMore = (number: number): void => {
+    const stage = ofB.seq + 1_000_000_000
+    const vector = [{ member: B, seq: stage, digest: EMPTY_DIGEST }]
+    const stated = {
+      number,
+      ownSeq: stage,
+      stage,
+      floor: stage,
+      vector,
+      vectorDigest: vectorDigest(versionVector(vector)),
+    }
+    a.give({ kind: 'announcement', announcement: { ...emptyHanded(B), ...stated } })
+  }
+  claimMore(1)
+  while (ofB.seq < MEMBER_OPERATIONS_MAX) a.give({ kind: 'batch', batch: ofB.next() })
+  assert.equal(a.heldOf(B), ofB.seq)
+  for (const number of [2, 3]) {
+    claimMore(number)
+    a.give({ kind: 'batch', batch: ofB.next() })
+    assert.equal(a.heldOf(B), MEMBER_OPERATIONS_MAX, 'nothing more of it is taken')
+  }
+})
+
 /** A replica with a disk that writes at once. */
 class Listener {
   readonly replica = new Replica({

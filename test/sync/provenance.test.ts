@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Digest, digestOf } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
-import { WITNESSES_MAX } from '../../runtime/base/limits.ts'
+import { SNAPSHOT_REFUSED_MS, WITNESSES_MAX } from '../../runtime/base/limits.ts'
 import { proveClaim } from '../../runtime/device/identity/enrolment.ts'
 import { createSigningKey, type SigningKey } from '../../runtime/device/identity/keys.ts'
 import type { SeedEpoch } from '../../runtime/device/identity/seed.ts'
@@ -102,7 +102,7 @@ for (const [what, forge, reason] of cases) {
     const [told, ...more] = Object.entries(c.inspect().dropped)
     assert.deepEqual([c.inspect().status, c.inspect().members.length, stateOf(c.replica), more], ['draft', 1, {}, []])
     assert.match(told?.[0] ?? '', reason)
-    const again = c.messagesIn(c.wait(10_000)).filter(({ kind }) => kind === 'join-request')
+    const again = c.messagesIn(c.wait(SNAPSHOT_REFUSED_MS + 1)).filter(({ kind }) => kind === 'join-request')
     assert.ok(again.length > 0)
     give(c, welcome, signedBy(KEY_B, OF_B))
     assert.equal(c.inspect().status, 'member', 'the right one does not suffer for it')
