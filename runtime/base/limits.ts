@@ -529,6 +529,8 @@ export const LINKS_MAX = 8
 export const MQTT_SERVERS_MAX = 16
 /** Bytes of the control socket's path: what BSD systems hold; Linux holds a few more. A longer one is cut off silently. */
 export const CONTROL_PATH_BYTES_MAX = 103
+/** Bytes of a log in JSON that wait while its disk is full; what comes then is lost. */
+export const LOG_WAITING_BYTES_MAX: number = 64 * 1024
 /** Bytes of one request line on the control socket. */
 export const CONTROL_LINE_BYTES_MAX: number = 256 * 1024
 /** Connections to the control socket at one time. */
