@@ -174,7 +174,8 @@ export class BusRing {
         return this.#nextHolding(state, now)
       case 'inviting':
         if (now < state.until) return null
-        this.#state = { kind: 'holding', since: -Infinity, isBegun: true, isFinished: true }
+        // Something may have come to be sent meanwhile.
+        this.#state = { kind: 'holding', since: -Infinity, isBegun: true, isFinished: false }
         return this.next(now)
       case 'passing':
         return this.#nextPassing(state, now)
@@ -197,7 +198,7 @@ export class BusRing {
         return this.#usedBy
       case 'holding':
         if (!state.isFinished) return speakAt
-        return Math.min(speakAt, this.#isAlone ? this.#inviteAt : state.since + SERIAL_BUS_IDLE_TURN_MS)
+        return this.#isAlone ? this.#inviteAt : state.since + SERIAL_BUS_IDLE_TURN_MS
     }
   }
 

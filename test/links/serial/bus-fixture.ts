@@ -8,6 +8,9 @@ import { EmulatedLine, type LineOptions } from '../../support/serial-line.ts'
 import { SteppedClock } from '../clocks.ts'
 import { FLEET } from './serial-fixture.ts'
 
+/** Whatever a bus does, it does not do more. */
+const STEPS_PER_MS_MAX = 100
+
 /** Stations on one pair of wires, in driven time. */
 export class BusRig {
   readonly clock: SteppedClock = new SteppedClock()
@@ -42,10 +45,16 @@ export class BusRig {
     }
   }
 
-  pass(ms: number): void {
+  /** @returns how often something happened in that time */
+  pass(ms: number): number {
     const end = this.clock.now() + ms
     this.clock.schedule(end, () => undefined)
-    while (this.clock.now() < end) this.clock.step()
+    let steps = 0
+    for (; this.clock.now() < end; steps += 1) {
+      assert.ok(steps < STEPS_PER_MS_MAX * ms, 'time goes on')
+      this.clock.step()
+    }
+    return steps
   }
 }
 

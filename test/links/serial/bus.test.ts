@@ -165,6 +165,23 @@ describe('a serial bus', () => {
     )
   })
 
+  for (const afterMs of [4000, 6000])
+    test(`does not turn in circles with what comes while it invites, ${afterMs} ms after they came together`, () => {
+      const rig = new BusRig()
+      const stations = opened(rig, [1, 2])
+      rig.until(() => areAllTogether(stations), 'two are together', 30_000)
+      rig.pass(afterMs)
+      rig.line.unplug(`station 2 of ${busNode(2)}`)
+      const { link, witness } = stations[0] ?? assert.fail()
+      rig.pass(500)
+      // Nobody answers it: whatever it writes asks who is there, and what is handed over then has to wait.
+      for (let bytes = link.status().line.bytesOut; witness.causes.length === 0; rig.pass(5)) {
+        if (link.status().line.bytesOut === bytes) continue
+        link.send(patterned(1, 20), { kind: 'operations' })
+        bytes = link.status().line.bytesOut
+      }
+    })
+
   test('keeps out a second station of one address, says so, and takes it in when the first has gone', () => {
     const rig = new BusRig()
     const stations = opened(rig, [1, 2])
