@@ -56,6 +56,9 @@ export class BusRing {
   #state: State = { kind: 'closed' }
   #bytesHeardAt: Monotonic = 0
   #bytesHeard = 0
+  /** The adapter hears what it sends itself: so many of these bytes are still to come. */
+  #hearsItself = false
+  #ownBytes = 0
   /** When the token was here last. */
   #turnAt: Monotonic = -Infinity
   /** When to answer an invitation. */
@@ -98,10 +101,24 @@ export class BusRing {
     this.#state = { kind: 'closed' }
   }
 
-  noteBytes(now: Monotonic): void {
+  noteBytes(bytes: number, now: Monotonic): void {
     this.#bytesHeardAt = now
+    const own = this.#hearsItself && this.mayBeEcho(now) ? Math.min(bytes, this.#ownBytes) : 0
+    this.#ownBytes -= own
+    // Nobody has answered if a station hears no more than itself.
+    if (bytes === own) return
     this.#bytesHeard += 1
     if (this.#state.kind === 'inviting') this.#mayBeMore = true
+  }
+
+  /** This station has written so many bytes. */
+  noteWritten(bytes: number, now: Monotonic): void {
+    this.#ownBytes = bytes + (this.mayBeEcho(now) ? this.#ownBytes : 0)
+  }
+
+  /** A frame of this station itself has come back to it. */
+  noteEcho(): void {
+    this.#hearsItself = true
   }
 
   /** Data was sent by this station. */

@@ -113,7 +113,7 @@ export class BusStation implements LineMachine {
   receive(bytes: Uint8Array, now: Monotonic): void {
     if (this.#ring.isClosed) return
     this.statistics.bytesIn += bytes.length
-    this.#ring.noteBytes(now)
+    this.#ring.noteBytes(bytes.length, now)
     for (const piece of this.#decoder.push(bytes)) {
       if (piece.kind === 'frame') this.#receiveFrame(piece.content, now)
       else if (piece.kind === 'damaged') this.statistics.damaged += 1
@@ -264,7 +264,8 @@ export class BusStation implements LineMachine {
     }
     const isOtherNode = packet.kind === 'hello' && packet.hello.node !== this.#options.node
     if (packet.from === this.#options.address) {
-      if (!this.#ring.isAside && (isOtherNode || !this.#ring.mayBeEcho(now))) this.#stepAside(now)
+      if (!isOtherNode && this.#ring.mayBeEcho(now)) this.#ring.noteEcho()
+      else if (!this.#ring.isAside) this.#stepAside(now)
       return
     }
     const peer = this.#peers.heard(packet.from, now)
@@ -439,6 +440,7 @@ export class BusStation implements LineMachine {
   /** @returns bytes on the line */
   #write(packet: BusPacket, now: Monotonic): number {
     const bytes = encodeSerialFrame(encodeBusPacket(packet), this.#pacer.isIdle(now))
+    this.#ring.noteWritten(bytes.length, now)
     this.#pacer.note(bytes.length, now)
     this.statistics.bytesOut += bytes.length
     this.#outputs.push({ kind: 'write', bytes })

@@ -165,6 +165,24 @@ describe('a serial bus', () => {
     )
   })
 
+  for (const hasEcho of [false, true])
+    test(`goes on at once when a station vanishes, ${hasEcho ? 'also where adapters hear themselves' : 'where they do not'}`, () => {
+      const rig = new BusRig({ hasEcho })
+      const stations = opened(rig, [1, 2, 3])
+      rig.until(() => areAllTogether(stations), 'three are together', 30_000)
+      rig.line.unplug(`station 2 of ${busNode(2)}`)
+      const [first, , third] = stations
+      for (let number = 1; number <= 20; number += 1) {
+        third?.link.send(patterned(number, 100), { kind: 'operations' })
+        rig.until(
+          () => first?.witness.frames.length === number,
+          `message ${number} has come`,
+          number === 1 ? 1500 : 200,
+        )
+      }
+      assert.deepEqual(first?.witness.causes, [])
+    })
+
   for (const afterMs of [4000, 6000])
     test(`does not turn in circles with what comes while it invites, ${afterMs} ms after they came together`, () => {
       const rig = new BusRig()
