@@ -614,6 +614,8 @@ export const SERIAL_BUS_TURN_FRAMES_MIN = 4
 export const SERIAL_BUS_IDLE_TURN_MS = 20
 /** Time in which a station must begin to use the token that it was given: USB adapters and busy machines take up to 40 ms. */
 export const SERIAL_BUS_USAGE_MS = 100
+/** Time in which the token passes over a station that did not use it, doubled each time: its machine may have stood still. */
+export const SERIAL_BUS_RETRY_MS = 250
 /** Time without any byte after which the token is lost: more than a station may take to pass it twice. */
 export const SERIAL_BUS_LOST_MS = 500
 /** So much later does each next address make a new token, so that only one does. */

@@ -48,7 +48,8 @@ type State =
 
 /**
  * Who may speak on a bus: the one that holds the token, which goes from address to address in a ring, in the manner of
- * BACnet MS/TP (ASHRAE 135, clause 9). A token that is not used is given to the next one; one that is lost is made anew by
+ * BACnet MS/TP (ASHRAE 135, clause 9). A token that is not used is given to the next one, and to that station again soon; one
+ * that is lost is made anew by
  * the station with the lowest address; stations that come are invited at intervals by the one with the lowest address.
  */
 export class BusRing {
@@ -244,6 +245,7 @@ export class BusRing {
       return 'hello'
     }
     if (!state.isFinished) return 'speak'
+    this.#options.peers.retry(now)
     if (now >= this.#inviteAt && this.#options.peers.isLowest(this.#options.address)) {
       const pauseMs = this.#isAlone ? SERIAL_BUS_INVITE_ALONE_MS : SERIAL_BUS_INVITE_MS
       // Two that are alone on one bus must not go on speaking at the same moments.
@@ -256,7 +258,7 @@ export class BusRing {
     if (to === null) return null
     if (!this.#hasTraffic && now < state.since + SERIAL_BUS_IDLE_TURN_MS) return null
     this.#hasTraffic = false
-    return this.#pass(to, false)
+    return this.#pass(to)
   }
 
   #nextPassing({ to, isRepeated, bytesBefore }: Extract<State, { kind: 'passing' }>, now: Monotonic): RingTask | null {
@@ -268,13 +270,14 @@ export class BusRing {
     }
     if (!isRepeated) return this.#pass(to, true)
     const next = this.#options.peers.successorOf(to)
-    this.#options.peers.skip(to)
-    if (next !== null && next !== to && next !== this.#options.address) return this.#pass(next, false)
+    this.#options.peers.skip(to, now)
+    if (next !== null && next !== to && next !== this.#options.address) return this.#pass(next)
     this.#state = { kind: 'holding', since: now, isBegun: false, isFinished: false }
     return this.next(now)
   }
 
-  #pass(to: number, isRepeated: boolean): RingTask {
+  /** @param isRepeated it is not said again: it was before, or nobody may be there any more */
+  #pass(to: number, isRepeated: boolean = this.#options.peers.isInDoubt(to)): RingTask {
     this.#state = { kind: 'passing', to, isRepeated, bytesBefore: this.#bytesHeard }
     this.#passedTo = to
     return { to }

@@ -22,16 +22,21 @@ export class BusRig {
     this.line = new EmulatedLine({ sliceMs: 8, ...options, baud: this.baud, clock: this.clock, isShared: true })
   }
 
-  station(node: NodeId, address: number): SerialLink {
+  station(node: NodeId, address: number, machine: Machine = new Machine()): SerialLink {
     const random = seededRandom(1000 * address + Number.parseInt(node.slice(-4), 16))
     const where = `station ${address} of ${node}`
+    const openPort = this.line.port(where)
     return new SerialLink({
       name: 'bus',
       reach: 'broadcast',
       where,
-      openPort: this.line.port(where),
+      openPort: ({ data, ...events }) =>
+        openPort({ ...events, data: (bytes) => !machine.isDeaf && machine.run(() => data(bytes)) }),
       machine: new BusStation({ fleet: FLEET, node, address, baud: this.baud, random, where }),
-      clock: this.clock,
+      clock: {
+        now: () => this.clock.now(),
+        schedule: (at, callback) => this.clock.schedule(at, () => machine.run(callback)),
+      },
       random,
       logger: silentLogger,
     })
@@ -55,6 +60,29 @@ export class BusRig {
       this.clock.step()
     }
     return steps
+  }
+}
+
+/** What a station runs on. */
+export class Machine {
+  /** Nothing reaches its adapter. */
+  isDeaf = false
+  #late: (() => void)[] | null = null
+
+  /** Stands still, as a board does whose card takes its time; what comes is kept. */
+  stop(): void {
+    this.#late = []
+  }
+
+  goOn(): void {
+    const late = this.#late ?? []
+    this.#late = null
+    for (const action of late) action()
+  }
+
+  run(action: () => void): void {
+    if (this.#late === null) action()
+    else this.#late.push(action)
   }
 }
 

@@ -7,7 +7,7 @@ import type { SerialLink } from '../../../runtime/links/serial/serial-link.ts'
 import type { LineOptions } from '../../support/serial-line.ts'
 import { acceptLink, ALICE, BOB, CAROL, type LinkHarness, patterned } from '../link-acceptance.ts'
 import { lastPresence, Witness } from '../witness.ts'
-import { BusRig, busNode } from './bus-fixture.ts'
+import { BusRig, busNode, Machine } from './bus-fixture.ts'
 
 const ADDRESSES = new Map([
   [ALICE, 1],
@@ -52,9 +52,14 @@ interface Station {
   readonly node: NodeId
 }
 
-function opened(rig: BusRig, addresses: readonly number[]): Station[] {
+function opened(
+  rig: BusRig,
+  addresses: readonly number[],
+  machines: ReadonlyMap<number, Machine> = new Map(),
+): Station[] {
   return addresses.map((address) => {
-    const station = { link: rig.station(busNode(address), address), witness: new Witness(), node: busNode(address) }
+    const node = busNode(address)
+    const station = { link: rig.station(node, address, machines.get(address)), witness: new Witness(), node }
     station.link.open(station.witness)
     return station
   })
@@ -182,6 +187,30 @@ describe('a serial bus', () => {
       }
       assert.deepEqual(first?.witness.causes, [])
     })
+
+  test('hardly waits for a station whose machine stood still for 300 ms, and misses it at no time', () => {
+    const rig = new BusRig()
+    const machine = new Machine()
+    const stations = opened(rig, [1, 2, 3, 4], new Map([[3, machine]]))
+    rig.until(() => areAllTogether(stations), 'four are together', 60_000)
+    rig.pass(9000)
+    const [, sender, , hearer] = stations
+    let number = 0
+    const send = (): void => {
+      number += 1
+      sender?.link.send(patterned(number, 200), { kind: 'operations' })
+      rig.pass(50)
+    }
+    for (let round = 0; round < 5; round += 1) {
+      machine.stop()
+      for (let turn = 0; turn < 6; turn += 1) send()
+      machine.goOn()
+      for (let turn = 0; turn < 40; turn += 1) send()
+      rig.until(() => hearer?.witness.frames.length === number, `round ${round} is heard`, 500)
+    }
+    for (const { witness, node } of stations)
+      for (const other of stations) assert.equal(witness.told.includes(`${other.node} offline`), false, node)
+  })
 
   for (const afterMs of [4000, 6000])
     test(`does not turn in circles with what comes while it invites, ${afterMs} ms after they came together`, () => {
