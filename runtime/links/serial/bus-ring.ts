@@ -49,8 +49,7 @@ type State =
 /**
  * Who may speak on a bus: the one that holds the token, which goes from address to address in a ring, in the manner of
  * BACnet MS/TP (ASHRAE 135, clause 9). A token that is not used is given to the next one, and to that station again soon; one
- * that is lost is made anew by
- * the station with the lowest address; stations that come are invited at intervals by the one with the lowest address.
+ * that is lost is made anew by the station with the lowest address, which also invites stations that come, at intervals.
  */
 export class BusRing {
   readonly #options: BusRingOptions
