@@ -73,8 +73,15 @@ export class BusPeers {
     return this.#addresses().every((other) => other > address)
   }
 
+  /** Where it was heard last: one that comes back with another address is at both until its silence is noticed. */
   addressOf(node: NodeId): number | null {
-    return this.all().find(({ identity }) => identity?.node === node)?.address ?? null
+    const known = this.all().filter(({ identity }) => identity?.node === node)
+    return known.toSorted((left, right) => right.heardAt - left.heardAt)[0]?.address ?? null
+  }
+
+  /** Frames of that node come in, from whatever address. */
+  isHeard(node: NodeId): boolean {
+    return this.all().some(({ identity, inbound }) => identity?.node === node && inbound !== null)
   }
 
   /** Passes over a station that does not use the token: for a moment, and each time twice as long, until it is heard again. */

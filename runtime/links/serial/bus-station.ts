@@ -286,11 +286,14 @@ export class BusStation implements LineMachine {
 
   /** Nobody waits for its acknowledgements any more. */
   #leave(peer: BusPeer): void {
-    if (peer.inbound !== null && peer.identity !== null)
-      this.#outputs.push({ kind: 'presence', node: peer.identity.node, online: false })
+    const node = peer.inbound === null ? null : (peer.identity?.node ?? null)
     Object.assign(peer, { identity: null, pairing: null, inbound: null })
-    const isLast = this.#peers.all().every(({ pairing }) => pairing === null)
-    this.#sender.removeReceiver(peer.address, isLast)
+    if (node !== null && !this.#peers.isHeard(node)) this.#outputs.push({ kind: 'presence', node, online: false })
+    // What waits is for nobody, if this was the last one.
+    this.#sender.removeReceiver(
+      peer.address,
+      this.#peers.all().every(({ pairing }) => pairing === null),
+    )
   }
 
   #forget(peer: BusPeer): void {

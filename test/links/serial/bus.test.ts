@@ -250,6 +250,24 @@ describe('a serial bus', () => {
     rig.until(() => areAllTogether([stations[0] ?? assert.fail(), twin]), 'the second is in', 120_000)
   })
 
+  test('knows a station that comes back with another address before its silence was noticed', () => {
+    const rig = new BusRig()
+    const stations = opened(rig, [1, 2, 3])
+    rig.until(() => areAllTogether(stations), 'three are together', 30_000)
+    // The next invitation is near.
+    rig.pass(5000)
+    rig.line.unplug(`station 2 of ${busNode(2)}`)
+    const moved = { link: rig.station(busNode(2), 4), witness: new Witness(), node: busNode(2) }
+    moved.link.open(moved.witness)
+    const [first, , third] = stations
+    const now = [first ?? assert.fail(), third ?? assert.fail(), moved]
+    rig.until(() => areAllTogether(now), 'it is known', 6000)
+    first?.link.send(patterned(1, 100), { kind: 'direct', to: busNode(2) })
+    rig.until(() => moved.witness.frames.length === 1, 'it hears what is for it', 6000)
+    rig.pass(20_000)
+    assert.ok(areAllTogether(now), 'it is there, whatever has become of its former address')
+  })
+
   test('comes up when all stations are switched on at once, two with one address among them', () => {
     const rig = new BusRig()
     const stations = opened(rig, [1, 2, 4])
