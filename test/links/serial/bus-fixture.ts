@@ -30,8 +30,7 @@ export class BusRig {
       name: 'bus',
       reach: 'broadcast',
       where,
-      openPort: ({ data, ...events }) =>
-        openPort({ ...events, data: (bytes) => !machine.isDeaf && machine.run(() => data(bytes)) }),
+      openPort: ({ data, ...events }) => openPort({ ...events, data: (bytes) => machine.hear(() => data(bytes)) }),
       machine: new BusStation({ fleet: FLEET, node, address, baud: this.baud, random, where }),
       clock: {
         now: () => this.clock.now(),
@@ -65,24 +64,28 @@ export class BusRig {
 
 /** What a station runs on. */
 export class Machine {
-  /** Nothing reaches its adapter. */
-  isDeaf = false
-  #late: (() => void)[] | null = null
+  #late: (() => void)[] = []
+  #how: 'stood still' | 'heard nothing' | null = null
 
-  /** Stands still, as a board does whose card takes its time; what comes is kept. */
-  stop(): void {
-    this.#late = []
+  /** It stands still as a board does whose card takes its time, and what comes is kept; or what comes is lost. */
+  stop(how: 'stood still' | 'heard nothing'): void {
+    this.#how = how
   }
 
   goOn(): void {
-    const late = this.#late ?? []
-    this.#late = null
+    const late = this.#late
+    this.#late = []
+    this.#how = null
     for (const action of late) action()
   }
 
   run(action: () => void): void {
-    if (this.#late === null) action()
-    else this.#late.push(action)
+    if (this.#how === 'stood still') this.#late.push(action)
+    else action()
+  }
+
+  hear(action: () => void): void {
+    if (this.#how !== 'heard nothing') this.run(action)
   }
 }
 

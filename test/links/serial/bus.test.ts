@@ -188,29 +188,36 @@ describe('a serial bus', () => {
       assert.deepEqual(first?.witness.causes, [])
     })
 
-  test('hardly waits for a station whose machine stood still for 300 ms, and misses it at no time', () => {
-    const rig = new BusRig()
-    const machine = new Machine()
-    const stations = opened(rig, [1, 2, 3, 4], new Map([[3, machine]]))
-    rig.until(() => areAllTogether(stations), 'four are together', 60_000)
-    rig.pass(9000)
-    const [, sender, , hearer] = stations
-    let number = 0
-    const send = (): void => {
-      number += 1
-      sender?.link.send(patterned(number, 200), { kind: 'operations' })
-      rig.pass(50)
-    }
-    for (let round = 0; round < 5; round += 1) {
-      machine.stop()
-      for (let turn = 0; turn < 6; turn += 1) send()
-      machine.goOn()
-      for (let turn = 0; turn < 40; turn += 1) send()
-      rig.until(() => hearer?.witness.frames.length === number, `round ${round} is heard`, 500)
-    }
-    for (const { witness, node } of stations)
-      for (const other of stations) assert.equal(witness.told.includes(`${other.node} offline`), false, node)
-  })
+  for (const [addresses, how] of [
+    [[2, 3], 'stood still'],
+    [[1, 2, 3, 4], 'stood still'],
+    [[2, 3], 'heard nothing'],
+    [[1, 2, 3, 4], 'heard nothing'],
+  ] as const)
+    test(`of ${addresses.length} hardly waits for a station that ${how} for 300 ms, and misses it at no time`, () => {
+      const rig = new BusRig()
+      const machine = new Machine()
+      const stations = opened(rig, addresses, new Map([[3, machine]]))
+      rig.until(() => areAllTogether(stations), 'all are together', 60_000)
+      rig.pass(9000)
+      const sender = stations.find(({ node }) => node === busNode(2))
+      const hearer = stations.at(-1)
+      let number = 0
+      const send = (): void => {
+        number += 1
+        sender?.link.send(patterned(number, 200), { kind: 'operations' })
+        rig.pass(50)
+      }
+      for (let round = 0; round < 5; round += 1) {
+        machine.stop(how)
+        for (let turn = 0; turn < 6; turn += 1) send()
+        machine.goOn()
+        for (let turn = 0; turn < 40; turn += 1) send()
+        rig.until(() => hearer?.witness.frames.length === number, `round ${round} is heard`, 500)
+      }
+      for (const { witness, node } of stations)
+        for (const other of stations) assert.equal(witness.told.includes(`${other.node} offline`), false, node)
+    })
 
   for (const afterMs of [4000, 6000])
     test(`does not turn in circles with what comes while it invites, ${afterMs} ms after they came together`, () => {
