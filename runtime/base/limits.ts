@@ -538,6 +538,8 @@ export const LINKS_MAX = 8
 export const MQTT_SERVERS_MAX = 16
 /** Bytes of the control socket's path: what BSD systems hold; Linux holds a few more. A longer one is cut off silently. */
 export const CONTROL_PATH_BYTES_MAX = 103
+/** Bytes of a log in JSON that wait while its disk is full; what comes then is lost. */
+export const LOG_WAITING_BYTES_MAX: number = 64 * 1024
 /** Bytes of one request line on the control socket. */
 export const CONTROL_LINE_BYTES_MAX: number = 256 * 1024
 /** Connections to the control socket at one time. */
@@ -621,6 +623,8 @@ export const SERIAL_BUS_TURN_FRAMES_MIN = 4
 export const SERIAL_BUS_IDLE_TURN_MS = 20
 /** Time in which a station must begin to use the token that it was given: USB adapters and busy machines take up to 40 ms. */
 export const SERIAL_BUS_USAGE_MS = 100
+/** Time in which the token passes over a station that did not use it, doubled each time: its machine may have stood still. */
+export const SERIAL_BUS_RETRY_MS = 250
 /** Time without any byte after which the token is lost: more than a station may take to pass it twice. */
 export const SERIAL_BUS_LOST_MS = 500
 /** So much later does each next address make a new token, so that only one does. */

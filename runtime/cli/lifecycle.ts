@@ -1,5 +1,6 @@
 import type { Logger } from '../base/logger.ts'
 import { describeFailure, onCrash } from './failure.ts'
+import { goOnWithoutOutput } from './lost-output.ts'
 
 type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -12,8 +13,10 @@ export async function openLogger(level: LogLevel, name: string, isJson: boolean)
 /**
  * Logs one line and ends the process with the code of the error: what is on the disk is whole at any moment, so a
  * supervisor starts the daemon again. Holds for errors that nobody caught, and for those given to the returned function.
+ * What cannot be printed or logged is no such error.
  */
 export function exitOnCrash(logger: Logger): (error: unknown) => never {
+  goOnWithoutOutput()
   const exit = (error: unknown): never => {
     const { code, message, exitCode, stack } = describeFailure(error)
     logger.error(message, stack === null ? { code } : { code, stack })

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { describeFailure, type Failure, failureLines, onCrash } from './failure.ts'
 import { afterHelp, beforeHelp } from './help.ts'
 import { GUARD_OUTPUTS } from './internal-commands.ts'
+import { watchOutput } from './lost-output.ts'
 import { endWithParent } from './parent.ts'
 
 /** A command's module: it gives its arguments, options and action to the command that carries its name. */
@@ -146,8 +147,7 @@ async function main(words: readonly string[]): Promise<void> {
     process.exit()
   })
   endWithParent()
-  // The reader of a pipe may go before the end, as head does.
-  process.stdout.on('error', () => process.exit())
+  watchOutput(failed)
   try {
     await createProgram().parseAsync(words.length === 0 ? ['--help'] : words, { from: 'user' })
   } catch (error) {

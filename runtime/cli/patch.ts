@@ -1,6 +1,6 @@
 import { FleetstepError } from '../base/errors.ts'
 import { isRecord } from '../gateway/control-protocol.ts'
-import { parseValue } from './value-argument.ts'
+import { parseJson, parseValue } from './value-argument.ts'
 
 /** The options of `state patch`, each as often as it was given. */
 export interface PatchOptions {
@@ -47,9 +47,10 @@ export function readPatch(json: string | null, options: PatchOptions): Patch {
 function parseObject(json: string): Readonly<Record<string, unknown>> {
   let object: unknown
   try {
-    object = JSON.parse(json)
+    object = parseJson(json)
   } catch (cause) {
-    throw new FleetstepError('usage', `the patch is not JSON: ${cause instanceof Error ? cause.message : json}`, {
+    if (!(cause instanceof SyntaxError)) throw cause
+    throw new FleetstepError('usage', `the patch is not JSON: ${cause.message}`, {
       cause,
     })
   }

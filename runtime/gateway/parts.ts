@@ -34,7 +34,7 @@ export function mqtt(
 }
 
 export interface PeersOptions extends Partial<PeersPart> {
-  /** The addresses of those that were met are kept here, in `<name>.json`. */
+  /** The addresses of those that were met are kept here, in `peers.json`, or `peers-<name>.json`. */
   readonly directory: string
 }
 

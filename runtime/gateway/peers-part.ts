@@ -29,9 +29,14 @@ export const PEERS_DEFAULTS: PeersPart = {
 export function peersPart(part: PeersPart, dataDirectory: string): LinkFactory {
   return (context) => {
     if (part.tls !== undefined) assertOwnCertificate(part.tls, context.node, part.name)
-    const book = peerBook(join(dataDirectory, `${part.name}.json`), context.logger)
+    const book = peerBook(join(dataDirectory, bookOf(part.name)), context.logger)
     return peersLink({ ...context, ...part, book })
   }
+}
+
+/** A link may be called as any of the files is that the gateway keeps: `identity`, `format`. */
+function bookOf(name: string): string {
+  return name === PEERS_DEFAULTS.name ? `${name}.json` : `peers-${name}.json`
 }
 
 const MET = v.pipe(

@@ -151,7 +151,7 @@ export class StateAccess {
     return this.#issue(change, { persist: 'batched' })
   }
 
-  /** @returns a function that ends the watch */
+  /** @returns a function that ends the watch. @throws FleetstepError `request-invalid`, `limit-reached` */
   watch(pattern: PathPattern, callback: WatchCallback, view: View = 'tentative'): () => void {
     return this.#watchers.add(pattern, view, callback)
   }

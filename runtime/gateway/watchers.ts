@@ -1,7 +1,7 @@
 import { FleetstepError } from '../base/errors.ts'
 import { WATCHES_MAX } from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
-import { matchesPattern, type PathPattern } from '../state/path.ts'
+import { matchesPattern, type PathPattern, patternProblem } from '../state/path.ts'
 import type { Change } from '../sync/output.ts'
 
 export type WatchCallback = (change: Change) => void
@@ -25,8 +25,11 @@ export class Watchers {
     this.#logger = logger
   }
 
-  /** @returns a function that ends the watch. @throws FleetstepError `limit-reached` */
+  /** @returns a function that ends the watch. @throws FleetstepError `request-invalid`, `limit-reached` */
   add(pattern: PathPattern, view: View, callback: WatchCallback): () => void {
+    const problem = patternProblem(pattern)
+    if (problem !== null)
+      throw new FleetstepError('request-invalid', `nothing matches ${JSON.stringify(pattern)}: ${problem}`)
     if (this.#watches.length >= WATCHES_MAX) {
       throw new FleetstepError('limit-reached', `there are ${WATCHES_MAX} watches already: end one that is not needed`)
     }

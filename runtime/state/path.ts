@@ -56,6 +56,15 @@ function problemOf(text: string): string | null {
   return segmentsProblem(text)
 }
 
+/** Null for a pattern that paths can match, else one clear reason. */
+export function patternProblem(pattern: string): string | null {
+  const names = pattern.split('/')
+  const asPath = names.map((name, at) => (name === '*' || (name === '**' && at === names.length - 1) ? 'name' : name))
+  if (asPath.some((name) => name.includes('*')))
+    return 'an asterisk stands for a whole segment, and two of them only for the last'
+  return problemOf(asPath.join('/'))
+}
+
 /**
  * True if `path` is matched by `pattern`: a name stands for itself, one asterisk for any one segment, and two asterisks
  * at the end for everything below, the point above included.

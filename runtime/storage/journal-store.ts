@@ -96,18 +96,13 @@ export class JournalStore implements Store {
   }
 
   async snapshot(bytes: Uint8Array, through: number): Promise<void> {
-    const { journal, snapshots } = this.#parts()
-    assert(through <= journal.last, 'a snapshot stands for committed records alone')
+    const parts = this.#parts()
+    assert(through <= parts.journal.last, 'a snapshot stands for committed records alone')
     assert(this.#snapshotting === null, 'one snapshot is written at a time')
-    const bytesBefore = journal.bytes
-    const work = snapshots.write(bytes, through)
+    const work = this.#replaceSnapshot(parts, bytes, through)
     this.#snapshotting = work
     try {
-      this.#snapshotBytesWritten += await work
-      journal.restartCount(journal.bytes - bytesBefore)
-      journal.free(snapshots.coveredByBoth)
-      await this.#keepFailedSegments(journal)
-      await this.#saveWear(journal)
+      await work
     } catch (error) {
       throw this.#fail(error)
     } finally {
@@ -171,6 +166,15 @@ export class JournalStore implements Store {
     // Everything acknowledged is on the medium already, so a failure to close a file means nothing.
     await state.parts.journal.close().catch(() => undefined)
     await state.parts.lock.release()
+  }
+
+  async #replaceSnapshot({ journal, snapshots }: Parts, bytes: Uint8Array, through: number): Promise<void> {
+    const bytesBefore = journal.bytes
+    this.#snapshotBytesWritten += await snapshots.write(bytes, through)
+    journal.restartCount(journal.bytes - bytesBefore)
+    journal.free(snapshots.coveredByBoth)
+    await this.#keepFailedSegments(journal)
+    await this.#saveWear(journal)
   }
 
   #writtenBy(journal: Journal): number {

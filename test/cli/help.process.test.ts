@@ -45,6 +45,8 @@ describe('fleetstep without a gateway', () => {
     [['state', 'get', 'a', 'b'], /^fleetstep: too many arguments for 'get'/],
     [['run'], /^fleetstep: required option '--config <file>' not specified;/],
     [['broker', '--port', 'x'], /^fleetstep: --port x is no port/],
+    [['broker', 'config', '--for', 'nats', '--tcp-port', '65536'], /^fleetstep: --tcp-port 65536 is no port/],
+    [['state', 'set', 'a', '[1e400]'], /^fleetstep: 1e400 is too large for a number/],
     [['state', 'patch'], /^fleetstep: the patch changes nothing/],
     [['state', 'patch', '{"a":'], /^fleetstep: the patch is not JSON/],
     [['state', 'patch', '--set', 'a'], /^fleetstep: --set a has no value: write PATH=VALUE/],

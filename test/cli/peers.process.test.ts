@@ -54,6 +54,30 @@ describe('a fleet without a broker', () => {
     await sameEverywhere(place, ['bert', 'carl'], 7)
   })
 
+  it('keeps the addresses of peers beside all else that it keeps, whatever its link is called', async (t) => {
+    const place = workplace(t)
+    const names = ['anna', 'bert']
+    const fleet = await fleetOf(place, names)
+    const ports = [await freePort(), await freePort()]
+    const called = ['identity', 'format']
+    const configs = names.map((name, index) => {
+      const listen = `listen: { host: 127.0.0.1, port: ${ports[index]} }`
+      const link = `{ kind: peers, name: ${called[index]}, ${listen}, peers: ['mqtt://127.0.0.1:${ports[1 - index]}'] }`
+      return place.file(`${name}.yaml`, `${fleet}device: ${name}\ndataDirectory: data-${name}\nlinks: [${link}]\n`)
+    })
+    for (const round of [1, 2]) {
+      const runs: Run[] = []
+      for (const [index, config] of configs.entries())
+        runs.push(await runGateway(place, config, '--node-id', names[index] ?? ''))
+      for (const name of names) await set(place, name, `${name}/start`, round)
+      await sameEverywhere(place, names, 2)
+      const books = names.map((name, index) => join(place.folder, `data-${name}`, `peers-${called[index]}.json`))
+      await until(() => books.every((book) => existsSync(book)), 'both have kept where they met')
+      for (const run of runs) run.kill('SIGTERM')
+      await Promise.all(runs.map(async (run) => await run.ended))
+    }
+  })
+
   it('finds its members by multicast DNS', { skip: NAMESPACE_SKIP }, async (t) => {
     const namespace = networkNamespace(t)
     const place = workplace(t)

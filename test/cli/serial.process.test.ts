@@ -54,6 +54,12 @@ describe('fleetstep over serial lines', { skip: PTY_SKIP }, () => {
     const missing = await fleetstep(place, 'serial', 'check', '/dev/ttyNone')
     assert.equal(missing.code, 6)
     assert.match(missing.stdout, /^\/dev\/ttyNone is not there: plug it in; fleetstep serial list shows what is\n$/)
+    const other = await fleetstep(place, 'serial', 'check', place.file('text', ''))
+    assert.equal(other.code, 6)
+    assert.match(
+      other.stdout,
+      /\/text is no serial port, or one that cannot do 115200 baud: fleetstep serial list shows/,
+    )
     const monitor = start(place, 'serial', 'monitor', pty.device('east'), '--json')
     const config = place.file(
       'a.yaml',

@@ -108,6 +108,26 @@ describe('a link without a broker', () => {
     await until(() => lastPresence(again.witness, CAROL) === 'online', 'bob sees carol')
   })
 
+  test('keeps where it met a peer that is away when it starts again and meets others', async (t) => {
+    const seed = await openPeer(t, ALICE)
+    const bob = await openPeer(t, BOB, { peers: [seed.url] })
+    const carol = await openPeer(t, CAROL, { peers: [seed.url] })
+    await until(() => bob.book.peers.length === 2 && carol.book.peers.length === 2, 'bob and carol know each other')
+    await Promise.all([seed, bob, carol].map(({ link }) => link.close()))
+    // Alice has another address by now, so that she is met as if for the first time.
+    const moved = await openPeer(t, ALICE)
+    const again = await openPeer(t, BOB, { book: bob.book, peers: [moved.url] })
+    await until(() => bob.book.peers.some(({ port }) => moved.url.endsWith(`:${port}`)), 'bob has met alice again')
+    assert.deepEqual(
+      bob.book.peers.map(({ node }) => node),
+      [ALICE, CAROL],
+    )
+    await Promise.all([moved, again].map(({ link }) => link.close()))
+    await openPeer(t, CAROL, { listen: { host: '127.0.0.1', port: Number(new URL(carol.url).port) } })
+    const last = await openPeer(t, BOB, { book: bob.book })
+    await until(() => lastPresence(last.witness, CAROL) === 'online', 'bob finds carol without anybody else')
+  })
+
   test('a newcomer is told at once what was announced last', async (t) => {
     const alice = await openPeer(t, ALICE)
     await until(() => alice.witness.ups === 1, 'alice is up')

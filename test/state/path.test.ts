@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PATH_BYTES_MAX, PATH_SEGMENTS_MAX } from '../../runtime/base/limits.ts'
-import { isPath, matchesPattern, pathProblem } from '../../runtime/state/path.ts'
+import { isPath, matchesPattern, pathProblem, patternProblem } from '../../runtime/state/path.ts'
 
 test('segments joined by / are a path', () => {
   for (const path of ['x', 'line1/pump3/speed', 'Küche/温度/🌡', 'a b/c.d/e#f', 'a'.repeat(PATH_BYTES_MAX)])
@@ -46,6 +46,21 @@ test('a pattern names points: * one segment, ** at the end all that is below', (
     ['a/b', '**', true],
     ['a/b/c', '*/b/**', true],
   ]
-  for (const [path, pattern, matches] of cases)
+  for (const [path, pattern, matches] of cases) {
     assert.equal(matchesPattern(path, pattern), matches, `${path} ${pattern}`)
+    assert.equal(patternProblem(pattern), null)
+  }
+})
+
+test('a pattern that no path can match says why', () => {
+  for (const [pattern, reason] of [
+    ['a/**/b', /^an asterisk stands for a whole segment, and two of them only for the last$/],
+    ['a*', /whole segment/],
+    ['***', /whole segment/],
+    ['', /not empty/],
+    ['a/', /\//],
+    ['a//*', /empty segment/],
+    ['a'.repeat(PATH_BYTES_MAX + 1), /bytes/],
+  ] as const)
+    assert.match(patternProblem(pattern) ?? 'no problem', reason)
 })

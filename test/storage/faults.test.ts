@@ -283,6 +283,37 @@ describe('A snapshot', () => {
     assert.equal(await store.commit([record('b')]), 2)
   })
 
+  it('that is under way is finished before the lock is given back, with all that follows from it', async () => {
+    const bench = new SimulatedBench()
+    const store = bench.store()
+    await store.open()
+    await store.commit([record('a')])
+    failOnce(bench, 'write')
+    await store.commit([record('b')])
+    await store.snapshot(record('a'), 1)
+    const { fileSystem } = bench
+    const rename = fileSystem.rename.bind(fileSystem)
+    const held = signal()
+    const asked = signal()
+    fileSystem.rename = async (from, to) => {
+      if (from === FAILED) {
+        asked.resolve()
+        await held.promise
+      }
+      await rename(from, to)
+    }
+    const snapshotted = store.snapshot(record('a b'), 2)
+    await asked.promise
+    const state = { isClosed: false }
+    const closed = store.close().then(() => (state.isClosed = true))
+    // Nothing but the name that is held keeps a disk in memory.
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(state.isClosed, false)
+    held.resolve()
+    await Promise.all([snapshotted, closed])
+    assert.ok(fileSystem.paths().includes(`${DIRECTORY}/damaged-0001-journal-0001`))
+  })
+
   it('is due when the journal has reached its size, and not again right after', async () => {
     const bench = new SimulatedBench(1, 1024 * 1024)
     const store = bench.store()
@@ -309,4 +340,10 @@ function failOnce(bench: SimulatedBench, kind: 'write' | 'sync'): void {
     isOver = true
     return { code: 'EIO' }
   }
+}
+
+function signal(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined
+  const promise = new Promise<void>((done) => (resolve = done))
+  return { promise, resolve: () => resolve() }
 }

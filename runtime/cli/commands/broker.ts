@@ -14,7 +14,7 @@ interface BrokerOptions extends GlobalOptions {
 export function configure(command: Command): void {
   command
     .option('--host <address>', 'address to listen on; it asks nobody for a password', '127.0.0.1')
-    .option('--port <number>', 'TCP port, or 0 for any free one', portOf, 1883)
+    .option('--port <number>', 'TCP port, or 0 for any free one', portOf('--port'), 1883)
     .addHelpText(
       'after',
       `
@@ -50,7 +50,7 @@ function configureConfig(command: Command): void {
     .option('--directory <folder>', 'folder for the files, made if it is missing', 'broker')
     .option('--path <folder>', 'where the broker will find them, if they are copied to another place')
     .option('--server <name>', 'name or address by which gateways reach it; several for a cluster', several, [])
-    .option('--tcp-port <number>', 'TCP port for MQTT (default: 8883, or 1883 with --plain)', portOf)
+    .option('--tcp-port <number>', 'TCP port for MQTT (default: 8883, or 1883 with --plain)', portOf('--tcp-port'))
     .option('--user <name>', 'a tool or person: reads the mirror and writes wishes; may be repeated', several, [])
     .option('--passwords', 'user and password instead of client certificates')
     .option('--plain', 'without TLS, for a network of its own; needs --passwords')
@@ -133,7 +133,9 @@ async function runBroker(command: Command): Promise<void> {
   process.exit(0)
 }
 
-function portOf(text: string): number {
-  if (/^[0-9]{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
-  throw new FleetstepError('usage', `--port ${text} is no port: use a number from 0 to 65535`)
+function portOf(option: string): (text: string) => number {
+  return (text) => {
+    if (/^[0-9]{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
+    throw new FleetstepError('usage', `${option} ${text} is no port: use a number from 0 to 65535`)
+  }
 }

@@ -5,8 +5,6 @@ import { systemClock } from '../../gateway/system-clock.ts'
 /** Not for people: the guard of the outputs becomes this when its gateway is gone (`gateway/devices/output-guard.ts`). */
 export function configure(command: Command): void {
   command.argument('<outputs...>').action(async (words: readonly string[]) => {
-    // Nobody may be left who reads it.
-    process.stderr.on('error', () => undefined)
     const outcomes = [...(await makeSafe(words, systemClock))]
     const safe = outcomes.flatMap(([name, problem]) => (problem === null ? [name] : []))
     const open = outcomes.flatMap(([name, problem]) => (problem === null ? [] : [`${name} is not: ${problem}`]))

@@ -1,5 +1,6 @@
 import type { Monotonic } from '../../base/clock.ts'
 import type { NodeId } from '../../base/ids.ts'
+import { SERIAL_BUS_RETRY_MS } from '../../base/limits.ts'
 import { ArqReceiver } from './arq-receiver.ts'
 import type { BusAcknowledgement, BusData, BusHello, RosterEntry } from './bus-packet.ts'
 import { StreamReceiver } from './streams.ts'
@@ -17,8 +18,10 @@ export interface BusPeer {
   pairing: number | null
   /** It keeps for this station what was not acknowledged. */
   inbound: Inbound | null
-  /** It did not use the token, and has not been heard since. */
-  isSkipped: boolean
+  /** It did not use the token so many times, and has not been heard since. */
+  skips: number
+  /** The token passes it over until then. */
+  skippedUntil: Monotonic | null
 }
 
 interface Inbound {
@@ -42,10 +45,12 @@ export class BusPeers {
     const known = this.#peers.get(address)
     if (known !== undefined) {
       known.heardAt = now
-      known.isSkipped = false
+      known.skips = 0
+      known.skippedUntil = null
       return known
     }
-    const peer: BusPeer = { address, heardAt: now, identity: null, pairing: null, inbound: null, isSkipped: false }
+    const nothingYet = { identity: null, pairing: null, inbound: null }
+    const peer: BusPeer = { address, heardAt: now, ...nothingYet, skips: 0, skippedUntil: null }
     this.#peers.set(address, peer)
     return peer
   }
@@ -68,14 +73,34 @@ export class BusPeers {
     return this.#addresses().every((other) => other > address)
   }
 
+  /** Where it was heard last: one that comes back with another address is at both until its silence is noticed. */
   addressOf(node: NodeId): number | null {
-    return this.all().find(({ identity }) => identity?.node === node)?.address ?? null
+    const known = this.all().filter(({ identity }) => identity?.node === node)
+    return known.toSorted((left, right) => right.heardAt - left.heardAt)[0]?.address ?? null
   }
 
-  /** Passes over a station that does not use the token, until it is heard again. */
-  skip(address: number): void {
+  /** Frames of that node come in, from whatever address. */
+  isHeard(node: NodeId): boolean {
+    return this.all().some(({ identity, inbound }) => identity?.node === node && inbound !== null)
+  }
+
+  /** Passes over a station that does not use the token: for a moment, and each time twice as long, until it is heard again. */
+  skip(address: number, now: Monotonic): void {
     const peer = this.#peers.get(address)
-    if (peer !== undefined) peer.isSkipped = true
+    if (peer === undefined) return
+    peer.skippedUntil = now + SERIAL_BUS_RETRY_MS * 2 ** peer.skips
+    peer.skips += 1
+  }
+
+  /** Those that were passed over for long enough get the token again. */
+  retry(now: Monotonic): void {
+    for (const peer of this.#peers.values())
+      if (peer.skippedUntil !== null && now >= peer.skippedUntil) peer.skippedUntil = null
+  }
+
+  /** It has left a token unused since it was heard last. */
+  isInDoubt(address: number): boolean {
+    return (this.#peers.get(address)?.skips ?? 0) > 0
   }
 
   /** @param startFor the first frame that a station still needs */
@@ -88,7 +113,7 @@ export class BusPeers {
   }
 
   #addresses(): number[] {
-    const inRing = this.all().filter(({ isSkipped }) => !isSkipped)
+    const inRing = this.all().filter(({ skippedUntil }) => skippedUntil === null)
     return inRing.map(({ address }) => address).sort((left, right) => left - right)
   }
 

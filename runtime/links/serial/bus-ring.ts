@@ -48,14 +48,17 @@ type State =
 
 /**
  * Who may speak on a bus: the one that holds the token, which goes from address to address in a ring, in the manner of
- * BACnet MS/TP (ASHRAE 135, clause 9). A token that is not used is given to the next one; one that is lost is made anew by
- * the station with the lowest address; stations that come are invited at intervals by the one with the lowest address.
+ * BACnet MS/TP (ASHRAE 135, clause 9). A token that is not used is given to the next one, and to that station again soon; one
+ * that is lost is made anew by the station with the lowest address, which also invites stations that come, at intervals.
  */
 export class BusRing {
   readonly #options: BusRingOptions
   #state: State = { kind: 'closed' }
   #bytesHeardAt: Monotonic = 0
   #bytesHeard = 0
+  /** The adapter hears what it sends itself: so many of these bytes are still to come. */
+  #hearsItself = false
+  #ownBytes = 0
   /** When the token was here last. */
   #turnAt: Monotonic = -Infinity
   /** When to answer an invitation. */
@@ -98,10 +101,24 @@ export class BusRing {
     this.#state = { kind: 'closed' }
   }
 
-  noteBytes(now: Monotonic): void {
+  noteBytes(bytes: number, now: Monotonic): void {
     this.#bytesHeardAt = now
+    const own = this.#hearsItself && this.mayBeEcho(now) ? Math.min(bytes, this.#ownBytes) : 0
+    this.#ownBytes -= own
+    // Nobody has answered if a station hears no more than itself.
+    if (bytes === own) return
     this.#bytesHeard += 1
     if (this.#state.kind === 'inviting') this.#mayBeMore = true
+  }
+
+  /** This station has written so many bytes. */
+  noteWritten(bytes: number, now: Monotonic): void {
+    this.#ownBytes = bytes + (this.mayBeEcho(now) ? this.#ownBytes : 0)
+  }
+
+  /** A frame of this station itself has come back to it. */
+  noteEcho(): void {
+    this.#hearsItself = true
   }
 
   /** Data was sent by this station. */
@@ -174,7 +191,8 @@ export class BusRing {
         return this.#nextHolding(state, now)
       case 'inviting':
         if (now < state.until) return null
-        this.#state = { kind: 'holding', since: -Infinity, isBegun: true, isFinished: true }
+        // Something may have come to be sent meanwhile.
+        this.#state = { kind: 'holding', since: -Infinity, isBegun: true, isFinished: false }
         return this.next(now)
       case 'passing':
         return this.#nextPassing(state, now)
@@ -197,7 +215,7 @@ export class BusRing {
         return this.#usedBy
       case 'holding':
         if (!state.isFinished) return speakAt
-        return Math.min(speakAt, this.#isAlone ? this.#inviteAt : state.since + SERIAL_BUS_IDLE_TURN_MS)
+        return this.#isAlone ? this.#inviteAt : state.since + SERIAL_BUS_IDLE_TURN_MS
     }
   }
 
@@ -226,6 +244,7 @@ export class BusRing {
       return 'hello'
     }
     if (!state.isFinished) return 'speak'
+    this.#options.peers.retry(now)
     if (now >= this.#inviteAt && this.#options.peers.isLowest(this.#options.address)) {
       const pauseMs = this.#isAlone ? SERIAL_BUS_INVITE_ALONE_MS : SERIAL_BUS_INVITE_MS
       // Two that are alone on one bus must not go on speaking at the same moments.
@@ -238,7 +257,7 @@ export class BusRing {
     if (to === null) return null
     if (!this.#hasTraffic && now < state.since + SERIAL_BUS_IDLE_TURN_MS) return null
     this.#hasTraffic = false
-    return this.#pass(to, false)
+    return this.#pass(to)
   }
 
   #nextPassing({ to, isRepeated, bytesBefore }: Extract<State, { kind: 'passing' }>, now: Monotonic): RingTask | null {
@@ -250,13 +269,14 @@ export class BusRing {
     }
     if (!isRepeated) return this.#pass(to, true)
     const next = this.#options.peers.successorOf(to)
-    this.#options.peers.skip(to)
-    if (next !== null && next !== to && next !== this.#options.address) return this.#pass(next, false)
+    this.#options.peers.skip(to, now)
+    if (next !== null && next !== to && next !== this.#options.address) return this.#pass(next)
     this.#state = { kind: 'holding', since: now, isBegun: false, isFinished: false }
     return this.next(now)
   }
 
-  #pass(to: number, isRepeated: boolean): RingTask {
+  /** @param isRepeated it is not said again: it was before, or nobody may be there any more */
+  #pass(to: number, isRepeated: boolean = this.#options.peers.isInDoubt(to)): RingTask {
     this.#state = { kind: 'passing', to, isRepeated, bytesBefore: this.#bytesHeard }
     this.#passedTo = to
     return { to }

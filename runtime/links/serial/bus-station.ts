@@ -2,39 +2,25 @@ import type { Monotonic } from '../../base/clock.ts'
 import { assert } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
 import {
-  LINK_QUEUE_BYTES_MAX,
   SERIAL_ANSWER_MS,
-  SERIAL_BULK_QUEUE_MS,
   SERIAL_BUS_ANSWER_MS,
   SERIAL_BUS_ADDRESS_MAX,
   SERIAL_BUS_ROTATION_MS,
-  SERIAL_BUS_TURN_FRAMES_MIN,
   SERIAL_BUS_TURN_MAX_MS,
   SERIAL_SILENCE_MS,
-  SERIAL_WINDOW,
 } from '../../base/limits.ts'
 import type { Random } from '../../base/random.ts'
 import type { Channel, Waiting } from '../link.ts'
-import { ArqSender } from './arq-sender.ts'
-import {
-  BUS_DATA_HEADER_BYTES,
-  type BusAcknowledgement,
-  type BusHello,
-  type BusPacket,
-  decodeBusPacket,
-  encodeBusPacket,
-} from './bus-packet.ts'
+import { type BusHello, type BusPacket, decodeBusPacket, encodeBusPacket } from './bus-packet.ts'
 import { type BusPeer, BusPeers, followRoster, receiveFrom } from './bus-peers.ts'
 import { BusRing } from './bus-ring.ts'
+import { BusSender } from './bus-sender.ts'
 import { LineDecoder } from './decoder.ts'
-import { encodeSerialFrame, lineBytesOf } from './frame.ts'
-import { LossMeter } from './loss-meter.ts'
+import { encodeSerialFrame } from './frame.ts'
 import { type Handover, type LineMachine, type LineOutput, type LineStatistics, newStatistics } from './machine.ts'
-import { lineRate, Pacer, payloadFor } from './pacing.ts'
+import { Pacer, payloadFor } from './pacing.ts'
 import { describeSilence, describeTwin, obstacleIn } from './bus-obstacles.ts'
 import { SERIAL_VERSION } from './packet.ts'
-import { RoundTrip } from './round-trip.ts'
-import { StreamSender } from './streams.ts'
 
 export interface BusStationOptions {
   /** Id of the fleet, 16 hexadecimal digits. */
@@ -60,16 +46,11 @@ export class BusStation implements LineMachine {
   readonly statistics: LineStatistics = newStatistics()
   readonly #options: BusStationOptions
   readonly #payload: number
-  readonly #frameBytes: number
   readonly #decoder = new LineDecoder()
   readonly #peers = new BusPeers()
   readonly #pacer: Pacer
   readonly #ring: BusRing
-  readonly #streams: StreamSender
-  #sender = new ArqSender(SERIAL_WINDOW, [])
-  #losses: LossMeter
-  #roundTrip: RoundTrip
-  #timerFrom: Monotonic = -Infinity
+  readonly #sender: BusSender
   #outputs: LineOutput[] = []
   #incarnation = 0
   #pairings = 0
@@ -78,26 +59,23 @@ export class BusStation implements LineMachine {
   /** The owner knows that nobody is there. */
   #hasTold = false
   #obstacle: string | null = null
-  /** Bytes that this turn may still take. */
-  #turnBytes = 0
 
   constructor(options: BusStationOptions) {
     const { address, baud, random } = options
     assert(address >= 1 && address <= SERIAL_BUS_ADDRESS_MAX, 'a station has an address of the bus')
     this.#options = options
     this.#payload = options.payload ?? payloadFor(baud)
-    this.#frameBytes = lineBytesOf(BUS_DATA_HEADER_BYTES + this.#payload)
     this.#pacer = new Pacer(baud)
-    this.#streams = new StreamSender(Math.min(LINK_QUEUE_BYTES_MAX, lineRate(baud) * SERIAL_BULK_QUEUE_MS))
-    this.#losses = new LossMeter(this.#payload)
-    this.#roundTrip = new RoundTrip(this.#rotationMs)
+    const { statistics } = this
+    const rotationMs = (): number => this.#rotationMs
+    this.#sender = new BusSender({ baud, payload: this.#payload, pacer: this.#pacer, statistics, rotationMs })
     this.#ring = new BusRing({
       address,
       random,
       pacer: this.#pacer,
       peers: this.#peers,
-      frameMs: this.#pacer.timeOf(this.#frameBytes),
-      rotationMs: () => this.#rotationMs,
+      frameMs: this.#pacer.timeOf(this.#sender.frameBytes),
+      rotationMs,
     })
   }
 
@@ -113,7 +91,7 @@ export class BusStation implements LineMachine {
   receive(bytes: Uint8Array, now: Monotonic): void {
     if (this.#ring.isClosed) return
     this.statistics.bytesIn += bytes.length
-    this.#ring.noteBytes(now)
+    this.#ring.noteBytes(bytes.length, now)
     for (const piece of this.#decoder.push(bytes)) {
       if (piece.kind === 'frame') this.#receiveFrame(piece.content, now)
       else if (piece.kind === 'damaged') this.statistics.damaged += 1
@@ -134,7 +112,7 @@ export class BusStation implements LineMachine {
     const message = new Uint8Array(1 + frame.length)
     message[0] = to
     message.set(frame, 1)
-    const handover = this.#streams.offer(message, channel, now)
+    const handover = this.#sender.offer(message, channel, now)
     if (handover !== 'taken') return handover
     this.#ring.resumeTurn()
     this.tick(now)
@@ -148,11 +126,7 @@ export class BusStation implements LineMachine {
     for (let task = this.#ring.next(now); task !== null; task = this.#ring.next(now)) {
       switch (task) {
         case 'turn':
-          this.#turnBytes = Math.max(
-            lineRate(this.#options.baud) * this.#turnMs,
-            SERIAL_BUS_TURN_FRAMES_MIN * this.#frameBytes,
-          )
-          this.#checkTimeout(now)
+          this.#sender.beginTurn(this.#turnMs, now)
           break
         case 'aside':
           this.#stepAside(now)
@@ -205,16 +179,16 @@ export class BusStation implements LineMachine {
     if (this.#ring.isClosed) return null
     const oldest = Math.min(...this.#peers.all().map(({ heardAt }) => heardAt + this.#silenceMs), Infinity)
     const told = this.#isUp || this.#hasTold ? Infinity : this.#answerBy
-    const speakAt = this.#hasDataForTurn ? this.#pacer.mayWriteAt(this.#frameBytes) : Infinity
+    const speakAt = this.#sender.hasData ? this.#sender.dataAt : Infinity
     return Math.min(this.#ring.wakeAt(speakAt), oldest, told)
   }
 
   get hasRoom(): boolean {
-    return this.#streams.hasRoom
+    return this.#sender.hasRoom
   }
 
   get waiting(): Waiting {
-    return this.#streams.waiting
+    return this.#sender.waiting
   }
 
   get isUp(): boolean {
@@ -229,31 +203,14 @@ export class BusStation implements LineMachine {
 
   /** @returns false while the port has to take what was written before there can be more */
   #speakInTurn(now: Monotonic): boolean {
-    if (!this.#hasDataForTurn) {
+    if (!this.#sender.hasData) {
       this.#ring.finishTurn()
       return true
     }
-    if (now < this.#pacer.mayWriteAt(this.#frameBytes)) return false
-    const lost = this.#sender.lost()
-    const piece = lost === null ? this.#streams.next(this.#losses.payload, now) : null
-    const frame = lost ?? (piece === null ? null : this.#sender.add(piece))
-    if (frame === null) return true
-    const { stream, payload, isFirst } = frame.piece
-    const transmission = this.#sender.nextTransmission & 0xff
-    if (frame.transmission >= 0) this.statistics.repeated += 1
-    this.statistics.dataFrames += 1
-    const data = { stream, seq: frame.seq & 0xff, transmission, isFirst, payload }
-    const bytes = this.#write({ kind: 'data', from: this.#options.address, data }, now)
-    this.#sender.noteTransmission(frame, this.#pacer.freeAt)
-    this.#losses.noteSent(bytes)
-    this.#turnBytes -= bytes
-    this.#ring.noteTraffic()
+    if (now < this.#sender.dataAt) return false
+    const { address: from } = this.#options
+    if (this.#sender.sendNext(now, (data) => this.#write({ kind: 'data', from, data }, now))) this.#ring.noteTraffic()
     return true
-  }
-
-  get #hasDataForTurn(): boolean {
-    const hasData = this.#sender.lost() !== null || (this.#sender.hasRoom && !this.#streams.isEmpty)
-    return hasData && this.#turnBytes >= this.#frameBytes
   }
 
   #receiveFrame(content: Uint8Array, now: Monotonic): void {
@@ -264,14 +221,17 @@ export class BusStation implements LineMachine {
     }
     const isOtherNode = packet.kind === 'hello' && packet.hello.node !== this.#options.node
     if (packet.from === this.#options.address) {
-      if (!this.#ring.isAside && (isOtherNode || !this.#ring.mayBeEcho(now))) this.#stepAside(now)
+      if (!isOtherNode && this.#ring.mayBeEcho(now)) this.#ring.noteEcho()
+      else if (!this.#ring.isAside) this.#stepAside(now)
       return
     }
     const peer = this.#peers.heard(packet.from, now)
     this.#ring.noteFrame(packet, now)
     switch (packet.kind) {
       case 'token':
-        for (const heard of packet.heard) if (heard.of === this.#options.address) this.#acknowledge(peer, heard, now)
+        if (peer.pairing === null) return
+        for (const heard of packet.heard)
+          if (heard.of === this.#options.address) this.#sender.acknowledge(peer.address, heard, now)
         return
       case 'hello':
         this.#receiveHello(peer, packet.hello)
@@ -296,18 +256,6 @@ export class BusStation implements LineMachine {
     if (isMeant && message.length > 1) this.#outputs.push({ kind: 'frame', bytes: message.slice(1) })
   }
 
-  #acknowledge(peer: BusPeer, heard: BusAcknowledgement, now: Monotonic): void {
-    if (peer.pairing === null) return
-    const { sampleMs, lost } = this.#sender.acknowledge(peer.address, heard, now)
-    if (sampleMs !== null) {
-      this.#roundTrip.note(sampleMs)
-      this.#timerFrom = now
-      this.statistics.roundTripMs = this.#roundTrip.smoothedMs
-    }
-    this.#losses.noteLost(lost)
-    this.statistics.payload = this.#losses.payload
-  }
-
   #receiveHello(peer: BusPeer, hello: BusHello): void {
     const obstacle = obstacleIn(hello, peer.address, this.#options)
     if (obstacle === null) this.#takeIn(peer, hello, { address: this.#options.address, incarnation: this.#incarnation })
@@ -322,7 +270,6 @@ export class BusStation implements LineMachine {
       this.#pairings += 1
       peer.pairing = this.#pairings & 0xff
       this.#sender.addReceiver(peer.address)
-      this.#streams.align()
       this.#ring.askForHello()
     }
     if (hello.isAsking) this.#ring.askForHello()
@@ -339,12 +286,14 @@ export class BusStation implements LineMachine {
 
   /** Nobody waits for its acknowledgements any more. */
   #leave(peer: BusPeer): void {
-    if (peer.inbound !== null && peer.identity !== null)
-      this.#outputs.push({ kind: 'presence', node: peer.identity.node, online: false })
-    this.#sender.removeReceiver(peer.address)
+    const node = peer.inbound === null ? null : (peer.identity?.node ?? null)
     Object.assign(peer, { identity: null, pairing: null, inbound: null })
+    if (node !== null && !this.#peers.isHeard(node)) this.#outputs.push({ kind: 'presence', node, online: false })
     // What waits is for nobody, if this was the last one.
-    if (this.#peers.all().every(({ pairing }) => pairing === null)) this.#streams.clear()
+    this.#sender.removeReceiver(
+      peer.address,
+      this.#peers.all().every(({ pairing }) => pairing === null),
+    )
   }
 
   #forget(peer: BusPeer): void {
@@ -387,22 +336,16 @@ export class BusStation implements LineMachine {
   }
 
   #countLost(): void {
-    this.statistics.messagesLost += this.#streams.waitingFrames + this.#sender.outstandingMessages
-    this.#streams.clear()
-    this.#sender = new ArqSender(SERIAL_WINDOW, [])
+    this.statistics.messagesLost += this.#sender.drop()
   }
 
   /** A new life: what others have kept of the old one does not count. */
   #reset(): void {
     this.#incarnation = Math.max(1, this.#options.random.uint32())
     this.#peers.clear()
-    this.#streams.clear()
-    this.#sender = new ArqSender(SERIAL_WINDOW, [])
-    this.#losses = new LossMeter(this.#payload)
-    this.#roundTrip = new RoundTrip(this.#rotationMs)
+    this.#sender.reset()
     this.#isUp = false
     this.#obstacle = null
-    this.statistics.payload = this.#payload
   }
 
   #hello(): BusHello {
@@ -413,23 +356,13 @@ export class BusStation implements LineMachine {
     return { version, fleet, node, incarnation, payloadMax, isAsking, roster }
   }
 
-  #checkTimeout(now: Monotonic): void {
-    const { oldestLeftAt } = this.#sender
-    if (oldestLeftAt === null || now < Math.max(oldestLeftAt, this.#timerFrom) + this.#roundTrip.timeoutMs) return
-    this.statistics.timeouts += 1
-    this.#roundTrip.noteTimeout()
-    this.#timerFrom = now
-    this.#sender.timeOut()
-  }
-
   get #turnMs(): number {
     return Math.min(SERIAL_BUS_TURN_MAX_MS, SERIAL_BUS_ROTATION_MS / (this.#peers.all().length + 1))
   }
 
   /** With as many stations as are there now, all of which have much to send. */
   get #rotationMs(): number {
-    const leastMs = (SERIAL_BUS_TURN_FRAMES_MIN * this.#frameBytes) / lineRate(this.#options.baud)
-    return (this.#peers.all().length + 1) * Math.max(this.#turnMs, leastMs)
+    return (this.#peers.all().length + 1) * Math.max(this.#turnMs, this.#sender.leastTurnMs)
   }
 
   get #silenceMs(): number {
@@ -439,6 +372,7 @@ export class BusStation implements LineMachine {
   /** @returns bytes on the line */
   #write(packet: BusPacket, now: Monotonic): number {
     const bytes = encodeSerialFrame(encodeBusPacket(packet), this.#pacer.isIdle(now))
+    this.#ring.noteWritten(bytes.length, now)
     this.#pacer.note(bytes.length, now)
     this.statistics.bytesOut += bytes.length
     this.#outputs.push({ kind: 'write', bytes })

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { SERIAL_DEVICES_MAX, SERIAL_PROCESSES_MAX } from '../../base/limits.ts'
 
@@ -87,8 +87,8 @@ export class SerialDevices {
 
   /** From the kernel's list of locks, which names device and inode of the file. */
   #locker(device: string): number | null {
-    const found = statSync(this.#at(device), { throwIfNoEntry: false })
-    if (found === undefined) return null
+    const found = stateOf(this.#at(device))
+    if (typeof found === 'string') return null
     const major = (found.dev >> 8) & 0xfff
     const minor = (found.dev & 0xff) | ((found.dev >> 12) & 0xfff00)
     const file = `${hexByte(major)}:${hexByte(minor)}:${found.ino}`
@@ -195,8 +195,10 @@ export class SerialDevices {
     }
   }
 
+  /** What cannot be looked at (a folder that is closed to this user, links in a circle) may be there: opening it tells why not. */
   #exists(path: string): boolean {
-    return statSync(this.#at(path), { throwIfNoEntry: false }) !== undefined
+    const found = stateOf(this.#at(path))
+    return typeof found !== 'string' || !['ENOENT', 'ENOTDIR'].includes(found)
   }
 
   #link(path: string): string | null {
@@ -221,6 +223,15 @@ export class SerialDevices {
 
   #at(...parts: readonly string[]): string {
     return join(this.#root, ...parts)
+  }
+}
+
+/** @returns the code of errno(3) where there is none, or where it cannot be told */
+function stateOf(path: string): Stats | string {
+  try {
+    return statSync(path)
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : ''
   }
 }
 

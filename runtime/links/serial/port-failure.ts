@@ -14,6 +14,8 @@ export function explainPortFailure(error: Error, device: string, baud: number, d
     return `this user may not open ${device}: sudo usermod -aG ${devices.group(device)} "$USER", then log in again`
   if (/no such file|ENOENT/i.test(message))
     return `${device} is not there: plug it in; fleetstep serial list shows what is`
+  if (/inappropriate ioctl|ENOTTY/i.test(message))
+    return `${device} is no serial port, or one that cannot do ${baud} baud: fleetstep serial list shows what is there`
   if (/baud/i.test(message)) return `${device} cannot do ${baud} baud (${message}): choose another one on both sides`
   return `${device} does not work (${message}): check it with fleetstep serial check`
 }

@@ -8,6 +8,9 @@ import { EmulatedLine, type LineOptions } from '../../support/serial-line.ts'
 import { SteppedClock } from '../clocks.ts'
 import { FLEET } from './serial-fixture.ts'
 
+/** Whatever a bus does, it does not do more. */
+const STEPS_PER_MS_MAX = 100
+
 /** Stations on one pair of wires, in driven time. */
 export class BusRig {
   readonly clock: SteppedClock = new SteppedClock()
@@ -19,16 +22,20 @@ export class BusRig {
     this.line = new EmulatedLine({ sliceMs: 8, ...options, baud: this.baud, clock: this.clock, isShared: true })
   }
 
-  station(node: NodeId, address: number): SerialLink {
+  station(node: NodeId, address: number, machine: Machine = new Machine()): SerialLink {
     const random = seededRandom(1000 * address + Number.parseInt(node.slice(-4), 16))
     const where = `station ${address} of ${node}`
+    const openPort = this.line.port(where)
     return new SerialLink({
       name: 'bus',
       reach: 'broadcast',
       where,
-      openPort: this.line.port(where),
+      openPort: ({ data, ...events }) => openPort({ ...events, data: (bytes) => machine.hear(() => data(bytes)) }),
       machine: new BusStation({ fleet: FLEET, node, address, baud: this.baud, random, where }),
-      clock: this.clock,
+      clock: {
+        now: () => this.clock.now(),
+        schedule: (at, callback) => this.clock.schedule(at, () => machine.run(callback)),
+      },
       random,
       logger: silentLogger,
     })
@@ -42,10 +49,43 @@ export class BusRig {
     }
   }
 
-  pass(ms: number): void {
+  /** @returns how often something happened in that time */
+  pass(ms: number): number {
     const end = this.clock.now() + ms
     this.clock.schedule(end, () => undefined)
-    while (this.clock.now() < end) this.clock.step()
+    let steps = 0
+    for (; this.clock.now() < end; steps += 1) {
+      assert.ok(steps < STEPS_PER_MS_MAX * ms, 'time goes on')
+      this.clock.step()
+    }
+    return steps
+  }
+}
+
+/** What a station runs on. */
+export class Machine {
+  #late: (() => void)[] = []
+  #how: 'stood still' | 'heard nothing' | null = null
+
+  /** It stands still as a board does whose card takes its time, and what comes is kept; or what comes is lost. */
+  stop(how: 'stood still' | 'heard nothing'): void {
+    this.#how = how
+  }
+
+  goOn(): void {
+    const late = this.#late
+    this.#late = []
+    this.#how = null
+    for (const action of late) action()
+  }
+
+  run(action: () => void): void {
+    if (this.#how === 'stood still') this.#late.push(action)
+    else action()
+  }
+
+  hear(action: () => void): void {
+    if (this.#how !== 'heard nothing') this.run(action)
   }
 }
 

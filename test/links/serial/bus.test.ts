@@ -7,7 +7,7 @@ import type { SerialLink } from '../../../runtime/links/serial/serial-link.ts'
 import type { LineOptions } from '../../support/serial-line.ts'
 import { acceptLink, ALICE, BOB, CAROL, type LinkHarness, patterned } from '../link-acceptance.ts'
 import { lastPresence, Witness } from '../witness.ts'
-import { BusRig, busNode } from './bus-fixture.ts'
+import { BusRig, busNode, Machine } from './bus-fixture.ts'
 
 const ADDRESSES = new Map([
   [ALICE, 1],
@@ -52,9 +52,14 @@ interface Station {
   readonly node: NodeId
 }
 
-function opened(rig: BusRig, addresses: readonly number[]): Station[] {
+function opened(
+  rig: BusRig,
+  addresses: readonly number[],
+  machines: ReadonlyMap<number, Machine> = new Map(),
+): Station[] {
   return addresses.map((address) => {
-    const station = { link: rig.station(busNode(address), address), witness: new Witness(), node: busNode(address) }
+    const node = busNode(address)
+    const station = { link: rig.station(node, address, machines.get(address)), witness: new Witness(), node }
     station.link.open(station.witness)
     return station
   })
@@ -165,6 +170,72 @@ describe('a serial bus', () => {
     )
   })
 
+  for (const hasEcho of [false, true])
+    test(`goes on at once when a station vanishes, ${hasEcho ? 'also where adapters hear themselves' : 'where they do not'}`, () => {
+      const rig = new BusRig({ hasEcho })
+      const stations = opened(rig, [1, 2, 3])
+      rig.until(() => areAllTogether(stations), 'three are together', 30_000)
+      rig.line.unplug(`station 2 of ${busNode(2)}`)
+      const [first, , third] = stations
+      for (let number = 1; number <= 20; number += 1) {
+        third?.link.send(patterned(number, 100), { kind: 'operations' })
+        rig.until(
+          () => first?.witness.frames.length === number,
+          `message ${number} has come`,
+          number === 1 ? 1500 : 200,
+        )
+      }
+      assert.deepEqual(first?.witness.causes, [])
+    })
+
+  for (const [addresses, how] of [
+    [[2, 3], 'stood still'],
+    [[1, 2, 3, 4], 'stood still'],
+    [[2, 3], 'heard nothing'],
+    [[1, 2, 3, 4], 'heard nothing'],
+  ] as const)
+    test(`of ${addresses.length} hardly waits for a station that ${how} for 300 ms, and misses it at no time`, () => {
+      const rig = new BusRig()
+      const machine = new Machine()
+      const stations = opened(rig, addresses, new Map([[3, machine]]))
+      rig.until(() => areAllTogether(stations), 'all are together', 60_000)
+      rig.pass(9000)
+      const sender = stations.find(({ node }) => node === busNode(2))
+      const hearer = stations.at(-1)
+      let number = 0
+      const send = (): void => {
+        number += 1
+        sender?.link.send(patterned(number, 200), { kind: 'operations' })
+        rig.pass(50)
+      }
+      for (let round = 0; round < 5; round += 1) {
+        machine.stop(how)
+        for (let turn = 0; turn < 6; turn += 1) send()
+        machine.goOn()
+        for (let turn = 0; turn < 40; turn += 1) send()
+        rig.until(() => hearer?.witness.frames.length === number, `round ${round} is heard`, 500)
+      }
+      for (const { witness, node } of stations)
+        for (const other of stations) assert.equal(witness.told.includes(`${other.node} offline`), false, node)
+    })
+
+  for (const afterMs of [4000, 6000])
+    test(`does not turn in circles with what comes while it invites, ${afterMs} ms after they came together`, () => {
+      const rig = new BusRig()
+      const stations = opened(rig, [1, 2])
+      rig.until(() => areAllTogether(stations), 'two are together', 30_000)
+      rig.pass(afterMs)
+      rig.line.unplug(`station 2 of ${busNode(2)}`)
+      const { link, witness } = stations[0] ?? assert.fail()
+      rig.pass(500)
+      // Nobody answers it: whatever it writes asks who is there, and what is handed over then has to wait.
+      for (let bytes = link.status().line.bytesOut; witness.causes.length === 0; rig.pass(5)) {
+        if (link.status().line.bytesOut === bytes) continue
+        link.send(patterned(1, 20), { kind: 'operations' })
+        bytes = link.status().line.bytesOut
+      }
+    })
+
   test('keeps out a second station of one address, says so, and takes it in when the first has gone', () => {
     const rig = new BusRig()
     const stations = opened(rig, [1, 2])
@@ -184,6 +255,24 @@ describe('a serial bus', () => {
     )
     void stations[1]?.link.close()
     rig.until(() => areAllTogether([stations[0] ?? assert.fail(), twin]), 'the second is in', 120_000)
+  })
+
+  test('knows a station that comes back with another address before its silence was noticed', () => {
+    const rig = new BusRig()
+    const stations = opened(rig, [1, 2, 3])
+    rig.until(() => areAllTogether(stations), 'three are together', 30_000)
+    // The next invitation is near.
+    rig.pass(5000)
+    rig.line.unplug(`station 2 of ${busNode(2)}`)
+    const moved = { link: rig.station(busNode(2), 4), witness: new Witness(), node: busNode(2) }
+    moved.link.open(moved.witness)
+    const [first, , third] = stations
+    const now = [first ?? assert.fail(), third ?? assert.fail(), moved]
+    rig.until(() => areAllTogether(now), 'it is known', 6000)
+    first?.link.send(patterned(1, 100), { kind: 'direct', to: busNode(2) })
+    rig.until(() => moved.witness.frames.length === 1, 'it hears what is for it', 6000)
+    rig.pass(20_000)
+    assert.ok(areAllTogether(now), 'it is there, whatever has become of its former address')
   })
 
   test('comes up when all stations are switched on at once, two with one address among them', () => {

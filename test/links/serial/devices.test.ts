@@ -103,3 +103,13 @@ test('the holder of a port is found by what it has open', (t) => {
   assert.deepEqual(devices.holder('/dev/ttyUSB0'), { pid: 42, command: 'minicom' })
   assert.equal(devices.holder('/dev/ttyUSB1'), null)
 })
+
+test('a port that cannot be looked at is said in one line, and ends nobody', (t) => {
+  const devices = new SerialDevices(plantTree(t, { 'dev/ttyUSB0': '', 'dev/circle': '-> circle' }))
+  assert.deepEqual(devices.resolve('/dev/ttyUSB0/x'), {
+    problem: '/dev/ttyUSB0/x is not there: plug it in; fleetstep serial list shows what is',
+  })
+  // Opening it tells why it does not work.
+  assert.deepEqual(devices.resolve('/dev/circle'), { device: '/dev/circle' })
+  for (const port of ['/dev/ttyUSB0/x', '/dev/circle']) assert.equal(devices.holder(port), null)
+})

@@ -71,6 +71,15 @@ export class PeerMesh {
     this.#sayWhereabouts()
   }
 
+  /** Dials those that were met in former runs, and keeps them in the book: who is away now may be the only one left later. */
+  dialMet(): void {
+    for (const peer of this.#options.book.load()) {
+      if (peer.node === this.#options.node) continue
+      this.#met.set(peer.node, peer)
+      this.dial(peer, true)
+    }
+  }
+
   /** The port of the post box, or null. */
   get port(): number | null {
     return this.#box?.port ?? null
@@ -183,10 +192,17 @@ export class PeerMesh {
     session.isKnown = true
     const before = this.#met.get(owner)
     this.#came(owner)
+    this.#noteMet({ node: owner, ...session.address })
     if (before !== undefined && formatAddress(before) === formatAddress(session.address)) return
-    this.#met.set(owner, { node: owner, ...session.address })
     this.#options.book.store([...this.#met.values()])
     this.#sayWhereabouts()
+  }
+
+  /** The one that was met last stands first, because others are told of no more than PEERS_MAX. */
+  #noteMet(peer: MetPeer): void {
+    const others = [...this.#met.values()].filter(({ node }) => node !== peer.node)
+    this.#met.clear()
+    for (const one of [peer, ...others].slice(0, PEERS_MAX)) this.#met.set(one.node, one)
   }
 
   #came(node: NodeId): void {

@@ -118,7 +118,7 @@ class PeersLink implements Link {
       if (this.mesh !== mesh) return
       this.isBoxOpen = true
       for (const peer of this.peers) mesh.dial(peer, true)
-      for (const peer of this.options.book.load()) if (peer.node !== this.options.node) mesh.dial(peer, true)
+      mesh.dialMet()
       this.gather(mesh)
       if (this.options.discover) await this.discover(mesh)
     } catch (error) {
