@@ -27,7 +27,7 @@ describe('an application of its own', { timeout: 120_000 }, () => {
     t.after(() => other.close())
     gateway.state.set('hall/lamp', true)
     await until(() => other.state.get('hall/lamp') === true, 'the other has it', 60_000)
-    assert.match(readFileSync(join(directory, 'second.json'), 'utf8'), new RegExp(first))
+    assert.match(readFileSync(join(directory, 'peers-second.json'), 'utf8'), new RegExp(first))
 
     const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, logger: silentLogger })
     t.after(() => broker.close())
