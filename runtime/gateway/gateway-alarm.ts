@@ -23,7 +23,7 @@ export function describeAlarm(alarm: GatewayAlarm): string {
     case 'divergence':
       return `${alarm.member} has another settled state at floor ${alarm.floor}: collect the journals of both nodes and report it`
     case 'welcome-doubted':
-      return `${alarm.member} offers a settled state that other members contradict: nothing of it was taken, and this node asks others; compare the gateways, and retire the one that lies`
+      return `${alarm.member} offers a settled state that ${alarm.by.map(nodeOf).join(', ')} contradicts: nothing of it was taken, and this node asks others; compare the gateways, and retire the one that lies`
     case 'epoch-conflict':
       return `two different epochs have the number ${alarm.number}: two operators retired nodes at the same time; the second one is refused here; make another epoch`
     case 'epoch-forced':

@@ -51,8 +51,9 @@ function evidenceOf(alarm: Alarm): string {
     case 'epoch-forced':
       return `${alarm.number}`
     case 'second-key':
-    case 'welcome-doubted':
       return ''
+    case 'welcome-doubted':
+      return alarm.by.join(' ')
     case 'token-overused':
       return `${alarm.used}`
     case 'regressed':

@@ -151,7 +151,9 @@ export class Joining {
   /** Somebody else may have a better one: the next of the same node would most likely be refused too, and is as large as the state. */
   #distrust({ from }: Offer, reason: string, now: Monotonic): Output[] {
     this.#distrusted.set(from, now + (reason === DOUBTED ? DISTRUST_MS : SNAPSHOT_REFUSED_MS))
-    return reason === DOUBTED ? this.#core.alarms.raise({ name: 'welcome-doubted', member: from }) : []
+    return reason === DOUBTED
+      ? this.#core.alarms.raise({ name: 'welcome-doubted', member: from, by: this.#witnesses.against })
+      : []
   }
 
   #isDistrusted(sponsor: MemberId, now: Monotonic): boolean {

@@ -115,8 +115,8 @@ export type Alarm =
   | { readonly name: 'untrue-announcement'; readonly member: MemberId; readonly reason: string }
   | { readonly name: 'regressed'; readonly reason: string }
   | { readonly name: 'divergence'; readonly member: MemberId; readonly floor: number }
-  /** A welcome of this sponsor shows another settled state than other members announce: nothing of it was taken. */
-  | { readonly name: 'welcome-doubted'; readonly member: MemberId }
+  /** A welcome of this sponsor shows another settled state than these announce: nothing of it was taken. */
+  | { readonly name: 'welcome-doubted'; readonly member: MemberId; readonly by: readonly MemberId[] }
   | { readonly name: 'epoch-conflict'; readonly number: number }
   /** The operator has made an epoch in which members count that could not know: operations may be lost. */
   | { readonly name: 'epoch-forced'; readonly number: number }

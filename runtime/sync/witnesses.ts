@@ -1,3 +1,4 @@
+import type { Digest } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
 import { WITNESS_MARKS_MAX, WITNESSES_MAX } from '../base/limits.ts'
 import type { History } from './history.ts'
@@ -27,6 +28,7 @@ export class Witnesses {
   /** The newest announcement of each whose key is not known: anybody can have made it. */
   readonly #unproven = new Map<MemberId, Announcement>()
   #hasForgotten = false
+  #against: readonly MemberId[] = []
 
   constructor(signatures: Signatures) {
     this.#signatures = signatures
@@ -43,6 +45,11 @@ export class Witnesses {
     else if (this.#signatures.isAnnouncementBy(key, announcement)) this.#prove(member, state)
   }
 
+  /** Who has said something else than the last welcome that was weighed: of these and its sponsor somebody lies. */
+  get against(): readonly MemberId[] {
+    return this.#against
+  }
+
   clear(): void {
     this.#keys.clear()
     this.#proven.clear()
@@ -55,7 +62,8 @@ export class Witnesses {
     const isLost = this.#signatures.areInUse && this.#learnKeys(fresh)
     const said = this.#digestsAt(fresh)
     const digest = said.length === 0 ? null : stateDigest(fresh.local)
-    const others = said.filter((one) => one !== digest).length
+    this.#against = said.flatMap((one) => (one.digest === digest ? [] : [one.member]))
+    const others = this.#against.length
     if (others > 0 && 2 * others >= said.length) return 'doubted'
     return isLost ? 'unheard' : 'believed'
   }
@@ -95,12 +103,17 @@ export class Witnesses {
   }
 
   /** What its members have said of the state at its floor. */
-  #digestsAt({ floor, membership, retirement }: History): string[] {
+  #digestsAt({ floor, membership, retirement }: History): Said[] {
     return membership.list().flatMap(({ id }) => {
       const heard = this.#unproven.get(id)?.state
       const marks = this.#proven.get(id) ?? (heard === undefined ? [] : [heard])
       const mark = retirement.isRetired(id) ? undefined : marks.find(({ stage }) => stage === floor)
-      return mark === undefined ? [] : [mark.digest]
+      return mark === undefined ? [] : [{ member: id, digest: mark.digest }]
     })
   }
+}
+
+interface Said {
+  readonly member: MemberId
+  readonly digest: Digest
 }

@@ -417,6 +417,13 @@ export const TRUST = [
     noticedBy: 'test/sync/adoption.test.ts',
   },
   {
+    name: 'welcome: people hear who contradicts',
+    file: 'runtime/sync/witnesses.ts',
+    from: 'return this.#against',
+    to: 'return []',
+    noticedBy: 'test/sync/provenance.test.ts',
+  },
+  {
     name: 'welcome: nothing more of a sponsor that was doubted',
     file: 'runtime/sync/joining.ts',
     from: '|| this.#isDistrusted(offer.from, now)) return',

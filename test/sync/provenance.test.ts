@@ -141,7 +141,7 @@ test('a newcomer takes no welcome that other members contradict: it tells people
   assert.equal(c.inspect().dropped['snapshot of another node: other members have another settled state'], 1)
   assert.deepEqual(
     c.outputs.flatMap((output) => (output.kind === 'alarm' ? [output.alarm] : [])),
-    [{ name: 'welcome-doubted', member: B }],
+    [{ name: 'welcome-doubted', member: B, by: [A] }],
   )
   give(c, welcome, signedBy(KEY_B, OF_B))
   assert.equal(c.inspect().status, 'draft', 'nothing more is taken of that sponsor')
