@@ -1,6 +1,6 @@
 import { FleetstepError } from '../base/errors.ts'
 import { VALUE_DEPTH_MAX } from '../base/limits.ts'
-import { isValue, type Value } from '../state/value.ts'
+import { type Value, valueProblem } from '../state/value.ts'
 
 /**
  * The control protocol between a daemon and its users on the same machine: lines of JSON over a Unix socket.
@@ -55,8 +55,9 @@ export function valueToJson(value: Value | undefined): unknown {
 export function valueFromJson(json: unknown): Value {
   // What JSON lacks takes one level more than its value.
   const value = fromJson(json, VALUE_DEPTH_MAX + 1)
-  if (!isValue(value)) throw new FleetstepError('request-invalid', 'the value is not one that the state can hold')
-  return value
+  const problem = valueProblem(value)
+  if (problem !== null) throw new FleetstepError('request-invalid', problem)
+  return value as Value
 }
 
 export function isRecord(data: unknown): data is Readonly<Record<string, unknown>> {

@@ -267,6 +267,12 @@ describe('control methods', () => {
     fc.assert(there, { numRuns: 1000 })
   })
 
+  it('say which limit a value does not keep', async (t) => {
+    const { client } = await control(t, await openAlone(t))
+    const long = client.call('state.set', { path: 'v', value: 'x'.repeat(100_000) })
+    await assert.rejects(long, isError('request-invalid', /^a value has at most [0-9]+ bytes$/))
+  })
+
   it('refuse what only looks like such a value', async (t) => {
     const { client, gateway } = await control(t, await openAlone(t))
     for (const value of [
