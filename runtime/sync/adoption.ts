@@ -1,4 +1,5 @@
 import { isFounding, nodeOf } from '../base/ids.ts'
+import { compareCanonically } from '../state/operation.ts'
 import { hasComeBack } from '../state/came-back.ts'
 import { roleOfMember } from '../state/member-value.ts'
 import { memberPoint, originalPoint } from '../state/reserved-point.ts'
@@ -8,8 +9,7 @@ import { type Draft, draftOf } from './draft.ts'
 import type { History } from './history.ts'
 import type { Holding } from './recovery.ts'
 import type { MemberLog } from './member-log.ts'
-import { type Batch, firstOf, type SyncMessage } from './message.ts'
-import { compareCanonically } from '../state/operation.ts'
+import { type Batch, compareByFirst, firstOf, type SyncMessage } from './message.ts'
 import { isVoidOfIssuer } from './permission.ts'
 import { isSecondContent } from './second-content.ts'
 import { conflictOf } from './settlement.ts'
@@ -60,7 +60,7 @@ export function belongingsOf({ history: old, drafts, life }: Holding, fresh: His
  */
 export function batchesAbove(old: History): Batch[] {
   const batches = [...old.logs()].flatMap((log) => log.batches)
-  return batches.sort((left, right) => compareCanonically(firstOf(left).current, firstOf(right).current))
+  return batches.sort(compareByFirst)
 }
 
 /** The last seq up to which both hold the same, as far as it can be told; what was folded is the same. */

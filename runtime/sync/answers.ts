@@ -4,9 +4,8 @@ import type { Digest } from '../base/digest.ts'
 import type { MemberId } from '../base/ids.ts'
 import { ANSWER_DELAY_MAX_MS, ANSWER_STEP_MS, BATCHES_PER_ANSWER_STEP_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
-import { compareCanonically } from '../state/operation.ts'
 import type { History } from './history.ts'
-import { type Batch, firstOf, type Gap, lastOf, type Request } from './message.ts'
+import { type Batch, compareByFirst, firstOf, type Gap, lastOf, type Request } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import type { Output } from './output.ts'
 import { PendingAnswer } from './pending-answer.ts'
@@ -153,5 +152,5 @@ interface Head {
 }
 
 function compareHeads({ batch: left }: Head, { batch: right }: Head): number {
-  return compareCanonically(firstOf(left).current, firstOf(right).current)
+  return compareByFirst(left, right)
 }

@@ -1,5 +1,4 @@
-import { compareCanonically } from '../state/operation.ts'
-import { type Batch, firstOf } from './message.ts'
+import { type Batch, compareByFirst } from './message.ts'
 
 /** A batch that cannot be executed yet, and why. */
 export interface Waiting {
@@ -42,5 +41,5 @@ export class DeferredQueue {
 }
 
 export function isBefore(left: Waiting, right: Waiting): boolean {
-  return compareCanonically(firstOf(left.batch).current, firstOf(right.batch).current) < 0
+  return compareByFirst(left.batch, right.batch) < 0
 }

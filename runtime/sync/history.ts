@@ -1,14 +1,14 @@
 import { BinaryHeap } from '../base/binary-heap.ts'
 import type { Digest } from '../base/digest.ts'
 import { FleetstepError } from '../base/errors.ts'
-import { type MemberId, type OperationId } from '../base/ids.ts'
+import type { MemberId } from '../base/ids.ts'
 import { mapped, pushed } from '../base/mapped.ts'
-import { compareCanonically, type Operation } from '../state/operation.ts'
+import type { Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
 import { isReserved } from '../state/reserved-point.ts'
 import { type Entry, entryOf } from '../state/entry.ts'
-import { type Conflict, ConflictList, isOfOriginal } from './conflict.ts'
+import { type Conflict, ConflictList } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
 import { Retirement } from './cut.ts'
 import type { Effects } from './effects.ts'
@@ -17,9 +17,8 @@ import { Journal } from './journal.ts'
 import { LocalState } from './local-state.ts'
 import { MemberLog } from './member-log.ts'
 import type { Membership } from './membership.ts'
-import { type Batch, firstOf, lastOf, type Previous, type SyncMessage } from './message.ts'
+import { type Batch, compareByFirst, firstOf, lastOf, type Previous, type SyncMessage } from './message.ts'
 import { conflictsOfSecondContents } from './settlement.ts'
-import type { HistorySnapshot } from './snapshot.ts'
 import { type VersionEntry, type VersionVector, versionVector } from './version-vector.ts'
 import { type Waits, WaitingList } from './waiting-list.ts'
 
@@ -240,7 +239,7 @@ export class History implements Holdings {
   #judgeAnew(batches: readonly Batch[]): Integration[] {
     // A forged one waits for a join that is here now: it falls out, and the right one is asked for.
     return batches
-      .toSorted(byFirst)
+      .toSorted(compareByFirst)
       .flatMap((batch) => (this.problemOf(batch) === null ? this.receive(batch).integrations : []))
   }
 
@@ -258,57 +257,6 @@ export class History implements Holdings {
     this.floorDigests.follow(entries, floors)
     for (const log of this.#logs.values()) log.fold(last)
     return entries
-  }
-
-  /**
-   * Moves the floor to where it was in a former history of this node, if the two are the same up to there: what was settled for
-   * people is not taken back. Else nothing changes.
-   */
-  foldLike(former: History): void {
-    if (former.floor <= this.floor) return
-    for (const { member, settled } of former.logs())
-      if (settled.seq > 0 && this.#logs.get(member)?.digestAt(settled.seq) !== settled.digest) return
-    const entries: Entry[] = []
-    for (const entry of this.journal.entries()) {
-      if (entry.operation.stage > former.floor) break
-      entries.push(entry)
-    }
-    if (this.floorDigests.after(entries) === former.floorDigest) this.fold(former.floor)
-  }
-
-  /**
-   * All that is held, for the disk. It may be written once every batch that is held now is on the disk.
-   * @param unsealedFollow what the first operation of `member` that stands in no batch yet follows, or null if all do
-   */
-  snapshot(member: MemberId, unsealedFollow: Previous | null): HistorySnapshot {
-    const logs = [...this.#logs.values()]
-    const { seq } = this.log(member).held
-    const isSealed = (id: OperationId): boolean => id.member !== member || id.seq <= seq
-    return {
-      floor: this.floor,
-      floorDigests: this.floorDigests.last,
-      highWater: this.#highWaterOf(isSealed, unsealedFollow),
-      cells: this.local.settledCells(),
-      logs: logs.map((log) => log.settled),
-      conflicts: this.conflicts
-        .list()
-        .filter((one) => isOfOriginal(one) || (isSealed(one.winner.operation) && isSealed(one.loser.operation))),
-      conflictsForgotten: this.conflicts.forgotten,
-      conflictsResolved: this.conflicts.resolved(),
-      batches: logs.flatMap((log) => log.batches).sort(byFirst),
-      retirement: this.retirement.record,
-      evidence: [...this.retirement.evidence],
-    }
-  }
-
-  /** The high-water mark of the sealed operations: only they are on the disk, and the seqs of the others are used again. */
-  #highWaterOf(isSealed: (id: OperationId) => boolean, unsealedFollow: Previous | null): Previous {
-    if (unsealedFollow === null) return this.#highWater
-    let highest = unsealedFollow
-    for (const { operation } of this.journal.entries(unsealedFollow.stage)) {
-      if (isSealed(operation.id)) highest = { id: operation.id, stage: operation.stage }
-    }
-    return highest
   }
 
   /** Integrates a ready batch, then in canonical order each waiting one that has become ready; adds the rest to `rejected`. */
@@ -424,11 +372,7 @@ function currentOf({ current }: SyncMessage): Operation {
   return current
 }
 
-function byFirst(left: Batch, right: Batch): number {
-  return compareCanonically(firstOf(left).current, firstOf(right).current)
-}
-
 /** Of two lives that claim one place, the one first that stands. */
 function compareClaims(left: Batch, right: Batch): number {
-  return byFirst(left, right) || (left.digest < right.digest ? -1 : 1)
+  return compareByFirst(left, right) || (left.digest < right.digest ? -1 : 1)
 }

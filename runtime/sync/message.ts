@@ -1,6 +1,6 @@
 import type { Digest } from '../base/digest.ts'
 import type { MemberId, OperationId } from '../base/ids.ts'
-import type { Join, Operation } from '../state/operation.ts'
+import { compareCanonically, type Join, type Operation } from '../state/operation.ts'
 import type { Path } from '../state/path.ts'
 import type { MarkedRole } from '../state/role.ts'
 import type { Value } from '../state/value.ts'
@@ -198,4 +198,9 @@ export function firstOf(batch: Batch): SyncMessage {
 
 export function lastOf(batch: Batch): SyncMessage {
   return batch.messages.at(-1) as SyncMessage
+}
+
+/** The canonical order of batches is that of their first operations. */
+export function compareByFirst(left: Batch, right: Batch): number {
+  return compareCanonically(firstOf(left).current, firstOf(right).current)
 }

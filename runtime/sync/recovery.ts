@@ -3,6 +3,7 @@ import { FleetstepError, unreachable } from '../base/errors.ts'
 import { type MemberId, nodeOf } from '../base/ids.ts'
 import { FLOOR_DIGESTS_MAX } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
+import type { Entry } from '../state/entry.ts'
 import { batchesAbove, belongingsOf } from './adoption.ts'
 import { type Draft, draftsAmong } from './draft.ts'
 import { History, type Removal } from './history.ts'
@@ -81,9 +82,25 @@ export function adopt(old: Holding, genesis: Genesis, purpose: SnapshotPart['pur
   const belongings = belongingsOf(old, history)
   for (const conflict of belongings.conflicts) history.conflicts.keep(conflict)
   // A sponsor may be behind what this node had settled in its former life.
-  history.foldLike(old.history)
+  foldLike(history, old.history)
   const adoptedJoin = history.membership.get(member)?.join ?? null
   return { life: { member, draftReason: null, adoptedJoin, trusted: null }, history, drafts: belongings.drafts, floor }
+}
+
+/**
+ * Moves the floor to where it was in a former history of this node, if the two are the same up to there: what was settled for
+ * people is not taken back. Else nothing changes.
+ */
+function foldLike(history: History, former: History): void {
+  if (former.floor <= history.floor) return
+  for (const { member, settled } of former.logs())
+    if (settled.seq > 0 && history.log(member).digestAt(settled.seq) !== settled.digest) return
+  const entries: Entry[] = []
+  for (const entry of history.journal.entries()) {
+    if (entry.operation.stage > former.floor) break
+    entries.push(entry)
+  }
+  if (history.floorDigests.after(entries) === former.floorDigest) history.fold(former.floor)
 }
 
 /** What people of this node have still to decide, and what they have decided, is of this node alone. */

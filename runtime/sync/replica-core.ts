@@ -15,6 +15,7 @@ import { DropCounter } from './drop-counter.ts'
 import { FloorKeeper } from './floor-keeper.ts'
 import { type Draft, draftsAmong } from './draft.ts'
 import type { History, Integration, Removal } from './history.ts'
+import { snapshotOf } from './history-snapshot.ts'
 import type { Life } from './life.ts'
 import { fleetIdOf, type Member } from './membership.ts'
 import { type Announcement, type Batch, firstOf, type Message, type Request } from './message.ts'
@@ -156,7 +157,7 @@ export class ReplicaCore {
 
   /** All that is held. @param drafts those of this node, or null for a snapshot that others adopt */
   snapshot(drafts: readonly Draft[] | null): Snapshot {
-    const held = this.history.snapshot(this.self, this.outbox.firstPrevious)
+    const held = snapshotOf(this.history, this.self, this.outbox.firstPrevious)
     const conflicts = drafts === null ? held.conflicts.filter((one) => !isOfOriginal(one)) : held.conflicts
     return { ...held, conflicts, life: this.life, start: this.start, drafts: drafts ?? [] }
   }

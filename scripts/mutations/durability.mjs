@@ -307,14 +307,14 @@ export const DURABILITY = [
   {
     name: 'welcome: what a node had settled stays settled',
     file: 'runtime/sync/recovery.ts',
-    from: 'history.foldLike(old.history)',
+    from: '  foldLike(history, old.history)',
     to: '',
     noticedBy: 'test/sync/catch-up.test.ts',
   },
   {
     name: 'welcome: what differs from what a node had settled is not settled',
-    file: 'runtime/sync/history.ts',
-    from: 'if (settled.seq > 0 && this.#logs.get(member)?.digestAt(settled.seq) !== settled.digest) return',
+    file: 'runtime/sync/recovery.ts',
+    from: 'if (settled.seq > 0 && history.log(member).digestAt(settled.seq) !== settled.digest) return',
     to: 'if (settled.seq < 0) return',
     noticedBy: 'test/sync/catch-up.test.ts',
   },

@@ -89,9 +89,9 @@ export const FLOOR = [
   },
   {
     name: 'snapshot: its high-water mark is of what is sealed',
-    file: 'runtime/sync/history.ts',
-    from: 'if (unsealedFollow === null) return this.#highWater',
-    to: 'if (unsealedFollow !== undefined) return this.#highWater',
+    file: 'runtime/sync/history-snapshot.ts',
+    from: 'if (unsealedFollow === null) return history.highWater',
+    to: 'if (unsealedFollow !== undefined) return history.highWater',
     noticedBy: 'test/sync/own-operations.test.ts',
   },
   {

@@ -10,6 +10,7 @@ import { OPEN_CHARTER, type Role } from '../../runtime/state/role.ts'
 import { belongingsOf } from '../../runtime/sync/adoption.ts'
 import { draftOf } from '../../runtime/sync/draft.ts'
 import { History } from '../../runtime/sync/history.ts'
+import { snapshotOf } from '../../runtime/sync/history-snapshot.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
 import type { Life } from '../../runtime/sync/life.ts'
 import { encodeRecord, type StoredRecord } from '../../runtime/sync/records.ts'
@@ -174,7 +175,7 @@ test('the same is read from the disk, though its join was cut before it was writ
     adoptedJoin: null,
     trusted: null,
   })) as [Life, Life]
-  const bytes = encodeSnapshot({ ...theirs.snapshot(A, null), life: { ...member, member: A }, start: 1, drafts: [] })
+  const bytes = encodeSnapshot({ ...snapshotOf(theirs, A, null), life: { ...member, member: A }, start: 1, drafts: [] })
   const epoch = { number: 1, counting: [B], retired: [A], signature: new Uint8Array() }
   const records: StoredRecord[] = [
     { kind: 'life', life: draft },

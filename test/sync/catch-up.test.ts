@@ -4,6 +4,7 @@ import { alarmsOf, isMember, nodeNamed, startedNetwork, viewOf } from '../suppor
 import { digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { TRANSFER_CHUNK_BYTES } from '../../runtime/base/limits.ts'
 import { History } from '../../runtime/sync/history.ts'
+import { snapshotOf } from '../../runtime/sync/history-snapshot.ts'
 import { Membership } from '../../runtime/sync/membership.ts'
 import { adopt } from '../../runtime/sync/recovery.ts'
 import { encodeSnapshot } from '../../runtime/sync/snapshot.ts'
@@ -62,7 +63,7 @@ test('what is held above an adopted floor is kept, and no stage of ours goes bac
   theirs.fold(1)
   ours.restoreHighWater({ id: { member: ofB.member, seq: 1 }, stage: 9 })
   const life = { member: ofB.member, draftReason: null, adoptedJoin: null, trusted: null }
-  const snapshot = encodeSnapshot({ ...theirs.snapshot(ofA.member, null), life, start: 1, drafts: [] })
+  const snapshot = encodeSnapshot({ ...snapshotOf(theirs, ofA.member, null), life, start: 1, drafts: [] })
   const { history } = adopt({ life, history: ours, drafts: [] }, genesis, 'catch-up', snapshot)
   assert.equal(history.local.get('a' as never), 'not held by b')
   assert.equal(history.local.get('b' as never), 'not held by a')
@@ -85,7 +86,7 @@ for (const isSame of [true, false]) {
     }
     ours.fold(2)
     const life = { member: lifeOf('b', 7), draftReason: 'set back', adoptedJoin: null, trusted: null }
-    const snapshot = encodeSnapshot({ ...theirs.snapshot(founder(genesis, 0), null), life, start: 1, drafts: [] })
+    const snapshot = encodeSnapshot({ ...snapshotOf(theirs, founder(genesis, 0), null), life, start: 1, drafts: [] })
     const { history, floor } = adopt({ life, history: ours, drafts: [] }, genesis, 'welcome', snapshot)
     assert.equal(floor.stage, 0, 'the disk knows that of the snapshot alone, and nothing else is announced')
     assert.deepEqual([history.floor, history.journal.length], isSame ? [2, 1] : [0, 3])
