@@ -77,6 +77,24 @@ describe('an instrument that speaks lines', () => {
     )
   })
 
+  it('is set without waiting for all repetitions of a request that nobody answers', async () => {
+    const rig = rigOf(
+      point(
+        'level',
+        'request: "?\\n", response: "([0-9]+)", timeoutMs: 100, retries: 5',
+        'valueType: Uint16, readWrite: R',
+      ),
+      point('valve', 'command: "V{value}\\n", timeoutMs: 100', 'valueType: Bool, readWrite: W'),
+    )
+    await rig.run(50)
+    let answer: string | null | undefined
+    rig.driver.write('valve', false, (problem) => (answer = problem))
+    await rig.run(160)
+    assert.deepEqual([rig.sent(), answer], [['?\n', 'Vfalse\n', '?\n'], null])
+    await rig.run(2000)
+    assert.deepEqual([rig.sent().length, rig.log.health.get('level')?.state], [4, 'down'])
+  })
+
   it('is not waited for when the gateway ends', async () => {
     const rig = rigOf(
       point('valve', 'command: "V{value}\\n", confirmation: "OK", timeoutMs: 100', 'valueType: Bool, readWrite: W'),

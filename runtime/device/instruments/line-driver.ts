@@ -66,11 +66,7 @@ export class LineDriver implements DeviceDriver {
     const { wiring } = point.bound
     const text = command.replaceAll('{value}', textOf(point.bound, value))
     const isTaken = this.#turns.add(async () => {
-      const answer = await askRepeatedly(
-        async () => await this.#tell(wiring, text),
-        wiring.retries,
-        () => false,
-      )
+      const answer = await askRepeatedly(async () => await this.#tell(wiring, text), wiring.retries)
       if (answer.kind === 'answer') point.reporter.takeSet(value)
       else point.reporter.fail(answer.reason, answer.isGone)
       done(answer.kind === 'answer' ? null : answer.reason)

@@ -62,7 +62,7 @@ export class ModbusDriver implements DeviceDriver {
     const isTaken = this.#turns.add(async () => {
       const set = async (): Promise<void> =>
         await this.#exchange(bound.wiring.timeoutMs, async (master) => await write(master, bound, value))
-      const answer = await askRepeatedly(set, bound.wiring.retries, () => false)
+      const answer = await askRepeatedly(set, bound.wiring.retries)
       if (answer.kind === 'answer') reporter.takeSet(value)
       else reporter.fail(answer.reason, answer.isGone)
       done(answer.kind === 'answer' ? null : answer.reason)

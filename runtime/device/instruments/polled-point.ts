@@ -19,6 +19,8 @@ export interface PolledPointOptions {
 export class PolledPoint {
   readonly #options: PolledPointOptions
   #failures = 0
+  /** Repetitions of the request that is under way. */
+  #repeated = 0
   #isOver = false
   #cancel: () => void = () => undefined
 
@@ -45,9 +47,10 @@ export class PolledPoint {
 
   async #take(dueAt: Monotonic): Promise<void> {
     if (this.#isOver) return
-    const { clock, intervalMs, reporter, ask, retries } = this.#options
-    const answer = await askRepeatedly(ask, retries, () => this.#isOver)
-    if (this.#isOver) return
+    const { clock, intervalMs, reporter, ask } = this.#options
+    const answer = await askOnce(ask)
+    if (this.#isOver || (answer.kind === 'failed' && this.#isAskedAgain(answer, dueAt))) return
+    this.#repeated = 0
     if (answer.kind === 'failed') {
       this.#failures += 1
       reporter.fail(answer.reason, answer.isGone)
@@ -60,31 +63,43 @@ export class PolledPoint {
     const now = clock.now()
     this.#schedule(nextAt > now ? nextAt : now + pauseMs)
   }
+
+  /** Each repetition takes a turn of its own: what is to be set, a safe value perhaps, does not wait for all of them. */
+  #isAskedAgain(answer: Failure, dueAt: Monotonic): boolean {
+    const { retries, turns } = this.#options
+    if (answer.isFinal || this.#repeated >= retries) return false
+    this.#repeated += 1
+    return turns.add(async () => await this.#take(dueAt), false)
+  }
 }
 
-/** What became of a request that was repeated. */
-export type Answer<Type> =
-  | { readonly kind: 'answer'; readonly value: Type }
-  | { readonly kind: 'failed'; readonly reason: string; readonly isGone: boolean }
+/** What became of a request. */
+export type Answer<Type> = { readonly kind: 'answer'; readonly value: Type } | Failure
 
-export async function askRepeatedly<Type>(
-  ask: () => Promise<Type>,
-  retries: number,
-  isOver: () => boolean,
-): Promise<Answer<Type>> {
-  let reason = ''
-  let isGone = false
-  for (let attempt = 0; attempt <= retries && !isOver(); attempt++) {
-    try {
-      return { kind: 'answer', value: await ask() }
-    } catch (error) {
-      reason = error instanceof Error ? error.message : String(error)
-      isGone = error instanceof PortGone
-      // Neither a port that is not there nor a device that refuses does better the next moment.
-      if (isGone || error instanceof Refused) break
-    }
+interface Failure {
+  readonly kind: 'failed'
+  readonly reason: string
+  readonly isGone: boolean
+  /** Neither a port that is not there nor a device that refuses does better the next moment. */
+  readonly isFinal: boolean
+}
+
+/** Asks until there is an answer, or one that is final. @param retries repetitions of a request that failed */
+export async function askRepeatedly<Type>(ask: () => Promise<Type>, retries: number): Promise<Answer<Type>> {
+  for (let repeated = 0; ; repeated++) {
+    const answer = await askOnce(ask)
+    if (answer.kind === 'answer' || answer.isFinal || repeated >= retries) return answer
   }
-  return { kind: 'failed', reason, isGone }
+}
+
+async function askOnce<Type>(ask: () => Promise<Type>): Promise<Answer<Type>> {
+  try {
+    return { kind: 'answer', value: await ask() }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const isGone = error instanceof PortGone
+    return { kind: 'failed', reason, isGone, isFinal: isGone || error instanceof Refused }
+  }
 }
 
 /** The device has answered, but with a refusal. */
