@@ -123,7 +123,7 @@ describe('an output', () => {
     rig.answer()
     rig.problem = null
     rig.answer()
-    await ended
+    assert.equal(await ended, true)
     assert.deepEqual(rig.taken().slice(-1), ['61000 0'])
     rig.output.want(9)
     rig.clock.advance(100_000)

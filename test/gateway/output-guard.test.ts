@@ -72,6 +72,31 @@ describe('devices that get another profile', () => {
   })
 })
 
+describe('devices that do not take their safe values at the end', () => {
+  it('are left to the guard, which tries again when their ports are free', async (t) => {
+    const { file } = fileOf(t)
+    const profile = profileOf([
+      'valve',
+      'driver: serial, port: panel, command: "V{value}", confirmation: "OK", timeoutMs: 50, retries: 0',
+      'valueType: Uint8, readWrite: W, optional: { safeValue: 1 }',
+    ])
+    const { devices } = startDevices(t, await openAlone(t, { device: 'plant' }), profile, {
+      ports: { open: deadPort, openModbus: () => Promise.reject(new Error('this profile has no bus')) },
+      guardProgram: ['/bin/sh', '-c', `echo acted > ${file}`],
+    })
+    await until(() => guardsOf(file).length === 1, 'they are guarded', PATIENCE_MS)
+    await devices.stop()
+    await until(() => readFileSync(file, 'utf8') === 'acted\n', 'the guard acts', PATIENCE_MS)
+    await until(() => guardsOf(file).length === 0, 'it is done', PATIENCE_MS)
+  })
+})
+
+/** Somebody takes what is written, and never answers. */
+const deadPort: InstrumentPorts['open'] = (_settings, events) => {
+  void Promise.resolve().then(() => events.opened('panel'))
+  return { write: () => undefined, close: () => Promise.resolve() }
+}
+
 function valveSafeAt(position: number): ReturnType<typeof profileOf> {
   return profileOf([
     'valve',

@@ -119,8 +119,8 @@ export class Output {
     this.#cancelNext()
   }
 
-  /** Sets the safe value, if there is one. Resolves when that has been tried once. */
-  async end(): Promise<void> {
+  /** Sets the safe value, if there is one. Resolves when that has been tried once: whether the device is safe. */
+  async end(): Promise<boolean> {
     this.#isEnding = true
     this.#cancelLoss?.()
     this.#cancelVerify()
@@ -130,6 +130,8 @@ export class Output {
     this.#settle()
     if (this.#isWriting) await idle
     this.#cancelNext()
+    const { safeValue } = this.#options.rules
+    return safeValue === undefined || equalValues(safeValue, this.#written)
   }
 
   #settle(): void {

@@ -60,14 +60,15 @@ export class Devices {
     this.#running = new Running(this.#options, profile, this.#guard, kept)
   }
 
-  /** Sets outputs to their safe values and lets go of pins and ports. */
+  /** Sets outputs to their safe values and lets go of pins and ports. Where a device does not take its value, the guard tries on. */
   async stop(): Promise<void> {
     const running = this.#running
     this.#running = null
-    await running?.stop(new Set())
+    const isSafe = (await running?.stop(new Set())) ?? true
     const guard = this.#guard
     this.#guard = null
-    await guard?.disarm()
+    if (isSafe) await guard?.disarm()
+    else guard?.takeOver()
   }
 }
 
@@ -122,28 +123,30 @@ class Running {
     return new Set([...this.#outputs].filter(([, output]) => isSame(output)).map(([name]) => name))
   }
 
-  /** @param kept outputs that stay as they are; the others become safe */
-  async stop(kept: ReadonlySet<string>): Promise<void> {
+  /** @param kept outputs that stay as they are; the others become safe @returns whether they are */
+  async stop(kept: ReadonlySet<string>): Promise<boolean> {
     for (const end of this.#unwatch) end()
     this.#cancelLinks()
     const ending = [...this.#outputs].map(async ([name, { output }]) => {
-      if (kept.has(name)) output.leave()
-      else await output.end()
+      if (!kept.has(name)) return await output.end()
+      output.leave()
+      return true
     })
-    await this.#inTime(Promise.all(ending))
+    const isSafe = await this.#inTime(Promise.all(ending))
     this.#isStopped = true
     await Promise.all(this.#drivers.map((driver) => driver.close()))
     this.#reports.stop()
+    return isSafe
   }
 
-  /** Instruments that do not answer may not keep the gateway from ending. */
-  async #inTime(ending: Promise<unknown>): Promise<void> {
+  /** Instruments that do not answer may not keep the gateway from ending. @returns whether all of them are safe */
+  async #inTime(ending: Promise<readonly boolean[]>): Promise<boolean> {
     const { clock } = this.#options
-    await new Promise<void>((resolve, reject) => {
-      const cancel = clock.schedule(clock.now() + OUTPUT_END_TIMEOUT_MS, resolve)
-      ending.then(() => {
+    return await new Promise<boolean>((resolve, reject) => {
+      const cancel = clock.schedule(clock.now() + OUTPUT_END_TIMEOUT_MS, () => resolve(false))
+      ending.then((outcomes) => {
         cancel()
-        resolve()
+        resolve(outcomes.every(Boolean))
       }, reject)
     })
   }

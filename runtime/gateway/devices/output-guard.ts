@@ -78,14 +78,24 @@ export class OutputGuard {
     if (before !== null) this.#endOfOthers = Promise.all([this.#endOfOthers, dismiss(before)]).then(() => undefined)
   }
 
+  /** To be called when outputs could not be made safe, and their ports are free: it does at once what it is there for. */
+  takeOver(): void {
+    this.#end()?.stdin?.end()
+  }
+
   /** To be called when the outputs are safe. Resolves when nothing will write any more. */
   async disarm(): Promise<void> {
+    const child = this.#end()
+    await Promise.all([this.#endOfOthers, child === null ? null : dismiss(child)])
+  }
+
+  #end(): ChildProcess | null {
     this.#isOver = true
     this.#cancelRestart()
     this.#cancelBeat()
     const child = this.#child
     this.#child = null
-    await Promise.all([this.#endOfOthers, child === null ? null : dismiss(child)])
+    return child
   }
 
   #start(): void {
