@@ -4,6 +4,13 @@
  */
 export const EXECUTION = [
   {
+    name: 'what differs in the order of keys alone is executed again',
+    file: 'runtime/state/value.ts',
+    from: 'const isThere = inOrder ? key === others[index] : Object.hasOwn(right, key)',
+    to: 'const isThere = Object.hasOwn(right, key)',
+    noticedBy: 'test/sync/local-state.test.ts',
+  },
+  {
     name: 'only a member whose join is settled is taken for one without a look',
     file: 'runtime/sync/local-state.ts',
     from: 'return !isFounding(id.member) && this.#settledMembers.has(id.member)',
