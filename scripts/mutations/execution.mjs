@@ -4,6 +4,13 @@
  */
 export const EXECUTION = [
   {
+    name: 'a list that is appended to has a bounded number of items',
+    file: 'runtime/state/executor.ts',
+    from: ' || list.length >= APPENDED_ITEMS_MAX',
+    to: '',
+    noticedBy: 'test/state/executor.test.ts',
+  },
+  {
     name: 'what differs in the order of keys alone is executed again',
     file: 'runtime/state/value.ts',
     from: 'const isThere = inOrder ? key === others[index] : Object.hasOwn(right, key)',
