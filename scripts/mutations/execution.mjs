@@ -4,6 +4,20 @@
  */
 export const EXECUTION = [
   {
+    name: 'a value has one form at its issuer too: small whole numbers are no bigints',
+    file: 'runtime/state/value.ts',
+    from: 'return isSafe(value) ? Number(value) : value',
+    to: 'return value',
+    noticedBy: 'test/sync/ways-of-arriving.test.ts',
+  },
+  {
+    name: 'a value has one form at its issuer too: no zero is negative',
+    file: 'runtime/state/value.ts',
+    from: 'if (value === 0) return 0',
+    to: '',
+    noticedBy: 'test/sync/ways-of-arriving.test.ts',
+  },
+  {
     name: 'a list that is appended to has a bounded number of items',
     file: 'runtime/state/executor.ts',
     from: ' || list.length >= APPENDED_ITEMS_MAX',
