@@ -77,8 +77,7 @@ export class CborReader {
 
   /** @returns how many items the list has */
   list(field: string, min: number, max: number): number {
-    const initial = this.#bytes[this.#at] as number
-    if (initial >> 5 !== MAJOR_LIST) throw invalid(field, 'is not a list')
+    if (!this.isAtList) throw invalid(field, 'is not a list')
     const count = this.#argument(field)
     if (count < min || count > max) {
       throw invalid(field, min === max ? `is not a list of ${min}` : `is not a list of ${min} to ${max}`)
@@ -90,8 +89,8 @@ export class CborReader {
 
   /** A whole number in [0, max]. */
   uint(field: string, max: number = Number.MAX_SAFE_INTEGER): number {
-    const initial = this.#bytes[this.#at] as number
-    if (initial >> 5 !== MAJOR_UINT) throw invalid(field, 'is not a whole number')
+    // Behind the end there is no number, although shifting nothing gives the zero of this major type.
+    if (!this.isAtUint) throw invalid(field, 'is not a whole number')
     const whole = this.#argument(field)
     if (whole > max) throw invalid(field, `is more than ${max}`)
     return whole

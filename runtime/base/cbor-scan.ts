@@ -1,28 +1,20 @@
-/** What a scan found. `problem` is null for one whole item of plain CBOR, else one clear line. */
-export interface CborScan {
-  readonly problem: string | null
-  /** True if a 64-bit integer occurs, which the library decodes as bigint whatever its size. */
-  readonly hasWideIntegers: boolean
-}
-
 /**
  * Walks CBOR without building anything, so that no length, nesting or extension that an attacker writes can cost memory:
  * exactly one item, lengths that the bytes can hold, at most `depthMax` levels, no tags, no indefinite lengths, text that
  * is UTF-8, text keys other than `__proto__` and none twice, and of the simple values only false, true and null.
  * One form of each number: integers and lengths in the fewest bytes, whole numbers below 2^53 as integers, all others as
  * doubles. Source: RFC 8949 section 3, section 4.1 and appendix C.
+ * @returns null for one whole item of plain CBOR, else one clear line
  */
-export function scanCbor(bytes: Uint8Array, depthMax: number): CborScan {
-  const cursor: Cursor = { bytes, at: 0, depthMax, hasWideIntegers: false }
-  const problem = scanItem(cursor, 1) ?? (cursor.at === bytes.length ? null : 'bytes follow the item')
-  return { problem, hasWideIntegers: cursor.hasWideIntegers }
+export function scanCbor(bytes: Uint8Array, depthMax: number): string | null {
+  const cursor: Cursor = { bytes, at: 0, depthMax }
+  return scanItem(cursor, 1) ?? (cursor.at === bytes.length ? null : 'bytes follow the item')
 }
 
 interface Cursor {
   readonly bytes: Uint8Array
   readonly depthMax: number
   at: number
-  hasWideIntegers: boolean
 }
 
 function scanItem(cursor: Cursor, depth: number): string | null {
@@ -35,7 +27,6 @@ function scanItem(cursor: Cursor, depth: number): string | null {
   switch (major) {
     case 0:
     case 1:
-      if ((initial & 31) === 27) cursor.hasWideIntegers = true
       return null
     case 2:
       return skip(cursor, argument)

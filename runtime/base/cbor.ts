@@ -1,6 +1,7 @@
 // cbor-x: the fastest maintained CBOR library in JavaScript that encodes on a Pi without a native part; MIT.
 import { Encoder } from 'cbor-x/encode'
 import { allocate, copyInto, copyOf } from './bytes.ts'
+import { buildCbor } from './cbor-build.ts'
 import { scanCbor } from './cbor-scan.ts'
 import { FleetstepError } from './errors.ts'
 
@@ -49,16 +50,9 @@ const BYTES_MAJOR = 0x40
  * @throws FleetstepError `message-invalid` for anything that is not exactly one item of {@link CborData}
  */
 export function decodeCbor(bytes: Uint8Array, depthMax: number): CborData {
-  const scan = scanCbor(bytes, depthMax)
-  if (scan.problem !== null) throw new FleetstepError('message-invalid', `not plain CBOR: ${scan.problem}`)
-  let decoded: unknown
-  try {
-    decoded = codec.decode(bytes)
-  } catch (cause) {
-    throw new FleetstepError('message-invalid', `not plain CBOR: ${String(cause)}`, { cause })
-  }
-  // The scan has let through exactly the items of CborData, so the library can have made nothing else.
-  return scan.hasWideIntegers ? narrowIntegers(decoded as CborData) : (decoded as CborData)
+  const problem = scanCbor(bytes, depthMax)
+  if (problem !== null) throw new FleetstepError('message-invalid', `not plain CBOR: ${problem}`)
+  return buildCbor(bytes)
 }
 
 // Records and private tags would make the bytes unreadable for other decoders.
@@ -78,15 +72,6 @@ function withWideIntegers(data: CborData): CborData {
   }
   if (data === null || data instanceof Uint8Array) return data
   return mapChildren(data, withWideIntegers)
-}
-
-/** The inverse: a 64-bit integer that a number holds exactly becomes a number. */
-function narrowIntegers(data: CborData): CborData {
-  if (typeof data === 'bigint') {
-    return data <= Number.MAX_SAFE_INTEGER && data >= Number.MIN_SAFE_INTEGER ? Number(data) : data
-  }
-  if (typeof data !== 'object' || data === null || data instanceof Uint8Array) return data
-  return mapChildren(data, narrowIntegers)
 }
 
 /** A copy of `data` only if `change` changed something in it. */

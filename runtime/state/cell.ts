@@ -1,6 +1,6 @@
 import { sameOperationId } from '../base/ids.ts'
 import type { Positioned } from './operation.ts'
-import { equalValues, type Value } from './value.ts'
+import { identicalValues, type Value } from './value.ts'
 
 /** What a point holds after some operation: a value, or a tombstone, and the operation W that wrote it. */
 export interface Cell {
@@ -13,9 +13,12 @@ export interface Cell {
 /** The point before anything was written to it. */
 export const EMPTY_CELL: Cell = { value: undefined, writer: null }
 
-/** True if nothing that is executed on one can differ from what is executed on the other. */
+/**
+ * True if nothing that is executed on one can differ from what is executed on the other: not even in the order of keys, since
+ * what is appended to either is digested with the rest.
+ */
 export function sameCell(left: Cell, right: Cell): boolean {
   if (left === right) return true
   const sameWriter = left.writer === right.writer || sameOperationId(left.writer?.id ?? null, right.writer?.id ?? null)
-  return sameWriter && equalValues(left.value, right.value)
+  return sameWriter && identicalValues(left.value, right.value)
 }

@@ -1,5 +1,5 @@
 import { isFounding, type MemberId, nodeOf, sameOperationId } from '../base/ids.ts'
-import { APPENDED_BYTES_MAX } from '../base/limits.ts'
+import { APPENDED_BYTES_MAX, APPENDED_ITEMS_MAX } from '../base/limits.ts'
 import { assert, unreachable } from '../base/errors.ts'
 import { hasComeBack, withComeBack } from './came-back.ts'
 import { type Cell, EMPTY_CELL } from './cell.ts'
@@ -357,7 +357,7 @@ function isWhole(value: Value): value is number | bigint {
 }
 
 function appended(list: Value, item: Value): Value | null {
-  if (!isList(list)) return null
+  if (!isList(list) || list.length >= APPENDED_ITEMS_MAX) return null
   const bytes = bytesOfList(list) + bytesAppended(item)
   if (bytes > APPENDED_BYTES_MAX) return null
   lastList = [...list, item]

@@ -25,15 +25,27 @@ export function isValue(value: unknown): value is Value {
 
 /** Equal in type and content. The order of an object's keys does not matter. */
 export function equalValues(left: Value | undefined, right: Value | undefined): boolean {
+  return areEqual(left, right, false)
+}
+
+/** Equal to the last byte: objects also in the order of their keys, in which they are written and digested. */
+export function identicalValues(left: Value | undefined, right: Value | undefined): boolean {
+  return areEqual(left, right, true)
+}
+
+function areEqual(left: Value | undefined, right: Value | undefined, inOrder: boolean): boolean {
   if (left === right) return true
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false
   if (left instanceof Uint8Array || right instanceof Uint8Array) {
     return left instanceof Uint8Array && right instanceof Uint8Array && equalBytes(left, right)
   }
-  if (isList(left) || isList(right)) return isList(left) && isList(right) && equalLists(left, right)
-  const keys = Object.keys(left)
-  if (keys.length !== Object.keys(right).length) return false
-  return keys.every((key) => Object.hasOwn(right, key) && equalValues(left[key], right[key]))
+  if (isList(left) || isList(right)) return isList(left) && isList(right) && equalLists(left, right, inOrder)
+  const [keys, others] = [Object.keys(left), Object.keys(right)]
+  if (keys.length !== others.length) return false
+  return keys.every((key, index) => {
+    const isThere = inOrder ? key === others[index] : Object.hasOwn(right, key)
+    return isThere && areEqual(left[key], right[key], inOrder)
+  })
 }
 
 /**
@@ -132,6 +144,6 @@ function measureAll(values: readonly unknown[], depth: number): number | string 
   return total
 }
 
-function equalLists(left: readonly Value[], right: readonly Value[]): boolean {
-  return left.length === right.length && left.every((value, index) => equalValues(value, right[index]))
+function equalLists(left: readonly Value[], right: readonly Value[], inOrder: boolean): boolean {
+  return left.length === right.length && left.every((value, index) => areEqual(value, right[index], inOrder))
 }

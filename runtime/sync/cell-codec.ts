@@ -1,7 +1,7 @@
 import type { CborReader } from '../base/cbor-reader.ts'
 import type { CborWriter } from '../base/cbor-writer.ts'
 import { assert } from '../base/errors.ts'
-import { isMemberId, type MemberId, memberIdToBytes } from '../base/ids.ts'
+import { isFounding, isMemberId, type MemberId, memberIdToBytes } from '../base/ids.ts'
 import { RULES_BYTES_MAX, VALUE_DEPTH_MAX } from '../base/limits.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Positioned } from '../state/operation.ts'
@@ -73,7 +73,9 @@ export class CellReader {
     if (length === 3) throw invalid('cell', 'has half a writer')
     const path = readPath(reader)
     const writer = length === 2 ? null : this.#readWriter(reader)
-    return [path, { value: length === 4 ? undefined : readValue(reader, path), writer }]
+    const cell = { value: length === 4 ? undefined : readValue(reader, path), writer }
+    if (isReserved(path) && !isReservedCell(path, cell)) throw invalid('cell', 'is none of the protocol')
+    return [path, cell]
   }
 
   #readWriter(reader: CborReader): Positioned {
@@ -102,19 +104,20 @@ function readPath(reader: CborReader): Path {
   return notePathRead(path)
 }
 
-/** What the protocol keeps for itself beside rules: nothing else than it has put there. */
-function isReservedValue(path: Path, value: Value): boolean {
+/** What the protocol keeps for itself: nothing else than it has put there. The value of rules was looked at when it was read. */
+function isReservedCell(path: Path, { value, writer }: Cell): boolean {
+  if (isRulesPoint(path)) return writer !== null
   const member = memberOfPoint(path)
-  if (member !== null) return isMemberId(member) && isMemberValue(value)
+  if (member !== null) return writer !== null && isMemberId(member) && !isFounding(member) && isMemberValue(value)
   const issuer = memberOfOriginals(path)
-  return issuer !== null && isMemberId(issuer) && areRanges(value)
+  return writer === null && issuer !== null && isMemberId(issuer) && areRanges(value)
 }
 
 /** Rules are looked at whole, since they judge from then on. */
 function readValue(reader: CborReader, path: Path): Value {
   if (deviceOfRules(path) === null) {
     const value = reader.value('value', VALUE_DEPTH_MAX)
-    if (!isValue(value) || (isReserved(path) && !isReservedValue(path, value))) throw invalid('value', 'is not valid')
+    if (!isValue(value)) throw invalid('value', 'is not valid')
     return value
   }
   if (!isRulesPoint(path)) throw invalid('rules', 'are of no device')

@@ -6,7 +6,7 @@ import { mapped, pushed } from '../base/mapped.ts'
 import type { Operation } from '../state/operation.ts'
 import type { Cell } from '../state/cell.ts'
 import type { Path } from '../state/path.ts'
-import { isReserved } from '../state/reserved-point.ts'
+import { isReserved, showPoint } from '../state/reserved-point.ts'
 import { type Entry, entryOf } from '../state/entry.ts'
 import { type Conflict, ConflictList } from './conflict.ts'
 import { type Holdings, judge, type Place, placeOf, type Verdict } from './consistency.ts'
@@ -131,8 +131,12 @@ export class History implements Holdings {
     this.#logs.set(settled.member, new MemberLog(settled.member, settled))
   }
 
-  /** Takes back a settled point of a snapshot. Only before the first batch. */
+  /** Takes back a settled point of a snapshot. Only before the first batch. @throws FleetstepError `data-directory-damaged` */
   restoreCell(path: Path, cell: Cell): void {
+    if (this.local.has(path)) {
+      const problem = `the snapshot contradicts itself: it holds ${showPoint(path)} twice`
+      throw new FleetstepError('data-directory-damaged', problem)
+    }
     this.local.restore(path, cell)
     this.membership.follow(path, cell)
   }

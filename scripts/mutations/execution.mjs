@@ -4,6 +4,34 @@
  */
 export const EXECUTION = [
   {
+    name: 'a value has one form at its issuer too: small whole numbers are no bigints',
+    file: 'runtime/state/value.ts',
+    from: 'return isSafe(value) ? Number(value) : value',
+    to: 'return value',
+    noticedBy: 'test/sync/ways-of-arriving.test.ts',
+  },
+  {
+    name: 'a value has one form at its issuer too: no zero is negative',
+    file: 'runtime/state/value.ts',
+    from: 'if (value === 0) return 0',
+    to: '',
+    noticedBy: 'test/sync/ways-of-arriving.test.ts',
+  },
+  {
+    name: 'a list that is appended to has a bounded number of items',
+    file: 'runtime/state/executor.ts',
+    from: ' || list.length >= APPENDED_ITEMS_MAX',
+    to: '',
+    noticedBy: 'test/state/executor.test.ts',
+  },
+  {
+    name: 'what differs in the order of keys alone is executed again',
+    file: 'runtime/state/value.ts',
+    from: 'const isThere = inOrder ? key === others[index] : Object.hasOwn(right, key)',
+    to: 'const isThere = Object.hasOwn(right, key)',
+    noticedBy: 'test/sync/local-state.test.ts',
+  },
+  {
     name: 'only a member whose join is settled is taken for one without a look',
     file: 'runtime/sync/local-state.ts',
     from: 'return !isFounding(id.member) && this.#settledMembers.has(id.member)',

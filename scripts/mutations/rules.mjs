@@ -4,6 +4,20 @@
  */
 export const RULES = [
   {
+    name: 'what stands behind parts that repeat is tried once for each way to match those',
+    file: 'runtime/state/rules/pattern.ts',
+    from: 'group.steps += 2 ** group.bits * steps',
+    to: 'group.steps += steps',
+    noticedBy: 'test/device/value-check.test.ts',
+  },
+  {
+    name: 'no pattern asks for a property of Unicode',
+    file: 'runtime/state/rules/pattern.ts',
+    from: "token.replace(/\\\\[^pP]/g, '')",
+    to: "token.replace(/\\\\./g, '')",
+    noticedBy: 'test/device/value-check.test.ts',
+  },
+  {
     name: 'an observer changes nothing',
     file: 'runtime/state/executor.ts',
     from: "if (role === 'observer') return OBSERVER",

@@ -5,6 +5,7 @@ import type { CborData } from '../../runtime/base/cbor.ts'
 const key = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 8 }),
   fc.constantFrom('constructor', 'toJSON', 'length', 'toString', 'hasOwnProperty', 'then', '0', '10', ''),
+  fc.string({ unit: fc.constantFrom('\uFEFF', 'a'), minLength: 64, maxLength: 70 }),
 )
 
 /** Everything that is exchanged: finite numbers, whole ones in their one form, byte strings, nesting. */
@@ -19,6 +20,7 @@ export const cborData: fc.Arbitrary<CborData> = fc.letrec<{ data: CborData }>((t
     fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n - 1n }),
     fc.bigInt({ min: -(2n ** 63n), max: -(2n ** 53n) }),
     fc.string({ unit: 'grapheme', maxLength: 40 }),
+    fc.string({ unit: fc.constantFrom('\uFEFF', 'a', 'é'), maxLength: 100 }),
     fc.uint8Array({ maxLength: 40 }),
     fc.array(tie('data'), { maxLength: 6 }),
     fc.dictionary(key, tie('data'), { maxKeys: 6, noNullPrototype: true }),

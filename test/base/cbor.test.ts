@@ -13,6 +13,8 @@ test('what is encoded is decoded as the same data, by this decoder and by anothe
     fc.property(cborData, (original) => {
       const bytes = encodeCbor(original)
       assert.deepEqual(mapped(decodeCbor(bytes, DEPTH_MAX), same), mapped(original, same))
+      // The other one takes a byte order mark off a text.
+      if (Buffer.from(bytes).includes('\uFEFF')) return
       assert.deepEqual(comparable(decodeWithCborg(bytes, { allowBigInt: true })), comparable(original))
     }),
     { numRuns: 1000 },

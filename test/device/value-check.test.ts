@@ -140,6 +140,10 @@ describe('a pattern', () => {
     '(?<line>[0-9]+)-\\w+',
     '\\(.*\\)',
     '[\\]+*]{2}',
+    '[a-z]+@[a-z]+\\.com',
+    'opc\\.tcp://[a-z0-9.]{1,64}:[0-9]{1,5}/[a-z]{0,64}',
+    '\\\\p[\\\\p]',
+    '[a-z]{256}',
     '',
   ]
   for (const pattern of taken) it(`is taken: ${pattern}`, () => assert.equal(patternProblem(pattern), null))
@@ -152,6 +156,13 @@ describe('a pattern', () => {
     ['.*.*.*', /too many parts/],
     ['a?'.repeat(30), /too many parts/],
     ['(a{0,9}){30}', /too many parts/],
+    ['(?:a?){16}[a-z]{200}', /too much behind/],
+    ['(?:a|a){16}b{8}', /too much behind/],
+    ['[a-z]*[a-z]*[a-z]{85}', /too much behind/],
+    ['(?:[a-z]{1000}){1000}', /too much behind/],
+    ['\\p{L}+', /property of Unicode/],
+    ['[^\\]\\P{L}]', /property of Unicode/],
+    ['(?<x>a)|(?<x>b)', /alike|no regular expression/],
     ['(a)\\1', /refers back/],
     ['(?<x>a)\\k<x>', /refers back/],
     ['(?=a)b', /looks around/],
@@ -165,7 +176,7 @@ describe('a pattern', () => {
   }
 
   it('that is taken judges the longest text in a bounded time, also for a member who sends nothing else', () => {
-    for (const pattern of ['a*a*b', 'a?'.repeat(16) + 'b', '(?:a|a){2}[a-z]*[a-f]{1,60}b']) {
+    for (const pattern of ['a*a*b', 'a?'.repeat(16) + 'b', '(?:a|a){2}[a-z]*[a-f]{1,60}b', '(?:a?){16}a{7}']) {
       assert.equal(patternProblem(pattern), null)
       const startedAt = performance.now()
       for (let time = 0; time < 500; time++) assert.equal(compilePattern(pattern).test('a'.repeat(256)), false)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { APPENDED_BYTES_MAX, VALUE_DEPTH_MAX } from '../../runtime/base/limits.ts'
+import { APPENDED_BYTES_MAX, APPENDED_ITEMS_MAX, VALUE_DEPTH_MAX } from '../../runtime/base/limits.ts'
 import { type Cell, EMPTY_CELL } from '../../runtime/state/cell.ts'
 import { execute, type Execution } from '../../runtime/state/executor.ts'
 import { memberIdOf, nodeOf } from '../../runtime/base/ids.ts'
@@ -209,6 +209,13 @@ function sides({ path, winner, winnerValue, loser, loserValue }: Execution['clas
 function nested(levels: number): Value {
   return levels === 0 ? 0 : [nested(levels - 1)]
 }
+
+test('an append is refused where the list would have too many items, however small they are', () => {
+  const append = (length: number) =>
+    run({ writes: [write('l', 'append', true)] }, { l: accumulated(Array.from({ length }, () => true)) }).outcome
+  assert.equal(append(APPENDED_ITEMS_MAX - 1), 'applied')
+  assert.equal(append(APPENDED_ITEMS_MAX), 'refused')
+})
 
 test('an append is refused where the longer list would be too large, whatever was appended to before', () => {
   const lists: Value[] = [[], ['x'.repeat(100)], [[[]], 'é']]

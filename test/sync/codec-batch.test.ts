@@ -3,11 +3,12 @@ import { describe, test } from 'node:test'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { decodeCbor, encodeCbor } from '../../runtime/base/cbor.ts'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
+import { FleetstepError } from '../../runtime/base/errors.ts'
 import { memberIdToBytes, type OperationId } from '../../runtime/base/ids.ts'
 import { BATCH_BYTES_MAX, OPERATIONS_PER_BATCH_MAX } from '../../runtime/base/limits.ts'
 import { openBatch, sealBatch } from '../../runtime/sync/batch-codec.ts'
 import type { SyncMessage } from '../../runtime/sync/message.ts'
-import { idOf, operation, type OperationParts, set } from '../state/operations.ts'
+import { idOf, operation, type OperationParts, set, write } from '../state/operations.ts'
 import { batchOf } from './batches.ts'
 
 const { member } = idOf('B', 1)
@@ -67,6 +68,15 @@ describe('a batch', () => {
     const count = OPERATIONS_PER_BATCH_MAX
     assert.equal(openBatch(batchOf({ by: 'B', count }).payload).messages.length, count)
     assert.throws(() => openBatch(batchOf({ by: 'B', count: count + 1 }).payload), /messages is not a list of 1 to 256/)
+  })
+
+  test('that lacks its last bytes is refused, also where a number was the last', () => {
+    const first = messageOf({ by: 'B', seq: 1, stage: 1 })
+    const toggled = messageOf({ by: 'B', seq: 2, stage: 2, writes: [write('x', 'toggle')] }, first.current.id)
+    const payload = sealed([first, toggled])
+    assert.deepEqual(openBatch(payload).messages[1]?.current.writes, toggled.current.writes)
+    for (let length = 1; length < payload.length; length++)
+      assert.throws(() => openBatch(payload.slice(0, length)), FleetstepError, `${length} of ${payload.length} bytes`)
   })
 
   test('keeps nothing of the frame that it came in: its values have bytes of their own', () => {

@@ -94,6 +94,10 @@ const FORGED: Readonly<Record<string, { readonly forged: Snapshot; readonly reas
     },
     reason: 'its stages are out of reach',
   },
+  'a point that it holds twice': {
+    forged: { ...snapshot, cells: [...snapshot.cells, ...cellOf('q', 1), ...cellOf('q', 2)] },
+    reason: 'the snapshot contradicts itself: it holds q twice',
+  },
   'an operation of nobody': {
     forged: { ...snapshot, batches: [...snapshot.batches, ...strangersBatches()] },
     reason: `the journal contradicts itself: operation 1 is of ${life('z', 3)}, which is no member`,
@@ -105,7 +109,7 @@ const BY_FIRST = { id: { member: A, seq: 1 }, stage: 0, priority: { tier: 2, nod
 const NO_NUMBER: Value = { toString: 1, valueOf: 1 }
 
 /** What no fleet puts into the points that the protocol keeps for itself. */
-const NONSENSE: readonly (readonly [string, Value])[] = [
+const NONSENSE: readonly (readonly [string, Value | undefined])[] = [
   [memberPoint(life('y', 4)), [NO_NUMBER, new Uint8Array()]],
   [memberPoint(life('y', 4)), [0, new Uint8Array(), null, NO_NUMBER]],
   [memberPoint(life('y', 4)), [256, new Uint8Array()]],
@@ -115,15 +119,25 @@ const NONSENSE: readonly (readonly [string, Value])[] = [
   [originalPoint({ kind: 'draft', id: { member: offer.to, seq: 1 } }), [9, 5]],
   [originalPoint({ kind: 'operation', id: { member: A, seq: 1 } }), [1]],
   ['\u0000else', 1],
+  ['\u0000else', undefined],
+  [memberPoint(life('y', 4)), undefined],
+  [memberPoint(B), undefined],
+  [memberPoint(B), [0, new Uint8Array()]],
+  [originalPoint({ kind: 'draft', id: { member: offer.to, seq: 1 } }), undefined],
+  [originalPoint({ kind: 'draft', id: { member: offer.to, seq: 1 } }), [5, 9]],
 ]
 
 for (const [index, [path, value]] of NONSENSE.entries())
   test(`a welcome with nonsense in a reserved point is refused whole: ${index}`, () => {
     const cell = [path as Path, { value, writer: BY_FIRST }] as const
     const draft = takerOf({ ...snapshot, cells: [...snapshot.cells, cell] })
-    const reason = 'the snapshot cannot be read: value is not valid'
+    const reason = 'the snapshot cannot be read: cell is none of the protocol'
     assert.deepEqual(draft.inspect().dropped, { [`snapshot of another node: ${reason}`]: 1 })
   })
+
+function cellOf(path: string, value: Value): Snapshot['cells'] {
+  return [[path as Path, { value, writer: null }]]
+}
 
 function strangersBatches(): Snapshot['batches'] {
   const stranger = new HandIssuer(life('z', 3), 1)

@@ -51,6 +51,23 @@ describe('the local state', () => {
     assert.deepEqual([low, witness].map(outcomeOf), ['superseded', 'refused'])
   })
 
+  test('is the same to the last byte in whatever order operations come, also where values differ in the order of keys alone', () => {
+    const [one, other] = [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+    ]
+    const operations = [
+      operation({ by: 'A', stage: 1, writes: [write('x', 'append', one)] }),
+      operation({ by: 'B', stage: 2, writes: [write('x', 'append', other)], guards: [guard('x', 'exists', false)] }),
+      operation({ by: 'C', stage: 3, writes: [write('x', 'append', 'last')], guards: [guard('y', 'exists', false)] }),
+    ]
+    const [inOrder, late] = [newState(), newState()]
+    inOrder.add(operations.map(entryOf))
+    for (const each of [1, 2, 0]) late.add([entryOf(operations[each]!)])
+    assert.equal(JSON.stringify(inOrder.get(X)), JSON.stringify([one, 'last']))
+    assert.equal(JSON.stringify(late.get(X)), JSON.stringify([one, 'last']))
+  })
+
   test('takes back several entries of one point at once', () => {
     const local = newState()
     const [a, b, c] = [1, 2, 3].map((stage) => {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { encodeCbor } from '../../runtime/base/cbor.ts'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { Path } from '../../runtime/state/path.ts'
+import type { Conflict } from '../../runtime/sync/conflict.ts'
 import { draftOf } from '../../runtime/sync/draft.ts'
 import { firstOf } from '../../runtime/sync/message.ts'
 import { decodeRecord, encodeRecord, type StoredRecord } from '../../runtime/sync/records.ts'
@@ -26,6 +27,13 @@ const RETIREMENT = {
   frozen: new Map([[member, ENTRY]]),
   cuts: new Map([[member, ENTRY]]),
 }
+/** Texts that begin with a byte order mark, which is a character of them. */
+const MARKED: Conflict = {
+  id: `draft ${member}:1@${'\uFEFF'.repeat(30)}`,
+  path: '\uFEFF'.repeat(30) as Path,
+  winner: { operation: idOf('B', 2), stage: 3, value: '\uFEFF'.repeat(30) },
+  loser: { operation: idOf('B', 3), stage: 4, value: { ['\uFEFF'.repeat(30)]: 1, ['\uFEFF'.repeat(29)]: 2 } },
+}
 
 describe('a stored record', () => {
   const records: readonly StoredRecord[] = [
@@ -40,6 +48,7 @@ describe('a stored record', () => {
     { kind: 'draft', draft: DRAFT },
     { kind: 'settled', count: 2, batch: BATCH, conflicts: [] },
     { kind: 'settled', count: 1, batch: null, conflicts: [] },
+    { kind: 'settled', count: 1, batch: null, conflicts: [MARKED] },
     { kind: 'part', part: { purpose: 'catch-up', index: 1, count: 3, bytes: new Uint8Array([1, 2]) } },
   ]
   for (const record of records) {

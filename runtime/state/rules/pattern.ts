@@ -4,8 +4,10 @@ import { PATTERN_LENGTH_MAX, PATTERN_TEXT_LENGTH_MAX } from '../../base/limits.t
  * Null for a pattern that may judge values, else one clear reason.
  *
  * A pattern is a JavaScript regular expression that matches the whole text. The matcher backtracks, so a careless
- * pattern could hold up a gateway for hours. What cannot do so on a bounded text is allowed: few repetitions, none of
- * them around another one or around alternatives, no references back, no looking around.
+ * pattern could hold up a gateway for hours. What cannot do so on a bounded text is allowed: few repetitions, little behind
+ * them, none of them around another one or around alternatives, no references back, no looking around.
+ *
+ * All members judge alike, whatever Node they run on: nothing is taken that another release reads in another way.
  */
 export function patternProblem(pattern: string): string | null {
   if (pattern.length > PATTERN_LENGTH_MAX) return `must have at most ${PATTERN_LENGTH_MAX} characters`
@@ -32,70 +34,102 @@ export function compilePattern(pattern: string): RegExp {
 const COMPILED = new Map<string, RegExp>()
 const COMPILED_MAX = 1024
 
-/** Power of two of the ways to match that may have to be tried: two open repetitions on the longest text, 0.3 ms on a desktop. */
+/** Power of two of the ways to match that may have to be tried: two open repetitions on the longest text. */
 const WAYS_BITS_MAX: number = 2 * Math.log2(PATTERN_TEXT_LENGTH_MAX)
+/** Single parts that may have to be tried for that: some of them behind each way, 4 ms on a desktop. */
+const STEPS_MAX: number = 8 * 2 ** WAYS_BITS_MAX
 
 function compile(pattern: string): RegExp {
   return new RegExp(`^(?:${pattern})$`, 'u')
 }
 
-/** A part in brackets; `bits` is the power of two of the ways in which its finished atoms can match. */
-interface Group {
+/** What it may cost to match a part: `bits` is the power of two of the ways, `steps` is how many single parts are tried for them. */
+interface Cost {
   bits: number
+  steps: number
+}
+
+/** A part in brackets, and what its finished parts cost. */
+interface Group extends Cost {
   bars: number
 }
+
+const NOTHING: Cost = { bits: 0, steps: 0 }
 
 /** Walks over a valid regular expression of the `u` grammar (ECMA-262, Patterns) and multiplies the ways to match. */
 function costProblem(pattern: string): string | null {
   const groups: Group[] = []
-  let group: Group = { bits: 0, bars: 0 }
-  let atomBits = 0
+  const names = new Set<string>()
+  let group: Group = { bits: 0, steps: 0, bars: 0 }
+  let atom = NOTHING
   for (let at = 0; at < pattern.length;) {
     const rest = pattern.slice(at)
     const quantifier = QUANTIFIER.exec(rest)
     if (quantifier !== null) {
-      const bits = repeatedBits(atomBits, quantifier[0])
-      if (bits === null) return 'repeats a group that itself repeats or has alternatives; that can take for ever'
-      atomBits = bits
+      const cost = repeated(atom, quantifier[0])
+      if (cost === null) return 'repeats a group that itself repeats or has alternatives; that can take for ever'
+      atom = cost
       at += quantifier[0].length
       continue
     }
-    group.bits += atomBits
-    atomBits = 0
+    take(group, atom)
+    atom = NOTHING
     const token = TOKEN.exec(rest)?.[0] ?? rest.charAt(0)
     at += token.length
-    if (/^\\[1-9k]/.test(token)) return 'refers back to a group; that can take for ever'
-    if (token === '(?') return 'looks around or switches modes; that is not taken'
+    const problem = tokenProblem(token, names)
+    if (problem !== null) return problem
     if (token === '|') group.bars += 1
     if (token.startsWith('(')) {
       groups.push(group)
-      group = { bits: 0, bars: 0 }
+      group = { bits: 0, steps: 0, bars: 0 }
     } else if (token === ')') {
       const outer = groups.pop()
       if (outer === undefined) return 'is no regular expression: a bracket is closed that was not opened'
-      atomBits = groupBits(group)
+      atom = costOf(group)
       group = outer
-    }
+    } else if (token !== '|') atom = { bits: 0, steps: 1 }
   }
-  group.bits += atomBits
-  return groupBits(group) <= WAYS_BITS_MAX ? null : 'repeats too many parts; use fewer of * + ? {} or bound them'
+  take(group, atom)
+  const { bits, steps } = costOf(group)
+  if (bits > WAYS_BITS_MAX) return 'repeats too many parts; use fewer of * + ? {} or bound them'
+  return steps <= STEPS_MAX ? null : 'has too much behind parts that repeat; use fewer of * + ? {} or bound them'
+}
+
+function tokenProblem(token: string, names: Set<string>): string | null {
+  if (/^\\[1-9k]/.test(token)) return 'refers back to a group; that can take for ever'
+  if (token === '(?') return 'looks around or switches modes; that is not taken'
+  // Each release of Node has the Unicode of its time.
+  if (/\\p/i.test(token.replace(/\\[^pP]/g, '')))
+    return 'asks for a property of Unicode, which changes; name the characters'
+  if (!token.startsWith('(?<')) return null
+  if (names.has(token)) return 'names two groups alike, which only some releases of Node take'
+  names.add(token)
+  return null
 }
 
 const QUANTIFIER = /^(?:[*+?]|\{\d+(?:,\d*)?\})\??/
 /** An escape, a class, the head of a group (a lone `(?` if it is none of those that are taken). */
 const TOKEN = /^(?:\\[^]|\[(?:\\[^]|[^\]\\])*\]|\(\?:|\(\?<[^=!>][^>]*>|\(\?|\()/
 
-function groupBits(group: Group): number {
-  return group.bits + Math.log2(1 + group.bars)
+/** Whatever stands behind the parts of a group is tried once for each way to match those. */
+function take(group: Group, { bits, steps }: Cost): void {
+  group.steps += 2 ** group.bits * steps
+  group.bits += bits
+}
+
+function costOf({ bits, steps, bars }: Group): Cost {
+  return { bits: bits + Math.log2(1 + bars), steps }
 }
 
 /** Null if the repetition would multiply its own ways without end. */
-function repeatedBits(atomBits: number, quantifier: string): number | null {
-  if (quantifier.startsWith('?')) return atomBits + 1
+function repeated({ bits, steps }: Cost, quantifier: string): Cost | null {
+  if (quantifier.startsWith('?')) return { bits: bits + 1, steps }
   const [, least = '0', comma, most = ''] = /^\{(\d+)(,)?(\d*)\}/.exec(quantifier) ?? []
   const isFixed = comma === undefined && quantifier.startsWith('{')
-  if (isFixed) return atomBits * Number(least)
-  if (atomBits > 0) return null
+  if (isFixed)
+    return { bits: bits * Number(least), steps: steps * (bits > 0 ? 2 ** (bits * Number(least)) : Number(least)) }
+  if (bits > 0) return null
   const bound = most === '' ? PATTERN_TEXT_LENGTH_MAX : Math.min(Number(most), PATTERN_TEXT_LENGTH_MAX)
-  return Math.log2(Math.min(Math.max(2, bound - Number(least) + 1), PATTERN_TEXT_LENGTH_MAX))
+  const ways = Math.min(Math.max(2, bound - Number(least) + 1), PATTERN_TEXT_LENGTH_MAX)
+  return { bits: Math.log2(ways), steps: steps * Math.max(bound, Number(least)) }
 }
