@@ -121,6 +121,18 @@ describe('the session of an MQTT link', () => {
     assert.equal(walk.names, 'connect 0 v5')
   })
 
+  test('a server that speaks MQTT 5 is asked for it again after a moment in which it was silent or hung up', () => {
+    const walk = new Walk().tell('open', 'reached', 'connected', 'subscribed').fail(SHUT)
+    walk.wake()
+    assert.equal(walk.tell('reached').fail(SHUT).names, 'abandon, connect 0 v4', 'it may be another broker by now')
+    walk.tell('reached', 'connected', 'subscribed').fail(SHUT)
+    walk.wake()
+    assert.equal(walk.names, 'connect 0 v5')
+    walk.fail(WRONG_VERSION).tell('connected', 'subscribed').fail(SHUT)
+    walk.wake()
+    assert.equal(walk.names, 'connect 0 v4', 'it has said by itself that it speaks 3.1.1 now')
+  })
+
   test('a try of 3.1.1 that fails as well is not remembered', () => {
     const walk = new Walk().tell('open', 'reached').fail(SHUT).fail()
     assert.equal(walk.names, 'abandon, fall')
