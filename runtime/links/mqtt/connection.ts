@@ -3,10 +3,11 @@
  * resubscription and reconnection are switched off, since each of them loses or reorders in silence somewhere. A client
  * of mqtt.js lives as long as its socket here, so nothing of one connection can leak into the next.
  */
-import { Socket } from 'node:net'
+import { getDefaultAutoSelectFamilyAttemptTimeout, setDefaultAutoSelectFamilyAttemptTimeout, Socket } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import { connect as connectClient, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
 import {
+  CONNECT_ADDRESS_TIMEOUT_MS,
   FRAME_BYTES_MAX,
   MIRROR_PAYLOAD_BYTES_MAX,
   MQTT_EARLY_BYTES_MAX,
@@ -123,7 +124,7 @@ class MqttJsConnection implements Connection {
 
   private start(options: ConnectionOptions): MqttClient | null {
     try {
-      const client = connectClient(clientOptions(options))
+      const client = patiently(() => connectClient(clientOptions(options)))
       this.listen(client, options)
       return client
     } catch (error) {
@@ -185,6 +186,20 @@ class MqttJsConnection implements Connection {
     if (this.ended) return
     this.abandon()
     this.events.over(failure)
+  }
+}
+
+/**
+ * Node.js gives up an address for the next one after a quarter of a second, for good: over a slow line it would never reach a
+ * broker by the first of two. mqtt.js passes no wish on, and what holds for the process is read when a socket starts.
+ */
+function patiently<T>(start: () => T): T {
+  const before = getDefaultAutoSelectFamilyAttemptTimeout()
+  setDefaultAutoSelectFamilyAttemptTimeout(CONNECT_ADDRESS_TIMEOUT_MS)
+  try {
+    return start()
+  } finally {
+    setDefaultAutoSelectFamilyAttemptTimeout(before)
   }
 }
 
