@@ -159,6 +159,17 @@ describe('an MQTT link with a broker that misbehaves', () => {
     })
   })
 
+  test('a broker that wants to be asked rarely is asked as often as ever, so that a dead way is noticed', async () => {
+    const serverKeepAlive600 = [0x20, 6, 0, 0, 3, 0x13, 0x02, 0x58]
+    const publish = (socket: Socket, packetId: readonly [number, number]): void =>
+      void socket.write(Buffer.from([0x40, 2, ...packetId]))
+    await withScript({ connack: serverKeepAlive600, publish }, { timing: { keepaliveS: 1 } }, async ({ witness }) => {
+      await until(() => witness.ups === 1, 'alice is up')
+      await until(() => witness.causes.length === 1, 'alice is down')
+      assert.match(witness.causes[0] ?? '', /did not answer in time \(Keepalive timeout\)/)
+    })
+  })
+
   test('a broker that refuses a publish and hangs up is said to have refused', async () => {
     const publish = (socket: Socket, packetId: readonly [number, number]): void => {
       socket.end(Buffer.from([0x40, 3, ...packetId, 0x87]))

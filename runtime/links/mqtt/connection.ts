@@ -5,7 +5,13 @@
  */
 import { getDefaultAutoSelectFamilyAttemptTimeout, setDefaultAutoSelectFamilyAttemptTimeout, Socket } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
-import { connect as connectClient, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
+import {
+  connect as connectClient,
+  type IClientOptions,
+  type IConnackPacket,
+  type IClientPublishOptions,
+  type MqttClient,
+} from 'mqtt'
 import {
   CONNECT_ADDRESS_TIMEOUT_MS,
   FRAME_BYTES_MAX,
@@ -135,6 +141,9 @@ class MqttJsConnection implements Connection {
 
   /** All listeners are attached before the socket can have said anything: mqtt.js keeps no event for late ones. */
   private listen(client: MqttClient, options: ConnectionOptions): void {
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'connack') keepAsking(packet, options.keepaliveS)
+    })
     client.on('connect', (packet) => {
       const { receiveMaximum = RECEIVE_MAXIMUM_DEFAULT, maximumPacketSize = Infinity } = packet.properties ?? {}
       if (!this.ended) this.events.connected(receiveMaximum, maximumPacketSize)
@@ -201,6 +210,11 @@ function patiently<T>(start: () => T): T {
   } finally {
     setDefaultAutoSelectFamilyAttemptTimeout(before)
   }
+}
+
+/** A broker may say how often it wants to hear at least; whoever asks as rarely notices a dead way as late. */
+function keepAsking({ properties }: IConnackPacket, keepaliveS: number): void {
+  if ((properties?.serverKeepAlive ?? 0) > keepaliveS) delete properties?.serverKeepAlive
 }
 
 /** Help for tools and for the broker's queues; nothing depends on it, since 3.1.1 has none of it. */
