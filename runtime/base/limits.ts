@@ -461,6 +461,8 @@ export const MQTT_INFLIGHT_MAX = 64
 export const MQTT_INFLIGHT_BYTES_MAX: number = 512 * 1024
 /** Time that a CONNECT may take: RabbitMQ 3.10 never answers MQTT 5. */
 export const MQTT_CONNECT_TIMEOUT_MS = 5000
+/** Time for one address of a name before the next one is tried: a phone line may take a second for its first answer. */
+export const CONNECT_ADDRESS_TIMEOUT_MS = 1500
 /** First pause before a link connects again; doubled with jitter. */
 export const RECONNECT_DELAY_MIN_MS = 250
 /** Longest pause before a link connects again. */
@@ -683,6 +685,7 @@ assert(
   SETTLED_DRAFTS_BYTES_TARGET + OPERATION_BYTES_MAX < FRAME_BYTES_MAX - 512,
   'a batch of drafts that has reached its target still fits a frame',
 )
+assert(2 * CONNECT_ADDRESS_TIMEOUT_MS < MQTT_CONNECT_TIMEOUT_MS, 'two dead addresses leave time for a third one')
 assert(FRAME_BYTES_MAX < MQTT_INFLIGHT_BYTES_MAX, 'the window of MQTT holds several of the largest frames')
 assert(LINK_QUEUE_FRAMES_RESERVED < LINK_QUEUE_FRAMES_MAX / 2, 'the reserve leaves most of the queue to operations')
 assert(VALUE_BYTES_MAX + PATH_BYTES_MAX < OPERATION_BYTES_MAX, 'an operation holds any single write')

@@ -1,5 +1,6 @@
 import type { Logger } from '../base/logger.ts'
 import type { EmbeddedBroker } from '../links/mqtt/embedded-broker.ts'
+import { formatAddress } from '../links/mqtt/peers/addresses.ts'
 import { systemClock } from './system-clock.ts'
 
 /**
@@ -13,4 +14,9 @@ export async function startBroker(options: {
 }): Promise<EmbeddedBroker> {
   const { startEmbeddedBroker } = await import('../links/mqtt/embedded-broker.ts')
   return await startEmbeddedBroker({ ...options, clock: systemClock })
+}
+
+/** Under which gateways of this machine reach a broker that listens there. */
+export function brokerUrl(host: string, port: number): string {
+  return `mqtt://${formatAddress({ host, port })}`
 }

@@ -38,17 +38,19 @@ export async function connectControl(path: string): Promise<ControlClient> {
   const socket = connect(path)
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve)
-    socket.once('error', (cause) => {
-      reject(
-        new FleetstepError(
-          'daemon-unreachable',
-          `no gateway answers on ${path}: start one with fleetstep run --config FILE`,
-          { cause },
-        ),
-      )
-    })
+    socket.once('error', (cause) => reject(notConnected(path, cause)))
   })
   return clientOn(socket, path)
+}
+
+/** Only a refusal says that nobody is there. */
+function notConnected(path: string, cause: Error): FleetstepError {
+  const code = 'code' in cause ? String(cause.code) : cause.message
+  const isThere = code === 'EACCES' || code === 'EAGAIN'
+  const message = isThere
+    ? `the gateway on ${path} cannot be asked (${code}): ask as the user that it runs under, and look whether it stands still`
+    : `no gateway answers on ${path}: start one with fleetstep run --config FILE`
+  return new FleetstepError('daemon-unreachable', message, { cause })
 }
 
 interface PendingCall {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { FleetstepError } from '../base/errors.ts'
@@ -179,24 +179,33 @@ function makeDirectory(path: string): void {
   if (problem !== null) throw unusable(path, problem)
 }
 
-/** A socket file without a listener is what a killed daemon leaves behind. */
+/**
+ * A socket file without a listener is what a killed daemon leaves behind. Only a refusal says that there is none: one of another
+ * user, or one that has no time, cannot be asked and lives all the same.
+ */
 async function isAnswered(path: string): Promise<boolean> {
-  return await new Promise((resolve) => {
+  return await new Promise((resolve, reject) => {
     const probe = connect(path)
     probe.once('connect', () => {
       probe.destroy()
       resolve(true)
     })
-    probe.once('error', () => resolve(false))
+    probe.once('error', (cause) => {
+      const code = describe(cause)
+      if (code === 'ECONNREFUSED' || code === 'ENOENT') resolve(false)
+      else reject(unusable(path, code, cause))
+    })
   })
 }
 
 function removeStale(path: string): void {
   try {
+    // A wrong word in the config must not cost a file.
+    if (!lstatSync(path).isSocket()) throw unusable(path, 'what is there is no socket')
     unlinkSync(path)
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'))
-      throw unusable(path, describe(cause), cause)
+    if (cause instanceof FleetstepError) throw cause
+    if (describe(cause) !== 'ENOENT') throw unusable(path, describe(cause), cause)
   }
 }
 

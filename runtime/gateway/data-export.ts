@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { FleetstepError } from '../base/errors.ts'
+import { isFull } from '../storage/file-system.ts'
 import type { Recovered } from '../storage/store.ts'
 import { type DirectoryReport, readDataDirectory } from './data-directory.ts'
 import { readIdentityRecord } from './identity-file.ts'
@@ -17,7 +18,7 @@ export const EXPORT_VERSION = 1
 
 /**
  * Writes what a data directory holds into one new file: what it is, whose, the snapshot, each record behind it.
- * @throws FleetstepError as {@link readDataDirectory}, and `usage` if the file cannot be made
+ * @throws FleetstepError as {@link readDataDirectory}, `disk-full`, and `usage` if the file cannot be made
  */
 export async function exportDataDirectory(directory: string, file: string): Promise<DirectoryReport> {
   const { report, recovered } = await readDataDirectory(directory)
@@ -68,7 +69,7 @@ function attempt<T>(file: string, action: () => T): T {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new FleetstepError(
-      'usage',
+      isFull(cause) ? 'disk-full' : 'usage',
       `${file} cannot be written (${reason}); name a new file in a folder that is there and has room`,
       { cause },
     )

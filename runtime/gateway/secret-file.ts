@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { FleetstepError, type ErrorCode } from '../base/errors.ts'
+import { isFull } from '../storage/file-system.ts'
 import { readProblem } from './read-problem.ts'
 
 /** Only its owner may read or write it. */
@@ -20,11 +21,11 @@ const SECRET_MODE = 0o600
 export interface NewFile {
   readonly file: string
   readonly text: string
-  /** Of the error if it cannot be written. */
+  /** Of the error if it cannot be written, though there is room. */
   readonly code: ErrorCode
 }
 
-/** Makes a file that was not there, whole or not at all, durable on return. @throws FleetstepError `file-occupied`, or of the given code */
+/** Makes a file that was not there, whole or not at all, durable on return. @throws FleetstepError `file-occupied`, `disk-full`, or of the given code */
 export function createSecretFile({ file, text, code }: NewFile): void {
   // A link is exclusive: whatever is there stays as it is.
   attempt(file, code, () => writeBeside(file, text, (beside) => linkSync(beside, file)))
@@ -98,9 +99,9 @@ function attempt(file: string, code: ErrorCode, action: () => void): void {
   } catch (cause) {
     if (codeOf(cause) === 'EEXIST')
       throw new FleetstepError('file-occupied', `${file} is there already: choose another name`, { cause })
-    throw new FleetstepError(code, `cannot write ${file}: ${codeOf(cause)}; choose a place that you may write`, {
-      cause,
-    })
+    const advice = isFull(cause) ? 'make room' : 'choose a place that you may write'
+    const message = `cannot write ${file}: ${codeOf(cause)}; ${advice}`
+    throw new FleetstepError(isFull(cause) ? 'disk-full' : code, message, { cause })
   }
 }
 

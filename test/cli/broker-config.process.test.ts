@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { fleetstep, fleetstepJson, workplace, type Workplace } from './program.ts'
+import { until } from '../links/clocks.ts'
+import { fleetstep, fleetstepJson, start, workplace, type Workplace } from './program.ts'
 
 describe('fleetstep broker config', () => {
   it('writes settings for each kind of broker, and says what to do with them', async (t) => {
@@ -45,6 +46,29 @@ describe('fleetstep broker config', () => {
     }
   })
 
+  it('serves gateways that reach it over IPv6, and no other machine where it is to serve its own', async (t) => {
+    const place = workplace(t)
+    const config = fleetConfig(place, 2)
+    const written = async (kind: string, ...servers: readonly string[]): Promise<unknown> => {
+      const named = servers.flatMap((server) => ['--server', server])
+      const words = ['--for', kind, '--config', config, '--directory', kind, '--passwords', '--plain', ...named]
+      return ((await fleetstepJson(place, 'broker', 'config', ...words)) as { servers: unknown }).servers
+    }
+    assert.deepEqual(await written('mosquitto', 'fd00::1'), ['mqtt://[fd00::1]:1883'])
+    assert.match(text(place, 'mosquitto', 'mosquitto.conf'), /^listener 1883 ::$/m)
+    assert.deepEqual(await written('nats', 'fd00::1', 'fd00::2'), ['mqtt://[fd00::1]:1883', 'mqtt://[fd00::2]:1883'])
+    const nats = text(place, 'nats', 'nats-server-2.conf')
+    assert.deepEqual(nats.match(/(?<=listen: ").*(?=")/g), ['[::]:4222', '[::]:6222', '[::]:1883'])
+    assert.match(nats, /routes: .*@\[fd00::1\]:6222","nats-route:.*@\[fd00::2\]:6222"/)
+    for (const [server, address] of [
+      ['localhost', '127.0.0.1'],
+      ['::1', '::1'],
+    ] as const) {
+      await written('mosquitto', server)
+      assert.match(text(place, 'mosquitto', 'mosquitto.conf'), new RegExp(`^listener 1883 ${address}$`, 'm'))
+    }
+  })
+
   it('keeps the passwords when it is run again for one more member, and lets nobody else read them', async (t) => {
     const place = workplace(t)
     const words = ['--for', 'mosquitto', '--passwords', '--plain', '--user', 'nodered', '--config']
@@ -67,6 +91,9 @@ describe('fleetstep broker config', () => {
     [['--for', 'rabbitmq'], /add --passwords/],
     [['--for', 'mosquitto', '--server', 'a', '--server', 'b'], /Mosquitto forms no cluster/],
     [['--for', 'nats', '--server', 'a b'], /--server a b is no name/],
+    [['--for', 'nats', '--server', 'a:1883'], /--server a:1883 is no name .* --tcp-port/],
+    [['--for', 'nats', '--server', 'fe80::1%eth0'], /--server fe80::1%eth0 is no name/],
+    [['--for', 'rabbitmq', '--passwords', '--server', 'a', '--server', 'fd00::1'], /RabbitMQ knows .* by name/],
     [['--for', 'nats', '--user', '../x'], /--user \.\.\/x is no name for a user/],
     [['--for', 'nats', '--user', 'broker'], /--user broker is no name for a user/],
     [['--for', 'nats', '--path', '/etc/my broker'], /cannot stand in the settings of nats/],
@@ -132,6 +159,13 @@ describe('fleetstep broker config', () => {
     const run = await fleetstep(place, 'broker', 'config', '--for', 'nats', '--config', config)
     assert.deepEqual([run.code, /fleet\.members is missing/.test(run.stderr)], [3, true])
   })
+})
+
+it('fleetstep broker says under which URL it is reached over IPv6', async (t) => {
+  const place = workplace(t)
+  const broker = start(place, 'broker', '--host', '::1', '--port', '0')
+  await until(() => broker.stdout.endsWith('\n') || broker.code !== null, 'it is ready')
+  assert.match(broker.stdout, /^fleetstep: broker ready on mqtt:\/\/\[::1\]:[0-9]+\n$/)
 })
 
 function fleetConfig(place: Workplace, count: number): string {

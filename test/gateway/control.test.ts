@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -163,8 +165,11 @@ describe('control server', () => {
   })
 
   it('takes over the socket of a killed daemon, and not that of a living one', async (t) => {
-    const path = join(temporaryFolder(t), 'gateway.sock')
-    writeFileSync(path, '')
+    const folder = temporaryFolder(t)
+    const path = join(folder, 'gateway.sock')
+    const killed = await startControlServer(join(folder, 'first.sock'), echo, silentLogger)
+    linkSync(killed.path, path)
+    await killed.close()
     const server = await startControlServer(path, echo, silentLogger)
     await assert.rejects(
       startControlServer(path, echo, silentLogger),
@@ -173,6 +178,29 @@ describe('control server', () => {
     assert.deepEqual(await call(t, path, 'echo'), { method: 'echo', params: {} })
     await server.close()
     await assert.rejects(connectControl(path), isError('daemon-unreachable', /no gateway answers/))
+  })
+
+  it('removes nothing but a socket', async (t) => {
+    const path = join(temporaryFolder(t), 'gateway.yaml')
+    writeFileSync(path, 'device: pump')
+    const refused = isError('config-invalid', /gateway\.yaml: what is there is no socket; set controlSocket/)
+    await assert.rejects(startControlServer(path, echo, silentLogger), refused)
+    assert.equal(readFileSync(path, 'utf8'), 'device: pump')
+  })
+
+  it('leaves the socket of a daemon that has no time for one more', async (t) => {
+    const path = join(temporaryFolder(t), 'gateway.sock')
+    const program = `require('net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => console.log('ready'))`
+    const other = spawn(process.execPath, ['-e', program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.after(() => other.kill('SIGKILL'))
+    await once(other.stdout, 'data')
+    other.kill('SIGSTOP')
+    const isStopped = (): boolean => /^State:\s+T/m.test(readFileSync(`/proc/${other.pid}/status`, 'utf8'))
+    await until(isStopped, 'it stands still')
+    while (await isTaken(t, path));
+    await assert.rejects(startControlServer(path, echo, silentLogger), isError('config-invalid', /EAGAIN/))
+    await assert.rejects(connectControl(path), isError('daemon-unreachable', /cannot be asked \(EAGAIN\)/))
+    assert.ok(statSync(path).isSocket())
   })
 
   it('says which path it cannot use', async (t) => {
@@ -427,6 +455,15 @@ async function open(t: TestContext, path: string): Promise<Socket> {
   t.after(() => socket.destroy())
   await new Promise((resolve) => socket.once('connect', resolve))
   return socket
+}
+
+/** Whether one more connection finds a place. */
+async function isTaken(t: TestContext, path: string): Promise<boolean> {
+  const socket = connect(path)
+  t.after(() => socket.destroy())
+  return await new Promise((resolve) => {
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+  })
 }
 
 /** What has come so far, parsed. */

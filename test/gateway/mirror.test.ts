@@ -305,9 +305,12 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     const { gateway, root, seen, broker, mirror, publish } = await stage(t)
     const stale = `${root}/s/${gateway.node}/gone`
     await publish(stale, '1', '-r')
+    // Longer than any frame of a link, and not longer than what a mirror publishes.
+    const long = `${root}/s/${gateway.node}/text`
+    await publish(long, 'x'.repeat(100_000), '-r')
     gateway.state.set('lamp', true)
     mirror()
-    await until(() => seen.get(stale) === '', 'the stale one is taken away')
+    await until(() => seen.get(stale) === '' && seen.get(long) === '', 'the stale ones are taken away')
     await until(() => seen.get(`${root}/s/${gateway.node}/lamp`) === 'true', 'the lamp is shown')
     await broker.kill()
     seen.clear()

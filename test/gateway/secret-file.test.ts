@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { createSecretFile, removeSecretFile, replaceSecretFile } from '../../runtime/gateway/secret-file.ts'
+import { onFullDisk } from '../support/full-disk.ts'
 
 const TEXT = 'a secret of some length\n'
 
@@ -41,6 +42,18 @@ describe('a file with a secret', () => {
     assert.throws(() => make('another'), { code: 'file-occupied', message: /member\.key is there already/ })
     assert.equal(fs.readFileSync(file, 'utf8'), TEXT)
     assert.deepEqual(fs.readdirSync(join(file, '..')), ['member.key'])
+  })
+
+  it('is not there at all when the disk is full, which is said', async (t) => {
+    const folder = folderOf(t)
+    const file = join(folder, 'member.key')
+    const make = (): void => createSecretFile({ file, text: TEXT, code: 'key-invalid' })
+    await assert.rejects(onFullDisk(5, make), {
+      code: 'disk-full',
+      exitCode: 5,
+      message: /cannot write \S+member\.key: ENOSPC; make room/,
+    })
+    assert.deepEqual(fs.readdirSync(folder), [])
   })
 
   it('is gone for good when it was removed', (t) => {

@@ -126,7 +126,7 @@ describe('why an MQTT link is down is told in one line:', () => {
     const codes =
       'ECONNREFUSED ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH ETIMEDOUT ECONNRESET CERT_NOT_YET_VALID CERT_HAS_EXPIRED EPROTO'
     const errors = codes.split(' ').map((code) => failureOf(Object.assign(new Error(`${code}\nsecond line`), { code })))
-    const reasons = [1, 2, 3, 4, 5, 132, 133, 135, 136, 137, 141, 142, 149, 151, 159, 200].map((code) =>
+    const reasons = [1, 2, 3, 4, 5, 132, 133, 135, 136, 137, 141, 142, 149, 151, 154, 157, 159, 200].map((code) =>
       failureOfReason(code, ''),
     )
     const failures = [...errors, ...reasons, failureOf(new Error('connack timeout'))]

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { connect as dial, createServer, type Socket } from 'node:net'
+import net, { connect as dial, createServer, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
+import tls from 'node:tls'
 import { connect, type MqttClient } from 'mqtt'
 import type { NodeId } from '../../runtime/base/ids.ts'
-import { MIRROR_PAYLOAD_BYTES_MAX } from '../../runtime/base/limits.ts'
+import { CONNECT_ADDRESS_TIMEOUT_MS, MIRROR_PAYLOAD_BYTES_MAX } from '../../runtime/base/limits.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
 import type { Link } from '../../runtime/links/link.ts'
 import { startEmbeddedBroker, type EmbeddedBroker } from '../../runtime/links/mqtt/embedded-broker.ts'
@@ -71,6 +72,24 @@ describe('an MQTT link over the embedded broker', () => {
     await until(() => witness.ups === 1, 'alice is up')
     assert.equal(link.status().cause, null)
     assert.equal(witness.causes.length, 1, 'one outage is told once')
+  })
+
+  test('gives each address of a name the time of a slow line, and no other socket of the process', async (t) => {
+    const before = net.getDefaultAutoSelectFamilyAttemptTimeout()
+    const given: number[] = []
+    const note = (): net.Socket => {
+      given.push(net.getDefaultAutoSelectFamilyAttemptTimeout())
+      return new net.Socket()
+    }
+    t.mock.method(net, 'createConnection', note)
+    t.mock.method(tls, 'connect', note as never)
+    for (const server of ['mqtt://localhost:1', 'mqtts://localhost:1']) {
+      const link = testLink(ALICE, 1, { servers: [server] })
+      link.open(new Witness())
+      await link.close()
+    }
+    assert.deepEqual(given, [CONNECT_ADDRESS_TIMEOUT_MS, CONNECT_ADDRESS_TIMEOUT_MS])
+    assert.equal(net.getDefaultAutoSelectFamilyAttemptTimeout(), before)
   })
 
   test('tries its servers in turn', async () => {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
-import { MQTT_ACKNOWLEDGE_LOOKS } from '../../runtime/base/limits.ts'
+import { FRAME_BYTES_MAX, MQTT_ACKNOWLEDGE_LOOKS } from '../../runtime/base/limits.ts'
 import type { Link } from '../../runtime/links/link.ts'
 import { PacketFilter } from '../../runtime/links/mqtt/packet-filter.ts'
 import type { MqttLinkOptions } from '../../runtime/links/mqtt/options.ts'
 import { SteppedClock, until } from './clocks.ts'
 import { ALICE, BOB, patterned } from './link-acceptance.ts'
 import { FLEET, testLink } from './mqtt-fixture.ts'
-import { ACCEPTED, startScriptedBroker, SUBSCRIBED, type Script } from './scripted-broker.ts'
+import { ACCEPTED, say, sayLong, startScriptedBroker, SUBSCRIBED, type Script } from './scripted-broker.ts'
 import { Witness } from './witness.ts'
 
 describe('an MQTT link with a broker that misbehaves', () => {
@@ -33,21 +33,22 @@ describe('an MQTT link with a broker that misbehaves', () => {
     })
   })
 
-  test('passes over a message that is longer than any of the fleet, without holding it, and goes on', async () => {
-    const publish = (socket: Socket): void => {
-      const topic = Buffer.from(`fleet/${FLEET}/op/${BOB}`)
-      const head = Buffer.concat([Buffer.from([0, topic.length]), topic, Buffer.from([0])])
-      socket.write(Buffer.concat([Buffer.from([0x30, 0x80, 0x80, 0x80, 0x08]), head]))
-      const rest = Buffer.alloc(16 * 1024 * 1024 - head.length)
-      socket.write(Buffer.concat([rest, Buffer.from([0x30, head.length + 3]), head, Buffer.from('abc')]))
-    }
-    await withScript({ publish }, {}, async ({ witness, link }) => {
-      await until(() => witness.frames.length === 1, 'the frame behind it has come')
-      assert.deepEqual(witness.frames, [new Uint8Array(Buffer.from('abc'))])
-      assert.equal(link.status().counters.dropped['oversize'], 1)
-      assert.deepEqual(witness.causes, [])
+  // The last one is less than a mirror may publish, and more than this link has said that it takes.
+  for (const bytes of [16 * 1024 * 1024, FRAME_BYTES_MAX + 4096]) {
+    test(`passes over a message of ${bytes} bytes, without holding it, and goes on`, async () => {
+      const topic = `fleet/${FLEET}/op/${BOB}`
+      const publish = (socket: Socket): void => {
+        sayLong(socket, topic, bytes)
+        say(socket, topic, 'abc')
+      }
+      await withScript({ publish }, {}, async ({ witness, link }) => {
+        await until(() => witness.frames.length === 1 || witness.causes.length > 0, 'the frame behind it has come')
+        assert.deepEqual(witness.causes, [])
+        assert.deepEqual(witness.frames, [new Uint8Array(Buffer.from('abc'))])
+        assert.equal(link.status().counters.dropped['oversize'], 1)
+      })
     })
-  })
+  }
 
   test('leaves a broker that states a length which no packet has', async () => {
     const publish = (socket: Socket): void => void socket.write(Buffer.from([0x90, 0xff, 0xff, 0xff, 0x7f, 1]))
@@ -156,6 +157,17 @@ describe('an MQTT link with a broker that misbehaves', () => {
         isPrompt = true
         for (const answer of unanswered.splice(0)) answer()
       }
+    })
+  })
+
+  test('a broker that wants to be asked rarely is asked as often as ever, so that a dead way is noticed', async () => {
+    const serverKeepAlive600 = [0x20, 6, 0, 0, 3, 0x13, 0x02, 0x58]
+    const publish = (socket: Socket, packetId: readonly [number, number]): void =>
+      void socket.write(Buffer.from([0x40, 2, ...packetId]))
+    await withScript({ connack: serverKeepAlive600, publish }, { timing: { keepaliveS: 1 } }, async ({ witness }) => {
+      await until(() => witness.ups === 1, 'alice is up')
+      await until(() => witness.causes.length === 1, 'alice is down')
+      assert.match(witness.causes[0] ?? '', /did not answer in time \(Keepalive timeout\)/)
     })
   })
 

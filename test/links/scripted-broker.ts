@@ -87,3 +87,11 @@ export function say(socket: Socket, topic: string, text: string): void {
   const body = Buffer.concat([Buffer.from([0, topic.length]), Buffer.from(topic), Buffer.from([0]), Buffer.from(text)])
   socket.write(Buffer.concat([Buffer.from([0x30, body.length]), body]))
 }
+
+/** The same with a payload of zeros, whose length takes four bytes. */
+export function sayLong(socket: Socket, topic: string, payloadBytes: number): void {
+  const head = Buffer.concat([Buffer.from([0, topic.length]), Buffer.from(topic), Buffer.from([0])])
+  const length = head.length + payloadBytes
+  const digits = [0, 7, 14].map((shift) => 0x80 | ((length >> shift) & 0x7f))
+  socket.write(Buffer.concat([Buffer.from([0x30, ...digits, length >> 21]), head, Buffer.alloc(payloadBytes)]))
+}

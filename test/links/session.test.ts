@@ -121,6 +121,18 @@ describe('the session of an MQTT link', () => {
     assert.equal(walk.names, 'connect 0 v5')
   })
 
+  test('a server that speaks MQTT 5 is asked for it again after a moment in which it was silent or hung up', () => {
+    const walk = new Walk().tell('open', 'reached', 'connected', 'subscribed').fail(SHUT)
+    walk.wake()
+    assert.equal(walk.tell('reached').fail(SHUT).names, 'abandon, connect 0 v4', 'it may be another broker by now')
+    walk.tell('reached', 'connected', 'subscribed').fail(SHUT)
+    walk.wake()
+    assert.equal(walk.names, 'connect 0 v5')
+    walk.fail(WRONG_VERSION).tell('connected', 'subscribed').fail(SHUT)
+    walk.wake()
+    assert.equal(walk.names, 'connect 0 v4', 'it has said by itself that it speaks 3.1.1 now')
+  })
+
   test('a try of 3.1.1 that fails as well is not remembered', () => {
     const walk = new Walk().tell('open', 'reached').fail(SHUT).fail()
     assert.equal(walk.names, 'abandon, fall')
@@ -235,6 +247,23 @@ test('each failure is one clear line that says what to do', () => {
     [failureOf(new Error('Invalid header flag bits')), 'protocol', /that a broker listens/],
     [failureOf('thrown text'), 'protocol', /thrown text/],
     [failureOfReason(200, ''), 'protocol', /reason code 200/],
+    [failureOfReason(131, 'disconnected by the broker'), 'protocol', /\(disconnected by the broker, reason code 131\)/],
+    [
+      failureOfReason(0, 'disconnected by the broker'),
+      'closed',
+      /closed the connection \(disconnected by the broker\)/,
+    ],
+    [coded(147), 'limit', /more than it takes .*raise the broker's limits/],
+    [coded(150), 'limit', /raise the broker's limits/],
+    [coded(151), 'limit', /raise the broker's limits/],
+    [coded(154, 'Connection refused: Retain not supported'), 'lacking', /QoS 1, retained messages and wildcards/],
+    [coded(155), 'lacking', /QoS 1, retained messages and wildcards/],
+    [failureOfReason(162, 'subscription refused'), 'lacking', /wildcards.*allow them/],
+    [coded(156), 'moved', /another server.*correct the address/],
+    [coded(157), 'moved', /another server/],
+    [coded(160), 'broker-unavailable', /log/],
+    [coded(143), 'not-authorised', /access list/],
+    [coded(144), 'not-authorised', /access list/],
   ]
   for (const [failure, kind, advice] of cases) {
     assert.equal(failure.kind, kind)

@@ -30,6 +30,7 @@ import { estimateWear } from '../../runtime/storage/wear.ts'
 import { WearFile } from '../../runtime/storage/wear-file.ts'
 import { fleetIdOf, type Genesis } from '../../runtime/sync/membership.ts'
 import { realClock, SteppedClock, until } from '../links/clocks.ts'
+import { onFullDisk } from '../support/full-disk.ts'
 import { OWNER, SimulatedBench } from '../support/store-bench.ts'
 
 const ANNA = '0200000000000001' as NodeId
@@ -238,6 +239,9 @@ describe('A data directory of a stopped gateway', () => {
       ],
     )
     await assert.rejects(exportDataDirectory(directory, join(above, 'export')), { code: 'usage' })
+    const onFull = onFullDisk(100, () => exportDataDirectory(directory, join(above, 'other')))
+    await assert.rejects(onFull, { code: 'disk-full', exitCode: 5, message: /other cannot be written .*has room/ })
+    assert.deepEqual((await readdir(above)).toSorted(), ['data', 'export'], 'no part of it stays')
     const file = await openFile(join(directory, 'journal-0001'), 'r+')
     await file.write(Uint8Array.of(0x55), 0, 1, 3 * 4096 + 50)
     await file.close()

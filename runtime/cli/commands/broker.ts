@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { FleetstepError } from '../../base/errors.ts'
-import { startBroker } from '../../gateway/broker.ts'
+import { brokerUrl, startBroker } from '../../gateway/broker.ts'
 import type { WrittenBroker } from '../../gateway/broker-config/broker-config.ts'
 import { BROKER_KINDS } from '../../gateway/broker-config/request.ts'
 import { exitOnCrash, openLogger, stopSignal } from '../lifecycle.ts'
@@ -126,7 +126,7 @@ async function runBroker(command: Command): Promise<void> {
   print(
     command,
     { ready: true, host, port: broker.port, pid: process.pid },
-    () => `fleetstep: broker ready on mqtt://${host}:${broker.port}`,
+    () => `fleetstep: broker ready on ${brokerUrl(host, broker.port)}`,
   )
   await stopped
   await broker.close()

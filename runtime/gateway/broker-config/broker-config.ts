@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { isIP } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import { join, resolve } from 'node:path'
 import { FleetstepError, unreachable } from '../../base/errors.ts'
 import { isNodeId, type NodeId } from '../../base/ids.ts'
+import { formatAddress } from '../../links/mqtt/peers/addresses.ts'
 import { brokerMembers } from './members.ts'
 import { PEERS_PORT } from '../peers-config.ts'
 import { MEMBERS_FILE } from './members.ts'
@@ -68,7 +69,7 @@ export function writeBrokerConfig(wish: BrokerWish): WrittenBroker {
     )
   }
   const { fleet, encrypted, authentication, port } = request
-  const servers = request.servers.map((server) => `${encrypted ? 'mqtts' : 'mqtt'}://${server}:${port}`)
+  const servers = request.servers.map((host) => `${encrypted ? 'mqtts' : 'mqtt'}://${formatAddress({ host, port })}`)
   return { broker, fleet, directory, files: files.map(({ name }) => name), servers, encrypted, authentication }
 }
 
@@ -84,6 +85,8 @@ function checkedKind({ broker, passwords, plain, servers }: BrokerWish): BrokerK
   if (kind === 'mosquitto' && servers.length > 1) {
     throw usage('Mosquitto forms no cluster: name one --server, or use --for nats or --for rabbitmq')
   }
+  if (kind === 'rabbitmq' && servers.length > 1 && servers.some(isIPv6))
+    throw usage('RabbitMQ knows the servers of a cluster by name: give each --server one')
   return kind
 }
 
@@ -121,7 +124,10 @@ const TAKEN: ReadonlySet<string> = new Set(['authority', 'broker', CLUSTER_USER]
 
 function checkedServers(servers: readonly string[]): readonly string[] {
   for (const server of servers) {
-    if (!/^[A-Za-z0-9.:-]{1,253}$/.test(server)) throw usage(`--server ${server} is no name or address of a machine`)
+    // One with a zone, as fe80::1%eth0, cannot stand in a URL.
+    const isAddress = isIPv6(server) && !server.includes('%')
+    if (!isAddress && !/^[A-Za-z0-9.-]{1,253}$/.test(server))
+      throw usage(`--server ${server} is no name or address of a machine; its port is told with --tcp-port`)
   }
   return servers
 }

@@ -1,9 +1,13 @@
 import type { NodeId } from '../../base/ids.ts'
+import { formatAddress } from '../../links/mqtt/peers/addresses.ts'
 import { type BrokerFile, type BrokerRequest, certificateFile, listenAddress } from './request.ts'
 import { fillTemplate } from './template.ts'
 
 /** Whose password the servers of one cluster show each other. */
 export const CLUSTER_USER = 'nats-cluster'
+
+/** For tools of NATS itself, and for the other servers of its cluster. */
+const [CLIENT_PORT, ROUTE_PORT] = [4222, 6222]
 
 /** One file for each server. */
 export function natsFiles(request: BrokerRequest): readonly BrokerFile[] {
@@ -19,10 +23,10 @@ export function natsFiles(request: BrokerRequest): readonly BrokerFile[] {
       fleet,
       path,
       file,
-      port: String(port),
       server,
       number: String(index + 1),
-      listen: listenAddress(server),
+      listen: formatAddress({ host: listenAddress(server), port: CLIENT_PORT }),
+      mqttListen: formatAddress({ host: listenAddress(server), port }),
       replicas: String(servers.length >= 3 ? 3 : 1),
       cluster: servers.length === 1 ? '' : clusterLines(request, server),
       tls: request.encrypted ? tlsLines(request) : '',
@@ -92,10 +96,12 @@ function userLine(request: BrokerRequest, user: string, { publish, subscribe }: 
 
 function clusterLines(request: BrokerRequest, server: string): string {
   const password = request.passwordOf(CLUSTER_USER)
-  const routes = request.servers.map((other) => `nats-route://cluster:${password}@${other}:6222`)
+  const routes = request.servers.map(
+    (other) => `nats-route://cluster:${password}@${formatAddress({ host: other, port: ROUTE_PORT })}`,
+  )
   return `cluster {
   name: "fleet-${request.fleet}"
-  listen: "${listenAddress(server)}:6222"
+  listen: "${formatAddress({ host: listenAddress(server), port: ROUTE_PORT })}"
   authorization { user: "cluster", password: ${JSON.stringify(password)} }
   routes: ${JSON.stringify(routes)}
 }

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import type { NodeId } from '../../base/ids.ts'
 
 /** The brokers that settings are written for; `peers` is a fleet without one, whose gateways need certificates. */
@@ -30,9 +31,11 @@ export interface BrokerFile {
   readonly text: string
 }
 
-/** The address that a broker listens on: one of loopback alone, else all of the machine. */
+/** The address that a broker listens on: one of loopback alone, else all of the machine, which `::` means for both kinds. */
 export function listenAddress(server: string): string {
-  return server.startsWith('127.') ? server : '0.0.0.0'
+  if (server === 'localhost') return '127.0.0.1'
+  if (server.startsWith('127.') || server === '::1') return server
+  return isIPv6(server) ? '::' : '0.0.0.0'
 }
 
 /** Nodes, then people: each name is a user. */

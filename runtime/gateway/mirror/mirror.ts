@@ -1,6 +1,11 @@
 import type { Clock } from '../../base/clock.ts'
 import { FleetstepError } from '../../base/errors.ts'
-import { HOME_ASSISTANT_JITTER_MS, MIRROR_LEFT_OVER_MAX, MIRROR_PAYLOAD_BYTES_MAX } from '../../base/limits.ts'
+import {
+  HOME_ASSISTANT_JITTER_MS,
+  MIRROR_LEFT_OVER_MAX,
+  MIRROR_PAYLOAD_BYTES_MAX,
+  MQTT_PACKET_HEAD_BYTES_MAX,
+} from '../../base/limits.ts'
 import type { Logger } from '../../base/logger.ts'
 import { fraction, type Random } from '../../base/random.ts'
 import { HEALTH_BRANCH } from '../../device/profiles/points.ts'
@@ -124,6 +129,8 @@ export class Mirror {
         password,
         tls,
         subscriptions: filters.map((filter) => ({ filter, withoutOwn: true })),
+        // What an earlier start has published comes back, to be tidied.
+        packetBytesMax: MIRROR_PAYLOAD_BYTES_MAX + MQTT_PACKET_HEAD_BYTES_MAX,
         will: () => ({ topic: topics.availability, payload: Buffer.from('offline') }),
         timing: DEFAULT_TIMING,
         clock,

@@ -3,16 +3,20 @@
  * resubscription and reconnection are switched off, since each of them loses or reorders in silence somewhere. A client
  * of mqtt.js lives as long as its socket here, so nothing of one connection can leak into the next.
  */
-import { Socket } from 'node:net'
+import { getDefaultAutoSelectFamilyAttemptTimeout, setDefaultAutoSelectFamilyAttemptTimeout, Socket } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
-import { connect as connectClient, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
 import {
-  FRAME_BYTES_MAX,
-  MIRROR_PAYLOAD_BYTES_MAX,
+  connect as connectClient,
+  type IClientOptions,
+  type IConnackPacket,
+  type IClientPublishOptions,
+  type MqttClient,
+} from 'mqtt'
+import {
+  CONNECT_ADDRESS_TIMEOUT_MS,
   MQTT_EARLY_BYTES_MAX,
   MQTT_EARLY_MESSAGES_MAX,
   MQTT_MESSAGE_EXPIRY_S,
-  MQTT_PACKET_HEAD_BYTES_MAX,
 } from '../../base/limits.ts'
 import { commonNameOf } from './certificate.ts'
 import { failureOf, failureOfReason, type Failure } from './failure.ts'
@@ -31,6 +35,8 @@ export interface ConnectionOptions {
   readonly tls: TlsFiles
   readonly checkServer: ServerCheck | undefined
   readonly keepaliveS: number
+  /** Longer packets are kept away by a broker of MQTT 5, and left out here where one comes all the same. */
+  readonly packetBytesMax: number
   readonly will: { readonly topic: string; readonly payload: Buffer } | null
 }
 
@@ -123,7 +129,7 @@ class MqttJsConnection implements Connection {
 
   private start(options: ConnectionOptions): MqttClient | null {
     try {
-      const client = connectClient(clientOptions(options))
+      const client = patiently(() => connectClient(clientOptions(options)))
       this.listen(client, options)
       return client
     } catch (error) {
@@ -134,6 +140,9 @@ class MqttJsConnection implements Connection {
 
   /** All listeners are attached before the socket can have said anything: mqtt.js keeps no event for late ones. */
   private listen(client: MqttClient, options: ConnectionOptions): void {
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'connack') keepAsking(packet, options.keepaliveS)
+    })
     client.on('connect', (packet) => {
       const { receiveMaximum = RECEIVE_MAXIMUM_DEFAULT, maximumPacketSize = Infinity } = packet.properties ?? {}
       if (!this.ended) this.events.connected(receiveMaximum, maximumPacketSize)
@@ -149,14 +158,14 @@ class MqttJsConnection implements Connection {
     client.stream.once(options.server.protocol === 'mqtts' ? 'secureConnect' : 'connect', () => {
       if (!this.ended) this.events.reached()
     })
-    this.filter(client.stream)
+    this.filter(client.stream, options.packetBytesMax)
     // Small frames go out at once: Nagle's wait for an acknowledgement would cost up to 40 ms each.
     if (client.stream instanceof Socket) client.stream.setNoDelay(true)
   }
 
   /** Sees what the socket hands on before mqtt.js does, which has no bound of its own. */
-  private filter(stream: MqttClient['stream']): void {
-    const filter = new PacketFilter(PACKET_BYTES_HELD_MAX, {
+  private filter(stream: MqttClient['stream'], packetBytesMax: number): void {
+    const filter = new PacketFilter(packetBytesMax - PACKET_LENGTH_BYTES_MAX, {
       skipped: () => {
         if (!this.ended) this.events.skipped('oversize')
       },
@@ -186,6 +195,25 @@ class MqttJsConnection implements Connection {
     this.abandon()
     this.events.over(failure)
   }
+}
+
+/**
+ * Node.js gives up an address for the next one after a quarter of a second, for good: over a slow line it would never reach a
+ * broker by the first of two. mqtt.js passes no wish on, and what holds for the process is read when a socket starts.
+ */
+function patiently<T>(start: () => T): T {
+  const before = getDefaultAutoSelectFamilyAttemptTimeout()
+  setDefaultAutoSelectFamilyAttemptTimeout(CONNECT_ADDRESS_TIMEOUT_MS)
+  try {
+    return start()
+  } finally {
+    setDefaultAutoSelectFamilyAttemptTimeout(before)
+  }
+}
+
+/** A broker may say how often it wants to hear at least; whoever asks as rarely notices a dead way as late. */
+function keepAsking({ properties }: IConnackPacket, keepaliveS: number): void {
+  if ((properties?.serverKeepAlive ?? 0) > keepaliveS) delete properties?.serverKeepAlive
 }
 
 /** Help for tools and for the broker's queues; nothing depends on it, since 3.1.1 has none of it. */
@@ -228,7 +256,7 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
       checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkServer(commonNameOf(certificate)),
     }),
     // Nothing is to be kept for an absent gateway: what it missed is found by anti-entropy.
-    ...(version === 5 && { properties: { maximumPacketSize: PACKET_BYTES_MAX, sessionExpiryInterval: 0 } }),
+    ...(version === 5 && { properties: { maximumPacketSize: options.packetBytesMax, sessionExpiryInterval: 0 } }),
     ...(options.will && { will: { ...options.will, qos: 1, retain: true } }),
   }
 }
@@ -239,9 +267,7 @@ const TOPICS_VERSION = '1'
 const REFUSED = 0x80
 /** What a broker of MQTT 5 takes that does not say (section 3.2.2.3.3), and what one of 3.1.1 is taken to take. */
 const RECEIVE_MAXIMUM_DEFAULT = 65_535
-/** Room for topic, properties and header around the largest frame; the broker keeps larger packets away from us. */
-const PACKET_BYTES_MAX: number = FRAME_BYTES_MAX + 1024
-/** The largest message of a mirror: a broker of MQTT 3.1.1 hands on whatever it has. */
-const PACKET_BYTES_HELD_MAX: number = MIRROR_PAYLOAD_BYTES_MAX + MQTT_PACKET_HEAD_BYTES_MAX
+/** Of the kind of a packet and its length, which a filter of packets does not count. */
+const PACKET_LENGTH_BYTES_MAX = 5
 /** The session's own deadline is shorter; mqtt.js cannot be told to have none. */
 const CONNECT_TIMEOUT_BEYOND_OURS_MS = 600_000

@@ -36,6 +36,8 @@ export interface CourierOptions {
   /** In place of the check that the certificate of the server is for its address: by the name in it. */
   readonly checkServer?: ServerCheck | undefined
   readonly subscriptions: readonly Subscription[]
+  /** The longest packet that is taken; what is longer is told as skipped. */
+  readonly packetBytesMax: number
   /** Said by the broker when this client dies, or null. Retained, and asked for at each connection. */
   readonly will: (() => { readonly topic: string; readonly payload: Buffer }) | null
   readonly timing: MqttTiming
@@ -206,14 +208,26 @@ export class Courier {
   }
 
   #connect(server: number, version: MqttVersion): void {
-    const { name, clientId, servers, username, password, tls, checkServer, timing, will, logger } = this.#options
+    const { name, clientId, servers, username, password, tls, checkServer, timing, logger } = this.#options
+    const { packetBytesMax, will } = this.#options
     this.#server = server
     const target = servers[server]
     assert(target !== undefined, 'the session names a server of the list')
     logger.debug(`${name}: connecting to ${target.label} with MQTT ${version === 5 ? '5' : '3.1.1'}`)
     const { keepaliveS } = timing
     this.#connection = openConnection(
-      { server: target, version, clientId, username, password, tls, checkServer, keepaliveS, will: will?.() ?? null },
+      {
+        server: target,
+        version,
+        clientId,
+        username,
+        password,
+        tls,
+        checkServer,
+        keepaliveS,
+        packetBytesMax,
+        will: will?.() ?? null,
+      },
       this.#connectionEvents(),
     )
   }

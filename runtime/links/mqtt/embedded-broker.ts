@@ -22,6 +22,7 @@ import { BrokerMemory } from './embedded/broker-memory.ts'
 import { PacketWatch } from './embedded/packet-watch.ts'
 import { RetainedMessages } from './embedded/retained-messages.ts'
 import { boundSubscriptions } from './embedded/subscribing.ts'
+import { formatAddress } from './peers/addresses.ts'
 import type { MutualTls } from './servers.ts'
 
 export interface EmbeddedBrokerOptions {
@@ -99,7 +100,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   }
   server.on('error', (error) => logger.error(`embedded broker on ${host}: ${error.message}`))
   const port = portOf(server)
-  logger.info(`embedded broker listens on ${host}:${port}`)
+  logger.info(`embedded broker listens on ${formatAddress({ host, port })}`)
   let closing: Promise<void> | null = null
   return {
     port,
@@ -242,7 +243,7 @@ function portOf(server: Server): number {
 
 function explained(error: unknown, { host, port }: EmbeddedBrokerOptions): FleetstepError {
   const code = error instanceof Error && 'code' in error ? error.code : null
-  const where = `${host}:${port}`
+  const where = formatAddress({ host, port })
   if (code === 'EADDRINUSE') {
     const message = `the embedded broker cannot listen on ${where}, which another program uses: stop that one, or choose another port`
     return new FleetstepError('port-in-use', message, { cause: error })

@@ -17,6 +17,9 @@ export type FailureKind =
   | 'taken-over'
   | 'later-start'
   | 'packet-too-large'
+  | 'limit'
+  | 'lacking'
+  | 'moved'
   | 'timeout'
   | 'closed'
   | 'protocol'
@@ -41,8 +44,10 @@ export function failureOf(error: unknown): Failure {
 
 /** @param reason return code of MQTT 3.1.1 (section 3.2.2.3) or reason code of MQTT 5 (section 2.4) */
 export function failureOfReason(reason: number, detail: string): Failure {
-  const named = detail === '' ? `reason code ${reason}` : detail
-  return { kind: REASONS.get(reason) ?? 'protocol', detail: named }
+  const kind = REASONS.get(reason)
+  if (kind !== undefined && detail !== '') return { kind, detail }
+  const code = `reason code ${reason}`
+  return { kind: kind ?? 'protocol', detail: detail === '' ? code : `${detail}, ${code}` }
 }
 
 /** One line for people: what failed, where, what to do. */
@@ -78,6 +83,12 @@ export function describeFailure(failure: Failure, where: string, end: OtherEnd =
       return `${where} knows a later start of this node, whose data directory was lost or set back: it connects again as one after that`
     case 'packet-too-large':
       return `${where} takes no messages of ${FRAME_BYTES_MAX} bytes${because}: ${isBroker ? "raise the broker's limit" : WRONG_PORT}`
+    case 'limit':
+      return `${where} gets more than it takes from this node${because}: raise the ${end}'s limits`
+    case 'lacking':
+      return `${where} does not offer QoS 1, retained messages and wildcards, which a node needs${because}: ${isBroker ? 'allow them in its settings, or use another broker' : WRONG_PORT}`
+    case 'moved':
+      return `${where} sends this node to another server${because}: correct the address`
     case 'timeout':
       return `${where} did not answer in time${because}: check the ${end} and the way to it`
     case 'closed':
@@ -108,6 +119,7 @@ function codeOf(error: unknown): string | number | null {
 }
 
 const REASONS: ReadonlyMap<number, FailureKind> = new Map([
+  [0, 'closed'],
   [1, 'protocol-version'],
   [2, 'identifier'],
   [3, 'broker-unavailable'],
@@ -124,10 +136,20 @@ const REASONS: ReadonlyMap<number, FailureKind> = new Map([
   [139, 'broker-unavailable'],
   [141, 'timeout'],
   [142, 'taken-over'],
+  [143, 'not-authorised'],
+  [144, 'not-authorised'],
+  [147, 'limit'],
   [149, 'packet-too-large'],
-  [151, 'broker-unavailable'],
+  [150, 'limit'],
+  [151, 'limit'],
   [152, 'broker-unavailable'],
+  [154, 'lacking'],
+  [155, 'lacking'],
+  [156, 'moved'],
+  [157, 'moved'],
   [159, 'broker-unavailable'],
+  [160, 'broker-unavailable'],
+  [162, 'lacking'],
 ])
 
 function kindOfErrorCode(code: string): FailureKind {

@@ -118,6 +118,7 @@ class MqttLink implements Link {
         tls: options.tls ?? {},
         checkServer: options.guest && ((certified) => options.guest?.checkOwner(certified)),
         subscriptions: topics.subscriptions,
+        packetBytesMax: BROKER_PACKET_BYTES_WANTED,
         timing: { ...DEFAULT_TIMING, ...options.timing },
         // The owner of a post box sees by itself that a guest went, and a last will would look like a goodbye.
         will: options.guest ? null : () => ({ topic: topics.presence, payload: this.presencePayload(false) }),

@@ -46,7 +46,7 @@ export interface Session {
   readonly cause: { readonly failure: Failure; readonly server: number } | null
   /** True once the present outage has been told. */
   readonly fallen: boolean
-  /** By server: the version that worked last. */
+  /** By server: MQTT 5 once that has worked, until it is refused; else the version that worked last. */
   readonly versions: ReadonlyMap<number, MqttVersion>
 }
 
@@ -164,7 +164,8 @@ function onConnected(session: Session, world: SessionWorld): Decision {
   if (state.kind !== 'connecting') return stay(session)
   const { server, version } = state
   const deadline = world.now + world.timing.connectTimeoutMs
-  const versions = new Map(session.versions).set(server, version)
+  // A moment of silence, or another broker behind one address, must not cost all that MQTT 5 tells from then on.
+  const versions = new Map(session.versions).set(server, session.versions.get(server) === 5 ? 5 : version)
   return {
     session: { ...session, versions, state: { kind: 'subscribing', server, version, deadline } },
     steps: [{ kind: 'subscribe' }],
@@ -185,14 +186,14 @@ function onFailed(session: Session, failure: Failure, world: SessionWorld): Deci
   const { state } = session
   if (state.kind === 'closed' || state.kind === 'waiting') return stay(session)
   const { server } = state
+  const versions = failure.kind === 'protocol-version' ? without(session.versions, server) : session.versions
   if (mayBeTheVersion(state, failure)) {
-    const decision = connect(session, server, world, 4)
+    const decision = connect({ ...session, versions }, server, world, 4)
     return { ...decision, steps: [{ kind: 'abandon' }, ...decision.steps] }
   }
   const stable = state.kind === 'up' && world.now - state.since >= world.timing.stableMs
   const failures = stable ? 0 : session.failures
   const pauseMs = reconnectDelayMs(Math.floor(failures / world.servers), world.timing, world.random)
-  const versions = failure.kind === 'protocol-version' ? without(session.versions, server) : session.versions
   return {
     session: {
       versions,
