@@ -57,7 +57,8 @@ export class FleetDirectory {
       ...(controlSocket === null ? {} : { controlSocket }),
     }
     const file = this.configFile(name)
-    attempt(file, () => writeFileSync(file, stringify(config)))
+    // A password may stand in the address of the broker.
+    attempt(file, () => writeFileSync(file, stringify(config), { mode: 0o600 }))
   }
 
   /** @returns a descriptor that the caller closes with {@link closeLog} */

@@ -33,6 +33,13 @@ describe('The demo that is played once', () => {
     assert.deepEqual(leftOvers(place.path), [])
   })
 
+  it('does not print the password of a broker that does not answer', async () => {
+    const demo = await runCli(['demo', '--once', '--broker', 'mqtt://pump:opensesame@127.0.0.1:1'])
+    assert.match(demo.errors.join(), /no broker answers on mqtt:\/\/127\.0\.0\.1:1: start it/)
+    const wrong = await runCli(['demo', '--once', '--broker', 'http://pump:opensesame@127.0.0.1'])
+    assert.match(wrong.errors.join(), /--broker http:\/\/127\.0\.0\.1 is not an address/)
+  })
+
   it('ends with code 12 and one line that says what differs, when the replicas cannot come together', async (t) => {
     const place = await makePlace(t)
     const broker = place.start(process.execPath, [CLI, 'broker', '--port', '0', '--json'])

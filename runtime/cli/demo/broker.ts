@@ -29,14 +29,14 @@ export async function startBroker(children: Children, patience: Patience): Promi
 
 /** A broker that is there already. @throws FleetstepError `broker-unreachable`, `usage` */
 export async function useBroker(url: string): Promise<DemoBroker> {
-  const { hostname, port } = addressOf(url)
+  const { hostname, port, label } = addressOf(url)
   if (!(await answers(hostname, port))) {
     throw new FleetstepError(
       'broker-unreachable',
-      `no broker answers on ${url}: start it, or leave --broker out, and the demo brings its own`,
+      `no broker answers on ${label}: start it, or leave --broker out, and the demo brings its own`,
     )
   }
-  return { url, text: `the broker on ${url}`, stop: async () => undefined }
+  return { url, text: `the broker on ${label}`, stop: async () => undefined }
 }
 
 const HOST = '127.0.0.1'
@@ -45,13 +45,17 @@ const USUAL_PORT = 1883
 /** Longest time for a broker to take a connection. */
 const ANSWER_TIMEOUT_MS = 3000
 
-function addressOf(url: string): { hostname: string; port: number } {
+/** `label` is for people, without user and password. */
+function addressOf(url: string): { hostname: string; port: number; label: string } {
   const parsed = URL.canParse(url) ? new URL(url) : null
   if (parsed === null || !/^mqtts?:$/.test(parsed.protocol) || parsed.hostname === '') {
-    throw new FleetstepError('usage', `--broker ${url} is not an address: write mqtt://host:port`)
+    const shown = url.replace(/\/\/[^/]*@/, '//')
+    throw new FleetstepError('usage', `--broker ${shown} is not an address: write mqtt://host:port`)
   }
   const usual = parsed.protocol === 'mqtts:' ? 8883 : USUAL_PORT
-  return { hostname: parsed.hostname.replace(/^\[|\]$/g, ''), port: parsed.port === '' ? usual : Number(parsed.port) }
+  const port = parsed.port === '' ? usual : Number(parsed.port)
+  const label = `${parsed.protocol}//${parsed.hostname}:${port}`
+  return { hostname: parsed.hostname.replace(/^\[|\]$/g, ''), port, label }
 }
 
 async function answers(host: string, port: number): Promise<boolean> {

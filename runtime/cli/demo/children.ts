@@ -41,11 +41,11 @@ export class Children {
       detached: true,
     })
     this.#directory.closeLog(log)
+    // It could not be started, which is told below, or its channel has ended with it, which `exit` tells.
+    child.on('error', () => undefined)
     if (child.pid === undefined) throw new FleetstepError('limit-reached', `${program}: no process could be started`)
     this.#running.add(child)
     child.once('exit', () => this.#running.delete(child))
-    // An error of the channel: the process has gone, which `exit` tells.
-    child.on('error', () => undefined)
     return {
       program,
       pid: child.pid,
