@@ -172,6 +172,26 @@ describe('devices whose profile is replaced', () => {
     gateway.state.set('hall/pump', false)
     await until(() => !pins.level('soc', 17), 'and it still follows', PATIENCE_MS)
   })
+
+  it('stay safe while no link is up', async (t) => {
+    const { anna } = await openPair(t)
+    const relay = [
+      'relay',
+      "driver: gpio, line: 17, dwell: '0ms', safeAfter: '200ms'",
+      'valueType: Bool, readWrite: RW, optional: { safeValue: false }',
+    ] as const
+    const { devices, pins, writes } = startDevices(t, anna, profileOf(relay))
+    anna.state.set('anna/relay', true)
+    await until(() => pins.level('soc', 17), 'the relay follows', PATIENCE_MS)
+    const [link] = anna.links()
+    assert.ok(link)
+    await anna.closeLink(link.name)
+    await until(() => !pins.level('soc', 17), 'it is safe', PATIENCE_MS)
+    const writesBefore = writes.length
+    await devices.use(profileOf(relay, ['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R']))
+    await until(() => writes.length > writesBefore, 'the line is opened again', PATIENCE_MS)
+    assert.equal(writes[writesBefore]?.value, false)
+  })
 })
 
 describe('the view of the points', () => {
