@@ -266,7 +266,9 @@ class Running {
 
   #events(): DriverEvents {
     const { gateway, logger } = this.#options
-    const resourceOf = (name: string): DeviceResource | null => this.#resources.get(name) ?? null
+    // A request that was under way at the end may fail long after it: what is true then, the next profile tells.
+    const resourceOf = (name: string): DeviceResource | null =>
+      this.#isStopped ? null : (this.#resources.get(name) ?? null)
     return {
       taken: (name) => {
         const resource = resourceOf(name)
@@ -278,9 +280,10 @@ class Running {
       },
       health: (name, health) => {
         const resource = resourceOf(name)
+        if (resource === null) return
         if (health.state === 'down') logger.warn(`${name} is down: ${health.error}`)
         else logger.info(`${name} is up`)
-        if (resource !== null) this.#reports.report(healthPath(gateway.device, resource), plain(health))
+        this.#reports.report(healthPath(gateway.device, resource), plain(health))
         const output = this.#outputs.get(name)?.output
         if (health.state === 'up') output?.renew()
         else if (health.isGone) output?.noteAway()
