@@ -156,6 +156,16 @@ describe('an instrument that speaks lines', () => {
     assert.equal(rig.log.health.get('valve')?.state, 'down')
   })
 
+  it('ends its lines as a point says that listens to them', async () => {
+    const rig = rigOf(
+      point('lamp', 'command: "{value}\\r"', 'valueType: Bool, readWrite: W'),
+      point('level', 'response: "L=([0-9]+)", terminator: "\\r"', 'valueType: Uint16, readWrite: R'),
+    )
+    await rig.run(0)
+    rig.tell('L=7\r')
+    assert.equal(rig.log.values.get('level'), 7)
+  })
+
   it('is told text as it is, whatever characters are in it', async () => {
     const rig = rigOf(point('text', 'command: "SAY {value}!\\n"', 'valueType: String, readWrite: W'))
     assert.equal(await rig.write('text', "5$ & $$, $& $` $'"), null)

@@ -5,6 +5,7 @@ import type { Bound } from '../drivers/bound.ts'
 import type { DeviceDriver, DriverEvents } from '../drivers/driver.ts'
 import { Reporter } from '../drivers/reporter.ts'
 import { rawOfValue } from '../drivers/scaling.ts'
+import { listens } from '../profiles/attribute-checks.ts'
 import type { SerialBinding } from '../profiles/attributes.ts'
 import { compilePattern } from '../../state/rules/pattern.ts'
 import { parseValue } from '../profiles/value-text.ts'
@@ -44,7 +45,7 @@ export class LineDriver implements DeviceDriver {
     this.#points = bindings.map((bound) => pointOf(bound, events))
     this.#session = new LineSession({
       settings: first.wiring,
-      terminator: first.wiring.terminator,
+      terminator: (bindings.find(({ wiring }) => listens(wiring)) ?? first).wiring.terminator,
       openPort,
       clock,
       onLine: (line) => this.#takeLine(line),
