@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { digestOf } from '../../runtime/base/digest.ts'
+import { silentLogger } from '../../runtime/base/logger.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { rulesOfProfile } from '../../runtime/device/profiles/rules.ts'
 import type { ModbusMaster } from '../../runtime/device/instruments/modbus-master.ts'
@@ -225,6 +226,27 @@ describe('devices on a Modbus line whose profile is replaced', () => {
     refusals[0]?.(new Error('unit 1 gives no answer'))
     for (let turn = 0; turn < 20; turn++) await Promise.resolve()
     assert.deepEqual(gateway.state.get('hall/health/lamp'), { state: 'up' })
+  })
+})
+
+describe('outputs that a new profile has not, and that do not take their safe value', () => {
+  it('are named, since nobody drives them any more', async (t) => {
+    const gateway = await openAlone(t, { device: 'hall' })
+    const fan = [
+      'fan',
+      'driver: modbus, port: line, primaryTable: COILS, startingAddress: 4, retries: 0',
+      'valueType: Bool, readWrite: W, optional: { safeValue: false }',
+    ] as const
+    const warnings: string[] = []
+    const { devices } = startDevices(t, gateway, profileOf(fan), {
+      logger: { ...silentLogger, warn: (message) => void warnings.push(message) },
+    })
+    await until(() => gateway.state.get('hall/health/fan') !== undefined, 'it is down', PATIENCE_MS)
+    await devices.use(profileOf(['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R']))
+    assert.match(
+      warnings.find((message) => message.includes('safe value')) ?? '',
+      /^fan did not take its safe value where the profile before had it/,
+    )
   })
 })
 

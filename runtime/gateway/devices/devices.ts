@@ -55,7 +55,11 @@ export class Devices {
     const before = this.#running
     this.#running = null
     const kept = before?.leave(profile) ?? new Map<string, OutputPast>()
-    await before?.stop()
+    for (const name of (await before?.stop()) ?? []) {
+      this.#options.logger.warn(
+        `${name} did not take its safe value where the profile before had it, and nobody sets it there any more: see to it`,
+      )
+    }
     this.#guard ??= new OutputGuard(this.#options)
     this.#running = new Running(this.#options, profile, this.#guard, kept)
   }
@@ -64,10 +68,10 @@ export class Devices {
   async stop(): Promise<void> {
     const running = this.#running
     this.#running = null
-    const isSafe = (await running?.stop()) ?? true
+    const unsafe = (await running?.stop()) ?? []
     const guard = this.#guard
     this.#guard = null
-    if (isSafe) await guard?.disarm()
+    if (unsafe.length === 0) await guard?.disarm()
     else guard?.takeOver()
   }
 }
@@ -132,26 +136,29 @@ class Running {
     return this.#left
   }
 
-  /** Outputs that were not left become safe. @returns whether they are */
-  async stop(): Promise<boolean> {
+  /** Outputs that were not left become safe. @returns those that are not */
+  async stop(): Promise<readonly string[]> {
     for (const end of this.#unwatch) end()
     this.#cancelLinks()
-    const ending = [...this.#outputs].flatMap(([name, { output }]) => (this.#left.has(name) ? [] : output.end()))
-    const isSafe = await this.#inTime(Promise.all(ending))
+    const unsafe = new Set([...this.#outputs.keys()].filter((name) => !this.#left.has(name)))
+    const ending = [...unsafe].map(async (name) => {
+      if ((await this.#outputs.get(name)?.output.end()) === true) unsafe.delete(name)
+    })
+    await this.#inTime(Promise.all(ending))
     this.#isStopped = true
     await Promise.all(this.#drivers.map((driver) => driver.close()))
     this.#reports.stop()
-    return isSafe
+    return [...unsafe]
   }
 
-  /** Instruments that do not answer may not keep the gateway from ending. @returns whether all of them are safe */
-  async #inTime(ending: Promise<readonly boolean[]>): Promise<boolean> {
+  /** Instruments that do not answer may not keep the gateway from ending. */
+  async #inTime(ending: Promise<unknown>): Promise<void> {
     const { clock } = this.#options
-    return await new Promise<boolean>((resolve, reject) => {
-      const cancel = clock.schedule(clock.now() + OUTPUT_END_TIMEOUT_MS, () => resolve(false))
-      ending.then((outcomes) => {
+    await new Promise<void>((resolve, reject) => {
+      const cancel = clock.schedule(clock.now() + OUTPUT_END_TIMEOUT_MS, resolve)
+      ending.then(() => {
         cancel()
-        resolve(outcomes.every(Boolean))
+        resolve()
       }, reject)
     })
   }
