@@ -112,6 +112,11 @@ export const MEMBER_IDS_MAX: number = MEMBERS_MAX + RETIREMENTS_RESERVED
 export const CUT_JOINS_BYTES_MAX: number = 4 * 1024 * 1024
 /** Member ids that were ever retired in one fleet: all of it. */
 export const EPOCH_RETIRED_MAX: number = MEMBER_IDS_MAX / 2
+/**
+ * How far the number of an epoch may lie above that of the last one that the operator's folder holds, which a backup may have set
+ * back. Numbers only grow, and a gateway proposes them: after the highest of all nobody could be retired any more.
+ */
+export const EPOCH_LEAP_MAX = 1000
 /** Ranges of originals of one member that have come back; two ends of at most 9 bytes each, so that a value holds them. */
 export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */

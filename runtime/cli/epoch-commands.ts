@@ -75,9 +75,11 @@ async function makeEpoch(command: Command, wanted: Change): Promise<void> {
     throw new FleetstepError('usage', 'say either --fleet FOLDER, to sign it here, or --unsigned FILE')
   await withGateway(command, async (gateway) => {
     if (unsigned !== undefined) {
+      const before = (await gateway.call('status')) as GatewayStatus
       const proposal = await propose(gateway, { ...wanted, force })
       writeEpochFile(unsigned, proposal)
       print(command, epochToJson(proposal), () => `${epochText(proposal.epoch)}\nto be signed: ${unsigned}`)
+      warnOfTokens(before, proposal.epoch)
     } else await signAndTake(command, gateway, fleet ?? '', { ...wanted, force }, operator)
   })
 }

@@ -1,3 +1,4 @@
+import { toHex } from '../base/bytes.ts'
 import { nodeOf } from '../base/ids.ts'
 import type { ProposedEpoch } from '../gateway/epoch-file.ts'
 import type { GatewayStatus } from '../gateway/inspection.ts'
@@ -43,13 +44,13 @@ export function epochText(epoch: ProposedEpoch): string {
     ['counting', epoch.counting.join(' ')],
     ['retired', listText(epoch.retired)],
     ['revoked tokens', listText(epoch.revoked ?? [])],
-    [
-      'let in',
-      listText(
-        (epoch.admitted ?? []).map(({ member, role }) => (role === undefined ? member : `${member} as ${role}`)),
-      ),
-    ],
+    ['let in', (epoch.admitted ?? []).map(admittedText).join('; ') || 'none'],
   ])
+}
+
+/** A draft without a token asks for any tier, and for any key: who signs sees what he gives. */
+function admittedText({ member, tier, role, key }: NonNullable<ProposedEpoch['admitted']>[number]): string {
+  return `${member} as ${role ?? 'gateway'}, tier ${tier}, key ${toHex(key).slice(0, 16)}`
 }
 
 function listText(names: readonly string[]): string {

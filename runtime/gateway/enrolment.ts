@@ -154,9 +154,19 @@ export class EnrolmentJudge {
     this.#noteIssuedAt(terms)
     for (const credential of standing.credentials) this.#noteMember(credential)
     if (standing.revoked.includes(id)) return `its token ${id} was revoked`
-    if (terms.expiresAt <= Math.max(this.#secondsNow(), this.#newestIssuedAt)) return `its token ${id} has expired`
+    const expiry = this.#expiryOf(terms)
+    if (expiry !== null) return `its token ${id} has expired: ${expiry}`
     const uses = standing.usesOf(id)
     return uses < terms.uses ? null : `its token ${id} is used up: ${uses} of ${terms.uses}`
+  }
+
+  /** A token from a clock that is ahead stays here for ever: people must see that no new seed helps, or for how long. */
+  #expiryOf({ expiresAt }: TokenTerms): string | null {
+    const now = this.#secondsNow()
+    if (expiresAt > Math.max(now, this.#newestIssuedAt)) return null
+    const here =
+      expiresAt <= now ? `here it is ${dayOf(now)}` : `a token of ${dayOf(this.#newestIssuedAt)} is known here`
+    return `it was good until ${dayOf(expiresAt)} and ${here}`
   }
 
   #noteMember(credential: Uint8Array): void {
@@ -168,6 +178,12 @@ export class EnrolmentJudge {
   #noteIssuedAt(terms: TokenTerms | null): void {
     this.#newestIssuedAt = Math.max(this.#newestIssuedAt, terms?.issuedAt ?? 0)
   }
+}
+
+/** Any whole number may stand in a token; beyond the calendar it is shown as it is. */
+function dayOf(seconds: number): string {
+  const date = new Date(seconds * 1000)
+  return Number.isNaN(date.getTime()) ? `second ${seconds}` : date.toISOString().slice(0, 10)
 }
 
 function refused(problem: string): Admission {

@@ -40,7 +40,8 @@ export class FleetAccess {
     const view = this.#replica.inspect(this.#clock.now())
     const members = retire.flatMap((name) => membersCalled(name, view))
     const drafts = replace.map((name) => draftOf(name, view))
-    const replaced = drafts.flatMap(({ member }) => standing(nodeOf(member), view))
+    // Of two copies of a card that were both let in, the one that still asks stays.
+    const replaced = drafts.flatMap(({ member }) => standing(nodeOf(member), view).filter((id) => id !== member))
     const enrolment = revoke.length + drafts.length === 0 ? NO_CHANGE : { revoke, admit: drafts }
     const all = [...members, ...replaced]
     const counting = force.flatMap((name) => membersCalled(name, view))
@@ -93,16 +94,34 @@ function standing(node: NodeId, { members }: Inspection): MemberId[] {
   return members.filter((line) => nodeOf(line.member) === node && !line.isRetired).map(({ member }) => member)
 }
 
-/** The newest draft of a node that has asked to join here. */
-function draftOf(name: string, { candidates }: Inspection): AdmittedDraft {
-  const draft = candidates.findLast(({ member }) => member === name || nodeOf(member) === name)
+/**
+ * The newest draft of a node that has asked to join here. Whoever reaches a link can ask in the name of any node, with a key of his
+ * own: of several keys nobody here knows which one is meant.
+ */
+function draftOf(name: string, { candidates, members, epoch }: Inspection): AdmittedDraft {
+  const asking = candidates.filter(({ member }) => member === name || nodeOf(member) === name)
+  const drafts = asking.filter(({ member }) => !epoch.retired.includes(member))
+  const draft = drafts.at(-1)
   if (draft === undefined) {
     throw new FleetstepError(
       'path-unknown',
-      `node ${name} has not asked this gateway to join and been refused: start it, then try again`,
+      `node ${name} has not asked this gateway to join and been refused, or has joined meanwhile: start it, then try again`,
     )
   }
+  if (new Set(drafts.map(({ key }) => key)).size > 1) throw severalKeys(name, drafts)
   const { member, tier, role, key } = draft
+  const known = members.find((line) => line.member === member)
+  if (known !== undefined && known.key !== key) {
+    const problem = `another key is bound to ${member}: retire it with fleetstep fleet retire, then the node asks anew`
+    throw new FleetstepError('operation-refused', problem)
+  }
   // The grant comes with the operator's signature.
   return { member, tier, ...marked(role), key: fromHex(key), grant: new Uint8Array() }
+}
+
+function severalKeys(name: string, drafts: Inspection['candidates']): FleetstepError {
+  const keys = new Map(drafts.map((draft) => [draft.key, draft]))
+  const shown = [...keys.values()].map(({ member, key }) => `${member} with key ${key.slice(0, 16)}`).join(', ')
+  const advice = 'name the member id that fleetstep status --json on that node has as self, or make it a new seed'
+  return new FleetstepError('operation-refused', `${keys.size} keys ask to join as ${name}: ${shown}; ${advice}`)
 }

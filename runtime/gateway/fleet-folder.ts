@@ -3,12 +3,13 @@ import { join, resolve } from 'node:path'
 import * as v from 'valibot'
 import { equalBytes } from '../base/bytes.ts'
 import { FleetstepError } from '../base/errors.ts'
-import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
+import { isMemberId, type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
+import { EPOCH_LEAP_MAX } from '../base/limits.ts'
 import { type Enrolment, issueToken, signGrant } from '../device/identity/enrolment.ts'
 import { createSigningKey, parsePrivateKey, privateKeyText, type SigningKey } from '../device/identity/keys.ts'
 import { FACTS, type FleetFacts, factsFromJson, factsToJson, type Seed, seedText } from '../device/identity/seed.ts'
 import { marked, type Role, ROLES } from '../state/role.ts'
-import { type AdmittedDraft, type Epoch, epochDigest, epochPayload } from '../sync/epoch.ts'
+import { type AdmittedDraft, type Epoch, epochDigest, epochPayload, epochProblem } from '../sync/epoch.ts'
 import { type EpochDocument, epochFromText, epochText, type ProposedEpoch } from './epoch-file.ts'
 import { fleetIdOfFacts } from './fleet.ts'
 import { createSecretFile, readSecretFile, removeSecretFile } from './secret-file.ts'
@@ -135,32 +136,59 @@ export function assertAsked(
 ): void {
   if (fleet !== folder.facts.id) throw refused(`it is of fleet ${fleet}, and the key of ${folder.facts.id}`)
   const last = lastSignedEpoch(folder)
-  if (last !== null && epoch.number <= last.number)
-    throw refused(`epoch ${last.number} was signed here already: hand it over first, with fleetstep fleet apply`)
-  const lost = last?.retired.find((member) => !epoch.retired.includes(member))
-  if (lost !== undefined) throw refused(`it takes back that ${lost} was retired`)
+  assertFollows(folder, epoch, last)
   if (asked === null) return
   const forced = new Set(asked.force ?? [])
-  if (epoch.isForced === true && !epoch.counting.every((member) => forced.has(member) || forced.has(nodeOf(member))))
+  if (epoch.isForced === true && !epoch.counting.every((member) => isNamed(member, forced)))
     throw refused('it is forced in favour of others than was asked for: read it with --unsigned, then sign it')
-  const named = new Set([...asked.retire, ...asked.replace, ...asked.revoke])
-  const isNamed = (member: MemberId): boolean => named.has(member) || named.has(nodeOf(member))
-  const more = [
-    ...epoch.retired.filter((member) => last?.retired.includes(member) !== true && !isNamed(member)),
-    ...(epoch.admitted ?? [])
-      .filter((draft) => !wasAdmitted(last, draft) && !isNamed(draft.member))
-      .map(({ member }) => member),
-    ...(epoch.revoked ?? []).filter((token) => last?.revoked?.includes(token) !== true && !named.has(token)),
-  ]
-  const [operator] = (epoch.admitted ?? []).filter(
-    (draft) => draft.role === 'operator' && !wasAdmitted(last, draft) && asked.mayBeOperators !== true,
-  )
+  assertNothingMore(epoch, last, asked)
+  const said = new Set([...epoch.retired, ...epoch.retired.map(nodeOf), ...(epoch.revoked ?? [])] as string[])
+  const missing = [...asked.retire, ...asked.revoke].filter((name) => !said.has(name))
+  if (missing.length > 0)
+    throw refused(`it says nothing of ${missing.join(' ')}, which was asked for: ask another gateway`)
+}
+
+/** What holds of any epoch after the last one, whoever has asked for it: gateways that missed the last would believe it. */
+function assertFollows(folder: FleetFolder, epoch: ProposedEpoch, last: Epoch | null): void {
+  const number = last?.number ?? 0
+  if (epoch.number <= number)
+    throw refused(
+      `epoch ${number} was signed here already: hand it over first, with fleetstep fleet apply ${epochFile(folder, number)}`,
+    )
+  if (epoch.number > number + EPOCH_LEAP_MAX)
+    throw refused(`it has number ${epoch.number} and the last that was signed here ${number}: ask another gateway`)
+  const lost = last?.retired.find((member) => !epoch.retired.includes(member))
+  if (lost !== undefined) throw refused(`it takes back that ${lost} was retired`)
+  const allowed = last?.revoked?.find((token) => epoch.revoked?.includes(token) !== true)
+  if (allowed !== undefined) throw refused(`it takes back that ${allowed} was revoked`)
+  const problem = epochProblem({ ...epoch, signature: new Uint8Array() }, last)
+  if (problem !== null) throw refused(problem)
+}
+
+function assertNothingMore(epoch: ProposedEpoch, last: Epoch | null, asked: Asked): void {
+  const isNew = (draft: AdmittedDraft): boolean => !wasAdmitted(last, draft)
+  const admitted = (epoch.admitted ?? []).filter(isNew)
+  const [operator] = asked.mayBeOperators === true ? [] : admitted.filter(({ role }) => role === 'operator')
   if (operator !== undefined)
     throw refused(
       `${operator.member} asks to join as an operator, who may set the rules of devices: say --operator if it shall`,
     )
+  // Whoever is let in by a member id takes the place of its whole node.
+  const retired = new Set([...asked.retire, ...asked.replace, ...asked.replace.filter(isMemberId).map(nodeOf)])
+  const replaced = new Set(asked.replace)
+  const more = [
+    ...epoch.retired.filter((member) => last?.retired.includes(member) !== true && !isNamed(member, retired)),
+    ...admitted.map(({ member }) => member).filter((member) => !isNamed(member, replaced)),
+    ...(epoch.revoked ?? []).filter(
+      (token) => last?.revoked?.includes(token) !== true && !asked.revoke.includes(token),
+    ),
+  ]
   if (more.length === 0) return
   throw refused(`it also speaks of ${more.join(' ')}, which was not asked for: read it with --unsigned, then sign it`)
+}
+
+function isNamed(member: MemberId, names: ReadonlySet<string>): boolean {
+  return names.has(member) || names.has(nodeOf(member))
 }
 
 /** As the very same: not with another tier, role or key. */

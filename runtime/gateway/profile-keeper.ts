@@ -72,11 +72,14 @@ export class ProfileKeeper {
   /** Looks after the file from now on. */
   watch(): void {
     const { watch, clock } = this.#options
-    this.#stopWatch = watch(this.#file.file, () => {
+    const noticeSoon = (): void => {
       this.#cancel()
       // An editor may still be writing.
       this.#cancel = clock.schedule(clock.now() + PROFILE_SETTLE_MS, () => this.#notice())
-    })
+    }
+    this.#stopWatch = watch(this.#file.file, noticeSoon)
+    // The watch compares with what it finds at first, and a joining gateway may have read the file long before.
+    noticeSoon()
   }
 
   stop(): void {

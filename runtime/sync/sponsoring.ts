@@ -33,16 +33,23 @@ export class Sponsoring {
   /** Members that lack what we have folded, with the time at which we offer our snapshot. */
   readonly #laggards = new Map<MemberId, { readonly link: string; readonly at: Monotonic }>()
 
-  readonly #candidates = new Map<MemberId, CandidateLine>()
+  /** By member id and key: two keys that ask under one member id are two candidates. */
+  readonly #candidates = new Map<string, { readonly request: JoinRequest; readonly refusal: string }>()
 
   constructor(core: ReplicaCore) {
     this.#core = core
     this.#sponsor = new Sponsor(core.options.random)
   }
 
-  /** Drafts that were not taken in. */
+  /** Drafts that were not taken in, here or, since they asked, by another member. */
   get candidates(): readonly CandidateLine[] {
-    return [...this.#candidates.values()]
+    const { history } = this.#core
+    const waiting = [...this.#candidates.values()].filter(
+      ({ request }) => history.membership.get(request.member) === undefined || refusalOf(request, history) !== null,
+    )
+    return waiting.map(({ request: { member, tier, role, key }, refusal }) => {
+      return { member, tier, role: role ?? ROLE_DEFAULT, key: toHex(key), refusal }
+    })
   }
 
   get wakeAt(): Monotonic | null {
@@ -155,16 +162,11 @@ export class Sponsoring {
   }
 
   /** The newest of each draft, for people; whoever has joined is among the members. */
-  #noteCandidate({ member, tier, key, role }: JoinRequest, admission: Admission): void {
-    this.#candidates.delete(member)
+  #noteCandidate(request: JoinRequest, admission: Admission): void {
+    const name = `${request.member} ${toHex(request.key)}`
+    this.#candidates.delete(name)
     if (admission.kind === 'admitted') return
-    this.#candidates.set(member, {
-      member,
-      tier,
-      role: role ?? ROLE_DEFAULT,
-      key: toHex(key),
-      refusal: admission.reason,
-    })
+    this.#candidates.set(name, { request, refusal: admission.reason })
     for (const oldest of this.#candidates.keys()) {
       if (this.#candidates.size <= CANDIDATES_MAX) break
       this.#candidates.delete(oldest)

@@ -168,7 +168,9 @@ describe('a fleet that is founded by its operator', () => {
     await fleet.change('anna', 'x', 1)
     await fleet.sees('anna', ({ floorHold }) => floorHold?.member.startsWith(node) === true, 'the floor waits for bert')
     const { place } = fleet
-    assert.equal((await fleetstep(place, '--gateway', 'anna', 'fleet', 'retire', node, '--unsigned', 'p.json')).code, 0)
+    const proposed = await fleetstep(place, '--gateway', 'anna', 'fleet', 'retire', node, '--unsigned', 'p.json')
+    assert.equal(proposed.code, 0)
+    assert.match(proposed.stderr, new RegExp(`can join again while token ${fleet.token} has uses left`))
     const unsigned = await fleetstep(place, '--gateway', 'anna', 'fleet', 'apply', 'p.json')
     assert.match(unsigned.stderr, /p\.json is not signed/)
     const sign = await fleetstep(place, 'fleet', 'sign', 'p.json', '--fleet', 'plant', '--out', 'e.json')

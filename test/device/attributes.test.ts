@@ -208,6 +208,12 @@ describe('what a resource is wired to', () => {
       `${SERIAL}, response: '(.)', command: '{value}'`,
       /a port has one driver/,
     ],
+    [
+      'one port whose lines end in two ways',
+      `${SERIAL}, response: '(.)', command: '{value}', terminator: "\\r"`,
+      `${SERIAL}, response: '(.)', command: '{value}'`,
+      /terminator is "\\n", but lines on \/dev\/\S+ end with "\\r" for one/,
+    ],
   ]
   for (const [title, one, other, problem] of shared) {
     it(`is refused where two resources want ${title}`, () => {

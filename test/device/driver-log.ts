@@ -28,7 +28,7 @@ export function driverLog(): DriverLog {
       taken: () => undefined,
       reading(resource, value) {
         values.set(resource, value)
-        readings.push(`${resource} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+        readings.push(`${resource} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
       },
       health: (resource, state) => void health.set(resource, state),
     },

@@ -156,6 +156,51 @@ describe('an instrument that speaks lines', () => {
     assert.equal(rig.log.health.get('valve')?.state, 'down')
   })
 
+  it('ends its lines as a point says that listens to them', async () => {
+    const rig = rigOf(
+      point('lamp', 'command: "{value}\\r"', 'valueType: Bool, readWrite: W'),
+      point('level', 'response: "L=([0-9]+)", terminator: "\\r"', 'valueType: Uint16, readWrite: R'),
+    )
+    await rig.run(0)
+    rig.tell('L=7\r')
+    assert.equal(rig.log.values.get('level'), 7)
+  })
+
+  it('is told text as it is, whatever characters are in it', async () => {
+    const rig = rigOf(point('text', 'command: "SAY {value}!\\n"', 'valueType: String, readWrite: W'))
+    assert.equal(await rig.write('text', "5$ & $$, $& $` $'"), null)
+    assert.deepEqual(rig.sent(), ["SAY 5$ & $$, $& $` $'!\n"])
+  })
+
+  it('is never told text that it would take for something else', async () => {
+    const rig = rigOf(point('text', 'command: "SAY {value}\\r\\n"', 'valueType: String, readWrite: W'))
+    for (const text of ['a\r\nRESET', 'a\nRESET', '5 €'])
+      assert.match((await rig.write('text', text)) ?? '', /cannot be told to the instrument/)
+    assert.deepEqual(rig.sent(), [])
+  })
+
+  it('is told the word that stands for a number, however the profile writes that', async () => {
+    const rig = rigOf(
+      point(
+        'speed',
+        'command: "S {value}\\n", mappings: { SLOW: "0.50", FAST: "2.0" }',
+        'valueType: Float32, readWrite: W',
+      ),
+    )
+    for (const value of [0.5, 2, 3]) assert.equal(await rig.write('speed', value), null)
+    assert.deepEqual(rig.sent(), ['S SLOW\n', 'S FAST\n', 'S 3\n'])
+  })
+
+  it('gives whole numbers beyond 2^53 as they are', async () => {
+    const rig = rigOf(
+      point('energy', 'response: "E=([+0-9]+)"', 'valueType: Uint64, readWrite: R'),
+      point('sum', 'response: "S=([-0-9]+)"', 'valueType: Int64, readWrite: R'),
+    )
+    await rig.run(0)
+    rig.tell('E=18446744073709551615\nE=+9007199254740993\nS=-9007199254740995\nS=12\n')
+    assert.deepEqual([rig.log.values.get('energy'), rig.log.values.get('sum')], [9007199254740993n, 12])
+  })
+
   it('is down when its port is gone, and is asked again when that is back', async () => {
     const rig = rigOf(
       point(
@@ -260,7 +305,7 @@ function rigOf(...points: readonly [string, string, string][]) {
         step = Math.min(10, milliseconds - passed)
       }
     },
-    async write(resource: string, value: boolean | number): Promise<string | null> {
+    async write(resource: string, value: boolean | number | string): Promise<string | null> {
       const answer: { problem?: string | null } = {}
       driver.write(resource, value, (problem) => (answer.problem = problem))
       for (let round = 0; round < 100 && answer.problem === undefined; round++) await rig.run(10)

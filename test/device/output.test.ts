@@ -131,6 +131,53 @@ describe('an output', () => {
   })
 })
 
+describe('an output that takes the place of another', () => {
+  it('waits for the rest of the dwell, and is not moved meanwhile', () => {
+    const before = rigOf({ safeValue: false, dwellMs: 60_000 })
+    before.output.start(undefined)
+    before.clock.advance(60_000)
+    before.output.want(true)
+    assert.deepEqual(before.taken(), ['1000 false', '61000 true'])
+    const after = rigOf({ safeValue: false, dwellMs: 60_000 }, before.clock)
+    after.output.start(false, before.output.leave())
+    after.clock.advance(60_000)
+    assert.deepEqual(after.taken(), ['61000 true', '121000 false'])
+  })
+
+  it('stays safe while no link is up, and becomes so when the one before it would have', () => {
+    const rules = { safeValue: false, safeAfterMs: 30_000 }
+    const before = rigOf(rules)
+    before.output.start(true)
+    before.output.noteLinks(true)
+    before.output.noteLinks(false)
+    before.clock.advance(20_000)
+    const second = rigOf(rules, before.clock)
+    second.output.start(true, before.output.leave())
+    second.output.noteLinks(false)
+    second.clock.advance(20_000)
+    assert.deepEqual(second.taken(), ['21000 true', '31000 false'])
+    const third = rigOf(rules, before.clock)
+    third.output.start(true, second.output.leave())
+    third.output.noteLinks(false)
+    third.clock.advance(60_000)
+    assert.deepEqual(third.taken(), ['41000 false'])
+    third.output.noteLinks(true)
+    assert.deepEqual(third.taken(), ['101000 true'])
+  })
+
+  it('gets what is wanted at once if nobody knows what the device has', () => {
+    const before = rigOf({ safeValue: 0, dwellMs: 1000 })
+    before.output.start(undefined)
+    before.clock.advance(1000)
+    before.isSlow = true
+    before.output.want(50)
+    const past = before.output.leave()
+    const after = rigOf({ safeValue: 0, dwellMs: 1000 }, before.clock)
+    after.output.start(50, past)
+    assert.deepEqual(after.taken(), ['2000 50'])
+  })
+})
+
 interface Rig {
   readonly output: Output
   readonly clock: DrivenClock
@@ -143,8 +190,7 @@ interface Rig {
   taken(): string[]
 }
 
-function rigOf(rules: Partial<OutputRules>): Rig {
-  const clock = drivenClock()
+function rigOf(rules: Partial<OutputRules>, clock: DrivenClock = drivenClock()): Rig {
   let log: string[] = []
   const waiting: (() => void)[] = []
   const rig: Rig = {

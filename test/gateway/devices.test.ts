@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { digestOf } from '../../runtime/base/digest.ts'
+import { silentLogger } from '../../runtime/base/logger.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { rulesOfProfile } from '../../runtime/device/profiles/rules.ts'
+import type { ModbusMaster } from '../../runtime/device/instruments/modbus-master.ts'
 import { enforceProfile } from '../../runtime/gateway/fleet-profiles.ts'
 import type { Freshness } from '../../runtime/gateway/point-view.ts'
 import { viewRemotePoints } from '../../runtime/gateway/remote-points.ts'
@@ -171,6 +173,80 @@ describe('devices whose profile is replaced', () => {
     assert.deepEqual(pins.changes('soc', 17), [true], 'the one that both have has never moved')
     gateway.state.set('hall/pump', false)
     await until(() => !pins.level('soc', 17), 'and it still follows', PATIENCE_MS)
+  })
+
+  it('stay safe while no link is up', async (t) => {
+    const { anna } = await openPair(t)
+    const relay = [
+      'relay',
+      "driver: gpio, line: 17, dwell: '0ms', safeAfter: '200ms'",
+      'valueType: Bool, readWrite: RW, optional: { safeValue: false }',
+    ] as const
+    const { devices, pins, writes } = startDevices(t, anna, profileOf(relay))
+    anna.state.set('anna/relay', true)
+    await until(() => pins.level('soc', 17), 'the relay follows', PATIENCE_MS)
+    const [link] = anna.links()
+    assert.ok(link)
+    await anna.closeLink(link.name)
+    await until(() => !pins.level('soc', 17), 'it is safe', PATIENCE_MS)
+    const writesBefore = writes.length
+    await devices.use(profileOf(relay, ['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R']))
+    await until(() => writes.length > writesBefore, 'the line is opened again', PATIENCE_MS)
+    assert.equal(writes[writesBefore]?.value, false)
+  })
+})
+
+describe('devices on a Modbus line whose profile is replaced', () => {
+  it('are not said to be down by a request of the profile before', async (t) => {
+    const gateway = await openAlone(t, { device: 'hall' })
+    const coil = (name: string, address: number) =>
+      [
+        name,
+        `driver: modbus, port: line, primaryTable: COILS, startingAddress: ${address}, retries: 0`,
+        'valueType: Bool, readWrite: W',
+      ] as const
+    const refusals: ((error: Error) => void)[] = []
+    let isAnswering = false
+    const openModbus = async (): Promise<ModbusMaster> =>
+      await Promise.resolve({
+        read: () => Promise.reject(new Error('nothing is read')),
+        writeCoil: async () =>
+          isAnswering ? undefined : await new Promise<void>((_resolve, reject) => refusals.push(reject)),
+        writeRegisters: () => Promise.reject(new Error('there are none')),
+        close: () => Promise.resolve(),
+      })
+    const { devices } = startDevices(t, gateway, profileOf(coil('lamp', 3)), {
+      ports: { openModbus, open: () => assert.fail('no line of text') },
+    })
+    gateway.state.set('hall/lamp', true)
+    await until(() => refusals.length > 0, 'it is being set', PATIENCE_MS)
+    isAnswering = true
+    await devices.use(profileOf(coil('lamp', 3), coil('fan', 4)))
+    await until(() => gateway.state.get('hall/health/lamp') !== undefined, 'it is set', PATIENCE_MS)
+    refusals[0]?.(new Error('unit 1 gives no answer'))
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+    assert.deepEqual(gateway.state.get('hall/health/lamp'), { state: 'up' })
+  })
+})
+
+describe('outputs that a new profile has not, and that do not take their safe value', () => {
+  it('are named, since nobody drives them any more', async (t) => {
+    const gateway = await openAlone(t, { device: 'hall' })
+    const fan = [
+      'fan',
+      'driver: modbus, port: line, primaryTable: COILS, startingAddress: 4, retries: 0',
+      'valueType: Bool, readWrite: W, optional: { safeValue: false }',
+    ] as const
+    const warnings: string[] = []
+    const { devices } = startDevices(t, gateway, profileOf(fan), {
+      logger: { ...silentLogger, warn: (message) => void warnings.push(message) },
+    })
+    await until(() => gateway.state.get('hall/health/fan') !== undefined, 'it is down', PATIENCE_MS)
+    await devices.use(profileOf(['door', 'driver: gpio, line: 4', 'valueType: Bool, readWrite: R']))
+    assert.match(
+      warnings.find((message) => message.includes('safe value')) ?? '',
+      /^fan did not take its safe value where the profile before had it/,
+    )
   })
 })
 

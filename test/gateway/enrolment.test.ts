@@ -40,7 +40,19 @@ describe('a judge of enrolments', () => {
   })
 
   it('refuses a token that has expired', () => {
-    refuses(judge(2000).judge(requestOf(tokenOf(1000, 2000)), NOTHING), /has expired/)
+    refuses(
+      judge(2000).judge(requestOf(tokenOf(1000, 2000)), NOTHING),
+      /has expired: it was good until 1970-01-01 and here it is 1970-01-01: the operator/,
+    )
+  })
+
+  it('says where time comes from a token that was made with a clock ahead: a new seed does not help then', () => {
+    const ahead = 86_400 * 365 * 10
+    const credentials = [requestOf(tokenOf(ahead, 2 * ahead)).proof]
+    refuses(
+      judge(1500).judge(requestOf(tokenOf(1000, 2000)), { ...NOTHING, credentials }),
+      /it was good until 1970-01-01 and a token of 1979-12-30 is known here: the operator/,
+    )
   })
 
   it('does not refuse a good token by a clock that stands at 1970', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import type { Digest } from '../../runtime/base/digest.ts'
 import { memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
+import { EPOCH_LEAP_MAX } from '../../runtime/base/limits.ts'
 import type { ProposedEpoch } from '../../runtime/gateway/epoch-file.ts'
 import type { Seed } from '../../runtime/device/identity/seed.ts'
 import { readSeed } from '../../runtime/gateway/fleet.ts'
@@ -74,6 +75,16 @@ describe('the folder of a fleet', () => {
       /is forced in favour of others/,
     ],
     ['forgets who was retired', epoch(2, []), { retire: [B] }, /takes back that 0b0+1\.0+ was retired/],
+    [
+      'lets a new life of somebody in who was only to be retired',
+      { ...epoch(2, [member, memberIdOf(C, 0)]), revoked: [], admitted: [draft] },
+      { retire: [C] },
+      /also speaks of 0c0+1\.0+7,/,
+    ],
+    ['retires nobody', epoch(2, [member]), { retire: [C] }, /says nothing of 0c0+1,/],
+    ['revokes nothing', epoch(2, [member]), { revoke: [TOKEN] }, /says nothing of 1536/],
+    ['leaps over the numbers that others need', epoch(2 ** 53 - 1, [member]), { retire: [B] }, /has number 9007/],
+    ['counts whom it retires', { ...epoch(2, [member]), counting: [member] }, { retire: [B] }, /counts and is retired/],
     ['has a number that was signed', epoch(1, [member]), { retire: [B] }, /epoch 1 was signed here already/],
   ]
   for (const [what, proposed, asked, reason] of cases) {
@@ -85,11 +96,49 @@ describe('the folder of a fleet', () => {
         code: 'operation-refused',
         message: reason,
       })
-      const wanted = { retire: [B, C], replace: [C], revoke: [TOKEN], force: [A] }
-      const isForbidden = proposed.number === 1 || proposed.retired.length === 0
-      if (!isForbidden) assertAsked(folder, { fleet: id, epoch: proposed }, wanted)
     })
   }
+
+  it('signs all of that when it was asked for', (t) => {
+    const folder = folderOf(t)
+    signEpoch(folder, epoch(1, [memberIdOf(B, 0)]))
+    const proposed = {
+      ...epoch(2, [member, memberIdOf(C, 0)]),
+      isForced: true,
+      revoked: [TOKEN],
+      admitted: [draft],
+    } as const
+    const asked = { retire: [B], replace: [C], revoke: [TOKEN], force: [A] }
+    assertAsked(folder, { fleet: folder.facts.id, epoch: proposed }, asked)
+    assertAsked(folder, { fleet: folder.facts.id, epoch: proposed }, { ...asked, replace: [draft.member] })
+  })
+
+  it('takes back no revocation, also where a person has read it: gateways that missed one epoch would believe it', (t) => {
+    const folder = folderOf(t)
+    signEpoch(folder, { ...epoch(1, []), revoked: [TOKEN], admitted: [] })
+    for (const asked of [null, { ...NOTHING, retire: [B] }])
+      assert.throws(() => assertAsked(folder, { fleet: folder.facts.id, epoch: epoch(2, [member]) }, asked), {
+        code: 'operation-refused',
+        message: /takes back that 15365febdf223161 was revoked/,
+      })
+  })
+
+  it('signs no number so high that soon none is left', (t) => {
+    const folder = folderOf(t)
+    const signs = (number: number) => (): void =>
+      assertAsked(folder, { fleet: folder.facts.id, epoch: epoch(number, [member]) }, null)
+    assert.throws(signs(EPOCH_LEAP_MAX + 1), /has number 1001 and the last that was signed here 0/)
+    signs(EPOCH_LEAP_MAX)()
+  })
+
+  it('names the file of what was signed and not handed over', (t) => {
+    const folder = folderOf(t)
+    signEpoch(folder, epoch(1, []))
+    assert.throws(
+      () => assertAsked(folder, { fleet: folder.facts.id, epoch: epoch(1, [member]) }, null),
+      new RegExp(`fleetstep fleet apply ${folder.path}/epoch-1\\.json$`),
+    )
+  })
 
   it('lets nobody in as an operator unless that was said, and gives no other role than was signed before', (t) => {
     const folder = folderOf(t)

@@ -66,6 +66,14 @@ describe('the profile of a running gateway', () => {
     assert.equal(keeper.report().problem, null)
   })
 
+  it('is replaced by what was saved between its reading and the beginning of the watch', () => {
+    const { keeper, clock, seen, save } = stage(NINE)
+    assert.throws(() => save(EIGHT), /nobody watches/)
+    keeper.watch()
+    clock.advance(200)
+    assert.deepEqual(seen, [8])
+  })
+
   it('stays when an edit is not valid, and the refusal names line and column, once', () => {
     const { keeper, clock, seen, errors, save } = stage(NINE)
     const { hash } = keeper.current

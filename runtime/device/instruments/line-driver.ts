@@ -5,6 +5,7 @@ import type { Bound } from '../drivers/bound.ts'
 import type { DeviceDriver, DriverEvents } from '../drivers/driver.ts'
 import { Reporter } from '../drivers/reporter.ts'
 import { rawOfValue } from '../drivers/scaling.ts'
+import { listens } from '../profiles/attribute-checks.ts'
 import type { SerialBinding } from '../profiles/attributes.ts'
 import { compilePattern } from '../../state/rules/pattern.ts'
 import { parseValue } from '../profiles/value-text.ts'
@@ -44,7 +45,7 @@ export class LineDriver implements DeviceDriver {
     this.#points = bindings.map((bound) => pointOf(bound, events))
     this.#session = new LineSession({
       settings: first.wiring,
-      terminator: first.wiring.terminator,
+      terminator: (bindings.find(({ wiring }) => listens(wiring)) ?? first).wiring.terminator,
       openPort,
       clock,
       onLine: (line) => this.#takeLine(line),
@@ -64,7 +65,13 @@ export class LineDriver implements DeviceDriver {
     const command = point?.bound.wiring.command
     assert(point !== undefined && command !== undefined, 'the profile was checked')
     const { wiring } = point.bound
-    const text = command.replaceAll('{value}', textOf(point.bound, value))
+    const said = textOf(point.bound, value)
+    const problem = wordingProblem(command, said)
+    if (problem !== null) {
+      point.reporter.fail(problem)
+      return done(problem)
+    }
+    const text = command.replaceAll('{value}', () => said)
     const isTaken = this.#turns.add(async () => {
       const answer = await askRepeatedly(async () => await this.#tell(wiring, text), wiring.retries)
       if (answer.kind === 'answer') point.reporter.takeSet(value)
@@ -156,8 +163,10 @@ function valueIn({ wiring, resource }: BoundLine, line: string): Value | undefin
 }
 
 /** Scales write a gap behind the sign. */
-function numberIn(text: string): number | undefined {
+function numberIn(text: string): number | bigint | undefined {
   const digits = text.replace(/\s+/g, '')
+  const whole = parseValue('Int64', digits.replace(/^\+/, ''))
+  if (typeof whole === 'bigint') return whole
   const number = Number(digits)
   return digits === '' || !Number.isFinite(number) ? undefined : number
 }
@@ -165,10 +174,19 @@ function numberIn(text: string): number | undefined {
 function textOf({ wiring, resource: { properties } }: BoundLine, value: Value): string {
   assert(typeof value !== 'object', 'the profile was checked, and the value too')
   const isNumber = typeof value === 'number' || typeof value === 'bigint'
-  const word = Object.entries(wiring.mappings).find(([, text]) => text === String(value))?.[0]
-  if (word !== undefined || !isNumber) return word ?? String(value)
   const { valueType, scale, offset, base } = properties
+  const word = Object.entries(wiring.mappings).find(([, text]) => parseValue(valueType, text) === value)?.[0]
+  if (word !== undefined || !isNumber) return word ?? String(value)
   const isFloat = !(isNumberType(valueType) && numberRange(valueType).whole)
   const isScaled = scale !== undefined || offset !== undefined || base !== undefined
   return String(isScaled ? rawOfValue(properties, value, isFloat) : value)
+}
+
+/** Text from the state may not become another command, nor other characters than it has. */
+function wordingProblem(command: string, said: string): string | null {
+  const isOneLine = /[\r\n]/.test(command)
+  if (isOneLine && /[\r\n]/.test(said))
+    return 'a text with a line break cannot be told to the instrument: its command is one line'
+  // oxlint-disable-next-line no-control-regex -- bytes stand for the characters of Latin-1
+  return /[^\u0000-\u00ff]/.test(said) ? 'a character beyond Latin-1 cannot be told to the instrument' : null
 }

@@ -98,20 +98,35 @@ export class ModbusDriver implements DeviceDriver {
   }
 
   async #open(): Promise<ModbusMaster> {
-    if (this.#isClosed) throw new PortGone('the gateway ends')
+    if (this.#isOver()) throw new PortGone(ENDING)
     if (this.#master !== null) return this.#master
+    const opened = await this.#openMaster()
+    // The driver may have been closed while the port was being opened: nobody else would close it, and whoever comes next needs it.
+    if (this.#isOver()) {
+      await opened.close()
+      throw new PortGone(ENDING)
+    }
+    this.#master = opened
+    return opened
+  }
+
+  async #openMaster(): Promise<ModbusMaster> {
+    let opened: ModbusMaster | null = null
     try {
-      const opened = await this.#options.openMaster(() => {
-        if (this.#master !== opened) return
+      opened = await this.#options.openMaster(() => {
+        if (opened === null || this.#master !== opened) return
         this.#master = null
         // Plugged in again before the next request, it would not be missed.
         if (!this.#isClosed) for (const { reporter } of this.#points.values()) reporter.fail(UNPLUGGED, true)
       })
-      this.#master = opened
       return opened
     } catch (error) {
       throw new PortGone(error instanceof Error ? error.message : String(error))
     }
+  }
+
+  #isOver(): boolean {
+    return this.#isClosed
   }
 
   async #letGo(): Promise<void> {
@@ -121,6 +136,7 @@ export class ModbusDriver implements DeviceDriver {
   }
 }
 
+const ENDING = 'the gateway ends'
 const UNPLUGGED = 'the serial port is gone: its adapter was unplugged, or the system took it away'
 
 async function read(master: ModbusMaster, { wiring, resource }: BoundRegister): Promise<Value> {

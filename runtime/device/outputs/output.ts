@@ -20,6 +20,16 @@ export interface OutputOptions {
   readonly onResult: (value: Value, problem: string | null) => void
 }
 
+/** How an output stood when it was left, for the one that takes its place. */
+export interface OutputPast {
+  /** What the device has, or undefined if nobody knows. */
+  readonly value: Value | undefined
+  readonly isLost: boolean
+  readonly isAway: boolean
+  /** When it counts as lost if no link comes up; null if one is up. */
+  readonly lossAt: Monotonic | null
+}
+
 /**
  * One output follows what the state wants, by these rules:
  *
@@ -31,6 +41,8 @@ export interface OutputOptions {
  * 4. A device that refuses is asked again with growing pauses, for what is wanted then. One that did not answer gets its
  *    value again when it does; and it is looked at now and then whether it still has it, where that can be seen.
  * 5. One whose plug was pulled begins anew when it is back, as at the start: its safe value first, and that for a dwell.
+ * 6. One that takes the place of another, under a new profile, goes on where that one was: neither the dwell nor the time without
+ *    a link is cut short, and what is lost stays lost.
  */
 export class Output {
   readonly #options: OutputOptions
@@ -49,7 +61,8 @@ export class Output {
   #failures = 0
   #retryAt: Monotonic = -Infinity
   #cancelNext: () => void = () => undefined
-  #cancelLoss: (() => void) | null = null
+  #lossAt: Monotonic | null = null
+  #cancelLoss: () => void = () => undefined
   #cancelVerify: () => void = () => undefined
   #onIdle: () => void = () => undefined
 
@@ -60,12 +73,12 @@ export class Output {
 
   /**
    * @param wanted what the state wants already
-   * @param isTakenOver the device has been following the state until now, under another profile
+   * @param past of the one that has driven the device until now, under another profile
    */
-  start(wanted: Value | undefined, isTakenOver: boolean = false): void {
-    if (isTakenOver) this.#isLost = false
-    // Otherwise the safe value comes first, and stays for a dwell: the start of a gateway is no reason to switch twice.
-    else this.#settle()
+  start(wanted: Value | undefined, past: OutputPast | null = null): void {
+    if (past !== null) this.#goOn(past)
+    // What it has, or else its safe value, comes first and stays for a dwell: no start is a reason to switch twice.
+    if (past === null || past.value !== undefined) this.#settle()
     this.#wanted = wanted
     this.#settle()
     this.#verifyLater()
@@ -82,20 +95,13 @@ export class Output {
     if (rules.safeAfterMs === null || this.#isEnding) return
     if (isAnyUp) {
       this.#isLossTold = false
-      this.#cancelLoss?.()
-      this.#cancelLoss = null
+      this.#endLoss()
       this.#isLost = false
       this.#settle()
     } else if (this.#isLost) {
       if (!this.#isLossTold) logger.warn(`${name}: no link is up, so it has its safe value until one is`)
       this.#isLossTold = true
-    } else {
-      this.#cancelLoss ??= clock.schedule(clock.now() + rules.safeAfterMs, () => {
-        this.#isLost = true
-        this.#settle()
-        this.noteLinks(false)
-      })
-    }
+    } else if (this.#lossAt === null) this.#loseAt(clock.now() + rules.safeAfterMs)
   }
 
   /** The port of the device is not there. */
@@ -112,17 +118,21 @@ export class Output {
   }
 
   /** Does nothing any more, and leaves the device as it is. */
-  leave(): void {
+  leave(): OutputPast {
+    // What a write under way comes to, nobody will be told.
+    const value = this.#isWriting ? undefined : this.#written
+    const past = { value, isLost: this.#isLost, isAway: this.#isAway, lossAt: this.#lossAt }
     this.#isLeft = true
-    this.#cancelLoss?.()
+    this.#endLoss()
     this.#cancelVerify()
     this.#cancelNext()
+    return past
   }
 
   /** Sets the safe value, if there is one. Resolves when that has been tried once: whether the device is safe. */
   async end(): Promise<boolean> {
     this.#isEnding = true
-    this.#cancelLoss?.()
+    this.#endLoss()
     this.#cancelVerify()
     const idle = new Promise<void>((resolve) => {
       this.#onIdle = resolve
@@ -132,6 +142,28 @@ export class Output {
     this.#cancelNext()
     const { safeValue } = this.#options.rules
     return safeValue === undefined || equalValues(safeValue, this.#written)
+  }
+
+  #goOn({ value, isLost, isAway, lossAt }: OutputPast): void {
+    this.#wanted = value
+    this.#isLost = isLost
+    this.#isAway = isAway
+    if (lossAt !== null) this.#loseAt(lossAt)
+  }
+
+  #loseAt(at: Monotonic): void {
+    this.#lossAt = at
+    this.#cancelLoss = this.#options.clock.schedule(at, () => {
+      this.#lossAt = null
+      this.#isLost = true
+      this.#settle()
+      this.noteLinks(false)
+    })
+  }
+
+  #endLoss(): void {
+    this.#cancelLoss()
+    this.#lossAt = null
   }
 
   #settle(): void {

@@ -38,6 +38,7 @@ export function checkSharing(profile: DeviceProfile): ProfileProblem[] {
   const problems: ProfileProblem[] = []
   const owners = new Map<string, string>()
   const ports = new Map<string, { readonly name: string; readonly driver: string; readonly settings: string }>()
+  const listeners = new Map<string, { readonly name: string; readonly terminator: string }>()
   for (const [index, resource] of profile.deviceResources.entries()) {
     const path: Path = ['deviceResources', index, 'attributes']
     const binding = parseBinding(resource)
@@ -48,6 +49,15 @@ export function checkSharing(profile: DeviceProfile): ProfileProblem[] {
       problems.push({ path: [...path, claim.field], message: `is ${claim.what}, which ${owner} has already` })
     } else if (claim !== null) owners.set(claim.what, resource.name)
     if (!('port' in binding)) continue
+    if (binding.driver === 'serial' && listens(binding)) {
+      const { port, terminator } = binding
+      const other = listeners.get(port)
+      if (other === undefined) listeners.set(port, { name: resource.name, terminator })
+      else if (other.terminator !== terminator) {
+        const message = `is ${showValue(terminator)}, but lines on ${port} end with ${showValue(other.terminator)} for ${other.name}`
+        problems.push({ path: [...path, 'terminator'], message })
+      }
+    }
     const settings = settingsOf(binding)
     const first = ports.get(binding.port)
     if (first === undefined) ports.set(binding.port, { name: resource.name, driver: binding.driver, settings })
@@ -60,6 +70,11 @@ export function checkSharing(profile: DeviceProfile): ProfileProblem[] {
     }
   }
   return problems
+}
+
+/** Whether anything is read of the lines that come: all on one port who do agree on how a line ends. */
+export function listens({ response, confirmation }: SerialBinding): boolean {
+  return response !== undefined || confirmation !== undefined
 }
 
 /** What will work, but is probably not what was meant. */

@@ -7,7 +7,7 @@ import { GpioDriver } from '../../device/gpio/gpio-driver.ts'
 import type { HeldWrite, PinBackend } from '../../device/gpio/pin.ts'
 import { LineDriver } from '../../device/instruments/line-driver.ts'
 import { ModbusDriver, type ModbusDriverOptions } from '../../device/instruments/modbus-driver.ts'
-import { Output } from '../../device/outputs/output.ts'
+import { Output, type OutputPast } from '../../device/outputs/output.ts'
 import type { OutputRules } from '../../device/outputs/rules.ts'
 import { healthPath, pointPath, reportedPath } from '../../device/profiles/points.ts'
 import type { DeviceProfile, DeviceResource } from '../../device/profiles/profile.ts'
@@ -54,8 +54,12 @@ export class Devices {
   async use(profile: DeviceProfile): Promise<void> {
     const before = this.#running
     this.#running = null
-    const kept = before === null ? new Set<string>() : before.outputsIn(profile)
-    await before?.stop(kept)
+    const kept = before?.leave(profile) ?? new Map<string, OutputPast>()
+    for (const name of (await before?.stop()) ?? []) {
+      this.#options.logger.warn(
+        `${name} did not take its safe value where the profile before had it, and nobody sets it there any more: see to it`,
+      )
+    }
     this.#guard ??= new OutputGuard(this.#options)
     this.#running = new Running(this.#options, profile, this.#guard, kept)
   }
@@ -64,10 +68,10 @@ export class Devices {
   async stop(): Promise<void> {
     const running = this.#running
     this.#running = null
-    const isSafe = (await running?.stop(new Set())) ?? true
+    const unsafe = (await running?.stop()) ?? []
     const guard = this.#guard
     this.#guard = null
-    if (isSafe) await guard?.disarm()
+    if (unsafe.length === 0) await guard?.disarm()
     else guard?.takeOver()
   }
 }
@@ -93,10 +97,17 @@ class Running {
   readonly #gpio: GpioDriver | null
   readonly #unwatch: (() => void)[] = []
   #cancelLinks: () => void = () => undefined
+  /** Outputs that stay as they are when this ends. */
+  #left: ReadonlyMap<string, OutputPast> = new Map()
   #isStopped = false
 
   /** @param kept outputs that the profile before has left as they were */
-  constructor(options: DevicesOptions, profile: DeviceProfile, guard: OutputGuard, kept: ReadonlySet<string>) {
+  constructor(
+    options: DevicesOptions,
+    profile: DeviceProfile,
+    guard: OutputGuard,
+    kept: ReadonlyMap<string, OutputPast>,
+  ) {
     this.#options = options
     const { gateway, clock, logger } = options
     this.#reports = new StateReports(gateway.state, clock, logger)
@@ -111,8 +122,8 @@ class Running {
     this.#armGuard()
   }
 
-  /** Outputs that are in `profile` as they are here. */
-  outputsIn(profile: DeviceProfile): ReadonlySet<string> {
+  /** Lets go of the outputs that are in `profile` as they are here. */
+  leave(profile: DeviceProfile): ReadonlyMap<string, OutputPast> {
     const wiringOf = ({ attributes, properties }: DeviceResource): string =>
       JSON.stringify([attributes, properties.valueType])
     const theirs = new Map(profile.deviceResources.map((resource) => [resource.name, resource]))
@@ -120,33 +131,34 @@ class Running {
       const other = theirs.get(resource.name)
       return other !== undefined && wiringOf(other) === wiringOf(resource)
     }
-    return new Set([...this.#outputs].filter(([, output]) => isSame(output)).map(([name]) => name))
+    const same = [...this.#outputs].filter(([, running]) => isSame(running))
+    this.#left = new Map(same.map(([name, { output }]) => [name, output.leave()]))
+    return this.#left
   }
 
-  /** @param kept outputs that stay as they are; the others become safe @returns whether they are */
-  async stop(kept: ReadonlySet<string>): Promise<boolean> {
+  /** Outputs that were not left become safe. @returns those that are not */
+  async stop(): Promise<readonly string[]> {
     for (const end of this.#unwatch) end()
     this.#cancelLinks()
-    const ending = [...this.#outputs].map(async ([name, { output }]) => {
-      if (!kept.has(name)) return await output.end()
-      output.leave()
-      return true
+    const unsafe = new Set([...this.#outputs.keys()].filter((name) => !this.#left.has(name)))
+    const ending = [...unsafe].map(async (name) => {
+      if ((await this.#outputs.get(name)?.output.end()) === true) unsafe.delete(name)
     })
-    const isSafe = await this.#inTime(Promise.all(ending))
+    await this.#inTime(Promise.all(ending))
     this.#isStopped = true
     await Promise.all(this.#drivers.map((driver) => driver.close()))
     this.#reports.stop()
-    return isSafe
+    return [...unsafe]
   }
 
-  /** Instruments that do not answer may not keep the gateway from ending. @returns whether all of them are safe */
-  async #inTime(ending: Promise<readonly boolean[]>): Promise<boolean> {
+  /** Instruments that do not answer may not keep the gateway from ending. */
+  async #inTime(ending: Promise<unknown>): Promise<void> {
     const { clock } = this.#options
-    return await new Promise<boolean>((resolve, reject) => {
-      const cancel = clock.schedule(clock.now() + OUTPUT_END_TIMEOUT_MS, () => resolve(false))
-      ending.then((outcomes) => {
+    await new Promise<void>((resolve, reject) => {
+      const cancel = clock.schedule(clock.now() + OUTPUT_END_TIMEOUT_MS, resolve)
+      ending.then(() => {
         cancel()
-        resolve(outcomes.every(Boolean))
+        resolve()
       }, reject)
     })
   }
@@ -209,7 +221,7 @@ class Running {
     this.#guard.arm({ files, program: this.#guardProgram })
   }
 
-  #follow(kept: ReadonlySet<string>): void {
+  #follow(kept: ReadonlyMap<string, OutputPast>): void {
     const { gateway } = this.#options
     const byPath = new Map<string, RunningOutput>()
     for (const [name, running] of this.#outputs) {
@@ -218,7 +230,12 @@ class Running {
       byPath.set(path, running)
       const read = (): Value | undefined =>
         rules.drive === 'settled' ? gateway.state.settled(path) : gateway.state.get(path)
-      output.start(this.#allowed(resource, read()), kept.has(name))
+      const past = kept.get(name)
+      const isAllowed = past?.value !== undefined && checkSet(resource, past.value) === null
+      output.start(
+        this.#allowed(resource, read()),
+        past === undefined || isAllowed ? past : { ...past, value: undefined },
+      )
     }
     for (const drive of ['tentative', 'settled'] as const) this.#watchState(drive, byPath)
     if ([...this.#outputs.values()].some(({ rules }) => rules.safeAfterMs !== null)) this.#watchLinks()
@@ -256,7 +273,9 @@ class Running {
 
   #events(): DriverEvents {
     const { gateway, logger } = this.#options
-    const resourceOf = (name: string): DeviceResource | null => this.#resources.get(name) ?? null
+    // A request that was under way at the end may fail long after it: what is true then, the next profile tells.
+    const resourceOf = (name: string): DeviceResource | null =>
+      this.#isStopped ? null : (this.#resources.get(name) ?? null)
     return {
       taken: (name) => {
         const resource = resourceOf(name)
@@ -268,9 +287,10 @@ class Running {
       },
       health: (name, health) => {
         const resource = resourceOf(name)
+        if (resource === null) return
         if (health.state === 'down') logger.warn(`${name} is down: ${health.error}`)
         else logger.info(`${name} is up`)
-        if (resource !== null) this.#reports.report(healthPath(gateway.device, resource), plain(health))
+        this.#reports.report(healthPath(gateway.device, resource), plain(health))
         const output = this.#outputs.get(name)?.output
         if (health.state === 'up') output?.renew()
         else if (health.isGone) output?.noteAway()
