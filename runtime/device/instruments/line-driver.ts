@@ -187,6 +187,7 @@ function wordingProblem(command: string, said: string): string | null {
   const isOneLine = /[\r\n]/.test(command)
   if (isOneLine && /[\r\n]/.test(said))
     return 'a text with a line break cannot be told to the instrument: its command is one line'
-  // oxlint-disable-next-line no-control-regex -- bytes stand for the characters of Latin-1
-  return /[^\u0000-\u00ff]/.test(said) ? 'a character beyond Latin-1 cannot be told to the instrument' : null
+  // Bytes stand for the characters of Latin-1.
+  const isSaidWhole = Buffer.from(said, 'latin1').toString('latin1') === said
+  return isSaidWhole ? null : 'a character beyond Latin-1 cannot be told to the instrument'
 }
