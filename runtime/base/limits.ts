@@ -23,7 +23,7 @@ export const OPERATION_BYTES_MAX: number = 48 * 1024
 /** CBOR bytes that a value may have after `append`; a longer list refuses the operation. */
 export const APPENDED_BYTES_MAX: number = VALUE_BYTES_MAX
 /**
- * Items that a list may have after `append`. The journal holds the list behind each `append`, which takes 8 bytes of memory for
+ * Items that a list may have after `append`. Whoever is told of each `append` gets the whole list, which takes 8 bytes of memory for
  * each item, however small that is: so many take as much as the largest text.
  */
 export const APPENDED_ITEMS_MAX: number = APPENDED_BYTES_MAX / 8

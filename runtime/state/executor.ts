@@ -1,6 +1,6 @@
 import { isFounding, type MemberId, nodeOf, sameOperationId } from '../base/ids.ts'
-import { APPENDED_BYTES_MAX, APPENDED_ITEMS_MAX } from '../base/limits.ts'
 import { assert, unreachable } from '../base/errors.ts'
+import { appended } from './appended.ts'
 import { hasComeBack, withComeBack } from './came-back.ts'
 import { type Cell, EMPTY_CELL } from './cell.ts'
 import { guardHolds, showFailed } from './guard.ts'
@@ -12,7 +12,7 @@ import { deviceOfRules, isReserved, memberPoint, originalPoint } from './reserve
 import { type Charter, maySetRules, OPEN_CHARTER, type Role, ROLE_DEFAULT } from './role.ts'
 import { type ObjectionCode, objectionTo, objectionToResult } from './rules/judge.ts'
 import type { RuleTable } from './rules/rules.ts'
-import { bytesAppended, isList, type Value, valueBytes } from './value.ts'
+import { isList, type Value } from './value.ts'
 import type { Yielded } from './yielded.ts'
 
 /** What became of one operation on the cells that it met. */
@@ -326,13 +326,18 @@ function overwritten(write: Write, value: Value | undefined): Overwrite {
 }
 
 function accumulate(write: Write, cell: Cell, rules: RuleTable | null): Step {
-  const sum = write.kind === 'add' ? added(cell.value ?? 0, write.argument) : appended(cell.value ?? [], write.argument)
-  if (sum === null) {
+  const after = write.kind === 'add' ? withSum(cell, write.argument) : appended(cell, write.argument)
+  if (after === null) {
     return { kind: 'refused', code: 'unfit', reason: `${write.kind} does not fit the value at ${write.path}` }
   }
-  const objection = rules === null ? null : objectionToResult(write, sum, rules)
+  const objection = rules === null ? null : objectionToResult(write, after.value as Value, rules)
   if (objection !== null) return { kind: 'refused', ...objection }
-  return { kind: 'written', cell: { value: sum, writer: cell.writer }, clash: null }
+  return { kind: 'written', cell: after, clash: null }
+}
+
+function withSum({ value, writer }: Cell, amount: Value): Cell | null {
+  const sum = added(value ?? 0, amount)
+  return sum === null ? null : { value: sum, writer }
 }
 
 /** Whole numbers stay exact: beyond ±2^53 they become bigints, beyond 64 bits the operation is refused. */
@@ -355,26 +360,6 @@ function narrowed(sum: bigint): Value | null {
 function isWhole(value: Value): value is number | bigint {
   return typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))
 }
-
-function appended(list: Value, item: Value): Value | null {
-  if (!isList(list) || list.length >= APPENDED_ITEMS_MAX) return null
-  const bytes = bytesOfList(list) + bytesAppended(item)
-  if (bytes > APPENDED_BYTES_MAX) return null
-  lastList = [...list, item]
-  lastListBytes = bytes
-  return lastList
-}
-
-/** A list that is appended to time and again is measured once: to measure 1,800 items took most of the time of each append. */
-function bytesOfList(list: readonly Value[]): number {
-  if (list === lastList) return lastListBytes
-  lastList = list
-  lastListBytes = valueBytes(list)
-  return lastListBytes
-}
-
-let lastList: readonly Value[] | null = null
-let lastListBytes = 0
 
 function cellOf(operation: Operation, cells: readonly Cell[], path: Path): Cell {
   return cells[positionOf(path, operation.paths)] ?? EMPTY_CELL

@@ -1,4 +1,5 @@
 import { assert } from '../base/errors.ts'
+import { settleList } from './appended.ts'
 import { type Cell, EMPTY_CELL, sameCell } from './cell.ts'
 import type { Entry } from './entry.ts'
 import { type Execution, isPlain, yielding, yieldTo } from './executor.ts'
@@ -184,6 +185,7 @@ export class Register {
     const last = this.#chain[count - 1]
     if (last === undefined) return false
     this.#settled = this.#after(last)
+    settleList(this.#settled)
     this.settledMark = null
     if (this.#tail !== null) this.#foldTail(this.#tail, count)
     this.#chain.splice(0, count)

@@ -19,10 +19,17 @@ export const EXECUTION = [
   },
   {
     name: 'a list that is appended to has a bounded number of items',
-    file: 'runtime/state/executor.ts',
-    from: ' || list.length >= APPENDED_ITEMS_MAX',
+    file: 'runtime/state/appended.ts',
+    from: ' || length >= APPENDED_ITEMS_MAX',
     to: '',
     noticedBy: 'test/state/executor.test.ts',
+  },
+  {
+    name: 'a settled list holds nothing of what it came from',
+    file: 'runtime/state/register.ts',
+    from: '    settleList(this.#settled)\n',
+    to: '',
+    noticedBy: 'test/state/appended.test.ts',
   },
   {
     name: 'what differs in the order of keys alone is executed again',
@@ -258,8 +265,8 @@ export const EXECUTION = [
   {
     name: 'add and append do not become the writer',
     file: 'runtime/state/executor.ts',
-    from: 'cell: { value: sum, writer: cell.writer }',
-    to: 'cell: { value: sum, writer: null }',
+    from: '{ value: sum, writer }',
+    to: '{ value: sum, writer: null }',
     noticedBy: 'test/state/executor.test.ts',
   },
   {

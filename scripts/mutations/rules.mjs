@@ -55,7 +55,7 @@ export const RULES = [
   {
     name: 'what an add makes fits its rule',
     file: 'runtime/state/executor.ts',
-    from: 'const objection = rules === null ? null : objectionToResult(write, sum, rules)',
+    from: 'const objection = rules === null ? null : objectionToResult(write, after.value as Value, rules)',
     to: 'const objection = null as ReturnType<typeof objectionToResult>',
     noticedBy: 'test/state/roles.test.ts',
   },

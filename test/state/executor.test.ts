@@ -194,8 +194,13 @@ function run(parts: OperationParts, cells: Readonly<Record<string, Cell>>): Ran 
     reason,
     code,
     by,
-    cells: Object.fromEntries(by.paths.map((path, at) => [path, execution.after[at] as Cell])),
+    cells: Object.fromEntries(by.paths.map((path, at) => [path, shown(execution.after[at] as Cell)])),
   }
+}
+
+/** Whatever form it has. */
+function shown({ value, writer }: Cell): Cell {
+  return { value, writer }
 }
 
 function summary({ outcome, clashes }: Execution): unknown[] {
