@@ -121,6 +121,8 @@ export const EPOCH_LEAP_MAX = 1000
 export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */
 export const DRAFTS_MAX = 10_000
+/** Bytes of memory that they may take: a few hundred of the longest values, and far less than a journal, which they become part of. */
+export const DRAFTS_BYTES_MAX: number = 16 * 1024 * 1024
 /**
  * Frames that a node that is no member remembers to have passed on, in a MiB: those of REPEAT_QUIET_MIN_MS on the busiest link. No
  * more are passed on in that time: whoever forgets one sooner passes it on again when it comes round.
@@ -153,6 +155,12 @@ export const JOURNAL_OPERATIONS_WARNING = 200_000
 export const JOURNAL_OPERATIONS_MAX = 400_000
 /** Operations of another member above the floor that it announces: more than its journal takes, and what it has drafted besides. */
 export const MEMBER_OPERATIONS_MAX: number = 2 * JOURNAL_OPERATIONS_MAX
+/** Bytes of memory that the operations in the journal take, at which the operator is warned as above. */
+export const JOURNAL_BYTES_WARNING: number = 96 * 1024 * 1024
+/** Bytes of memory at which local operations and drafts that ask to join are refused too: few long values weigh as much as many short ones. */
+export const JOURNAL_BYTES_MAX: number = 192 * 1024 * 1024
+/** Bytes of memory of what is open of another member, as MEMBER_OPERATIONS_MAX counts it. */
+export const MEMBER_BYTES_MAX: number = 2 * JOURNAL_BYTES_MAX
 /**
  * Stages by which an operation may lie above all that is held if what it follows is held with another stage, or was cut: two lives
  * of one member are as far apart as a journal is long. Whoever names more wants to use up the stages of the fleet.
@@ -717,7 +725,11 @@ assert(
   OPERATIONS_PER_BATCH_MAX <= WAITING_STRANGER_MESSAGES_MAX && FRAME_BYTES_MAX <= WAITING_STRANGER_BYTES_MAX,
   'any single batch of plain values may wait for its join',
 )
-assert(JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX, 'the warning comes before the refusal')
+assert(
+  JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX && JOURNAL_BYTES_WARNING < JOURNAL_BYTES_MAX,
+  'the warning comes before the refusal',
+)
+assert(JOURNAL_BYTES_MAX + DRAFTS_BYTES_MAX < MEMBER_BYTES_MAX, 'what a member may have issued at once is taken of it')
 assert(DISK_FREE_REFUSAL_BYTES < DISK_FREE_WARNING_BYTES, 'people are warned before anything is refused')
 assert(STORE_BYTES_WARNING < STORE_BYTES_MAX, 'people are warned before anything is refused')
 assert(COMMIT_GATHER_MS < COMMIT_CONGESTED_MS, 'a commit waits longer for a link in which frames wait')

@@ -79,16 +79,6 @@ export function bytesAppended(item: Value): number {
   return typeof measured === 'number' ? measured : Number.POSITIVE_INFINITY
 }
 
-/** Lists, maps and byte strings in `value`, itself included: each takes memory, also one that is empty. */
-export function containersIn(value: Value): number {
-  if (typeof value !== 'object' || value === null) return 0
-  if (value instanceof Uint8Array) return 1
-  let count = 1
-  if (isList(value)) for (const child of value) count += containersIn(child)
-  else for (const key in value) count += containersIn(value[key] as Value)
-  return count
-}
-
 export function isList(value: unknown): value is readonly Value[] {
   return Array.isArray(value)
 }

@@ -26,11 +26,10 @@ export function sealBatch(
   bytesMax: number = Infinity,
 ): Batch {
   const count = writeBatch(origin, link, messages, bytesMax)
-  const plainBytes = batchWriter.length
   const plain = batchWriter.take()
-  const payload = plainBytes < BATCH_DEFLATE_FROM_BYTES ? plain : shorter(plain, deflated(plain))
+  const payload = plain.length < BATCH_DEFLATE_FROM_BYTES ? plain : shorter(plain, deflated(plain))
   const taken = count === messages.length ? messages : messages.slice(0, count)
-  return { origin, link, digest: digestOf(payload), messages: taken, payload, isSigned: false, plainBytes }
+  return { origin, link, digest: digestOf(payload), messages: taken, payload, isSigned: false }
 }
 
 /**
@@ -45,8 +44,8 @@ export function openBatch(payload: Uint8Array, reader: CborReader = new CborRead
 }
 
 function readSealed(payload: Uint8Array, unsigned: Uint8Array, reader: CborReader): Batch {
-  const { origin, link, messages, plainBytes } = reader.isAtBytes ? readBatch(inflated(reader)) : readBatch(reader)
-  return { origin, link, digest: digestOf(unsigned), messages, payload, isSigned: payload !== unsigned, plainBytes }
+  const { origin, link, messages } = reader.isAtBytes ? readBatch(inflated(reader)) : readBatch(reader)
+  return { origin, link, digest: digestOf(unsigned), messages, payload, isSigned: payload !== unsigned }
 }
 
 /** An envelope is a list of four, a batch is one of five or a byte string. */
@@ -107,7 +106,6 @@ function assertFollows({ id, priority }: Operation, before: Operation): void {
 }
 
 function readBatch(reader: CborReader): Omit<Batch, 'digest' | 'payload' | 'isSigned'> {
-  const plainBytes = reader.left
   reader.list('batch', 5, 5)
   const table = readMembers(reader, tableOfReader)
   const { origin } = table
@@ -129,7 +127,7 @@ function readBatch(reader: CborReader): Omit<Batch, 'digest' | 'payload' | 'isSi
     before = message
   }
   reader.end('batch')
-  return { origin, link, messages, plainBytes }
+  return { origin, link, messages }
 }
 
 function shorter(plain: Uint8Array, other: Uint8Array): Uint8Array {

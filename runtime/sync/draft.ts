@@ -2,6 +2,7 @@ import { type MemberId, type NodeId, nodeOf } from '../base/ids.ts'
 import { EMPTY_DIGEST } from '../base/digest.ts'
 import { type Cell, EMPTY_CELL } from '../state/cell.ts'
 import { executeAlone, type Execution } from '../state/executor.ts'
+import { operationMemoryBytes } from '../state/memory.ts'
 import { type Operation, type Original, pathsMet, pathsOf } from '../state/operation.ts'
 import { deviceOf, type Path } from '../state/path.ts'
 import { isReserved, rulesPoint } from '../state/reserved-point.ts'
@@ -23,6 +24,7 @@ export type Draft = SyncMessage & { readonly current: { readonly original: Origi
  */
 export class Drafts {
   #list: Draft[]
+  #memoryBytes = 0
   #cells = new Map<Path, Cell>()
   /** The highest seq of the drafts that each life of the node has made. */
   readonly #highest = new Map<MemberId, number>()
@@ -34,6 +36,11 @@ export class Drafts {
 
   get list(): readonly Draft[] {
     return this.#list
+  }
+
+  /** Bytes of memory that they take. */
+  get memoryBytes(): number {
+    return this.#memoryBytes
   }
 
   /** Seq of the next draft that `member` makes. */
@@ -69,12 +76,13 @@ export class Drafts {
       const { kind, id } = draft.current.original
       if (kind === 'draft') this.#highest.set(id.member, Math.max(id.seq, this.#highest.get(id.member) ?? 0))
       this.#list.push(draft)
+      this.#memoryBytes += operationMemoryBytes(draft.current)
     }
   }
 
   /** The first `count` drafts are settled. */
   remove(count: number): void {
-    this.#list.splice(0, count)
+    for (const { current } of this.#list.splice(0, count)) this.#memoryBytes -= operationMemoryBytes(current)
   }
 
   /** The cells below have changed: executes everything again. */

@@ -1,14 +1,9 @@
 import type { Monotonic } from '../base/clock.ts'
 import type { MemberId } from '../base/ids.ts'
-import {
-  CONTAINER_BYTES,
-  TELEMETRY_BYTES_MAX,
-  TELEMETRY_POINTS_PER_MEMBER_MAX,
-  TELEMETRY_READINGS_MAX,
-} from '../base/limits.ts'
+import { TELEMETRY_BYTES_MAX, TELEMETRY_POINTS_PER_MEMBER_MAX, TELEMETRY_READINGS_MAX } from '../base/limits.ts'
 import type { Path } from '../state/path.ts'
 import type { RuleTable } from '../state/rules/rules.ts'
-import { containersIn } from '../state/value.ts'
+import { valueMemoryBytes } from '../state/memory.ts'
 import type { Reading } from './message.ts'
 import { readingBytes } from './telemetry-codec.ts'
 
@@ -93,7 +88,7 @@ export class HeldReadings {
 const NONE: readonly HeldReading[] = []
 
 function bytesInMemory(reading: HeldReading): number {
-  return readingBytes(reading) + containersIn(reading.value) * CONTAINER_BYTES
+  return readingBytes(reading) + valueMemoryBytes(reading.value)
 }
 
 function keyOf({ member, path }: HeldReading): string {

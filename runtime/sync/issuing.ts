@@ -1,6 +1,12 @@
 import type { Monotonic } from '../base/clock.ts'
 import { assert, FleetstepError } from '../base/errors.ts'
-import { DRAFTS_MAX, OPERATIONS_PER_BATCH_MAX, PATHS_MAX, SETTLED_DRAFTS_BYTES_TARGET } from '../base/limits.ts'
+import {
+  DRAFTS_BYTES_MAX,
+  DRAFTS_MAX,
+  OPERATIONS_PER_BATCH_MAX,
+  PATHS_MAX,
+  SETTLED_DRAFTS_BYTES_TARGET,
+} from '../base/limits.ts'
 import {
   type Join,
   type Operation,
@@ -104,9 +110,7 @@ export class Issuing {
 
   #draft(checked: CheckedOperation): Issued {
     const { history, self, writer } = this.#core
-    if (this.drafts.list.length >= DRAFTS_MAX) {
-      throw new FleetstepError('limit-reached', `there are ${DRAFTS_MAX} drafts: this node has to join the fleet first`)
-    }
+    this.#assertRoomForDraft()
     const original: Original = { kind: 'draft', id: { member: self, seq: this.drafts.nextSeq(self) } }
     const { current, previous } = this.#messageOf(checked, null, original)
     const draft: Draft = { current: { ...current, id: original.id, original }, previous }
@@ -179,6 +183,15 @@ export class Issuing {
   #assertRoomInJournal(): void {
     const problem = journalProblem(this.#core)
     if (problem !== null) throw new FleetstepError('limit-reached', problem)
+  }
+
+  #assertRoomForDraft(): void {
+    const { list, memoryBytes } = this.drafts
+    if (list.length < DRAFTS_MAX && memoryBytes < DRAFTS_BYTES_MAX) return
+    throw new FleetstepError(
+      'limit-reached',
+      `there are ${list.length} drafts, which take ${memoryBytes} bytes of memory: this node has to join the fleet first`,
+    )
   }
 
   #assertRoomFor(paths: readonly Path[]): void {

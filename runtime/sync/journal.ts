@@ -2,6 +2,7 @@ import { assert } from '../base/errors.ts'
 import { sameOperationId } from '../base/ids.ts'
 import { compareCanonically, type Operation } from '../state/operation.ts'
 import type { Entry } from '../state/entry.ts'
+import { operationMemoryBytes } from '../state/memory.ts'
 
 /**
  * The journal: every operation above the floor in canonical order, found by its stage. Several operations may claim one
@@ -13,6 +14,7 @@ export class Journal {
   readonly #pages: Page[] = []
   #floor: number
   #length = 0
+  #memoryBytes = 0
   #last: Entry | undefined = undefined
 
   constructor(floor: number) {
@@ -25,6 +27,11 @@ export class Journal {
 
   get length(): number {
     return this.#length
+  }
+
+  /** Bytes of memory that its operations take. */
+  get memoryBytes(): number {
+    return this.#memoryBytes
   }
 
   /** The last entry in canonical order. */
@@ -52,6 +59,7 @@ export class Journal {
     const slot = slotOf(stage)
     stages[slot] = withEntry(stages[slot], entry)
     this.#length += 1
+    this.#memoryBytes += operationMemoryBytes(entry.operation)
     if (this.#last === undefined || compareCanonically(this.#last.operation, entry.operation) < 0) this.#last = entry
   }
 
@@ -64,6 +72,7 @@ export class Journal {
     stages[slotOf(stage)] = entries.length === 1 ? undefined : entries.filter((other) => other !== entry)
     if (stages.every((one) => one === undefined)) this.#pages.splice(index, 1)
     this.#length -= 1
+    this.#memoryBytes -= operationMemoryBytes(entry.operation)
     if (entry === this.#last) this.#last = this.#findLast()
   }
 
@@ -74,6 +83,7 @@ export class Journal {
     for (const entry of this.entries()) {
       if (entry.operation.stage > stage) break
       folded.push(entry)
+      this.#memoryBytes -= operationMemoryBytes(entry.operation)
     }
     this.#pages.splice(0, this.#indexOf(pageOf(stage)))
     const [first] = this.#pages

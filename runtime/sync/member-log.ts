@@ -1,6 +1,7 @@
 import { EMPTY_DIGEST, type Digest } from '../base/digest.ts'
 import { assert } from '../base/errors.ts'
 import type { MemberId } from '../base/ids.ts'
+import { batchMemoryBytes } from './memory-bound.ts'
 import { type Batch, firstOf, lastOf, type SyncMessage } from './message.ts'
 import type { VersionEntry } from './version-vector.ts'
 
@@ -10,6 +11,9 @@ export class MemberLog {
   #held: VersionEntry
   #stored: VersionEntry
   #batches: Batch[] = []
+  /** Bytes of memory that all take that were ever held up to each of them, and those before the first. */
+  readonly #memoryBytesThrough: number[] = []
+  #memoryBytesBefore = 0
 
   constructor(member: MemberId, settled: VersionEntry = { member, seq: 0, digest: EMPTY_DIGEST }) {
     this.member = member
@@ -42,6 +46,7 @@ export class MemberLog {
     assert(firstOf(batch).current.id.seq === this.#held.seq + 1, 'a log has no gap')
     assert(batch.link === this.#held.digest, 'a log is a chain')
     this.#batches.push(batch)
+    this.#memoryBytesThrough.push(this.#memoryBytes + batchMemoryBytes(batch))
     this.#held = { member: this.member, seq: lastOf(batch).current.id.seq, digest: batch.digest }
   }
 
@@ -56,6 +61,7 @@ export class MemberLog {
     const first = this.#batches.findIndex((batch) => lastOf(batch).current.id.seq > seq)
     if (first < 0) return []
     const removed = this.#batches.splice(first)
+    this.#memoryBytesThrough.length = first
     const start = removed[0] as Batch
     this.#held = { member: this.member, seq: firstOf(start).current.id.seq - 1, digest: start.link }
     if (this.#stored.seq > this.#held.seq) this.#stored = this.#held
@@ -99,7 +105,20 @@ export class MemberLog {
   /** Lets go of the batches that lie at or below `stage` as a whole. */
   fold(stage: number): void {
     const kept = this.#batches.findIndex((batch) => lastOf(batch).current.stage > stage)
-    this.#batches.splice(0, kept < 0 ? this.#batches.length : kept)
+    const count = kept < 0 ? this.#batches.length : kept
+    this.#memoryBytesBefore = this.#memoryBytesThrough[count - 1] ?? this.#memoryBytesBefore
+    this.#batches.splice(0, count)
+    this.#memoryBytesThrough.splice(0, count)
+  }
+
+  /** Bytes of memory that the kept batches take that end behind `seq`. */
+  memoryBytesAfter(seq: number): number {
+    const start = this.#indexOf(Math.max(seq, this.settled.seq) + 1)
+    return this.#memoryBytes - (this.#memoryBytesThrough[start - 1] ?? this.#memoryBytesBefore)
+  }
+
+  get #memoryBytes(): number {
+    return this.#memoryBytesThrough.at(-1) ?? this.#memoryBytesBefore
   }
 
   /** Index of the first kept batch that ends at or behind `seq`. */

@@ -1,6 +1,6 @@
 import { countContainers } from '../base/cbor-containers.ts'
 import { CONTAINER_BYTES } from '../base/limits.ts'
-import { containersIn } from '../state/value.ts'
+import { operationMemoryBytes } from '../state/memory.ts'
 import { invalid } from './codec-fields.ts'
 import type { Batch } from './message.ts'
 
@@ -26,7 +26,7 @@ export class MemoryBound {
 
   /** A batch in it, which may have been deflated. @throws FleetstepError `message-invalid` */
   takeBatch(batch: Batch): void {
-    if (this.isBound) this.#take(bytesInMemory(batch) + batch.messages.length * CONTAINER_BYTES)
+    if (this.isBound) this.#take(batchMemoryBytes(batch))
   }
 
   #take(bytes: number): void {
@@ -35,11 +35,9 @@ export class MemoryBound {
   }
 }
 
-export function bytesInMemory({ messages, plainBytes }: Pick<Batch, 'messages' | 'plainBytes'>): number {
-  let containers = 0
-  for (const { current } of messages) {
-    for (const { argument } of current.writes) containers += containersIn(argument)
-    for (const { value } of current.guards) containers += containersIn(value)
-  }
-  return plainBytes + containers * CONTAINER_BYTES
+/** Bytes of memory that the operations of a batch take. */
+export function batchMemoryBytes({ messages }: Batch): number {
+  let bytes = 0
+  for (const { current } of messages) bytes += operationMemoryBytes(current)
+  return bytes
 }

@@ -34,8 +34,6 @@ export interface Batch {
   /** As its origin made it, with the signature if there is one: so it is stored and passed on. */
   readonly payload: Uint8Array
   readonly isSigned: boolean
-  /** Bytes of the batch before it was deflated. */
-  readonly plainBytes: number
 }
 
 /** What a member says of itself, by interval and when asked (PROTOCOL section 7). It states only what is on its disk. */

@@ -2,7 +2,6 @@ import type { Digest } from '../base/digest.ts'
 import { equalBytes } from '../base/bytes.ts'
 import { assert } from '../base/errors.ts'
 import { type MemberId, type NodeId, nodeOf, type OperationId, sameOperationId } from '../base/ids.ts'
-import { JOURNAL_OPERATIONS_WARNING } from '../base/limits.ts'
 import type { Operation } from '../state/operation.ts'
 import { type Priority, priorityOf } from '../state/priority.ts'
 import { type Role, ROLE_DEFAULT } from '../state/role.ts'
@@ -16,6 +15,7 @@ import { FloorKeeper } from './floor-keeper.ts'
 import { type Draft, draftsAmong } from './draft.ts'
 import type { History, Integration, Removal } from './history.ts'
 import { snapshotOf } from './history-snapshot.ts'
+import { isJournalLong } from './journal-room.ts'
 import type { Life } from './life.ts'
 import { fleetIdOf, type Member } from './membership.ts'
 import { type Announcement, type Batch, firstOf, type Message, type Request } from './message.ts'
@@ -210,7 +210,7 @@ export class ReplicaCore {
 
   describe(integration: Integration, outputs: Output[]): void {
     describeIntegration(integration, outputs)
-    if (this.history.journal.length >= JOURNAL_OPERATIONS_WARNING) outputs.push(...this.#warnOfJournal())
+    if (isJournalLong(this.history.journal)) outputs.push(...this.#warnOfJournal())
   }
 
   keepAndDescribe(integrations: readonly Integration[], outputs: Output[]): void {

@@ -9,7 +9,7 @@ import {
   WAITING_STRANGERS_MESSAGES_MAX,
 } from '../base/limits.ts'
 import { DeferredQueue, isBefore, type Waiting } from './deferred-queue.ts'
-import { bytesInMemory } from './memory-bound.ts'
+import { batchMemoryBytes } from './memory-bound.ts'
 import { type Batch, firstOf, type Gap, lastOf } from './message.ts'
 
 export type { Waiting } from './deferred-queue.ts'
@@ -44,7 +44,7 @@ export class WaitingList {
 
   /** A full one has not taken it; it will be asked for again, of a stranger when its join is here. */
   add(batch: Batch, missing: OperationId): Waits {
-    const waiting = { batch, missing, place: placeOf(batch), bytes: bytesInMemory(batch) }
+    const waiting = { batch, missing, place: placeOf(batch), bytes: batchMemoryBytes(batch) }
     if (!this.#total.hasRoomFor(waiting, WAITING_MESSAGES_MAX, WAITING_BYTES_MAX)) return 'full'
     if (isStranger(waiting) && !this.#hasRoomForStranger(waiting)) return 'full of strangers'
     this.#count(waiting, 1)

@@ -355,9 +355,9 @@ export const EXECUTION = [
   },
   {
     name: 'waiting: an empty list counts as the memory that it takes',
-    file: 'runtime/sync/memory-bound.ts',
-    from: 'return plainBytes + containers * CONTAINER_BYTES',
-    to: 'return plainBytes + containers * 0 * CONTAINER_BYTES',
+    file: 'runtime/state/memory.ts',
+    from: 'CONTAINER_BYTES + contentBytes(value)',
+    to: 'contentBytes(value)',
     noticedBy: 'test/sync/waiting-list.test.ts',
   },
 ]

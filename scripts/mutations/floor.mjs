@@ -160,7 +160,7 @@ export const FLOOR = [
   {
     name: 'exchange: no room by words of which nothing has come',
     file: 'runtime/sync/member-room.ts',
-    from: '(peers.wordsOf(log)?.settledSeq ?? 0)',
+    from: 'peers.wordsOf(log)?.settledSeq ?? 0',
     to: 'seqUpTo(peers.get(member)?.announcement.floor ?? 0, log)',
     noticedBy: 'test/sync/member-room.test.ts',
   },

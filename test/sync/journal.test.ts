@@ -4,6 +4,7 @@ import type { Cell } from '../../runtime/state/cell.ts'
 import { execute } from '../../runtime/state/executor.ts'
 import { compareCanonically, type Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
+import { operationMemoryBytes } from '../../runtime/state/memory.ts'
 import { type Entry, entryOf } from '../../runtime/state/entry.ts'
 import { Register } from '../../runtime/state/register.ts'
 import { Journal } from '../../runtime/sync/journal.ts'
@@ -41,7 +42,7 @@ describe('the journal', () => {
     assert.throws(() => journal.insert(entryOf(A2)), /at or below the floor/)
     assert.throws(() => journal.fold(1), /never goes back/)
     assert.deepEqual(operationsIn(journal.fold(9)), [C4])
-    assert.equal(journal.last, undefined)
+    assert.deepEqual([journal.last, journal.memoryBytes], [undefined, 0])
   })
 
   test('forgets an entry that is removed, and the stages behind the last', () => {
@@ -50,6 +51,11 @@ describe('the journal', () => {
     for (const entry of entries) journal.insert(entry)
     journal.remove(entries[3] as Entry)
     assert.deepEqual([journal.last?.operation, journal.length], [A2, 3])
+    const bytes = [entries[0], entries[1], entries[2]].map((entry) => operationMemoryBytes(entry!.operation))
+    assert.equal(
+      journal.memoryBytes,
+      bytes.reduce((sum, one) => sum + one, 0),
+    )
     assert.throws(() => journal.remove(entries[3] as Entry), /only what stands/)
   })
 })

@@ -5,6 +5,7 @@ import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
 import {
   APPENDED_BYTES_MAX,
   CANDIDATES_MAX,
+  DRAFTS_BYTES_MAX,
   DRAFTS_MAX,
   FLOOR_DIGESTS_MAX,
   KEY_BYTES,
@@ -25,6 +26,7 @@ import {
   WRITES_PER_OPERATION_MAX,
 } from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
+import { valueMemoryBytes } from '../../runtime/state/memory.ts'
 import type { OperationRequest } from '../../runtime/state/operation.ts'
 import type { JoinRequest, Message, Offer } from '../../runtime/sync/message.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
@@ -96,6 +98,16 @@ test('a draft that may make no more drafts says that its node has to join first'
   for (let count = 0; count < DRAFTS_MAX; count++) node.issue(set('x', count), 60_000)
   assert.throws(() => node.issue(set('x', -1)), { code: 'limit-reached', message: /has to join the fleet first/ })
   assert.equal(node.replica.get('x' as never), DRAFTS_MAX - 1)
+})
+
+test('so does one whose drafts are few and take much memory', () => {
+  const node = new DrivenReplica(FLEET, nodeOf(DRAFT))
+  node.store()
+  const value = Array.from({ length: 3000 }, () => [])
+  const count = Math.ceil(DRAFTS_BYTES_MAX / valueMemoryBytes(value))
+  for (let draft = 0; draft < count; draft++) node.issue(set(`x/${draft}`, value), 60_000)
+  assert.throws(() => node.issue(set('y', 1)), { code: 'limit-reached', message: /bytes of memory.* has to join/ })
+  assert.equal(node.replica.get('y' as never), undefined)
 })
 
 test('the waiting list is full at its number of messages, and takes again what is asked for when there is room', () => {

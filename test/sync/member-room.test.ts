@@ -2,12 +2,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Digest, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import type { MemberId } from '../../runtime/base/ids.ts'
-import { MEMBER_OPERATIONS_MAX, OPERATIONS_PER_BATCH_MAX, REQUEST_DELAY_MAX_MS } from '../../runtime/base/limits.ts'
+import {
+  MEMBER_BYTES_MAX,
+  MEMBER_OPERATIONS_MAX,
+  OPERATIONS_PER_BATCH_MAX,
+  REQUEST_DELAY_MAX_MS,
+} from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import type { Operation } from '../../runtime/state/operation.ts'
 import type { Path } from '../../runtime/state/path.ts'
 import { priorityOf } from '../../runtime/state/priority.ts'
+import type { Value } from '../../runtime/state/value.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
+import { batchMemoryBytes } from '../../runtime/sync/memory-bound.ts'
 import type { Batch, Message, Previous } from '../../runtime/sync/message.ts'
 import { decodeFrame, encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { Replica } from '../../runtime/sync/replica.ts'
@@ -39,6 +46,29 @@ test('a member whose operations come and whose announcements do not fills no jou
   a.announce(B, held, [ofB, ofC])
   const [asked] = a.wait(2 * REQUEST_DELAY_MAX_MS)
   assert.deepEqual(asked?.kind === 'request' ? asked.request.gaps : [], [{ member: B, after: held, through: ofB.seq }])
+  for (const batch of late) a.give({ kind: 'batch', batch })
+  assert.equal(a.heldOf(B), ofB.seq)
+})
+
+test('nor does one whose operations are few and take much memory', () => {
+  const a = new Listener()
+  const ofB = new Flood(
+    B,
+    1,
+    Array.from({ length: 3000 }, () => []),
+  )
+  for (let bytes = 0; bytes < MEMBER_BYTES_MAX;) {
+    const batch = ofB.next()
+    bytes += batchMemoryBytes(batch)
+    a.give({ kind: 'batch', batch })
+  }
+  const held = a.heldOf(B)
+  assert.equal(held, ofB.seq)
+  const late = [ofB.next(), ofB.next()]
+  for (const batch of late) a.give({ kind: 'batch', batch })
+  assert.equal(a.heldOf(B), held, 'nothing more of it is taken')
+  // It says that the half of them is settled, and the rest has room.
+  a.announce(B, Math.floor(held / 2), [ofB, new Flood(C)])
   for (const batch of late) a.give({ kind: 'batch', batch })
   assert.equal(a.heldOf(B), ofB.seq)
 })
@@ -127,13 +157,17 @@ class Flood {
   readonly member: MemberId
   seq = 0
   digest: Digest = EMPTY_DIGEST
+  readonly #batchLength: number
+  readonly #argument: Value
 
-  constructor(member: MemberId) {
+  constructor(member: MemberId, batchLength: number = OPERATIONS_PER_BATCH_MAX, argument: Value = true) {
     this.member = member
+    this.#batchLength = batchLength
+    this.#argument = argument
   }
 
   next(): Batch {
-    const messages = Array.from({ length: OPERATIONS_PER_BATCH_MAX }, () => this.#issue())
+    const messages = Array.from({ length: this.#batchLength }, () => this.#issue())
     const batch = sealBatch(this.member, this.digest, messages)
     this.digest = batch.digest
     return batch
@@ -145,7 +179,7 @@ class Flood {
     const id = { member: this.member, seq: this.seq }
     const path = 'p' as Path
     const what = { guards: [], join: null, original: null, paths: [path] } as const
-    const writes = [{ path, kind: 'set', argument: true, replaces: null }] as const
+    const writes = [{ path, kind: 'set', argument: this.#argument, replaces: null }] as const
     const priority = priorityOf(this.member, this.member === B ? 2 : 1)
     return { current: { id, stage: this.seq, floor: 0, priority, writes, ...what }, previous }
   }

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { BATCH_BYTES_TARGET, OPERATIONS_PER_BATCH_MAX } from '../../runtime/base/limits.ts'
+import { seededRandom } from '../../runtime/base/random.ts'
 import { DropCounter } from '../../runtime/sync/drop-counter.ts'
 import { MemberLog } from '../../runtime/sync/member-log.ts'
+import { batchMemoryBytes } from '../../runtime/sync/memory-bound.ts'
 import { firstOf, lastOf, type SyncMessage } from '../../runtime/sync/message.ts'
 import { Outbox } from '../../runtime/sync/outbox.ts'
 import { StoredMark } from '../../runtime/sync/stored-mark.ts'
@@ -51,6 +53,25 @@ describe('the log of a member', () => {
     const next = batchOf({ by: 'A', seq: 5, stage: 10, previous: idOf('B', 1), link: held.digest })
     log.extend(next)
     assert.equal(log.messageAt(5)?.current.stage, 10)
+  })
+
+  test('knows what it takes in memory behind any seq, whatever was folded or has left', () => {
+    const log = new MemberLog(member)
+    const random = seededRandom(7)
+    const below = (bound: number): number => random.uint32() % bound
+    for (let step = 1; step < 400; step++) {
+      const { seq, digest } = log.held
+      const [writes, count] = [[set('x', 'y'.repeat(below(99)))], 1 + below(3)]
+      const next = { seq: seq + 1, stage: seq + 1, previous: idOf('A', seq), link: digest }
+      if (step % 9 === 0) log.truncate(seq - below(5))
+      else if (step % 7 === 0) log.fold(seq - below(9))
+      else log.extend(batchOf({ by: 'A', ...next, count, writes }))
+      for (const after of [0, log.held.seq - 4, log.held.seq - 1, log.held.seq]) {
+        const open = log.batches.filter((batch) => lastOf(batch).current.id.seq > after)
+        const bytes = open.reduce((sum, batch) => sum + batchMemoryBytes(batch), 0)
+        assert.equal(log.memoryBytesAfter(after), bytes, `step ${step}, behind ${after} of ${log.held.seq}`)
+      }
+    }
   })
 
   test('keeps a batch that is folded in part', () => {
