@@ -461,6 +461,11 @@ export const DEVICE_RETRY_MAX_MS = 30_000
 export const INSTRUMENT_QUEUE_MAX = 1024
 /** Bytes of a line that has not ended: what is longer is no line of an instrument, and a pattern judges no more. */
 export const INSTRUMENT_LINE_BYTES_MAX: number = PATTERN_TEXT_LENGTH_MAX
+/**
+ * Time after the opening of a port in which the first bytes are the rest of a line that had begun before: within a line the next ones
+ * come sooner, also at 1200 baud behind a USB adapter.
+ */
+export const INSTRUMENT_PAUSE_MS = 50
 
 // --- links and control ----------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
+import { DEVICE_RETRY_MIN_MS, INSTRUMENT_PAUSE_MS } from '../../runtime/base/limits.ts'
 import { bindAll, boundTo } from '../../runtime/device/drivers/bound.ts'
 import { LineDriver } from '../../runtime/device/instruments/line-driver.ts'
 import type { InstrumentPortEvents } from '../../runtime/device/instruments/serial-port.ts'
@@ -117,7 +118,7 @@ describe('an instrument that speaks lines', () => {
       ),
       point('unit', 'response: "W .*(kg|lb)"', 'valueType: String, readWrite: R, assertion: kg'),
     )
-    await rig.run(0)
+    await rig.run(INSTRUMENT_PAUSE_MS)
     for (const text of ['W + 1.0kg\r\n', 'W + 1.2kg\r\n', 'noise\r\n', 'W + 1.6kg\r\n', 'W + 9.9lb\r\n']) rig.tell(text)
     assert.deepEqual(rig.log.readings, ['weight 1', 'unit kg', 'weight 1.6', 'unit lb'])
     assert.equal(rig.log.error('unit'), 'the reading is "lb", and that of a healthy device is kg')
@@ -129,9 +130,22 @@ describe('an instrument that speaks lines', () => {
     assert.equal(rig.log.health.get('weight')?.state, 'up')
   })
 
+  it('takes no reading from the rest of a line that had begun before its port was open', async () => {
+    const rig = rigOf(point('weight', 'response: "([0-9.]+)"', 'valueType: Float32, readWrite: R'))
+    await rig.run(INSTRUMENT_PAUSE_MS - 1)
+    for (const text of ['2.5\r', '\n', '112.5\r\n']) rig.tell(text)
+    assert.deepEqual(rig.log.readings, ['weight 112.5'])
+    rig.tell('9')
+    rig.unplug('gone')
+    await rig.run(DEVICE_RETRY_MIN_MS + INSTRUMENT_PAUSE_MS)
+    assert.equal(rig.opened(), 2)
+    rig.tell('113.5\r\n')
+    assert.deepEqual(rig.log.readings, ['weight 112.5', 'weight 113.5'], 'a line that comes later is whole')
+  })
+
   it('drops lines without end, and those that its pattern could not be tried on', async () => {
     const rig = rigOf(point('weight', 'response: "W ([0-9.]+)"', 'valueType: Float32, readWrite: R'))
-    await rig.run(0)
+    await rig.run(INSTRUMENT_PAUSE_MS)
     rig.tell(`W ${'1'.repeat(300)}\n`)
     for (let round = 0; round < 100; round++) rig.tell('1'.repeat(1000))
     rig.tell('W 3\nW 4\n')
@@ -161,7 +175,7 @@ describe('an instrument that speaks lines', () => {
       point('lamp', 'command: "{value}\\r"', 'valueType: Bool, readWrite: W'),
       point('level', 'response: "L=([0-9]+)", terminator: "\\r"', 'valueType: Uint16, readWrite: R'),
     )
-    await rig.run(0)
+    await rig.run(INSTRUMENT_PAUSE_MS)
     rig.tell('L=7\r')
     assert.equal(rig.log.values.get('level'), 7)
   })

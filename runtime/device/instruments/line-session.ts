@@ -1,5 +1,5 @@
-import type { Clock } from '../../base/clock.ts'
-import { INSTRUMENT_LINE_BYTES_MAX, SERIAL_OPEN_TIMEOUT_MS } from '../../base/limits.ts'
+import type { Clock, Monotonic } from '../../base/clock.ts'
+import { INSTRUMENT_LINE_BYTES_MAX, INSTRUMENT_PAUSE_MS, SERIAL_OPEN_TIMEOUT_MS } from '../../base/limits.ts'
 import { retryDelayMs } from '../drivers/back-off.ts'
 import { PortGone } from './polled-point.ts'
 import { Quiet } from './quiet.ts'
@@ -25,7 +25,10 @@ export class LineSession {
   #failures = 0
   #cause = ''
   #text = ''
+  /** What is heard up to the next end of a line is none: it was too long, or had begun before the port was open. */
   #isSkipping = false
+  /** When the port was opened, until something is heard or said on it. */
+  #quietSince: Monotonic | null = null
   #waiting: { readonly take: (line: string) => void; readonly fail: (error: Error) => void } | null = null
   readonly #onOpen: (() => void)[] = []
   readonly #quiet: Quiet
@@ -42,6 +45,8 @@ export class LineSession {
         this.#isOpen = true
         this.#failures = 0
         this.#text = ''
+        this.#isSkipping = false
+        this.#quietSince = this.#options.clock.now()
         for (const opened of this.#onOpen.splice(0)) opened()
       },
       data: (bytes) => this.#takeBytes(bytes),
@@ -96,7 +101,7 @@ export class LineSession {
           reject(error)
         },
       }
-      this.#port?.write(Buffer.from(text, 'latin1'))
+      this.#say(text)
     })
   }
 
@@ -104,6 +109,11 @@ export class LineSession {
   async tell(text: string): Promise<void> {
     await this.#quiet.over()
     await this.#untilOpen()
+    this.#say(text)
+  }
+
+  #say(text: string): void {
+    this.#quietSince = null
     this.#port?.write(Buffer.from(text, 'latin1'))
   }
 
@@ -142,6 +152,10 @@ export class LineSession {
   }
 
   #takeBytes(bytes: Uint8Array): void {
+    if (this.#quietSince !== null) {
+      this.#isSkipping = this.#options.clock.now() - this.#quietSince < INSTRUMENT_PAUSE_MS
+      this.#quietSince = null
+    }
     this.#text += Buffer.from(bytes).toString('latin1')
     const { terminator } = this.#options
     for (let end = this.#text.indexOf(terminator); end >= 0; end = this.#text.indexOf(terminator)) {
