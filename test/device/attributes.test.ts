@@ -10,6 +10,7 @@ import { accepted, problemsOf, profileText, refusedAtMark, resourceOf } from './
 const OUT = 'valueType: Bool, readWrite: RW, optional: { safeValue: false }'
 const IN = 'valueType: Bool, readWrite: R'
 const NUMBER = 'valueType: Float32, readWrite: R'
+const OUT_NUMBER = 'valueType: Int16, readWrite: RW, optional: { safeValue: 0 }'
 const SERIAL = 'driver: serial, port: /dev/ttyUSB0'
 const MODBUS = 'driver: modbus, port: /dev/ttyUSB0, startingAddress: 0'
 
@@ -183,7 +184,27 @@ describe('what a resource is wired to', () => {
     })
   }
 
-  const shared: readonly (readonly [title: string, one: string, other: string, problem: RegExp])[] = [
+  const shared: readonly (readonly [
+    title: string,
+    one: string,
+    other: string,
+    problem: RegExp,
+    properties?: string,
+  ])[] = [
+    [
+      'registers that overlap',
+      `${MODBUS}, primaryTable: HOLDING_REGISTERS, rawType: Int32`,
+      'driver: modbus, port: /dev/ttyUSB0, startingAddress: 1, primaryTable: HOLDING_REGISTERS, rawType: Uint16',
+      /startingAddress is HOLDING_REGISTERS 1 of unit 1 on \/dev\/ttyUSB0, which one has already/,
+      OUT_NUMBER,
+    ],
+    [
+      'registers that overlap, the lower ones last',
+      'driver: modbus, port: /dev/ttyUSB0, startingAddress: 1, primaryTable: HOLDING_REGISTERS, rawType: Uint16',
+      `${MODBUS}, primaryTable: HOLDING_REGISTERS, rawType: Int64`,
+      /startingAddress reaches HOLDING_REGISTERS 1 of unit 1 on \/dev\/ttyUSB0, which one has already/,
+      OUT_NUMBER,
+    ],
     [
       'one line',
       'driver: gpio, line: 17',
@@ -215,12 +236,12 @@ describe('what a resource is wired to', () => {
       /terminator is "\\n", but lines on \/dev\/\S+ end with "\\r" for one/,
     ],
   ]
-  for (const [title, one, other, problem] of shared) {
+  for (const [title, one, other, problem, properties = OUT] of shared) {
     it(`is refused where two resources want ${title}`, () => {
       const text = `apiVersion: '1'\nname: t\ndeviceResources:\n${[one, other]
         .map(
           (attributes, index) =>
-            `  - { name: ${index === 0 ? 'one' : 'other'}, attributes: { ${attributes} }, properties: { ${OUT} } }\n`,
+            `  - { name: ${index === 0 ? 'one' : 'other'}, attributes: { ${attributes} }, properties: { ${properties} } }\n`,
         )
         .join('')}`
       const [first = '', ...more] = problemsOf(text)

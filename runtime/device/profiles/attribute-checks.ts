@@ -43,11 +43,13 @@ export function checkSharing(profile: DeviceProfile): ProfileProblem[] {
     const path: Path = ['deviceResources', index, 'attributes']
     const binding = parseBinding(resource)
     if (binding === null || isProblems(binding)) continue
-    const claim = claimOf(resource, binding)
-    const owner = claim === null ? undefined : owners.get(claim.what)
-    if (claim !== null && owner !== undefined) {
-      problems.push({ path: [...path, claim.field], message: `is ${claim.what}, which ${owner} has already` })
-    } else if (claim !== null) owners.set(claim.what, resource.name)
+    const { field, what } = claimOf(resource, binding)
+    const taken = what.find((one) => owners.has(one))
+    if (taken === undefined) for (const one of what) owners.set(one, resource.name)
+    else {
+      const message = `${taken === what[0] ? 'is' : 'reaches'} ${taken}, which ${owners.get(taken)} has already`
+      problems.push({ path: [...path, field], message })
+    }
     if (!('port' in binding)) continue
     if (binding.driver === 'serial' && listens(binding)) {
       const { port, terminator } = binding
@@ -262,23 +264,35 @@ export function registersOf(rawType: RawType): 1 | 2 | 4 {
 const RAW_BY_VALUE_TYPE: ReadonlyMap<string, RawType> = new Map(RAW_TYPES.map((type) => [type, type]))
 
 /** What only one resource may have. */
-function claimOf(resource: DeviceResource, binding: Binding): { readonly what: string; readonly field: string } | null {
+/** What nobody else may have: a line, or each of the registers that are written. */
+function claimOf({ properties }: DeviceResource, binding: Binding): Claim {
   switch (binding.driver) {
     case 'gpio':
-      return { what: `line ${binding.line} of chip ${binding.chip}`, field: 'line' }
+      return { field: 'line', what: [`line ${binding.line} of chip ${binding.chip}`] }
     case 'modbus': {
-      if (!isWritable(resource.properties.readWrite)) return null
-      const { unitId, primaryTable, startingAddress, port } = binding
-      const what = `${primaryTable} ${startingAddress} of unit ${unitId} on ${port}`
-      return { what, field: 'startingAddress' }
+      if (!isWritable(properties.readWrite)) return NO_CLAIM
+      const { unitId, primaryTable, startingAddress, port, rawType } = binding
+      const raw = rawTypeOf(properties.valueType, rawType)
+      const what = Array.from(
+        { length: raw === null ? 1 : registersOf(raw) },
+        (_, index) => `${primaryTable} ${startingAddress + index} of unit ${unitId} on ${port}`,
+      )
+      return { field: 'startingAddress', what }
     }
     case 'serial':
     case 'system':
-      return null
+      return NO_CLAIM
     default:
       return unreachable(binding)
   }
 }
+
+interface Claim {
+  readonly field: string
+  readonly what: readonly string[]
+}
+
+const NO_CLAIM: Claim = { field: '', what: [] }
 
 /** Such as `9600 baud 8N1`. */
 function settingsOf({ baudRate, dataBits, parity, stopBits }: PortWords): string {
