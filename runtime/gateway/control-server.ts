@@ -46,7 +46,7 @@ export async function startControlServer(
   }
   removeStale(path)
   const connections = new Set<Socket>()
-  const server = createServer((socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => socket.destroy())
     if (connections.size >= CONTROL_CONNECTIONS_MAX) {
       endWith(socket, new FleetstepError('limit-reached', `${CONTROL_CONNECTIONS_MAX} connections are open already`))
@@ -73,6 +73,16 @@ function serve(socket: Socket, handler: ControlHandler, logger: Logger): void {
   let pieces: string[] = []
   let pendingLength = 0
   const onEnd = endsOf(socket)
+  // Whoever ends its own side, as `nc -N` does, still reads what was not answered yet.
+  let unanswered = 0
+  let isLast = false
+  const hangUp = (): void => {
+    if (isLast && unanswered === 0) socket.end()
+  }
+  socket.on('end', () => {
+    isLast = true
+    hangUp()
+  })
   socket.setEncoding('utf8')
   socket.on('data', (text: string) => {
     const [first = '', ...others] = text.split('\n')
@@ -83,7 +93,11 @@ function serve(socket: Socket, handler: ControlHandler, logger: Logger): void {
       const lines = [pieces.join(''), ...others]
       pieces = [rest]
       pendingLength = rest.length
-      void answerAll(socket, lines, handler, onEnd, logger)
+      unanswered += 1
+      void answerAll(socket, lines, handler, onEnd, logger).finally(() => {
+        unanswered -= 1
+        hangUp()
+      })
     }
     if (pendingLength <= CONTROL_LINE_BYTES_MAX) return
     pieces = []
@@ -95,7 +109,10 @@ function serve(socket: Socket, handler: ControlHandler, logger: Logger): void {
   })
 }
 
-/** One in each turn, so that whoever asks for much and reads nothing is let go before all of it is done. */
+/**
+ * One in each turn, so that whoever asks for much and reads nothing is let go before all of it is done.
+ * @returns when all that were begun are answered
+ */
 async function answerAll(
   socket: Socket,
   lines: readonly string[],
@@ -103,16 +120,18 @@ async function answerAll(
   onEnd: (callback: () => void) => void,
   logger: Logger,
 ): Promise<void> {
+  const answers: Promise<void>[] = []
   socket.pause()
   for (const line of lines) {
     if (line.trim() === '') continue
-    void answer(socket, line, handler, onEnd, logger)
+    answers.push(answer(socket, line, handler, onEnd, logger))
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
     if (socket.destroyed) return
   }
   socket.resume()
+  await Promise.all(answers)
 }
 
 /** What is called when the connection is gone: of everything that it watches. */

@@ -123,6 +123,28 @@ describe('control server', () => {
     assert.deepEqual(lines, [{ id: 1, result: { method: 'ö', params: {} } }])
   })
 
+  it('answers whoever has ended its own side, as soon as it can, and hangs up then', async (t) => {
+    const waiting: (() => void)[] = []
+    const path = await serve(t, (method, _params, { onEnd }) => {
+      if (method === 'watch') return onEnd(() => undefined)
+      return new Promise((resolve) => waiting.push(() => resolve(method)))
+    })
+    const socket = await open(t, path)
+    const lines = linesOf(socket)
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.end('{"id":1,"method":"late"}\n{"id":2,"method":"later"}\n{"id":3,"method":"watch"}\n')
+    await until(() => waiting.length === 2 && lines.length === 1, 'all are asked for')
+    for (const answered of [2, 3]) {
+      waiting.shift()?.()
+      await until(() => lines.length === answered, `${answered} are answered`)
+    }
+    await closed
+    assert.deepEqual(
+      lines.map((line) => (line as { id: unknown }).id),
+      [3, 1, 2],
+    )
+  })
+
   it('turns away what exceeds its connections with one line', async (t) => {
     const path = await serve(t, echo)
     for (let count = 0; count < CONTROL_CONNECTIONS_MAX; count += 1) await open(t, path)
