@@ -28,7 +28,6 @@ describe('fleetstep broker config', () => {
       'members',
       'mosquitto.acl',
       'mosquitto.conf',
-      'passwords',
     ])
     for (const kind of ['nats', 'rabbitmq']) {
       const servers = ['n1.example', 'n2.example', 'n3.example'].flatMap((server) => ['--server', server])

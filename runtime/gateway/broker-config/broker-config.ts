@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { isIP, isIPv6 } from 'node:net'
 import { join, resolve } from 'node:path'
 import { FleetstepError, unreachable } from '../../base/errors.ts'
@@ -7,6 +7,7 @@ import { isNodeId, type NodeId } from '../../base/ids.ts'
 import { formatAddress } from '../../links/mqtt/peers/addresses.ts'
 import { brokerMembers } from './members.ts'
 import { PEERS_PORT } from '../peers-config.ts'
+import { replaceSecretFile } from '../secret-file.ts'
 import { MEMBERS_FILE } from './members.ts'
 import { mosquittoFiles } from './mosquitto.ts'
 import { CLUSTER_USER, natsFiles } from './nats.ts'
@@ -48,7 +49,7 @@ export interface WrittenBroker {
 /**
  * Writes the settings of a broker for a fleet: what does not lose messages in silence, and lists of who may do what. A
  * second run writes them anew, for more members, and keeps the passwords.
- * @throws FleetstepError `usage`, `config-invalid`, `data-directory-unwritable`
+ * @throws FleetstepError `usage`, `config-invalid`, `data-directory-unwritable`, `disk-full`
  */
 export function writeBrokerConfig(wish: BrokerWish): WrittenBroker {
   const broker = checkedKind(wish)
@@ -56,18 +57,9 @@ export function writeBrokerConfig(wish: BrokerWish): WrittenBroker {
   const directory = resolve(wish.directory)
   const members = { name: MEMBERS_FILE, text: `${request.nodes.join('\n')}\n` }
   const files = [...filesOf(broker, request), ...commonFiles(request, broker), members]
-  try {
-    for (const folder of [directory, join(directory, 'passwords')]) mkdirSync(folder, { recursive: true, mode: 0o700 })
-    for (const { name, text } of files) writeFileSync(join(directory, name), text, { mode: 0o600 })
-    if (request.encrypted) chmodSync(join(directory, CERTIFICATES), 0o700)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new FleetstepError(
-      'data-directory-unwritable',
-      `cannot write the broker's settings (${reason}); choose a folder that you may write with --directory`,
-      { cause },
-    )
-  }
+  for (const { name, text } of files)
+    replaceSecretFile({ file: join(directory, name), text, code: 'data-directory-unwritable' })
+  if (request.encrypted) chmodSync(join(directory, CERTIFICATES), 0o700)
   const { fleet, encrypted, authentication, port } = request
   const servers = request.servers.map((host) => `${encrypted ? 'mqtts' : 'mqtt'}://${formatAddress({ host, port })}`)
   return { broker, fleet, directory, files: files.map(({ name }) => name), servers, encrypted, authentication }
