@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { digestOf } from '../../runtime/base/digest.ts'
+import { OUTPUT_END_TIMEOUT_MS } from '../../runtime/base/limits.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { rulesOfProfile } from '../../runtime/device/profiles/rules.ts'
+import type { PinBackend } from '../../runtime/device/gpio/pin.ts'
 import type { ModbusMaster } from '../../runtime/device/instruments/modbus-master.ts'
 import { enforceProfile } from '../../runtime/gateway/fleet-profiles.ts'
 import type { Freshness } from '../../runtime/gateway/point-view.ts'
@@ -13,6 +18,7 @@ import { withLinks } from '../../runtime/gateway/machine-readings.ts'
 import { memoryHub } from '../../runtime/links/memory/memory-link.ts'
 import type { Value } from '../../runtime/state/value.ts'
 import { SteppedClock, until } from '../links/clocks.ts'
+import { drivenClock } from '../device/driven-clock.ts'
 import { profileOf, startDevices } from './device-rig.ts'
 import { ANNA, BERT, CARL, open, openAlone, openPair } from './fleet.ts'
 
@@ -173,6 +179,37 @@ describe('devices whose profile is replaced', () => {
     assert.deepEqual(pins.changes('soc', 17), [true], 'the one that both have has never moved')
     gateway.state.set('hall/pump', false)
     await until(() => !pins.level('soc', 17), 'and it still follows', PATIENCE_MS)
+  })
+
+  it('are guarded also until their lines are open again', async (t) => {
+    const gateway = await openAlone(t, { device: 'hall' })
+    const relay = [
+      'relay',
+      'driver: gpio, line: 17',
+      'valueType: Bool, readWrite: RW, optional: { safeValue: false }',
+    ] as const
+    const file = join(mkdtempSync(join(tmpdir(), 'fleetstep-line-')), 'value')
+    t.after(() => rmSync(dirname(file), { recursive: true, force: true }))
+    writeFileSync(file, '1')
+    const clock = drivenClock()
+    let opened = 0
+    const pin = { read: () => true, write: () => undefined, hold: () => ({ file, text: '0' }), close: () => undefined }
+    // The second one waits for its chip.
+    const openOutput = () => (++opened === 1 ? Promise.resolve(pin) : new Promise<never>(() => undefined))
+    const pins: PinBackend = { name: 'simulated', openInput: () => Promise.reject(new Error('no input')), openOutput }
+    const { devices } = startDevices(t, gateway, profileOf(relay), { clock, openPins: () => Promise.resolve(pins) })
+    const opens = async (count: number): Promise<void> =>
+      await until(() => {
+        clock.advance(10)
+        return opened === count
+      }, `the line is opened ${count} times`)
+    await opens(1)
+    await devices.use(profileOf(relay, ['other', 'driver: gpio, line: 18', 'valueType: Bool, readWrite: RW']))
+    await opens(2)
+    const stopping = devices.stop()
+    clock.advance(OUTPUT_END_TIMEOUT_MS)
+    await stopping
+    await until(() => readFileSync(file, 'utf8') === '0', 'the guard has made it safe', PATIENCE_MS)
   })
 
   it('stay safe while no link is up', async (t) => {

@@ -54,7 +54,7 @@ export class Devices {
   async use(profile: DeviceProfile): Promise<void> {
     const before = this.#running
     this.#running = null
-    const kept = before?.leave(profile) ?? new Map<string, OutputPast>()
+    const kept = before?.leave(profile) ?? new Map<string, LeftOutput>()
     for (const name of (await before?.stop()) ?? []) {
       this.#options.logger.warn(
         `${name} did not take its safe value where the profile before had it, and nobody sets it there any more: see to it`,
@@ -82,6 +82,13 @@ interface RunningOutput {
   readonly output: Output
 }
 
+/** An output that another profile goes on with. */
+interface LeftOutput {
+  readonly past: OutputPast
+  /** What made it safe until now, for the time in which its line is not open. */
+  readonly held: HeldWrite | null
+}
+
 type AnyBound = ReturnType<typeof bindAll>[number]
 
 /** All that one profile brings along. */
@@ -98,7 +105,9 @@ class Running {
   readonly #unwatch: (() => void)[] = []
   #cancelLinks: () => void = () => undefined
   /** Outputs that stay as they are when this ends. */
-  #left: ReadonlyMap<string, OutputPast> = new Map()
+  #left: ReadonlyMap<string, LeftOutput> = new Map()
+  /** What makes outputs safe whose lines this profile has not opened yet, as the one before has left them. */
+  readonly #heldBefore: Map<string, HeldWrite | null>
   #isStopped = false
 
   /** @param kept outputs that the profile before has left as they were */
@@ -106,9 +115,10 @@ class Running {
     options: DevicesOptions,
     profile: DeviceProfile,
     guard: OutputGuard,
-    kept: ReadonlyMap<string, OutputPast>,
+    kept: ReadonlyMap<string, LeftOutput>,
   ) {
     this.#options = options
+    this.#heldBefore = new Map([...kept].map(([name, { held }]) => [name, held]))
     const { gateway, clock, logger } = options
     this.#reports = new StateReports(gateway.state, clock, logger)
     this.#resources = new Map(profile.deviceResources.map((resource) => [resource.name, resource]))
@@ -123,7 +133,7 @@ class Running {
   }
 
   /** Lets go of the outputs that are in `profile` as they are here. */
-  leave(profile: DeviceProfile): ReadonlyMap<string, OutputPast> {
+  leave(profile: DeviceProfile): ReadonlyMap<string, LeftOutput> {
     const wiringOf = ({ attributes, properties }: DeviceResource): string =>
       JSON.stringify([attributes, properties.valueType])
     const theirs = new Map(profile.deviceResources.map((resource) => [resource.name, resource]))
@@ -132,7 +142,9 @@ class Running {
       return other !== undefined && wiringOf(other) === wiringOf(resource)
     }
     const same = [...this.#outputs].filter(([, running]) => isSame(running))
-    this.#left = new Map(same.map(([name, { output }]) => [name, output.leave()]))
+    this.#left = new Map(
+      same.map(([name, { output }]) => [name, { past: output.leave(), held: this.#heldWriteOf(name) }]),
+    )
     return this.#left
   }
 
@@ -211,17 +223,21 @@ class Running {
     })
   }
 
-  /** The lines that are open now, each of which opens with its first value, and all instruments. */
+  /** The lines that are open, or were before an edit of the profile, each with its first value; and all instruments. */
   #armGuard(): void {
     if (this.#isStopped) return
-    const files = [...this.#outputs].flatMap(([name, { rules }]): HeldWrite[] => {
-      const held = typeof rules.safeValue === 'boolean' ? (this.#gpio?.hold(name, rules.safeValue) ?? null) : null
-      return held === null ? [] : [held]
-    })
+    const files = [...this.#outputs.keys()].flatMap((name) => this.#heldWriteOf(name) ?? [])
     this.#guard.arm({ files, program: this.#guardProgram })
   }
 
-  #follow(kept: ReadonlyMap<string, OutputPast>): void {
+  #heldWriteOf(name: string): HeldWrite | null {
+    const safeValue = this.#outputs.get(name)?.rules.safeValue
+    const held = typeof safeValue === 'boolean' ? (this.#gpio?.hold(name, safeValue) ?? null) : null
+    if (held !== null) this.#heldBefore.delete(name)
+    return held ?? this.#heldBefore.get(name) ?? null
+  }
+
+  #follow(kept: ReadonlyMap<string, LeftOutput>): void {
     const { gateway } = this.#options
     const byPath = new Map<string, RunningOutput>()
     for (const [name, running] of this.#outputs) {
@@ -230,7 +246,7 @@ class Running {
       byPath.set(path, running)
       const read = (): Value | undefined =>
         rules.drive === 'settled' ? gateway.state.settled(path) : gateway.state.get(path)
-      const past = kept.get(name)
+      const past = kept.get(name)?.past
       const isAllowed = past?.value !== undefined && checkSet(resource, past.value) === null
       output.start(
         this.#allowed(resource, read()),
