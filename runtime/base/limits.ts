@@ -291,9 +291,9 @@ export const STORED_BATCH_BYTES_MAX: number = 512 * 1024
 export const SNAPSHOT_BYTES_MAX: number = 128 * 1024 * 1024
 /**
  * Bytes of memory that the snapshot of another node may take, a list, a map, a byte string and an operation as CONTAINER_BYTES besides
- * what it holds: PATHS_MAX points, and a journal that is full.
+ * what it holds: PATHS_MAX points, and a journal that is full, which is 246 MiB when its operations are ordinary ones.
  */
-export const SNAPSHOT_MEMORY_BYTES_MAX: number = 2 * SNAPSHOT_BYTES_MAX
+export const SNAPSHOT_MEMORY_BYTES_MAX: number = 3 * SNAPSHOT_BYTES_MAX
 /** Bytes of a snapshot that are summed and written in one step, so that the loop is free again after a few milliseconds. */
 export const SNAPSHOT_STEP_BYTES: number = 256 * 1024
 /** Points or batches of a snapshot that are encoded in one step: 3 ms on a desktop, below 20 ms on a Pi. */

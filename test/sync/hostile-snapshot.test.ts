@@ -164,7 +164,7 @@ const DEFLATED = ((): Snapshot['batches'] => {
 })()
 
 /** 1,500 kB that take 300 MB. */
-const EMPTY_LISTS = Array.from({ length: 500 }, (_, index) => {
+const EMPTY_LISTS = Array.from({ length: 700 }, (_, index) => {
   return [`q/${index}` as Path, { value: Array.from({ length: 3000 }, () => []), writer: null }] as const
 })
 
