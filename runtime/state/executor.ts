@@ -107,7 +107,7 @@ export function yieldsAgain(operation: Operation, execution: Execution, met: rea
 }
 
 /** A write that nothing but what its own point holds decides over. @param points how many it meets */
-export function isPlain({ writes, guards }: Operation, points: number): boolean {
+function isPlain({ writes, guards }: Operation, points: number): boolean {
   return points === 1 && guards.length === 0 && writes.length === 1 && writes[0]?.kind === 'set'
 }
 
