@@ -28,10 +28,16 @@ export function textBytes(text: string): number {
   return text.length
 }
 
-/** The text in ASCII of the bytes from `start` to `end`. */
+/** The text in ASCII of the bytes from `start` to `end`; a short one is put together sooner than the platform is asked. */
 export function asciiText(bytes: Uint8Array, start: number, end: number): string {
-  return asBuffer(bytes).toString('latin1', start, end)
+  if (end - start > JOINED_UNITS_MAX) return asBuffer(bytes).toString('latin1', start, end)
+  let text = ''
+  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] as number)
+  return text
 }
+
+/** What is joined to more than this is kept as its parts, each of which takes 32 bytes. */
+const JOINED_UNITS_MAX = 12
 
 /** Four bytes from `at` on as a signed number, big-endian. */
 export function wordAt(bytes: Uint8Array, at: number): number {
@@ -72,16 +78,16 @@ const COPIED_BYTE_BY_BYTE_MAX = 128
 export function allocate(length: number): Uint8Array {
   if (length > SLAB_BYTES / 4) return new Uint8Array(length)
   if (slabUsed + length > SLAB_BYTES) {
-    slab = new Uint8Array(SLAB_BYTES)
+    slab = new ArrayBuffer(SLAB_BYTES)
     slabUsed = 0
   }
   slabUsed += length
-  return new Uint8Array(slab.buffer, slabUsed - length, length)
+  return new Uint8Array(slab, slabUsed - length, length)
 }
 
 /** The size of Node's own pool: enough for a hundred messages, and little if one of them is kept for ever. */
 const SLAB_BYTES: number = 8 * 1024
-let slab = new Uint8Array(SLAB_BYTES)
+let slab = new ArrayBuffer(SLAB_BYTES)
 let slabUsed = 0
 
 function asBuffer(bytes: Uint8Array): Buffer {

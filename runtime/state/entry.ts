@@ -1,4 +1,4 @@
-import { type Execution, PlainlyApplied } from './executor.ts'
+import { type Execution, isPlainlyApplied, plainlyApplied } from './executor.ts'
 import type { Operation } from './operation.ts'
 import type { Register } from './register.ts'
 
@@ -21,11 +21,16 @@ export class Entry {
 
   /** What became of it when it was executed itself; it may have come to yield together with others since. */
   get executed(): Execution | null {
-    return this.#executed === PLAINLY_APPLIED ? new PlainlyApplied(this.operation) : this.#executed
+    return this.#executed === PLAINLY_APPLIED ? plainlyApplied(this.operation) : this.#executed
   }
 
   set executed(execution: Execution) {
-    this.#executed = execution instanceof PlainlyApplied ? PLAINLY_APPLIED : execution
+    this.#executed = isPlainlyApplied(this.operation, execution) ? PLAINLY_APPLIED : execution
+  }
+
+  /** Whether it was plainly applied when it was executed itself, over nobody who had to yield. */
+  get isPlainlyApplied(): boolean {
+    return this.#executed === PLAINLY_APPLIED
   }
 
   /** Null between its arrival and its first execution. */

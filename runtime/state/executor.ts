@@ -107,7 +107,7 @@ export function yieldsAgain(operation: Operation, execution: Execution, met: rea
 }
 
 /** A write that nothing but what its own point holds decides over. @param points how many it meets */
-export function isPlain({ writes, guards }: Operation, points: number): boolean {
+function isPlain({ writes, guards }: Operation, points: number): boolean {
   return points === 1 && guards.length === 0 && writes.length === 1 && writes[0]?.kind === 'set'
 }
 
@@ -140,8 +140,7 @@ export function yieldTo(execution: Execution, standing: readonly [Cell]): void {
 export function executeAlone(operation: Operation, before: readonly Cell[], rules: Law['rules'] = null): Execution {
   const objection = rules === null ? null : objectionOfRules(operation, rules)
   if (objection !== null) return unchanged('void', before, objection)
-  if (isPlain(operation, before.length) && isUndisputed(operation, before[0] as Cell))
-    return new PlainlyApplied(operation)
+  if (isPlain(operation, before.length) && isUndisputed(operation, before[0] as Cell)) return plainlyApplied(operation)
   for (const guard of operation.guards) {
     const { value } = cellOf(operation, before, guard.path)
     if (!guardHolds(guard, value))
@@ -169,35 +168,18 @@ export function executeAlone(operation: Operation, before: readonly Cell[], rule
 }
 
 /**
- * A plain write over nobody, or over whom its issuer had seen: nearly every execution. All of it follows from the operation, so
- * that a journal need not keep it.
+ * What becomes of a plain write over nobody, or over whom its issuer had seen: nearly every execution. All of it follows from the
+ * operation, so that a journal need not keep it. No class of its own: the engine forgets the shape of one with no instance whenever
+ * it tidies memory, and the code of all that reads it.
  */
-export class PlainlyApplied implements Execution {
-  readonly #operation: Operation
+export function plainlyApplied(operation: Operation): Execution {
+  const cell: Cell = { value: operation.writes[0]?.argument, writer: operation }
+  return { outcome: 'applied', after: [cell], clashes: NO_CLASHES, reason: null, code: null }
+}
 
-  constructor(operation: Operation) {
-    this.#operation = operation
-  }
-
-  get outcome(): Outcome {
-    return 'applied'
-  }
-
-  get after(): readonly Cell[] {
-    return [{ value: this.#operation.writes[0]?.argument, writer: this.#operation }]
-  }
-
-  get clashes(): readonly Clash[] {
-    return NO_CLASHES
-  }
-
-  get reason(): null {
-    return null
-  }
-
-  get code(): null {
-    return null
-  }
+/** Whether an execution is the one of {@link plainlyApplied}. */
+export function isPlainlyApplied(operation: Operation, { outcome, after, clashes }: Execution): boolean {
+  return outcome === 'applied' && clashes.length === 0 && isPlain(operation, after.length)
 }
 
 function isUndisputed(operation: Operation, { writer }: Cell): boolean {

@@ -2,7 +2,7 @@ import { assert } from '../base/errors.ts'
 import { settleList } from './appended.ts'
 import { type Cell, EMPTY_CELL, sameCell } from './cell.ts'
 import type { Entry } from './entry.ts'
-import { type Execution, isPlain, yielding, yieldTo } from './executor.ts'
+import { type Execution, yielding, yieldTo } from './executor.ts'
 import { compareCanonically, type Operation } from './operation.ts'
 import type { Path } from './path.ts'
 import { Yielded, type YieldedTogether } from './yielded.ts'
@@ -79,7 +79,7 @@ export class Register {
       if (this.#chain.length % APPLIED_LOOK === 0) this.#tail = this.#newAppliedTail()
     } else if (tail.after === null) {
       const isNext = tail.to === this.#chain.length - 1
-      if (isNext && isPlainlyApplied(entry)) tail.take(entry.operation)
+      if (isNext && entry.isPlainlyApplied) tail.take(entry.operation)
       else this.#tail = null
     }
   }
@@ -233,7 +233,7 @@ export class Register {
   #newAppliedTail(): YieldingTail | null {
     const end = this.#chain.length
     let from = end
-    while (from > 0 && isPlainlyApplied(this.#chain[from - 1] as Entry)) from -= 1
+    while (from > 0 && (this.#chain[from - 1] as Entry).isPlainlyApplied) from -= 1
     if (end - from < TAIL_MIN) return null
     const tail = new YieldingTail(from, null)
     for (let position = from; position < end; position++) tail.take((this.#chain[position] as Entry).operation)
@@ -374,11 +374,6 @@ export class Register {
 
 /** So often a chain is looked at for a tail of applied writes. */
 const APPLIED_LOOK: number = 2 * TAIL_MIN
-
-function isPlainlyApplied({ operation, registers, executed }: Entry): boolean {
-  if (executed === null || !isPlain(operation, registers.length)) return false
-  return executed.outcome === 'applied' && executed.clashes.length === 0
-}
 
 /** As `splice`, which makes a list of what it takes out: few stand behind most places. */
 function insertAt(chain: Entry[], position: number, entry: Entry): void {
