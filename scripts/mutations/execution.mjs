@@ -167,7 +167,7 @@ export const EXECUTION = [
   {
     name: 'yield: only what is applied over nobody unseen is told together',
     file: 'runtime/state/register.ts',
-    from: 'if (isNext && isPlainlyApplied(entry)) tail',
+    from: 'if (isNext && entry.isPlainlyApplied) tail',
     to: 'if (isNext) tail',
     noticedBy: 'test/sync/yielding.test.ts',
   },
