@@ -12,6 +12,7 @@ import {
 } from '../base/limits.ts'
 import { fraction, type Random } from '../base/random.ts'
 import { Answers } from './answers.ts'
+import { Differences } from './differences.ts'
 import { Gaps } from './gaps.ts'
 import type { History } from './history.ts'
 import { type Announcement, type Batch, type Gap, lastOf, type Message, type Request, subjectOf } from './message.ts'
@@ -71,6 +72,7 @@ export class AntiEntropy {
   #fullAt: Monotonic | null = null
   /** The digest that nobody here understood when we decided so; null if it was for another reason. */
   #riddle: Digest | null = null
+  readonly #differences = new Differences()
   #requestAt: Monotonic | null = null
   /** Since when others have asked for what we lack, so that we did not. */
   #letAskSince: Monotonic | null = null
@@ -92,6 +94,7 @@ export class AntiEntropy {
     this.#gaps = new Gaps(self, history, this.#options.peers)
     this.#answers.rebase(self, history)
     this.#question.forget()
+    this.#differences.forget()
     this.#attempts = 0
   }
 
@@ -154,13 +157,15 @@ export class AntiEntropy {
    * @param isFull whether it has stated the vector and not only its digest
    */
   noteAnnouncement(peer: Peer, isFull: boolean, now: Monotonic): void {
-    const { vectorDigest } = peer.announcement
-    if (vectorDigest === this.#options.ownVector().digest) {
+    const { member, vectorDigest } = peer.announcement
+    const { digest } = this.#options.ownVector()
+    if (vectorDigest === digest) {
       // It has spoken for all who hold the same.
       this.#digestAt = null
       if (isFull) this.#fullAt = null
       return
     }
+    this.#differences.note(member, vectorDigest, digest)
     if (this.#isLargeFleet() && !isFull && this.#options.peers.isOwn(vectorDigest)) {
       this.#digestAt ??= now + this.#suppressionDelayMs(ANSWER_DELAY_MAX_MS)
       return
@@ -269,7 +274,11 @@ export class AntiEntropy {
       this.#options.ownVector()
       if (this.#options.peers.isOwn(riddle)) return
     }
-    this.announceFullBy(now)
+    if (this.#differences.takeNew()) this.announceFullBy(now)
+    else {
+      this.#isFullWanted = true
+      this.#announceBy(now)
+    }
   }
 
   #announce(now: Monotonic): Output[] {

@@ -25,6 +25,13 @@ export const EXCHANGE = [
     noticedBy: 'test/links/mqtt-scripted.test.ts',
   },
   {
+    name: 'exchange: who differs as before is not answered in quick succession',
+    file: 'runtime/sync/anti-entropy.ts',
+    from: 'if (this.#differences.takeNew())',
+    to: 'if (this.#differences !== null)',
+    noticedBy: 'test/sync/rest.test.ts',
+  },
+  {
     name: 'exchange: a relay answers for members on its other links',
     file: 'runtime/sync/anti-entropy.ts',
     from: ' || this.#isOnOtherLink(request.to, link)',
