@@ -169,10 +169,11 @@ export class Replica {
       case 'link-up':
         this.#core.antiEntropy.noteLinkUp(input.link, now)
         this.#telemetry.noteLinkUp(now)
-        if (this.#core.isDraft) this.#joining.askSoon(now)
+        this.#joining.noteLinkUp(input.link, now)
         return this.tick(now)
       case 'link-down':
         this.#core.antiEntropy.noteLinkDown(input.link)
+        this.#joining.noteLinkDown(input.link, now)
         return NO_OUTPUTS
       case 'link-congested':
       case 'link-writable':

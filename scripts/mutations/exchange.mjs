@@ -32,6 +32,20 @@ export const EXCHANGE = [
     noticedBy: 'test/sync/rest.test.ts',
   },
   {
+    name: 'exchange: a fetch goes on when its link is back',
+    file: 'runtime/sync/joining.ts',
+    from: 'if (this.#fetch?.link === link) this.#fetch.noteLinkUp(now)',
+    to: '',
+    noticedBy: 'test/sync/fetch.test.ts',
+  },
+  {
+    name: 'exchange: a fetch whose link is away goes on over another one',
+    file: 'runtime/sync/transfer.ts',
+    from: 'return this.#isCutOff || (this.#isUnanswered &&',
+    to: 'return (this.#isUnanswered &&',
+    noticedBy: 'test/sync/fetch.test.ts',
+  },
+  {
     name: 'exchange: a relay answers for members on its other links',
     file: 'runtime/sync/anti-entropy.ts',
     from: ' || this.#isOnOtherLink(request.to, link)',
@@ -48,7 +62,7 @@ export const EXCHANGE = [
   {
     name: 'exchange: equal digests need nothing more',
     file: 'runtime/sync/anti-entropy.ts',
-    from: 'if (vectorDigest === this.#options.ownVector().digest) {',
+    from: 'if (vectorDigest === digest) {',
     to: 'if (vectorDigest === null) {',
     noticedBy: 'test/sync/exchange.test.ts',
   },

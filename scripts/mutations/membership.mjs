@@ -97,8 +97,8 @@ export const MEMBERSHIP = [
   {
     name: 'newcomer: the first welcome wins',
     file: 'runtime/sync/joining.ts',
-    from: 'if (isFetching || this.#fetched !== null || !isAcceptable(offer) ||',
-    to: 'if (!isAcceptable(offer) ||',
+    from: 'if (this.#fetch?.yieldsTo(offer) === false || this.#fetched !== null) return',
+    to: '',
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
