@@ -121,6 +121,10 @@ export const EPOCH_LEAP_MAX = 1000
 export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */
 export const DRAFTS_MAX = 10_000
+/** Members of whom a relay remembers when it has asked on its other links for somebody that it does not know; in 30 KiB. */
+export const QUESTIONS_ASKERS_MAX = 256
+/** Such questions that wait at one time, for a fraction of a second each; whoever finds no place asks again. */
+export const QUESTIONS_WAITING_MAX = 16
 /**
  * Frames that a node that is no member remembers to have passed on, in a MiB: those of REPEAT_QUIET_MIN_MS on the busiest link. No
  * more are passed on in that time: whoever forgets one sooner passes it on again when it comes round.

@@ -19,7 +19,7 @@ import { type Announcement, type Batch, type Gap, lastOf, type Message, type Req
 import { encodeFrame } from './message-codec.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import type { OwnVector, Peer, Peers } from './peers.ts'
-import { RelayedQuestion } from './relayed-question.ts'
+import { RelayedQuestions } from './relayed-questions.ts'
 import type { FloorMark } from './stored-floor.ts'
 import { suppressionDelayMs } from './suppression.ts'
 import { sortedEntries } from './version-vector.ts'
@@ -76,7 +76,7 @@ export class AntiEntropy {
   #requestAt: Monotonic | null = null
   /** Since when others have asked for what we lack, so that we did not. */
   #letAskSince: Monotonic | null = null
-  readonly #question = new RelayedQuestion()
+  readonly #questions = new RelayedQuestions()
   #attempts = 0
 
   constructor(options: AntiEntropyOptions, self: MemberId, history: History) {
@@ -93,7 +93,7 @@ export class AntiEntropy {
     this.#history = history
     this.#gaps = new Gaps(self, history, this.#options.peers)
     this.#answers.rebase(self, history)
-    this.#question.forget()
+    this.#questions.forget()
     this.#differences.forget()
     this.#attempts = 0
   }
@@ -114,7 +114,7 @@ export class AntiEntropy {
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(): Monotonic | null {
     const first = earlier(earlier(this.#announceAt, this.#requestAt), earlier(this.#digestAt, this.#fullAt))
-    return earlier(earlier(first, this.#question.at), this.#answers.wakeAt())
+    return earlier(earlier(first, this.#questions.at), this.#answers.wakeAt())
   }
 
   noteLinkUp(link: string, now: Monotonic): void {
@@ -179,7 +179,7 @@ export class AntiEntropy {
 
   /** What stands of the retired is to be held, also where nobody who is heard states it any more. */
   noteCuts(now: Monotonic): void {
-    this.#question.hurry(now)
+    this.#questions.hurry()
     for (const { member, seq } of this.#history.retirement.cuts?.values() ?? []) this.#gaps.raise(member, seq)
     if (this.hasGaps) this.#requestBy(now + this.#requestDelayMs())
   }
@@ -237,18 +237,17 @@ export class AntiEntropy {
     return peer !== undefined && peer.link !== link
   }
 
-  #noteQuestion({ gaps }: Request, link: string, now: Monotonic): void {
-    if (this.#links.size < 2 || !this.#question.isOpen(now)) return
+  #noteQuestion({ from, gaps }: Request, link: string, now: Monotonic): void {
+    if (this.#links.size < 2 || !this.#questions.isOpen(from, now)) return
     const { membership, retirement } = this.#history
     const unknown = gaps.filter(
       ({ member }) => membership.get(member) === undefined && !retirement.evidence.has(member),
     )
-    if (unknown.length > 0) this.#question.ask(unknown, link, now + this.#requestDelayMs())
+    if (unknown.length > 0) this.#questions.ask(from, { gaps: unknown, link, at: now + this.#requestDelayMs() })
   }
 
   #askOnOtherLinks(now: Monotonic): Output[] {
-    const question = this.#question.take(now)
-    return question === null ? [] : [this.#ask(null, question.gaps, { except: question.link })]
+    return this.#questions.take(now).map(({ gaps, link }) => this.#ask(null, gaps, { except: link }))
   }
 
   /** Does all that is due. */

@@ -286,15 +286,22 @@ export const DURABILITY = [
   {
     name: 'evidence: a relay asks on its other links for whom it does not know',
     file: 'runtime/sync/anti-entropy.ts',
-    from: 'if (unknown.length > 0) this.#question.ask',
-    to: 'if (unknown.length < 0) this.#question.ask',
+    from: 'if (unknown.length > 0) this.#questions.ask',
+    to: 'if (unknown.length < 0) this.#questions.ask',
     noticedBy: 'test/sync/exchange.test.ts',
   },
   {
     name: 'evidence: less often each time',
-    file: 'runtime/sync/relayed-question.ts',
-    from: '    this.#asked += 1\n',
-    to: '',
+    file: 'runtime/sync/relayed-questions.ts',
+    from: 'asked: asked + 1',
+    to: 'asked: 0',
+    noticedBy: 'test/sync/exchange.test.ts',
+  },
+  {
+    name: 'evidence: each asker has its own turns',
+    file: 'runtime/sync/relayed-questions.ts',
+    from: 'this.#askers.set(asker,',
+    to: 'this.#askers.set([...this.#askers.keys()][0] ?? asker,',
     noticedBy: 'test/sync/exchange.test.ts',
   },
   {
