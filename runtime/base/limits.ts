@@ -121,6 +121,8 @@ export const EPOCH_LEAP_MAX = 1000
 export const CAME_BACK_RANGES_MAX = 512
 /** Operations that a draft may make before it is a member. */
 export const DRAFTS_MAX = 10_000
+/** Bytes of frames that a relay leaves to others to pass on, for twice RELAY_PATIENCE_MAX_MS at most; what finds no place goes at once. */
+export const RELAY_BYTES_MAX: number = ANSWER_BYTES_MAX
 /** Members of whom a relay remembers when it has asked on its other links for somebody that it does not know; in 30 KiB. */
 export const QUESTIONS_ASKERS_MAX = 256
 /** Such questions that wait at one time, for a fraction of a second each; whoever finds no place asks again. */
@@ -259,6 +261,10 @@ export const ANSWER_STEP_MS = 5
 /** How many times as long they wait in a large fleet: what was sent a moment ago has then arrived, and few speak at once. */
 export const ANSWER_DELAY_GROWTH_MAX = 10
 
+/** Time, or up to twice as long, that a relay gives others who have brought to a link what a member says: what a failure of theirs costs. */
+export const RELAY_PATIENCE_MIN_MS = 1000
+/** The same where they were too slow for that: a bus at 9600 baud on which some frames wait. */
+export const RELAY_PATIENCE_MAX_MS = 8000
 /** Time in which a node that is no member does not pass the same frame on again; below REQUEST_RETRY_MS, and doubled each time. */
 export const REPEAT_QUIET_MIN_MS = 400
 /** Longest such time: below the longest time between two requests that are the same. */

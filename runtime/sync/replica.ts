@@ -114,7 +114,8 @@ export class Replica {
 
   #wakeAtBesidesSeal(): Monotonic | null {
     const ofMembership = earlier(this.#retiring.wakeAt, earlier(this.#sponsoring.wakeAt, this.#joining.wakeAt))
-    const ofOthers = earlier(this.#repeater.wakeAt, this.#telemetry.wakeAt())
+    const ofRelays = earlier(this.#repeater.wakeAt, this.#core.relay.wakeAt)
+    const ofOthers = earlier(ofRelays, this.#telemetry.wakeAt())
     return earlier(this.#core.antiEntropy.wakeAt(), earlier(ofMembership, ofOthers))
   }
 
@@ -213,6 +214,7 @@ export class Replica {
     const admitted = this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now))
     add(outputs, admitted, antiEntropy.tick(now))
     add(outputs, this.#telemetry.tick(now), this.#repeater.tick(now))
+    add(outputs, this.#core.relay.tick(now))
   }
 
   /** Seals what waits for its commit window, before an orderly end. */

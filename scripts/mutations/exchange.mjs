@@ -46,6 +46,34 @@ export const EXCHANGE = [
     noticedBy: 'test/sync/fetch.test.ts',
   },
   {
+    name: 'exchange: a relay leaves to others what they bring',
+    file: 'runtime/sync/relay.ts',
+    from: 'if (fraction(this.#random) < 0.5) return',
+    to: 'return',
+    noticedBy: 'test/sync/relay.test.ts',
+  },
+  {
+    name: 'exchange: what others have brought is not passed on',
+    file: 'runtime/sync/receiving.ts',
+    from: 'core.relay.noteHeard(batch.digest, link)',
+    to: '',
+    noticedBy: 'test/sync/relay.test.ts',
+  },
+  {
+    name: 'exchange: a relay sends what others do not bring',
+    file: 'runtime/sync/relay.ts',
+    from: 'if (at > now) continue',
+    to: 'if (at > 0) continue',
+    noticedBy: 'test/sync/relay.test.ts',
+  },
+  {
+    name: 'exchange: a relay waits longer for whoever was only slower',
+    file: 'runtime/sync/relay.ts',
+    from: 'Math.min(2 * this.#patienceMs(member, link)',
+    to: 'Math.min(RELAY_PATIENCE_MIN_MS',
+    noticedBy: 'test/sync/relay.test.ts',
+  },
+  {
     name: 'exchange: a relay answers for members on its other links',
     file: 'runtime/sync/anti-entropy.ts',
     from: ' || this.#isOnOtherLink(request.to, link)',
@@ -202,8 +230,8 @@ export const EXCHANGE = [
   {
     name: 'exchange: a relay passes on announcements',
     file: 'runtime/sync/receiving.ts',
-    from: 'if (core.antiEntropy.links.size > 1) {',
-    to: 'if (core.antiEntropy.links.size < 0) {',
+    from: '...core.relay.pass(passed, link, core.antiEntropy.links, now), ',
+    to: '',
     noticedBy: 'test/sync/exchange.test.ts',
   },
   {
