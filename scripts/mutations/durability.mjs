@@ -360,4 +360,18 @@ export const DURABILITY = [
     to: 'return false',
     noticedBy: 'test/sync/join.test.ts',
   },
+  {
+    name: 'storage: a segment is judged by more than its first page',
+    file: 'runtime/storage/segment-files.ts',
+    from: 'index = Math.max(1, 2 * index)',
+    to: 'index += this.pages',
+    noticedBy: 'test/storage/power-cut.test.ts',
+  },
+  {
+    name: 'storage: a segment stands where the chain goes through it',
+    file: 'runtime/storage/recovery.ts',
+    from: '(ofChain ?? newest)?.batch',
+    to: '(batches.find(({ batch }) => batch.number <= end))?.batch',
+    noticedBy: 'test/storage/power-cut.test.ts',
+  },
 ]

@@ -164,8 +164,8 @@ describe('Damage in the middle', () => {
     bench.fileSystem.intercept = ({ kind, path }) => {
       if (kind !== 'read' || path !== FIRST) return null
       reads += 1
-      // The first read is the glance, the second the whole segment, then page by page: the fifth is page 2.
-      return reads === 2 || reads === 5 ? { code: 'EIO' } : null
+      // The first three are the glance, the fourth is the whole segment, then page by page: the seventh is page 2.
+      return reads === 4 || reads === 7 ? { code: 'EIO' } : null
     }
     const recovered = await bench.store().open()
     assert.deepEqual([texts(recovered.records), recovered.damaged], [['a'], true])
