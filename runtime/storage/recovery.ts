@@ -2,6 +2,7 @@ import { STORAGE_PAGE_BYTES } from '../base/limits.ts'
 import type { Batch } from './batch.ts'
 import { followChain, judgeTail } from './chain.ts'
 import type { Chain, Tail } from './chain.ts'
+import { DamageMark } from './damage-mark.ts'
 import type { Evidence } from './evidence.ts'
 import type { PageHeader } from './page.ts'
 import { scanSegment } from './segment.ts'
@@ -53,6 +54,7 @@ export async function recoverJournal(
   const chain = followChain(found, through)
   const tail = judgeTail(scanned, chain, through)
   const findings = describe(files.directory, chain, tail, through)
+  if (tail.kind === 'damaged') await new DamageMark(files.fileSystem, files.directory).put(findings.join('; '))
   const removed = tail.kind === 'damaged' ? await setAside(files, evidence, scanned, chain, tail, findings) : []
   for (const [name, pages] of tail.blots) if (!removed.includes(name)) await files.blank(name, pages)
   const kept = scanned.filter(({ name }) => !removed.includes(name))

@@ -374,4 +374,11 @@ export const DURABILITY = [
     to: '(batches.find(({ batch }) => batch.number <= end))?.batch',
     noticedBy: 'test/storage/power-cut.test.ts',
   },
+  {
+    name: 'storage: damage is told again where an opening failed',
+    file: 'runtime/storage/journal-store.ts',
+    from: 'damaged: this.#isDamageTold',
+    to: 'damaged: recovered.damaged',
+    noticedBy: 'test/storage/damage.test.ts',
+  },
 ]
