@@ -236,12 +236,9 @@ export class JournalStore implements Store {
     await fileSystem.syncDirectory(directory)
     const journal = new Journal(files, recovered)
     journal.free(snapshots.coveredByBoth)
-    const late = await beginIfRoom(journal)
-    journal.prepareSpare()
-    await journal.settled()
+    const late = await this.#begin(journal)
     await this.#wear.load()
     this.#openedAt = this.#options.clock?.now() ?? 0
-    this.#freeBytes = await fileSystem.freeBytes(directory)
     const parts: Parts = { journal, snapshots, lock }
     this.#space = spaceLevel(this.#freeBytes, this.#diskBytes(parts))
     this.#state = { kind: 'open', parts }
@@ -252,6 +249,21 @@ export class JournalStore implements Store {
       last: recovered.last,
       findings: [...(untold === null ? [] : [untold]), ...findings, ...recovered.findings, ...late],
       damaged: this.#isDamageTold,
+    }
+  }
+
+  /** Where it fails no file of the journal stays open, and nothing is being made in a directory that is given back. */
+  async #begin(journal: Journal): Promise<readonly string[]> {
+    const { fileSystem, directory } = this.#options
+    try {
+      const late = await beginIfRoom(journal)
+      journal.prepareSpare()
+      await journal.settled()
+      this.#freeBytes = await fileSystem.freeBytes(directory)
+      return late
+    } catch (error) {
+      await journal.close().catch(() => undefined)
+      throw error
     }
   }
 
