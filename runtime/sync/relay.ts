@@ -64,9 +64,10 @@ export class Relay {
     this.noteHeard(name, link)
     const passed = this.#passed.get(member)
     if (passed?.name !== name || !passed.links.includes(link)) return
-    // Were it certain, all who have passed it on would leave it to each other.
-    if (fraction(this.#random) < 0.5) return
     const patienceMs = Math.min(2 * this.#patienceMs(member, link), RELAY_PATIENCE_MAX_MS)
+    // Were it certain, all who have passed it on would leave it to each other. Whoever brought announcements alone, or too late, is
+    // left it more rarely.
+    if (fraction(this.#random) < 1 - RELAY_PATIENCE_MIN_MS / (2 * patienceMs)) return
     this.#places.set(placeOf(member, link), { isLeft: true, patienceMs })
   }
 

@@ -48,7 +48,7 @@ export const EXCHANGE = [
   {
     name: 'exchange: a relay leaves to others what they bring',
     file: 'runtime/sync/relay.ts',
-    from: 'if (fraction(this.#random) < 0.5) return',
+    from: 'if (fraction(this.#random) < 1 - RELAY_PATIENCE_MIN_MS / (2 * patienceMs)) return',
     to: 'return',
     noticedBy: 'test/sync/relay.test.ts',
   },
@@ -57,6 +57,13 @@ export const EXCHANGE = [
     file: 'runtime/sync/receiving.ts',
     from: 'core.relay.noteHeard(batch.digest, link)',
     to: '',
+    noticedBy: 'test/sync/relay.test.ts',
+  },
+  {
+    name: 'exchange: a relay leaves less to whoever did not bring it',
+    file: 'runtime/sync/relay.ts',
+    from: '1 - RELAY_PATIENCE_MIN_MS / (2 * patienceMs)',
+    to: '0.5',
     noticedBy: 'test/sync/relay.test.ts',
   },
   {

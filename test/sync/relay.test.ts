@@ -101,6 +101,19 @@ test('who was only slower than that is waited for twice as long, up to a bound',
   assert.equal(patienceMs.at(-1), RELAY_PATIENCE_MAX_MS)
 })
 
+test('whoever brings announcements and not what they speak of, or brings it too late, is left it more rarely', () => {
+  const one = new RelayOfB()
+  one.toss = 0.6 * 2 ** 32
+  const isLeft = [1, 2].map(() => {
+    one.hear(0)
+    one.comesOnWire()
+    const links = one.hear(0)
+    one.relay.tick(Infinity)
+    return links.length === 0
+  })
+  assert.deepEqual(isLeft, [true, false])
+})
+
 test('what finds no place among what is left to others goes at once', () => {
   const one = leaving()
   assert.deepEqual(one.hear(1, RELAY_BYTES_MAX), [])
