@@ -62,6 +62,8 @@ export class AntiEntropy {
   readonly #answers: Answers
   #announcements = 0
   #announceAt: Monotonic | null = null
+  /** When we would have announced, had nobody asked for our vector before. */
+  #regularAt: Monotonic | null = null
   #intervalMs = ANNOUNCE_INTERVAL_MIN_MS
   #isFullWanted = true
   /** An announcement was due while nothing could be announced yet. */
@@ -276,6 +278,7 @@ export class AntiEntropy {
     if (this.#differences.takeNew()) this.announceFullBy(now)
     else {
       this.#isFullWanted = true
+      this.#regularAt = this.#announceAt
       this.#announceBy(now)
     }
   }
@@ -298,6 +301,9 @@ export class AntiEntropy {
       2 * this.#intervalMs,
       (ANNOUNCE_INTERVAL_MAX_MS / ANNOUNCE_INTERVAL_MIN_MS) * this.#intervalMinMs(),
     )
+    // A digest has to come as well: whoever does not understand it states its own vector.
+    if (this.#regularAt !== null) this.#announceAt = Math.max(now + 1, this.#regularAt)
+    this.#regularAt = null
     const signed = this.#options.sign(announcement)
     return [
       this.#send(
