@@ -231,7 +231,8 @@ export class CborReader {
     const count = this.list(field, 0, this.left)
     const list: CborData[] = []
     for (let index = 0; index < count; index++) list.push(this.value(field, depthMax - 1))
-    return list
+    // A value may stand for ever, and a list that grew has room for up to 17 items more than it holds.
+    return list.slice()
   }
 
   #mapValue(field: string, depthMax: number): CborData {

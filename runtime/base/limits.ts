@@ -123,6 +123,12 @@ export const CAME_BACK_RANGES_MAX = 512
 export const DRAFTS_MAX = 10_000
 /** Bytes of memory that they may take: a few hundred of the longest values, and far less than a journal, which they become part of. */
 export const DRAFTS_BYTES_MAX: number = 16 * 1024 * 1024
+/** Bytes of frames that a relay leaves to others to pass on, for twice RELAY_PATIENCE_MAX_MS at most; what finds no place goes at once. */
+export const RELAY_BYTES_MAX: number = ANSWER_BYTES_MAX
+/** Members of whom a relay remembers when it has asked on its other links for somebody that it does not know; in 30 KiB. */
+export const QUESTIONS_ASKERS_MAX = 256
+/** Such questions that wait at one time, for a fraction of a second each; whoever finds no place asks again. */
+export const QUESTIONS_WAITING_MAX = 16
 /**
  * Frames that a node that is no member remembers to have passed on, in a MiB: those of REPEAT_QUIET_MIN_MS on the busiest link. No
  * more are passed on in that time: whoever forgets one sooner passes it on again when it comes round.
@@ -263,6 +269,10 @@ export const ANSWER_STEP_MS = 5
 /** How many times as long they wait in a large fleet: what was sent a moment ago has then arrived, and few speak at once. */
 export const ANSWER_DELAY_GROWTH_MAX = 10
 
+/** Time, or up to twice as long, that a relay gives others who have brought to a link what a member says: what a failure of theirs costs. */
+export const RELAY_PATIENCE_MIN_MS = 1000
+/** The same where they were too slow for that: a bus at 9600 baud on which some frames wait. */
+export const RELAY_PATIENCE_MAX_MS = 8000
 /** Time in which a node that is no member does not pass the same frame on again; below REQUEST_RETRY_MS, and doubled each time. */
 export const REPEAT_QUIET_MIN_MS = 400
 /** Longest such time: below the longest time between two requests that are the same. */

@@ -2,6 +2,7 @@ import { FleetstepError } from '../base/errors.ts'
 import { SEGMENT_BYTES } from '../base/limits.ts'
 import { writeContent } from './content.ts'
 import type { StoreContent } from './content.ts'
+import { DamageMark } from './damage-mark.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type { ProcessTable } from './directory-lock.ts'
 import type { FileSystem } from './file-system.ts'
@@ -35,10 +36,13 @@ export async function installContent(options: InstallOptions, content: StoreCont
     try {
       await finishReplacement(fileSystem, directory)
       await checkPresent(options, content)
-      return await replaceContent(fileSystem, directory, {
+      const kept = await replaceContent(fileSystem, directory, {
         write: (staged) => writeContent(staged, directory, segmentBytes, content),
         keepsOld: true,
       })
+      // What was missing of the old content is not missing of this.
+      await new DamageMark(fileSystem, directory).remove()
+      return kept
     } finally {
       // What was done is done; the next holder tidies up a lock that could not be given back.
       await lock.release().catch(() => undefined)

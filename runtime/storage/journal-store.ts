@@ -10,6 +10,7 @@ import {
   STORE_BYTES_WARNING,
 } from '../base/limits.ts'
 import { assertBatchBounds } from './batch.ts'
+import { DamageMark } from './damage-mark.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type { DirectoryLock, ProcessTable } from './directory-lock.ts'
 import { Evidence } from './evidence.ts'
@@ -46,6 +47,9 @@ export class JournalStore implements Store {
   readonly #options: JournalStoreOptions
   #state: State = { kind: 'new' }
   readonly #wear: WearFile
+  readonly #damage: DamageMark
+  /** Whoever opened the store was told what is missing, and goes on. */
+  #isDamageTold = false
   #openedAt = 0
   #commits = 0
   #snapshotBytesWritten = 0
@@ -59,6 +63,7 @@ export class JournalStore implements Store {
     assert(segmentBytes % STORAGE_PAGE_BYTES === 0, 'a segment is whole pages')
     this.#options = options
     this.#wear = new WearFile(options.fileSystem, options.directory)
+    this.#damage = new DamageMark(options.fileSystem, options.directory)
   }
 
   async open(): Promise<Recovered> {
@@ -87,6 +92,8 @@ export class JournalStore implements Store {
     try {
       const last = await work
       this.#commits += 1
+      if (this.#isDamageTold) await this.#damage.remove()
+      this.#isDamageTold = false
       return last
     } catch (error) {
       throw this.#fail(error)
@@ -221,6 +228,7 @@ export class JournalStore implements Store {
     await removeDrafts(fileSystem, directory)
     const evidence = new Evidence(fileSystem, directory)
     const snapshots = new Snapshots(fileSystem, directory)
+    const untold = await this.#damage.read()
     const { snapshot, findings } = await snapshots.load(evidence)
     const files = new SegmentFiles(fileSystem, directory, this.#segmentBytes)
     const recovered = await recoverJournal(files, evidence, snapshot?.through ?? 0)
@@ -228,21 +236,34 @@ export class JournalStore implements Store {
     await fileSystem.syncDirectory(directory)
     const journal = new Journal(files, recovered)
     journal.free(snapshots.coveredByBoth)
-    const late = await beginIfRoom(journal)
-    journal.prepareSpare()
-    await journal.settled()
+    const late = await this.#begin(journal)
     await this.#wear.load()
     this.#openedAt = this.#options.clock?.now() ?? 0
-    this.#freeBytes = await fileSystem.freeBytes(directory)
     const parts: Parts = { journal, snapshots, lock }
     this.#space = spaceLevel(this.#freeBytes, this.#diskBytes(parts))
     this.#state = { kind: 'open', parts }
+    this.#isDamageTold = untold !== null || recovered.damaged
     return {
       snapshot,
       records: recovered.records,
       last: recovered.last,
-      findings: [...findings, ...recovered.findings, ...late],
-      damaged: recovered.damaged,
+      findings: [...(untold === null ? [] : [untold]), ...findings, ...recovered.findings, ...late],
+      damaged: this.#isDamageTold,
+    }
+  }
+
+  /** Where it fails no file of the journal stays open, and nothing is being made in a directory that is given back. */
+  async #begin(journal: Journal): Promise<readonly string[]> {
+    const { fileSystem, directory } = this.#options
+    try {
+      const late = await beginIfRoom(journal)
+      journal.prepareSpare()
+      await journal.settled()
+      this.#freeBytes = await fileSystem.freeBytes(directory)
+      return late
+    } catch (error) {
+      await journal.close().catch(() => undefined)
+      throw error
     }
   }
 

@@ -2,6 +2,7 @@ import { STORAGE_PAGE_BYTES } from '../base/limits.ts'
 import type { Batch } from './batch.ts'
 import { followChain, judgeTail } from './chain.ts'
 import type { Chain, Tail } from './chain.ts'
+import { DamageMark } from './damage-mark.ts'
 import type { Evidence } from './evidence.ts'
 import type { PageHeader } from './page.ts'
 import { scanSegment } from './segment.ts'
@@ -53,6 +54,7 @@ export async function recoverJournal(
   const chain = followChain(found, through)
   const tail = judgeTail(scanned, chain, through)
   const findings = describe(files.directory, chain, tail, through)
+  if (tail.kind === 'damaged') await new DamageMark(files.fileSystem, files.directory).put(findings.join('; '))
   const removed = tail.kind === 'damaged' ? await setAside(files, evidence, scanned, chain, tail, findings) : []
   for (const [name, pages] of tail.blots) if (!removed.includes(name)) await files.blank(name, pages)
   const kept = scanned.filter(({ name }) => !removed.includes(name))
@@ -65,7 +67,7 @@ export function emptyJournal(last: number): RecoveredJournal {
   return { ...nothing, last, nextBatch: 1, nextEpoch: 1, lastBatch: null, nextPage: null }
 }
 
-/** A segment and where its first batch stands in the order, as far as it is known. */
+/** A segment and a batch by which it stands in the order, as far as one is known. Its first one or, which costs nothing, a later one. */
 interface Glance {
   readonly name: string
   readonly first: Pick<PageHeader, 'batch' | 'epoch' | 'firstSequence'> | null
@@ -77,7 +79,7 @@ interface Placed extends Glance {
 
 async function glanceAt(files: SegmentFiles): Promise<readonly Glance[]> {
   const glances: Glance[] = []
-  for (const name of await files.list()) glances.push({ name, first: await files.readFirstHeader(name) })
+  for (const name of await files.list()) glances.push({ name, first: await files.readNewestHeader(name) })
   return glances
 }
 
@@ -106,7 +108,7 @@ function standing(
   const end = chain.batches.at(-1)
   const pages = scanned.flatMap((segment) => segment.pages)
   const seen = pages.flatMap((page) => (page.kind === 'written' ? [page.header] : []))
-  const places = [...covered, ...kept.map((segment) => placeOf(segment, end?.batch.number ?? 0))]
+  const places = [...covered, ...kept.map((segment) => placeOf(segment, chain))]
   const live = inOrder(places)
   return {
     records: chain.records,
@@ -123,10 +125,13 @@ function standing(
   }
 }
 
-/** Batches above the end have been blanked. */
-function placeOf(segment: ScannedSegment, endNumber: number): Glance {
-  const first = segment.batches.find(({ batch }) => batch.number <= endNumber)?.batch
-  const { name } = segment
+/** By the first batch of the chain in it; where there is none by the newest one. Batches above the end have been blanked. */
+function placeOf({ name, batches }: ScannedSegment, chain: Chain): Glance {
+  const end = chain.batches.at(-1)?.batch.number ?? 0
+  const ofChain = chain.batches.find(({ segment }) => segment === name)
+  const older = batches.filter(({ batch }) => batch.number <= end)
+  const newest = older.toSorted((left, right) => left.batch.number - right.batch.number).at(-1)
+  const first = (ofChain ?? newest)?.batch
   if (first === undefined) return { name, first: null }
   return { name, first: { batch: first.number, epoch: first.epoch, firstSequence: first.firstSequence } }
 }

@@ -33,11 +33,20 @@ export class SegmentFiles {
     return withFile(this.fileSystem, this.#path(name), 'read', (file) => readPages(file, this.pages))
   }
 
-  /** The header of the first page if a batch begins there that can be read. */
-  async readFirstHeader(name: string): Promise<PageHeader | null> {
-    const bytes = await withFile(this.fileSystem, this.#path(name), 'read', (file) => readPages(file, 1))
-    const page = readPage(bytes)
-    return page.kind === 'written' && page.header.index === 0 ? page.header : null
+  /**
+   * Where a segment stands in the order: the newest batch of which a part is found at its start, or null. The first page may
+   * be left over from an earlier round: its batch was lost, and only the opening batch behind it holds the same records. That
+   * one has as many pages, so one of them is a power of two of pages from the start.
+   */
+  readNewestHeader(name: string): Promise<PageHeader | null> {
+    return withFile(this.fileSystem, this.#path(name), 'read', async (file) => {
+      let newest: PageHeader | null = null
+      for (let index = 0; index < this.pages; index = Math.max(1, 2 * index)) {
+        const page = readPage(await readPages(file, 1, index))
+        if (page.kind === 'written' && page.header.batch > (newest?.batch ?? 0)) newest = page.header
+      }
+      return newest
+    })
   }
 
   /** Fills pages with zeros, durable on return. */
@@ -76,18 +85,19 @@ export class SegmentFiles {
 
 const SEGMENT_DRAFT = 'journal.new'
 
-/** Exactly `count` pages from the start. What is missing or cannot be read is filled so that no page of it is valid. */
-async function readPages(file: File, count: number): Promise<Uint8Array> {
+/** Exactly `count` pages. What is missing or cannot be read is filled so that no page of it is valid. */
+async function readPages(file: File, count: number, first = 0): Promise<Uint8Array> {
+  const start = first * STORAGE_PAGE_BYTES
   const bytes = new Uint8Array(count * STORAGE_PAGE_BYTES).fill(0xff)
   try {
-    bytes.set(await readFully(file, bytes.length, 0))
+    bytes.set(await readFully(file, bytes.length, start))
     return bytes
   } catch (error) {
     if (errorCode(error) !== 'EIO') throw error
   }
   for (let at = 0; at < bytes.length; at += STORAGE_PAGE_BYTES) {
     try {
-      bytes.set(await readFully(file, STORAGE_PAGE_BYTES, at), at)
+      bytes.set(await readFully(file, STORAGE_PAGE_BYTES, start + at), at)
     } catch (error) {
       if (errorCode(error) !== 'EIO') throw error
     }

@@ -12,13 +12,14 @@ import {
 } from '../base/limits.ts'
 import { fraction, type Random } from '../base/random.ts'
 import { Answers } from './answers.ts'
+import { Differences } from './differences.ts'
 import { Gaps } from './gaps.ts'
 import type { History } from './history.ts'
 import { type Announcement, type Batch, type Gap, lastOf, type Message, type Request, subjectOf } from './message.ts'
 import { encodeFrame } from './message-codec.ts'
 import { type Destination, NO_OUTPUTS, type Output } from './output.ts'
 import type { OwnVector, Peer, Peers } from './peers.ts'
-import { RelayedQuestion } from './relayed-question.ts'
+import { RelayedQuestions } from './relayed-questions.ts'
 import type { FloorMark } from './stored-floor.ts'
 import { suppressionDelayMs } from './suppression.ts'
 import { sortedEntries } from './version-vector.ts'
@@ -61,6 +62,8 @@ export class AntiEntropy {
   readonly #answers: Answers
   #announcements = 0
   #announceAt: Monotonic | null = null
+  /** When we would have announced, had nobody asked for our vector before. */
+  #regularAt: Monotonic | null = null
   #intervalMs = ANNOUNCE_INTERVAL_MIN_MS
   #isFullWanted = true
   /** An announcement was due while nothing could be announced yet. */
@@ -71,10 +74,11 @@ export class AntiEntropy {
   #fullAt: Monotonic | null = null
   /** The digest that nobody here understood when we decided so; null if it was for another reason. */
   #riddle: Digest | null = null
+  readonly #differences = new Differences()
   #requestAt: Monotonic | null = null
   /** Since when others have asked for what we lack, so that we did not. */
   #letAskSince: Monotonic | null = null
-  readonly #question = new RelayedQuestion()
+  readonly #questions = new RelayedQuestions()
   #attempts = 0
 
   constructor(options: AntiEntropyOptions, self: MemberId, history: History) {
@@ -91,7 +95,8 @@ export class AntiEntropy {
     this.#history = history
     this.#gaps = new Gaps(self, history, this.#options.peers)
     this.#answers.rebase(self, history)
-    this.#question.forget()
+    this.#questions.forget()
+    this.#differences.forget()
     this.#attempts = 0
   }
 
@@ -111,7 +116,7 @@ export class AntiEntropy {
   /** The earliest time at which `tick` has something to do, or null. */
   wakeAt(): Monotonic | null {
     const first = earlier(earlier(this.#announceAt, this.#requestAt), earlier(this.#digestAt, this.#fullAt))
-    return earlier(earlier(first, this.#question.at), this.#answers.wakeAt())
+    return earlier(earlier(first, this.#questions.at), this.#answers.wakeAt())
   }
 
   noteLinkUp(link: string, now: Monotonic): void {
@@ -154,13 +159,15 @@ export class AntiEntropy {
    * @param isFull whether it has stated the vector and not only its digest
    */
   noteAnnouncement(peer: Peer, isFull: boolean, now: Monotonic): void {
-    const { vectorDigest } = peer.announcement
-    if (vectorDigest === this.#options.ownVector().digest) {
+    const { member, vectorDigest } = peer.announcement
+    const { digest } = this.#options.ownVector()
+    if (vectorDigest === digest) {
       // It has spoken for all who hold the same.
       this.#digestAt = null
       if (isFull) this.#fullAt = null
       return
     }
+    this.#differences.note(member, vectorDigest, digest)
     if (this.#isLargeFleet() && !isFull && this.#options.peers.isOwn(vectorDigest)) {
       this.#digestAt ??= now + this.#suppressionDelayMs(ANSWER_DELAY_MAX_MS)
       return
@@ -174,7 +181,7 @@ export class AntiEntropy {
 
   /** What stands of the retired is to be held, also where nobody who is heard states it any more. */
   noteCuts(now: Monotonic): void {
-    this.#question.hurry(now)
+    this.#questions.hurry()
     for (const { member, seq } of this.#history.retirement.cuts?.values() ?? []) this.#gaps.raise(member, seq)
     if (this.hasGaps) this.#requestBy(now + this.#requestDelayMs())
   }
@@ -232,18 +239,17 @@ export class AntiEntropy {
     return peer !== undefined && peer.link !== link
   }
 
-  #noteQuestion({ gaps }: Request, link: string, now: Monotonic): void {
-    if (this.#links.size < 2 || !this.#question.isOpen(now)) return
+  #noteQuestion({ from, gaps }: Request, link: string, now: Monotonic): void {
+    if (this.#links.size < 2 || !this.#questions.isOpen(from, now)) return
     const { membership, retirement } = this.#history
     const unknown = gaps.filter(
       ({ member }) => membership.get(member) === undefined && !retirement.evidence.has(member),
     )
-    if (unknown.length > 0) this.#question.ask(unknown, link, now + this.#requestDelayMs())
+    if (unknown.length > 0) this.#questions.ask(from, { gaps: unknown, link, at: now + this.#requestDelayMs() })
   }
 
   #askOnOtherLinks(now: Monotonic): Output[] {
-    const question = this.#question.take(now)
-    return question === null ? [] : [this.#ask(null, question.gaps, { except: question.link })]
+    return this.#questions.take(now).map(({ gaps, link }) => this.#ask(null, gaps, { except: link }))
   }
 
   /** Does all that is due. */
@@ -269,7 +275,12 @@ export class AntiEntropy {
       this.#options.ownVector()
       if (this.#options.peers.isOwn(riddle)) return
     }
-    this.announceFullBy(now)
+    if (this.#differences.takeNew()) this.announceFullBy(now)
+    else {
+      this.#isFullWanted = true
+      this.#regularAt = this.#announceAt
+      this.#announceBy(now)
+    }
   }
 
   #announce(now: Monotonic): Output[] {
@@ -290,6 +301,9 @@ export class AntiEntropy {
       2 * this.#intervalMs,
       (ANNOUNCE_INTERVAL_MAX_MS / ANNOUNCE_INTERVAL_MIN_MS) * this.#intervalMinMs(),
     )
+    // A digest has to come as well: whoever does not understand it states its own vector.
+    if (this.#regularAt !== null) this.#announceAt = Math.max(now + 1, this.#regularAt)
+    this.#regularAt = null
     const signed = this.#options.sign(announcement)
     return [
       this.#send(

@@ -56,7 +56,7 @@ export class Joining {
     if (this.#fetched !== null) return null
     const askAt = this.#core.isDraft ? this.#newcomer.wakeAt : null
     if (this.#fetch === null) return askAt
-    return askAt === null || !this.#fetch.isUnanswered ? this.#fetch.wakeAt : Math.min(askAt, this.#fetch.wakeAt)
+    return askAt === null || !this.#fetch.isStuck ? this.#fetch.wakeAt : Math.min(askAt, this.#fetch.wakeAt)
   }
 
   /** Why the fleet did not take this draft in, or null. */
@@ -74,6 +74,18 @@ export class Joining {
     this.#newcomer.askSoon(now)
   }
 
+  noteLinkUp(link: string, now: Monotonic): void {
+    if (this.#fetch?.link === link) this.#fetch.noteLinkUp(now)
+    if (this.#core.isDraft) this.askSoon(now)
+  }
+
+  /** Whoever offers a snapshot passes nothing on: what is left of it has to come over this link, or from somebody else. */
+  noteLinkDown(link: string, now: Monotonic): void {
+    if (this.#fetch?.link !== link) return
+    this.#fetch.noteLinkDown()
+    if (this.#core.isDraft) this.askSoon(now)
+  }
+
   noteRefusal(refusal: Refusal): void {
     if (refusal.to === this.#core.self && this.#core.isDraft) this.#newcomer.noteRefused(refusal.reason)
   }
@@ -81,9 +93,10 @@ export class Joining {
   noteOffer(offer: Offer, link: string, now: Monotonic): void {
     const { self, isDraft, options } = this.#core
     if (offer.to !== self || (offer.purpose === 'welcome') !== isDraft) return
-    const isFetching = this.#fetch !== null && (!this.#fetch.isUnanswered || this.#fetch.offer.digest === offer.digest)
-    if (isFetching || this.#fetched !== null || !isAcceptable(offer) || this.#isDistrusted(offer.from, now)) return
-    this.#fetch = this.#givenUp?.resumed(offer, link, now) ?? new Fetch(offer, link, options.random, now)
+    if (this.#fetch?.yieldsTo(offer) === false || this.#fetched !== null) return
+    if (!isAcceptable(offer) || this.#isDistrusted(offer.from, now)) return
+    const former = this.#fetch ?? this.#givenUp
+    this.#fetch = former?.resumed(offer, link, now) ?? new Fetch(offer, link, options.random, now)
     this.#givenUp = null
   }
 
@@ -96,7 +109,7 @@ export class Joining {
     }
     const asked = this.#fetch === null ? NO_OUTPUTS : this.#askForChunk(this.#fetch, now)
     // A sponsor that is gone, or is no member any more, answers nothing: somebody else may take us in meanwhile.
-    if (this.#fetch !== null && !this.#fetch.isUnanswered) return asked
+    if (this.#fetch !== null && !this.#fetch.isStuck) return asked
     const { wakeAt } = this.#newcomer
     if (!this.#core.isDraft || wakeAt === null || wakeAt > now) return asked
     this.#newcomer.noteAsked(now)

@@ -10,6 +10,7 @@ import { isOutvoted } from './divergence.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { Discards } from './discards.ts'
 import { Forks } from './forks.ts'
+import { nameOf } from './relay.ts'
 import { Reminder } from './reminder.ts'
 import { SetBackSigns } from './set-back.ts'
 import { snapshotPieces } from './snapshot.ts'
@@ -60,6 +61,8 @@ export class Receiving {
       core.dropped.add(problem)
       return []
     }
+    // One that is forged must not keep the true one from being passed on.
+    core.relay.noteHeard(batch.digest, link)
     const sign = this.#setBackSigns.inBatch(batch)
     if (sign !== null) {
       core.noteSetBack(sign)
@@ -82,7 +85,7 @@ export class Receiving {
     if (reception.waits === 'full') core.dropped.add('the waiting list is full')
     if (reception.waits === 'full of strangers')
       core.dropped.add('too many operations wait for joins that are not known')
-    this.#carryOut(reception.integrations, link, outputs)
+    this.#carryOut(reception.integrations, link, now, outputs)
     // What was refused must not be asked for again and again.
     if (reception.verdict.kind !== 'refused' && reception.verdict.kind !== 'late')
       core.antiEntropy.noteBatch(batch, link, reception.verdict.kind === 'ready', now)
@@ -104,6 +107,7 @@ export class Receiving {
     const core = this.#core
     const { membership, retirement } = core.history
     const { member } = announcement
+    core.relay.noteAnnouncement(announcement, link)
     const signForDraft = core.isDraft ? this.#setBackSigns.forDraft(announcement) : null
     if (signForDraft !== null) core.noteSetBack(signForDraft)
     if (membership.get(member) === undefined || retirement.isRetired(member)) {
@@ -126,11 +130,9 @@ export class Receiving {
       ...this.#removeLate(announcement),
       ...this.#checkDivergence(announcement),
     ]
-    if (core.antiEntropy.links.size > 1) {
-      const to = { channel: 'announcements', of: subjectOf(announcement), links: { except: link } } as const
-      outputs.push({ kind: 'send', frame, to })
-    }
-    return [...outputs, ...core.advanceFloor()]
+    const to = { channel: 'announcements', of: subjectOf(announcement) } as const
+    const passed = { name: nameOf('announcement', announcement), member, frame, to }
+    return [...outputs, ...core.relay.pass(passed, link, core.antiEntropy.links, now), ...core.advanceFloor()]
   }
 
   /** @returns the asker, if it lacks operations that are not kept here any more */
@@ -215,13 +217,13 @@ export class Receiving {
   }
 
   /** Stores what was integrated, tells of it, and carries it on: a node with several links does so for those with one. */
-  #carryOut(integrations: readonly Integration[], link: string, outputs: Output[]): void {
+  #carryOut(integrations: readonly Integration[], link: string, now: Monotonic, outputs: Output[]): void {
     const core = this.#core
     const isRelay = core.antiEntropy.links.size > 1
     for (const integration of integrations) {
       const { batch } = integration
       core.keep(integration, outputs)
-      if (batch !== null && isRelay) outputs.push(core.sendBatch(batch, { except: link }))
+      if (batch !== null && isRelay) outputs.push(...core.passOn(batch, link, now))
       core.describe(integration, outputs)
     }
   }

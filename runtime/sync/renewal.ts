@@ -44,6 +44,7 @@ export class Renewal {
     outputs.push(core.writer.store({ kind: 'life', life: core.life }))
     this.#rebase(this.#parts.issuing.drafts.list, now)
     this.#parts.sponsoring.reset()
+    this.#core.relay.clear()
     return [...outputs, { kind: 'standing', member: core.self, draftReason: reason }]
   }
 

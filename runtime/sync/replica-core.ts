@@ -1,5 +1,6 @@
 import type { Digest } from '../base/digest.ts'
 import { equalBytes } from '../base/bytes.ts'
+import type { Monotonic } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
 import { type MemberId, type NodeId, nodeOf, type OperationId, sameOperationId } from '../base/ids.ts'
 import type { Operation } from '../state/operation.ts'
@@ -27,6 +28,7 @@ import { isVectorOfItsDigest, type OwnVector, Peers } from './peers.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { Recovery } from './recovery.ts'
 import type { ReplicaOptions } from './replica-options.ts'
+import { Relay } from './relay.ts'
 import { Requests } from './requests.ts'
 import { type Self, Signatures } from './signatures.ts'
 import { Speaking } from './speaking.ts'
@@ -51,6 +53,7 @@ export class ReplicaCore {
   readonly antiEntropy: AntiEntropy
   readonly signatures: Signatures
   readonly requests: Requests
+  readonly relay: Relay
   readonly speaking: Speaking
   life: Life
   history: History
@@ -75,6 +78,7 @@ export class ReplicaCore {
     const { signature } = options
     assert((signature === undefined) === (options.genesis.operator === undefined), 'a fleet is signed if it has keys')
     this.signatures = new Signatures(this.fleet, signature ?? null, options.problemOfJoin)
+    this.relay = new Relay(options.random)
     this.requests = new Requests(this.start, this.signatures, this.dropped)
     this.watchSignatures()
     this.lastAtStart = { member: this.self, seq: this.history.log(this.self).held.seq }
@@ -201,6 +205,13 @@ export class ReplicaCore {
   sendBatch(batch: Batch, links: Destination['links']): Output {
     const to = links === 'all' ? OPERATIONS_TO_ALL : ({ channel: 'operations', links } as const)
     return { kind: 'send', frame: encodeBatchFrame(this.fleet, batch), to }
+  }
+
+  /** What one link has brought, to the others. */
+  passOn(batch: Batch, link: string, now: Monotonic): Output[] {
+    const frame = encodeBatchFrame(this.fleet, batch)
+    const passed = { name: batch.digest, member: batch.origin, frame, to: { channel: 'operations' } } as const
+    return this.relay.pass(passed, link, this.antiEntropy.links, now)
   }
 
   /** Received operations are stored in the order of their integration. */

@@ -114,7 +114,8 @@ export class Replica {
 
   #wakeAtBesidesSeal(): Monotonic | null {
     const ofMembership = earlier(this.#retiring.wakeAt, earlier(this.#sponsoring.wakeAt, this.#joining.wakeAt))
-    const ofOthers = earlier(this.#repeater.wakeAt, this.#telemetry.wakeAt())
+    const ofRelays = earlier(this.#repeater.wakeAt, this.#core.relay.wakeAt)
+    const ofOthers = earlier(ofRelays, this.#telemetry.wakeAt())
     return earlier(this.#core.antiEntropy.wakeAt(), earlier(ofMembership, ofOthers))
   }
 
@@ -169,10 +170,11 @@ export class Replica {
       case 'link-up':
         this.#core.antiEntropy.noteLinkUp(input.link, now)
         this.#telemetry.noteLinkUp(now)
-        if (this.#core.isDraft) this.#joining.askSoon(now)
+        this.#joining.noteLinkUp(input.link, now)
         return this.tick(now)
       case 'link-down':
         this.#core.antiEntropy.noteLinkDown(input.link)
+        this.#joining.noteLinkDown(input.link, now)
         return NO_OUTPUTS
       case 'link-congested':
       case 'link-writable':
@@ -212,6 +214,7 @@ export class Replica {
     const admitted = this.#sponsoring.tick(now, (join) => this.#issuing.admit(join, now))
     add(outputs, admitted, antiEntropy.tick(now))
     add(outputs, this.#telemetry.tick(now), this.#repeater.tick(now))
+    add(outputs, this.#core.relay.tick(now))
   }
 
   /** Seals what waits for its commit window, before an orderly end. */

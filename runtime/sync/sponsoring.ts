@@ -33,6 +33,9 @@ export class Sponsoring {
   /** Members that lack what we have folded, with the time at which we offer our snapshot. */
   readonly #laggards = new Map<MemberId, { readonly link: string; readonly at: Monotonic }>()
 
+  /** Offers that wait until all that they hold is on our disk: up to our record `through`. */
+  readonly #unsent = new Map<MemberId, Unsent>()
+
   /** By member id and key: two keys that ask under one member id are two candidates. */
   readonly #candidates = new Map<string, { readonly request: JoinRequest; readonly refusal: string }>()
 
@@ -54,8 +57,6 @@ export class Sponsoring {
 
   get wakeAt(): Monotonic | null {
     let first = this.#sponsor.wakeAt()
-    // Until all that was handed over is on the disk there is nothing to do, whatever the time.
-    if (!this.#core.writer.isComplete) return first
     if (this.#laggards.size > 0)
       for (const { at } of this.#laggards.values()) first = first === null ? at : Math.min(first, at)
     return first
@@ -73,6 +74,7 @@ export class Sponsoring {
   noteOffer(offer: Offer): void {
     this.#sponsor.noteWelcomed(offer.to, offer.from)
     this.#laggards.delete(offer.to)
+    this.#unsent.delete(offer.to)
   }
 
   /** A member asks for operations that we have folded: nobody may be able to send them any more. */
@@ -95,28 +97,30 @@ export class Sponsoring {
     const outputs: Output[] = []
     for (const candidate of this.#sponsor.due(now)) outputs.push(...this.#decide(candidate, now, admit))
     for (const [member, { link, at }] of this.#laggards) {
-      if (at > now || !this.#core.writer.isComplete) continue
+      if (at > now) continue
       this.#laggards.delete(member)
-      outputs.push(this.#offer(member, 'catch-up', link, now))
+      outputs.push(...this.#offer(member, 'catch-up', link, now))
     }
     return outputs
   }
 
-  /** Whatever a welcome holds is on our disk first: the newcomer must never know more of us than we do. */
+  /**
+   * Whatever a snapshot holds is on our disk before it is offered: nobody must know more of us than we do. Under load something is
+   * always on its way there, so what was held when it was taken is all that is waited for.
+   */
   noteStored(through: number, now: Monotonic): readonly Output[] {
-    const { writer, history } = this.#core
-    if (!this.#sponsor.hasWelcomes || !writer.isComplete) return NO_OUTPUTS
-    return this.#sponsor.welcomesDue(through).flatMap(({ request, link }) => {
-      // Our own join may have been cut meanwhile, or the newcomer retired.
-      if (!this.#maySponsor() || !maySponsor(history) || refusalOf(request, history) !== null) return []
-      return [this.#offer(request.member, 'welcome', link, now)]
-    })
+    if (this.#unsent.size === 0 && !this.#sponsor.hasWelcomes) return NO_OUTPUTS
+    const outputs = this.#sendStored(through, now)
+    for (const { request, link } of this.#sponsor.welcomesDue(through))
+      if (this.#mayWelcome(request)) outputs.push(...this.#offer(request.member, 'welcome', link, now))
+    return outputs
   }
 
   /** This node is a draft now. */
   reset(): void {
     this.#sponsor.clear()
     this.#laggards.clear()
+    this.#unsent.clear()
   }
 
   #decide(candidate: Candidate, now: Monotonic, admit: (join: Join) => Output[]): Output[] {
@@ -173,12 +177,44 @@ export class Sponsoring {
     }
   }
 
-  #offer(to: MemberId, purpose: Offer['purpose'], link: string, now: Monotonic): Output {
+  /** Our own join may have been cut since it asked, or the newcomer retired. */
+  #mayWelcome(request: JoinRequest): boolean {
+    const { history } = this.#core
+    return this.#maySponsor() && maySponsor(history) && refusalOf(request, history) === null
+  }
+
+  #offer(to: MemberId, purpose: Offer['purpose'], link: string, now: Monotonic): Output[] {
+    const { writer } = this.#core
+    const basis = this.#basisOf(to, purpose)
+    const made = this.#source.recentOffer(to, purpose, basis, now)
+    if (made !== null && !this.#unsent.has(to)) return [this.#send(made, link)]
+    const offer = made ?? this.#newOffer(to, purpose, basis, now)
+    if (writer.isComplete) return [this.#send(offer, link)]
+    if (made === null) this.#unsent.set(to, { purpose, link, through: writer.lastNumber })
+    return []
+  }
+
+  #sendStored(through: number, now: Monotonic): Output[] {
+    const outputs: Output[] = []
+    for (const [to, unsent] of this.#unsent) {
+      if (unsent.through > through) continue
+      this.#unsent.delete(to)
+      // Where it has become void meanwhile it is asked for again.
+      const offer = this.#source.recentOffer(to, unsent.purpose, this.#basisOf(to, unsent.purpose), now)
+      if (offer !== null && this.#core.speaking.maySpeak()) outputs.push(this.#send(offer, unsent.link))
+    }
+    return outputs
+  }
+
+  /** What must not have changed since an offer was made. */
+  #basisOf(to: MemberId, purpose: Offer['purpose']): string {
     const { retirement } = this.#core.history
     // A newcomer of whom something has come meanwhile has had this id before, and must be able to see that.
     const held = purpose === 'welcome' ? this.#core.history.log(to).held.seq : 0
-    const basis = `${retirement.number} ${held}`
-    const offer = this.#source.recentOffer(to, purpose, basis, now) ?? this.#newOffer(to, purpose, basis, now)
+    return `${retirement.number} ${held}`
+  }
+
+  #send(offer: Offer, link: string): Output {
     return this.#core.send({ kind: 'offer', offer }, 'requests', { only: link })
   }
 
@@ -204,6 +240,12 @@ export class Sponsoring {
     const bytes = encodeSnapshot(this.#core.snapshot(null))
     return this.#source.share({ digest: this.#source.add(bytes), size: bytes.length, vector }, basis, now)
   }
+}
+
+interface Unsent {
+  readonly purpose: Offer['purpose']
+  readonly link: string
+  readonly through: number
 }
 
 function joinAsked(request: JoinRequest, { token, credential }: Admission & { kind: 'admitted' }): Join {

@@ -23,6 +23,7 @@ import { MessageOrder } from './message-order.ts'
 import { NO_OUTPUTS, type Output } from './output.ts'
 import { type OwnReading, OwnReadings, portionsOf } from './own-readings.ts'
 import { assertMayReport } from './permission.ts'
+import { nameOf } from './relay.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import { ShownReadings } from './shown-readings.ts'
 import { telemetryProblem } from './telemetry-codec.ts'
@@ -130,6 +131,8 @@ export class TelemetryKeeper {
     const core = this.#core
     const { member, start, number } = telemetry
     if (member === core.self) return NO_OUTPUTS
+    const name = nameOf('telemetry', telemetry)
+    core.relay.noteHeard(name, link)
     const problem = this.shown.problemOfSender(member)
     if (problem !== null) {
       core.dropped.add(problem)
@@ -146,8 +149,8 @@ export class TelemetryKeeper {
     sender.heardAt = now
     const outputs: Output[] = []
     const isNews = this.#takeAll(telemetry, now, outputs)
-    if (isNews && core.antiEntropy.links.size > 1)
-      outputs.push({ kind: 'send', frame, to: { channel: 'telemetry', links: { except: link } } })
+    const passed = { name, member, frame, to: { channel: 'telemetry' } } as const
+    if (isNews) outputs.push(...core.relay.pass(passed, link, core.antiEntropy.links, now))
     return outputs
   }
 

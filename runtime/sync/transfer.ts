@@ -112,6 +112,7 @@ export class Fetch {
   #bytes: Uint8Array = new Uint8Array()
   #length = 0
   #attempts = 0
+  #isCutOff = false
   #askAt: Monotonic
 
   constructor(offer: Offer, link: string, random: Random, now: Monotonic) {
@@ -121,7 +122,7 @@ export class Fetch {
     this.#askAt = now
   }
 
-  /** The fetch of what is offered again after this one was given up, from where that was; null if it is another snapshot. */
+  /** The fetch of what is offered again, from where this one was; null if it is another snapshot. */
   resumed(offer: Offer, link: string, now: Monotonic): Fetch | null {
     if (offer.digest !== this.offer.digest || offer.size !== this.offer.size) return null
     const fetch = new Fetch(offer, link, this.#random, now)
@@ -161,8 +162,30 @@ export class Fetch {
     return true
   }
 
+  /** Its link has gone: it goes on when that is back, unless somebody on another link offers something first. */
+  noteLinkDown(): void {
+    this.#isCutOff = true
+  }
+
+  /** What was asked for in vain meanwhile need not wait any longer. */
+  noteLinkUp(now: Monotonic): void {
+    this.#isCutOff = false
+    this.#attempts = 0
+    this.#askAt = now
+  }
+
+  /** Whether another offer is better than to wait for this one. */
+  yieldsTo({ digest }: Offer): boolean {
+    return this.#isCutOff || (this.#isUnanswered && digest !== this.offer.digest)
+  }
+
+  /** Somebody else may have to give what is fetched. */
+  get isStuck(): boolean {
+    return this.#isCutOff || this.#isUnanswered
+  }
+
   /** Nothing has come yet, although it was asked for more than once: the offer may be one that is not kept any more. */
-  get isUnanswered(): boolean {
+  get #isUnanswered(): boolean {
     return this.#length === 0 && this.#attempts > 1
   }
 

@@ -77,14 +77,21 @@ export const MEMBERSHIP = [
     name: 'sponsor: syncs before every welcome',
     file: 'runtime/sync/sponsoring.ts',
     from: '...(writer.isComplete ? this.noteStored(writer.lastNumber, now) : [])',
-    to: "this.#offer(request.member, 'welcome', link, now)",
+    to: "...this.#offer(request.member, 'welcome', link, now)",
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
     name: 'sponsor: a welcome waits for all that it holds',
     file: 'runtime/sync/sponsoring.ts',
-    from: 'if (!this.#sponsor.hasWelcomes || !writer.isComplete) return NO_OUTPUTS',
-    to: '',
+    from: 'if (writer.isComplete) return [this.#send(offer, link)]',
+    to: 'if (writer !== null) return [this.#send(offer, link)]',
+    noticedBy: 'test/sync/sponsor.test.ts',
+  },
+  {
+    name: 'sponsor: a welcome waits for nothing that came later',
+    file: 'runtime/sync/sponsoring.ts',
+    from: 'if (unsent.through > through) continue',
+    to: 'if (!this.#core.writer.isComplete) continue',
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {
@@ -97,8 +104,8 @@ export const MEMBERSHIP = [
   {
     name: 'newcomer: the first welcome wins',
     file: 'runtime/sync/joining.ts',
-    from: 'if (isFetching || this.#fetched !== null || !isAcceptable(offer) ||',
-    to: 'if (!isAcceptable(offer) ||',
+    from: 'if (this.#fetch?.yieldsTo(offer) === false || this.#fetched !== null) return',
+    to: '',
     noticedBy: 'test/sync/sponsor.test.ts',
   },
   {

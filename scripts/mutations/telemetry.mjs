@@ -40,16 +40,16 @@ export const TELEMETRY = [
   },
   {
     name: 'telemetry: a relay passes it on by the other links',
-    file: 'runtime/sync/telemetry.ts',
-    from: 'links: { except: link }',
+    file: 'runtime/sync/relay.ts',
+    from: 'links: { except: from }',
     to: "links: 'all'",
     noticedBy: 'test/sync/telemetry.test.ts',
   },
   {
     name: 'telemetry: a relay passes on only what it takes',
     file: 'runtime/sync/telemetry.ts',
-    from: 'if (isNews && core',
-    to: 'if (core',
+    from: 'if (isNews) outputs.push(...core.relay',
+    to: 'outputs.push(...core.relay',
     noticedBy: 'test/sync/telemetry.test.ts',
   },
   {

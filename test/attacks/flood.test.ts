@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import { CANDIDATES_MAX, WAITING_STRANGERS_MESSAGES_MAX } from '../../runtime/base/limits.ts'
@@ -10,6 +8,7 @@ import { createSigningKey } from '../../runtime/device/identity/keys.ts'
 import { sealBatch } from '../../runtime/sync/batch-codec.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import type { Message } from '../../runtime/sync/message.ts'
+import { heap } from '../support/heap.ts'
 import { ANNA, attackedPair, counted, MALLORY, memberOf, standing, stillWorks } from '../support/attacked-fleet.ts'
 import { HandIssuer } from '../support/handmade.ts'
 
@@ -61,7 +60,7 @@ test('a flood of each kind of frame is counted and bounded, and changes pass thr
   }
   const before = standing(bert)
   const topic = `fleet/${keys.facts.id}/op/${MALLORY}`
-  const heapBefore = heapUsed()
+  const heapBefore = heap()
   for (const make of Object.values(forged)) {
     for (let index = 0; index < FLOOD; index += 1)
       await attacker.publish(topic, encodeFrame(keys.facts.id, make(index)))
@@ -81,17 +80,9 @@ test('a flood of each kind of frame is counted and bounded, and changes pass thr
   assert.deepEqual(standing(bert), before)
   assert.equal(attacker.framesOf(ANNA, 'chunk').length, 1, 'only bert was ever given a snapshot')
   await stillWorks({ anna, bert })
-  assert.ok(heapUsed() - heapBefore < HEAP_GROWTH_MAX_BYTES, 'memory is bounded')
+  assert.ok(heap() - heapBefore < HEAP_GROWTH_MAX_BYTES, 'memory is bounded')
 })
 
 function nodeAt(index: number): NodeId {
   return `02${index.toString(16).padStart(14, '0')}` as NodeId
-}
-
-/** After a collection, which a program may ask for once the flag is set. */
-function heapUsed(): number {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
-  return process.memoryUsage().heapUsed
 }

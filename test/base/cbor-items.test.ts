@@ -7,6 +7,7 @@ import { type CborData, encodeCbor } from '../../runtime/base/cbor.ts'
 import { CborReader } from '../../runtime/base/cbor-reader.ts'
 import { CborWriter } from '../../runtime/base/cbor-writer.ts'
 import { FleetstepError } from '../../runtime/base/errors.ts'
+import { heap } from '../support/heap.ts'
 import { cborData, comparable } from './cbor-data.ts'
 
 const DEPTH_MAX = 8
@@ -146,3 +147,12 @@ function readOrRefused(bytes: Uint8Array): CborData | undefined {
     return undefined
   }
 }
+
+test('a list that was read takes no room for items that it does not hold', () => {
+  const bytes = encodeCbor([1])
+  const lists: unknown[] = Array.from({ length: 20_000 }, () => null)
+  const before = heap()
+  for (let index = 0; index < lists.length; index++) lists[index] = new CborReader(bytes).value('list', 1)
+  const bytesEach = (heap() - before) / lists.length
+  assert.ok(bytesEach < 128, `${bytesEach} bytes for a list of one number`)
+})

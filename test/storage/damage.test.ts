@@ -145,12 +145,35 @@ describe('Damage in the middle', () => {
       bench.fileSystem.crash('torn')
       const recovered = await bench.store().open()
       assert.deepEqual(texts(recovered.records), ['a'], `cut at operation ${operation}`)
+      assert.equal(recovered.damaged, true, `cut at operation ${operation}: nobody was told before`)
+      assert.match(recovered.findings.join(), /ALARM.*after record 1/)
       assert.ok(
         bench.fileSystem.paths().some((path) => path.includes('/damaged-')),
         'the evidence is there',
       )
       if (ended) return
     }
+  })
+
+  it('is told again after an opening that found it and failed, until something is committed', async () => {
+    const bench = new SimulatedBench()
+    const first = bench.store()
+    await first.open()
+    for (const text of ['a', 'b', 'c', 'd', 'e']) await first.commit([record(text)])
+    await first.close()
+    bench.fileSystem.bytesOf(FIRST).fill(1, 2 * PAGE, 3 * PAGE)
+    bench.fileSystem.intercept = ({ kind, path }) =>
+      kind === 'write' && path.includes('journal-') ? { code: 'EROFS' } : null
+    await assert.rejects(bench.store().open())
+    bench.fileSystem.intercept = () => null
+    const told = []
+    for (let opening = 0; opening < 3; opening += 1) {
+      const store = bench.store()
+      told.push((await store.open()).damaged)
+      if (opening === 1) await store.commit([record('goes on')])
+      await store.close()
+    }
+    assert.deepEqual(told, [true, true, false])
   })
 
   it('that a disk cannot even read is treated like it, and the rest of the segment is read', async () => {
@@ -164,8 +187,8 @@ describe('Damage in the middle', () => {
     bench.fileSystem.intercept = ({ kind, path }) => {
       if (kind !== 'read' || path !== FIRST) return null
       reads += 1
-      // The first read is the glance, the second the whole segment, then page by page: the fifth is page 2.
-      return reads === 2 || reads === 5 ? { code: 'EIO' } : null
+      // The first three are the glance, the fourth is the whole segment, then page by page: the seventh is page 2.
+      return reads === 4 || reads === 7 ? { code: 'EIO' } : null
     }
     const recovered = await bench.store().open()
     assert.deepEqual([texts(recovered.records), recovered.damaged], [['a'], true])

@@ -75,6 +75,23 @@ describe('A data directory', () => {
     bench.fileSystem.intercept = () => null
     await bench.store().open()
   })
+
+  it('has no file open after an opening that failed, nor after an end', async () => {
+    const bench = new SimulatedBench()
+    for (const failing of ['journal-', 'snapshot-', 'none']) {
+      const store = bench.store()
+      bench.fileSystem.intercept = ({ kind, path }) =>
+        ['write', 'read'].includes(kind) && path.includes(failing) ? { code: 'EROFS' } : null
+      await store.open().catch(() => undefined)
+      bench.fileSystem.intercept = () => null
+      if (failing === 'none') {
+        await store.commit([record('a')])
+        await store.snapshot(record('b'), 1)
+      }
+      await store.close()
+      assert.equal(bench.fileSystem.openFiles, 0, failing)
+    }
+  })
 })
 
 describe('The lock of a data directory', () => {

@@ -48,6 +48,45 @@ describe('After a power cut at any moment', () => {
     assert.deepEqual(texts(recovered.records), seen)
     assert.equal(recovered.damaged, false)
   })
+
+  it('what follows a flush that failed survives it, wherever in a segment that was used before', async () => {
+    for (let before = 0; before < 40; before += 1) {
+      const bench = new SimulatedBench()
+      const accepted: string[] = []
+      const commit = async (store: JournalStore, text: string): Promise<void> => {
+        await store.commit([record(text)])
+        accepted.push(text)
+      }
+      const first = bench.store()
+      await first.open()
+      for (let count = 1; count <= before; count += 1) {
+        await commit(first, `${count}`)
+        if (count % 3 === 0) await first.snapshot(record('state'), count)
+      }
+      const through = first.info().snapshotThrough
+      bench.fileSystem.intercept = ({ kind, path }) =>
+        kind === 'sync' && path.includes('journal-') ? { code: 'EROFS' } : null
+      await assert.rejects(first.commit([record('in flight')]), { code: 'storage-failed' })
+      bench.fileSystem.intercept = () => null
+      bench.fileSystem.kill()
+      const second = bench.store()
+      const { last } = await second.open()
+      if (last > accepted.length) accepted.push('in flight')
+      for (const text of ['x', 'y', 'z']) await commit(second, text)
+      bench.fileSystem.crash('drop')
+      const third = bench.store()
+      const recovered = await third.open()
+      assert.deepEqual(texts(recovered.records), accepted.slice(through), `after ${before} commits`)
+      assert.equal(recovered.damaged, false)
+      for (let count = 1; count <= 12; count += 1) await commit(third, `more ${count}`)
+      bench.fileSystem.crash('drop')
+      assert.deepEqual(
+        texts((await bench.store().open()).records),
+        accepted.slice(through),
+        'no segment of them is used',
+      )
+    }
+  })
 })
 
 const SEEDS = 2

@@ -41,6 +41,8 @@ export interface NetworkNode {
   disk: Disk
   unsynced: { readonly record: Uint8Array; readonly number: number }[]
   isUp: boolean
+  /** Its disk is full: nothing more is written to it. */
+  isFull: boolean
   readonly outputs: Output[]
 }
 
@@ -81,6 +83,7 @@ export class MembershipNetwork {
       disk,
       unsynced: [],
       isUp: true,
+      isFull: false,
       outputs: [],
     }
     this.nodes.push(node)
@@ -168,7 +171,7 @@ export class MembershipNetwork {
   /** Syncs what a node has written. */
   sync(node: NetworkNode): void {
     const last = node.unsynced.at(-1)
-    if (!node.isUp || last === undefined) return
+    if (!node.isUp || node.isFull || last === undefined) return
     node.disk.records.push(...node.unsynced.map(({ record }) => record))
     node.unsynced.length = 0
     node.disk.last = last.number

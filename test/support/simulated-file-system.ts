@@ -37,6 +37,8 @@ export class SimulatedFileSystem implements FileSystem {
   intercept: (operation: Operation) => Fault | null = () => null
   /** Bytes of all files together, over which a write fails with ENOSPC. */
   capacityBytes: number = Number.POSITIVE_INFINITY
+  /** Files that are open in this life. */
+  openFiles = 0
   readonly #random: Random
   #names = new Map<string, Entry>()
   #durableNames = new Map<string, Entry>()
@@ -172,6 +174,7 @@ export class SimulatedFileSystem implements FileSystem {
         if (life !== this.#life) throw errno('EBADF', path)
         return work(fault)
       })
+    this.openFiles += 1
     return {
       read: (into, at) => run('read', (fault) => inode.read(into.subarray(0, shortened(into.length, fault)), at)),
       write: (bytes, at) =>
@@ -183,7 +186,10 @@ export class SimulatedFileSystem implements FileSystem {
         }),
       sync: () => run('sync', () => inode.sync()),
       size: () => Promise.resolve(inode.size),
-      close: () => Promise.resolve(),
+      close: () => {
+        if (life === this.#life) this.openFiles -= 1
+        return Promise.resolve()
+      },
     }
   }
 
@@ -229,6 +235,7 @@ export class SimulatedFileSystem implements FileSystem {
 
   #kill(): void {
     this.#life += 1
+    this.openFiles = 0
     this.#operationsLeft = Number.POSITIVE_INFINITY
   }
 

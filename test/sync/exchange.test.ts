@@ -4,6 +4,8 @@ import type { MemberId } from '../../runtime/base/ids.ts'
 import {
   ANSWER_BYTES_MAX,
   BATCHES_PER_ANSWER_MAX,
+  QUESTIONS_ASKERS_MAX,
+  QUESTIONS_WAITING_MAX,
   REQUEST_DELAY_MAX_MS,
   REQUEST_RETRY_MS,
 } from '../../runtime/base/limits.ts'
@@ -12,6 +14,7 @@ import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
 import { type Announcement, type Batch, type Gap, subjectOf } from '../../runtime/sync/message.ts'
 import type { Output } from '../../runtime/sync/output.ts'
 import { Peers } from '../../runtime/sync/peers.ts'
+import { RelayedQuestions } from '../../runtime/sync/relayed-questions.ts'
 import { versionVector } from '../../runtime/sync/version-vector.ts'
 import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
 import { type HandIssuer, issuedBy, life } from '../support/handmade.ts'
@@ -200,6 +203,41 @@ test('what a member asks of somebody who is unknown here is asked on the other l
   a.give({ kind: 'link-down', link: 'cable' })
   a.wait(10 * REQUEST_RETRY_MS)
   assert.deepEqual(asked(stranger), [])
+})
+
+test('whoever asks a relay for somebody who is unknown again and again does not use up the turns of others', () => {
+  const { a } = idle()
+  a.give({ kind: 'link-up', link: 'cable' })
+  a.wait(200_000)
+  const isAskedOn = (from: MemberId, about: MemberId): boolean => {
+    const gaps = [{ member: about, after: 0, through: 1 }]
+    a.giveMessage({ kind: 'request', request: { from, to: null, gaps } })
+    return gapsIn(a, a.wait(REQUEST_RETRY_MS / 4)).some(({ member }) => member === about)
+  }
+  for (let turn = 0; turn < 8; turn++) {
+    a.wait(2 ** turn * REQUEST_RETRY_MS)
+    isAskedOn(C, life('e', 7))
+  }
+  assert.equal(isAskedOn(C, life('e', 7)), false)
+  assert.equal(isAskedOn(B, life('f', 7)), true)
+})
+
+test('of many who ask at one time a relay asks for some at a time, and remembers so many', () => {
+  const questions = new RelayedQuestions()
+  const asker = (index: number): MemberId => life('e', index)
+  const gaps = [{ member: life('f', 7), after: 0, through: 1 }]
+  for (let index = 0; index < QUESTIONS_WAITING_MAX; index++) {
+    assert.ok(questions.isOpen(asker(index), 0))
+    questions.ask(asker(index), { at: 1, link: 'air', gaps })
+  }
+  assert.equal(questions.isOpen(asker(QUESTIONS_WAITING_MAX), 0), false)
+  assert.equal(questions.take(1).length, QUESTIONS_WAITING_MAX)
+  assert.equal(questions.isOpen(asker(0), 2), false)
+  for (let index = 1; index <= QUESTIONS_ASKERS_MAX; index++) {
+    questions.ask(asker(index), { at: 1, link: 'air', gaps })
+    questions.take(1)
+  }
+  assert.deepEqual([questions.isOpen(asker(0), 2), questions.isOpen(asker(1), 2)], [true, false])
 })
 
 test('nor does the first one of a node that has not written anything yet', () => {

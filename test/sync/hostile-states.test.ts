@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId, nodeOf } from '../../runtime/base/ids.ts'
 import { TRANSFER_CHUNK_BYTES, WAITING_STRANGERS_MESSAGES_MAX } from '../../runtime/base/limits.ts'
@@ -9,6 +7,7 @@ import { seededRandom } from '../../runtime/base/random.ts'
 import type { Message, Offer } from '../../runtime/sync/message.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { vectorDigest, versionVector } from '../../runtime/sync/version-vector.ts'
+import { heap } from '../support/heap.ts'
 import { DrivenReplica, founder, SIGNED } from '../support/driven-replica.ts'
 import { admit, HandIssuer, life } from '../support/handmade.ts'
 import { genesisOf, set } from '../support/replica-network.ts'
@@ -174,14 +173,6 @@ test('nothing is kept of the announcements of made-up nodes', () => {
   const grownBytes = heap() - before
   assert.ok(grownBytes < 1024 * 1024, `${grownBytes} bytes more`)
 })
-
-/** Bytes that are in use once the memory was tidied. */
-function heap(): number {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
-  return process.memoryUsage().heapUsed
-}
 
 /** What anybody can make up. Nobody is asked to join here: whom to let in is the operator's word. */
 function messagesOf(member: MemberId, index: number): Message[] {

@@ -173,11 +173,11 @@ test('a fetch to which nothing has come gives way to a newer offer', () => {
   }
   const fetch = new Fetch(offer, 'air', seededRandom(1), 0)
   fetch.due(0)
-  assert.equal(fetch.isUnanswered, false)
+  assert.equal(fetch.isStuck, false)
   fetch.due(60_000)
-  assert.equal(fetch.isUnanswered, true)
+  assert.equal(fetch.isStuck, true)
   fetch.take({ digest: offer.digest, offset: 0, bytes: Uint8Array.of(1) }, 60_001)
-  assert.equal(fetch.isUnanswered, false)
+  assert.equal(fetch.isStuck, false)
 })
 
 test('a fetch that nobody answers is given up after some attempts', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Digest, digestOf, EMPTY_DIGEST } from '../../runtime/base/digest.ts'
-import { type MemberId, nodeOf } from '../../runtime/base/ids.ts'
+import { type MemberId, nodeOf, type OperationId } from '../../runtime/base/ids.ts'
 import { OFFER_HOLD_MS, SNAPSHOT_SHARED_MS } from '../../runtime/base/limits.ts'
 import { belongingsOf } from '../../runtime/sync/adoption.ts'
 import { epochDigest, type Epoch } from '../../runtime/sync/epoch.ts'
@@ -108,6 +108,8 @@ test('a sponsor has everything on its disk that a welcome holds, the first one a
   const newcomer = life('n', 7)
   const ofB = new HandIssuer(B, 2)
   for (const [index, what] of ['the first welcome', 'a repeated one'].entries()) {
+    // Until then the one that was offered before is offered again.
+    a.wait(OFFER_HOLD_MS)
     a.giveMessage(requestOf(newcomer))
     if (index === 1) a.issue(set('x', 'makes the disk busy'))
     assert.deepEqual(offersIn(a, a.wait(1000)), [], `${what}: the join, or something else, is not on the disk`)
@@ -117,6 +119,39 @@ test('a sponsor has everything on its disk that a welcome holds, the first one a
     assert.deepEqual(offersIn(a, a.give({ kind: 'stored', through: record })), [], `${what}: what came is in it too`)
     assert.equal(offersIn(a, a.store()).length, 1, what)
   }
+})
+
+test('whoever asks is offered a snapshot although operations come faster than the disk writes', () => {
+  const a = started(0, genesisOf(1))
+  const [busy, laggard, newcomer] = ['m', 'n', 'o'].map((letter) => life(letter, 7)) as [MemberId, MemberId, MemberId]
+  for (const member of [busy, laggard]) {
+    a.issue(set('x', member))
+    a.store()
+    a.giveMessage(requestOf(member))
+    a.wait(1000)
+    a.store()
+  }
+  const { floor: settled, last } = a.inspect()
+  assert.ok(settled > 0)
+  const ofBusy = new HandIssuer(busy, 0)
+  let after: { id: OperationId; stage: number } = { id: { member: A, seq: a.replica.durableSeq }, stage: last.stage }
+  const offered = (): string[] => {
+    for (let writes = 0; writes < 60; writes++) {
+      const through = a.unstored.at(-1)?.number ?? a.lastStored
+      after = ofBusy.issue({ after, set: ['y', writes] })
+      a.giveMessage({ kind: 'batch', batch: ofBusy.batches.at(-1)! })
+      const offers = offersIn(a, [...a.wait(20), ...a.give({ kind: 'stored', through })])
+      assert.ok(a.unstored.at(-1)!.number > through, 'something is always on its way')
+      if (offers.length > 0) return offers.map(({ to, purpose }) => `${purpose} ${to}`)
+    }
+    return []
+  }
+  a.giveMessage(requestOf(newcomer))
+  assert.deepEqual(offered(), [`welcome ${newcomer}`])
+  a.giveMessage({ kind: 'announcement', announcement: announcementOf(a, laggard, { stage: 0, vector: [] }) })
+  const gaps = [{ member: A, after: 0, through: settled }]
+  a.giveMessage({ kind: 'request', request: { from: laggard, to: A, gaps } })
+  assert.deepEqual(offered(), [`catch-up ${laggard}`])
 })
 
 test('who asks again is offered the same welcome although the state has moved on; later it is a new one', () => {

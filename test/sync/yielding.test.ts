@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { EMPTY_DIGEST } from '../../runtime/base/digest.ts'
 import { type MemberId, memberIdOf, type NodeId } from '../../runtime/base/ids.ts'
 import { CONFLICTS_MAX } from '../../runtime/base/limits.ts'
@@ -18,6 +16,7 @@ import { LocalState } from '../../runtime/sync/local-state.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import { rulesRequest } from '../../runtime/sync/standing-rules.ts'
 import { guard, idOf, type Name, operation, set, write } from '../state/operations.ts'
+import { heap } from '../support/heap.ts'
 import { DrivenReplica, founder } from '../support/driven-replica.ts'
 import { HandIssuer } from '../support/handmade.ts'
 import { genesisOf } from '../support/replica-network.ts'
@@ -350,12 +349,4 @@ function letGo(node: DrivenReplica): void {
   node.store()
   node.outputs.length = 0
   node.records.length = 0
-}
-
-/** Bytes that are in use once the memory was tidied. */
-function heap(): number {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
-  return process.memoryUsage().heapUsed
 }
