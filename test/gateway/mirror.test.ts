@@ -360,6 +360,35 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     assert.deepEqual(next?.['load'], { p: 'sensor' }, 'what is gone is taken away')
   })
 
+  it('takes away in Home Assistant what has another platform now, before it is described anew', async (t) => {
+    const { gateway, seen, messages, mirror } = await stage(t)
+    const topic = `homeassistant/device/${gateway.node}/config`
+    const described = (): unknown[] =>
+      messages
+        .filter((line) => line.startsWith(topic))
+        .map((line) => (JSON.parse(line.slice(topic.length, line.lastIndexOf(' '))) as Record<string, unknown>)['cmps'])
+    const { profile } = accepted(profileText('valueType: Bool, readWrite: RW'))
+    gateway.useProfile(profile)
+    const first = mirror({ homeAssistant: true })
+    await until(() => seen.get(topic)?.includes('"switch"') === true, 'the point can be set')
+    const { profile: number } = accepted(profileText('valueType: Uint8, readWrite: RW'))
+    gateway.useProfile(number)
+    first.describeAnew()
+    await until(() => seen.get(topic)?.includes('"number"') === true, 'it is a number')
+    assert.deepEqual(described().at(-2), { point: { p: 'switch' } }, 'the switch is taken away')
+    await first.stop()
+    const second = mirror({ homeAssistant: true, writes: [] })
+    await until(
+      () => described().some((cmps) => JSON.stringify(cmps) === '{"point":{"p":"number"}}'),
+      'so is the number',
+    )
+    await until(() => seen.get(topic)?.includes('"stat_t"') === true, 'what is there now is said last')
+    assert.match(seen.get(topic) ?? '', /"point":\{"p":"sensor"/)
+    await second.stop()
+    mirror({ homeAssistant: true, profile: () => null })
+    await until(() => seen.get(topic) === '', 'without a profile nothing is described any more')
+  })
+
   it('takes away in Home Assistant what was described before the start and is not any more', async (t) => {
     const { gateway, seen, mirror } = await stage(t)
     const topic = `homeassistant/device/${gateway.node}/config`

@@ -22,7 +22,7 @@ import { matchesPattern, type Path } from '../../state/path.ts'
 import { valueFromJson, valueToJson } from '../control-protocol.ts'
 import type { Gateway } from '../gateway.ts'
 import { type PathQuality, qualitiesOf } from '../qualities.ts'
-import { type Components, describedIn, discoveryOf } from './home-assistant.ts'
+import { type Components, describedIn, discoveryOf, replacedIn } from './home-assistant.ts'
 import { LeafQueue } from './leaf-queue.ts'
 import { QualityLeaves } from './quality-leaves.ts'
 import { mirrorTopics, pathOfTopic, topicOfPath } from './mirror-topics.ts'
@@ -214,11 +214,17 @@ export class Mirror {
     const isShown = (path: Path): boolean => this.#isShown(path)
     const source = { node, device, profile, version, topics: this.#topics, isShown, mayWrite }
     const discovery = discoveryOf(source, this.#described)
+    const replaced = replacedIn(this.#described, discovery.cmps)
     this.#described = discovery.cmps
     const message = json(this.#topics.discovery, JSON.stringify(discovery), true)
     if (message.payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
       this.#options.logger.warn('mirror: the profile has too many points for one discovery message')
-    } else this.#publishOnce(message)
+      return
+    }
+    // What has another platform now stays beside the new one, unless it is taken away first.
+    if (Object.keys(replaced).length > 0)
+      this.#publishOnce(json(this.#topics.discovery, JSON.stringify({ ...discovery, cmps: replaced }), true))
+    this.#publishOnce(message)
   }
 
   /** Called by the broker's client, which a throw would break. */
@@ -266,9 +272,10 @@ export class Mirror {
   #tidyDiscovery(payload: Buffer): void {
     const before = describedIn(payload)
     if (before === null) return
-    if (!this.#options.homeAssistant) return this.#publishOnce(json(this.#topics.discovery, '', true))
-    const isAllThere = Object.keys(before).every((name) => name in this.#described)
-    this.#described = { ...before, ...this.#described }
+    if (!this.#options.homeAssistant || this.#options.profile() === null)
+      return this.#publishOnce(json(this.#topics.discovery, '', true))
+    const isAllThere = Object.entries(before).every(([name, { p }]) => this.#described[name]?.['p'] === p)
+    this.#described = { ...this.#described, ...before }
     if (!isAllThere) this.#publishDiscovery()
   }
 
