@@ -553,6 +553,8 @@ export const PEER_ADDRESSES_BYTES_MAX: number = 8 * 1024
 export const PEERS_GATHER_MS = 1000
 /** Time between two questions for peers on the local network. */
 export const DISCOVERY_INTERVAL_MS = 30_000
+/** Addresses of one answer to it that are tried. */
+export const DISCOVERY_ADDRESSES_MAX = 8
 /** Time between two messages of one leaf of the mirror: people and their tools read no faster. */
 export const MIRROR_INTERVAL_MS = 1000
 /** Time between two looks of the mirror whether the quality of a value has changed. */
