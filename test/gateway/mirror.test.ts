@@ -222,6 +222,20 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     assert.deepEqual([shown.status().cause, shown.status().counters.reconnects], [null, 1])
   })
 
+  it('says again that it is there when something else is retained of it', async (t) => {
+    const { gateway, root, seen, mirror, publish } = await stage(t)
+    const topic = `${root}/n/${gateway.node}/mirror`
+    const shown = mirror()
+    for (const message of ['offline', '']) {
+      await until(() => seen.get(topic) === 'online', 'it says that it is there')
+      seen.delete(topic)
+      await publish(topic, message, '-r')
+    }
+    await until(() => seen.get(topic) === 'online', 'it says so again')
+    await shown.stop()
+    await until(() => seen.get(topic) === 'offline', 'until it goes')
+  })
+
   it('describes the device to a Home Assistant that says all the time that it has started', async (t) => {
     const { gateway, mirror, broker, seen } = await stage(t)
     const assistant = connect(`mqtt://127.0.0.1:${broker.port}`)
@@ -418,7 +432,7 @@ describe('the mirror with a broker that acknowledges nothing', () => {
     let isPrompt = false
     const broker = await startScriptedBroker({
       connack: ACCEPTED,
-      suback: SUBSCRIBED,
+      suback: [...SUBSCRIBED, 0],
       subscribe: () => undefined,
       publish(socket, packetId, topic) {
         published.push(topic)

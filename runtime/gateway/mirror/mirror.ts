@@ -128,7 +128,11 @@ export class Mirror {
         username,
         password,
         tls,
-        subscriptions: filters.map((filter) => ({ filter, withoutOwn: true })),
+        subscriptions: [
+          ...filters.map((filter) => ({ filter, withoutOwn: true })),
+          // Its own last will would be left out too.
+          { filter: topics.availability, withoutOwn: false },
+        ],
         // What an earlier start has published comes back, to be tidied.
         packetBytesMax: MIRROR_PAYLOAD_BYTES_MAX + MQTT_PACKET_HEAD_BYTES_MAX,
         will: () => ({ topic: topics.availability, payload: Buffer.from('offline') }),
@@ -163,11 +167,15 @@ export class Mirror {
   #rise(): void {
     if (this.#hasBeenUp) this.#counters.reconnects += 1
     this.#hasBeenUp = true
-    this.#courier.publish(text(this.#topics.availability, 'online'))
+    this.#sayOnline()
     this.#publishDiscovery()
     for (const [path] of this.#options.gateway.state.entries()) if (this.#isShown(path)) this.#leaves.add(path)
     this.#leaves.resume()
     this.#qualities.begin()
+  }
+
+  #sayOnline(): void {
+    this.#courier.publish(text(this.#topics.availability, 'online'))
   }
 
   #publishQuality(path: Path, quality: PathQuality | null): boolean {
@@ -230,12 +238,14 @@ export class Mirror {
   /** Called by the broker's client, which a throw would break. */
   #receive(topic: string, payload: Buffer, isRetained: boolean): void {
     countReceived(this.#counters, payload.length)
-    const { leaves, qualities, wishes, assistant, discovery } = this.#topics
+    const { leaves, qualities, wishes, availability, assistant, discovery } = this.#topics
     try {
       if (topic.startsWith(wishes)) this.#wish(topic.slice(wishes.length), payload, isRetained)
       else if (topic.startsWith(leaves) || topic.startsWith(qualities)) this.#tidy(topic, payload)
       else if (topic === assistant && payload.toString('utf8') === 'online') this.#discoverSoon()
       else if (topic === discovery && isRetained) this.#tidyDiscovery(payload)
+      // The will of an earlier connection came late, as from another server of a cluster, or somebody cleared what is retained.
+      else if (topic === availability && payload.toString('utf8') !== 'online') this.#sayOnline()
     } catch (error) {
       this.#options.logger.error('mirror: a message could not be handled; this is a bug', { error })
     }
