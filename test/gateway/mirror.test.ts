@@ -279,10 +279,14 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     gateway.profiles.apply('hall', HALL)
     await wish('hall/lamp', 'true')
     await wish('hall/name', '"main"')
+    await wish('hall/meter', '9007199254740993')
+    await until(() => gateway.state.get('hall/meter') !== undefined, 'a number beyond 2^53 is granted')
+    assert.equal(gateway.state.get('hall/meter'), 9_007_199_254_740_993n, 'with all of its digits')
     await until(() => gateway.state.get('hall/name') === 'main', 'the wishes are granted')
     assert.equal(gateway.state.get('hall/lamp'), true)
     for (const [path, message, code, text, ...words] of [
       ['hall/lamp', 'on', 'request-invalid', /"on" is not JSON: text stands in double quotes/],
+      ['hall/meter', '1e400', 'request-invalid', /^1e400 is too large for a number$/],
       ['hall/lamp', '1', 'operation-invalid', /hall\/lamp must be true or false \(Bool\), but is 1/],
       ['hall/lamp', '', 'request-invalid', /a wish has 1 to .* an empty one deletes nothing/],
       ['door', 'true', 'operation-refused', /may not be set from here: see mirror\.writes/],

@@ -20,6 +20,7 @@ import { clientIdOf } from '../../links/mqtt/topics.ts'
 import { RareLines, shownName } from '../../links/rare-lines.ts'
 import { matchesPattern, type Path } from '../../state/path.ts'
 import { valueFromJson, valueToJson } from '../control-protocol.ts'
+import { parseExactJson } from '../exact-json.ts'
 import type { Gateway } from '../gateway.ts'
 import { type PathQuality, qualitiesOf } from '../qualities.ts'
 import { type Components, describedIn, discoveryOf, replacedIn } from './home-assistant.ts'
@@ -357,8 +358,9 @@ function parseJson(payload: Buffer): unknown {
     throw new FleetstepError('request-invalid', message)
   }
   try {
-    return JSON.parse(payload.toString('utf8'))
+    return parseExactJson(payload.toString('utf8'), 'request-invalid')
   } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
     const message = `${JSON.stringify(shown)} is not JSON: text stands in double quotes, as in "on"`
     throw new FleetstepError('request-invalid', message, { cause })
   }
