@@ -489,6 +489,8 @@ export const MQTT_INFLIGHT_MAX = 64
 export const MQTT_INFLIGHT_BYTES_MAX: number = 512 * 1024
 /** Time that a CONNECT may take: RabbitMQ 3.10 never answers MQTT 5. */
 export const MQTT_CONNECT_TIMEOUT_MS = 5000
+/** Time that a connection in MQTT 3.1.1 has stood after which the next one asks for MQTT 5 again: a silence costs RabbitMQ 3.10 5 s. */
+export const MQTT_VERSION_STALE_MS = 3_600_000
 /** Time for one address of a name before the next one is tried: a phone line may take a second for its first answer. */
 export const CONNECT_ADDRESS_TIMEOUT_MS = 1500
 /** First pause before a link connects again; doubled with jitter. */
