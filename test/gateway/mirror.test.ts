@@ -196,10 +196,13 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     tool.on('message', (topic, payload) => seen.set(topic, payload.toString()))
     await tool.subscribeAsync('#')
     const leaf = `${root}/s/${gateway.node}/hall/`
-    gateway.state.set('hall/text', 'x'.repeat(4000))
+    gateway.state.set('hall/text', 'short')
     gateway.state.set('hall/lamp', 1)
     const lines: string[] = []
     const shown = mirror({ servers: [`mqtt://127.0.0.1:${small.port}`], logger: keepingLogger(lines) })
+    await until(() => seen.get(`${leaf}text`) === '"short"', 'a short text is shown')
+    gateway.state.set('hall/text', 'x'.repeat(4000))
+    await until(() => seen.get(`${leaf}text`) === '', 'it is no more, since it is not the value any more')
     await until(() => seen.get(`${leaf}lamp`) === '1', 'the other point is shown')
     await until(() => lines.some((line) => /hall\/text is left out/.test(line)), 'it says so')
     gateway.state.set('hall/lamp', 2)

@@ -207,6 +207,8 @@ export class Mirror {
   /** @returns false to be asked again when there is room */
   #publish(message: Outgoing): boolean {
     if (this.#courier.mayCarry(message)) return this.#courier.publish(message)
+    // What lies there of it is older, and would be taken for the value of now.
+    if (message.retain && message.payload.length > 0 && !this.#publish(json(message.topic, '', true))) return false
     countDropped(this.#counters, 'over-broker-limit')
     this.#strangers.say(
       `mirror: ${this.#courier.label} takes no message of ${message.payload.length} bytes, so ${shownName(message.topic)} is left out: raise the broker's limit`,
