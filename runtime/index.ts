@@ -23,11 +23,12 @@ export {
   mqtt,
   peers,
   type PeersOptions,
+  type RunningMirror,
   seeded,
   serial,
 } from './gateway/parts.ts'
 export type { SeededGateway, SeedOptions } from './gateway/seeded.ts'
-export type { Link } from './links/link.ts'
+export type { Link, LinkStatus } from './links/link.ts'
 export type { Outcome } from './state/operation.ts'
 export type { Value } from './state/value.ts'
 export type { Store } from './storage/store.ts'

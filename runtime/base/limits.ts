@@ -489,6 +489,8 @@ export const MQTT_INFLIGHT_MAX = 64
 export const MQTT_INFLIGHT_BYTES_MAX: number = 512 * 1024
 /** Time that a CONNECT may take: RabbitMQ 3.10 never answers MQTT 5. */
 export const MQTT_CONNECT_TIMEOUT_MS = 5000
+/** Time that a connection in MQTT 3.1.1 has stood after which the next one asks for MQTT 5 again: a silence costs RabbitMQ 3.10 5 s. */
+export const MQTT_VERSION_STALE_MS = 3_600_000
 /** Time for one address of a name before the next one is tried: a phone line may take a second for its first answer. */
 export const CONNECT_ADDRESS_TIMEOUT_MS = 1500
 /** First pause before a link connects again; doubled with jitter. */
@@ -553,6 +555,8 @@ export const PEER_ADDRESSES_BYTES_MAX: number = 8 * 1024
 export const PEERS_GATHER_MS = 1000
 /** Time between two questions for peers on the local network. */
 export const DISCOVERY_INTERVAL_MS = 30_000
+/** Addresses of one answer to it that are tried. */
+export const DISCOVERY_ADDRESSES_MAX = 8
 /** Time between two messages of one leaf of the mirror: people and their tools read no faster. */
 export const MIRROR_INTERVAL_MS = 1000
 /** Time between two looks of the mirror whether the quality of a value has changed. */

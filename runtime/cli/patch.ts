@@ -1,6 +1,7 @@
 import { FleetstepError } from '../base/errors.ts'
 import { isRecord } from '../gateway/control-protocol.ts'
-import { parseJson, parseValue } from './value-argument.ts'
+import { parseExactJson } from '../gateway/exact-json.ts'
+import { parseValue } from './value-argument.ts'
 
 /** The options of `state patch`, each as often as it was given. */
 export interface PatchOptions {
@@ -47,7 +48,7 @@ export function readPatch(json: string | null, options: PatchOptions): Patch {
 function parseObject(json: string): Readonly<Record<string, unknown>> {
   let object: unknown
   try {
-    object = parseJson(json)
+    object = parseExactJson(json, 'usage')
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
     throw new FleetstepError('usage', `the patch is not JSON: ${cause.message}`, {

@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 
 /** Where the daemons of this user keep their control sockets: short, private, and gone after a reboot. */
@@ -16,7 +16,7 @@ export function problemOfControlFolder(path: string): string | null {
   const folder = dirname(path)
   if (folder !== temporaryDirectory()) return null
   const found = lstatSync(folder, { throwIfNoEntry: false })
-  const isOwn = found === undefined || (found.isDirectory() && found.uid === userInfo().uid)
+  const isOwn = found === undefined || (found.isDirectory() && found.uid === userId())
   return isOwn ? null : `${folder} was made by somebody else`
 }
 
@@ -31,5 +31,10 @@ export function deviceOfControlPath(path: string): string {
 }
 
 function temporaryDirectory(): string {
-  return join(tmpdir(), `fleetstep-${userInfo().uid}`)
+  return join(tmpdir(), `fleetstep-${userId()}`)
+}
+
+/** Not of the list of users, where one in a container often does not stand. */
+function userId(): number | undefined {
+  return process.getuid?.()
 }

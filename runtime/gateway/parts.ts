@@ -1,5 +1,6 @@
 import type { NodeId } from '../base/ids.ts'
 import { silentLogger } from '../base/logger.ts'
+import type { LinkStatus } from '../links/link.ts'
 import { mqttLink } from '../links/mqtt/mqtt-link.ts'
 import type { MqttLinkOptions } from '../links/mqtt/options.ts'
 import { serialLink, type SerialLineOptions } from '../links/serial/open.ts'
@@ -51,12 +52,18 @@ export async function peers(options: PeersOptions): Promise<LinkFactory> {
 /** Of these, `servers` alone has to be given; `writes` is empty unless told otherwise, so that people may only read. */
 export type MirrorSetup = Pick<MirrorOptions, 'servers'> & Partial<Omit<MirrorOptions, 'gateway'>>
 
+export interface RunningMirror {
+  /** How its connection is, and what it left out. */
+  status(): LinkStatus
+  /** It goes before `gateway.close()`. */
+  close(): Promise<void>
+}
+
 /**
  * Shows the state of a gateway in JSON at a broker, and takes wishes: see the topics in links/README.md.
- * @returns a function that ends it, which goes before `gateway.close()`
  * @throws FleetstepError `config-invalid`
  */
-export async function mirror(gateway: Gateway, setup: MirrorSetup): Promise<() => Promise<void>> {
+export async function mirror(gateway: Gateway, setup: MirrorSetup): Promise<RunningMirror> {
   const { Mirror } = await import('./mirror/mirror.ts')
   const started = new Mirror({
     profile: () => null,
@@ -74,7 +81,7 @@ export async function mirror(gateway: Gateway, setup: MirrorSetup): Promise<() =
     gateway,
   })
   started.start()
-  return async () => await started.stop()
+  return { status: () => started.status(), close: async () => await started.stop() }
 }
 
 /**

@@ -18,6 +18,13 @@ export const EXCHANGE = [
     noticedBy: 'test/links/serial/back-pressure.test.ts',
   },
   {
+    name: 'exchange: a broker that was silent at the first contact is asked for MQTT 5 again',
+    file: 'runtime/links/mqtt/session.ts',
+    from: "failure.kind === 'protocol-version' || isOldVersion(state, world.now)",
+    to: "failure.kind === 'protocol-version'",
+    noticedBy: 'test/links/session.test.ts',
+  },
+  {
     name: 'exchange: an answer that is on its way is not sent again',
     file: 'runtime/links/mqtt/mqtt-link.ts',
     from: "if (channel.kind === 'answers' && this.courier.holds(frame)) {",

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, symlinkSync, unlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
@@ -7,7 +8,20 @@ import { describe, it } from 'node:test'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import { until, untilAnswered } from '../links/clocks.ts'
 import { freePort } from '../links/mosquitto.ts'
-import { aloneConfig, fleetstep, fleetstepJson, runGateway, start, workplace } from './program.ts'
+import {
+  aloneConfig,
+  fleetstep,
+  fleetstepJson,
+  PROGRAM,
+  runGateway,
+  start,
+  startCommand,
+  workplace,
+} from './program.ts'
+
+/** Runs a command as a user that has a number and no name, as containers do. */
+const NAMELESS = ['-U', '--map-user=54321']
+const NAMELESS_SKIP = spawnSync('unshare', [...NAMELESS, 'true']).status === 0 ? false : 'unshare makes no user here'
 
 describe('fleetstep with a gateway', () => {
   it('says when it is ready, ends cleanly, and has kept the state', async (t) => {
@@ -62,6 +76,20 @@ describe('fleetstep with a gateway', () => {
     unlinkSync(folder)
     await runGateway(elsewhere, config, '--node-id', 'a')
     assert.equal((await fleetstep(elsewhere, 'status')).code, 0)
+  })
+
+  it('runs and is asked as a user without a name', { skip: NAMELESS_SKIP }, async (t) => {
+    const place = workplace(t)
+    const environment = { ...place.environment, XDG_RUNTIME_DIR: '', HOME: '', TMPDIR: place.folder }
+    const elsewhere = { ...place, environment }
+    const fleetstepOf = (...words: readonly string[]) =>
+      startCommand(elsewhere, 'unshare', [...NAMELESS, process.execPath, PROGRAM, ...words])
+    const gateway = fleetstepOf('run', '--config', aloneConfig(place, 'pump'), '--node-id', 'a')
+    await until(() => gateway.stdout.includes('\n') || gateway.code !== null, 'the gateway is ready')
+    assert.match(gateway.stdout, /control \S+\/fleetstep-54321\/pump\.sock/, gateway.stderr)
+    const asked = fleetstepOf('status')
+    await asked.ended
+    assert.equal(asked.code, 0, asked.stderr)
   })
 
   it('says in its status why the mirror is not connected', async (t) => {

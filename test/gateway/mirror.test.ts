@@ -196,10 +196,13 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     tool.on('message', (topic, payload) => seen.set(topic, payload.toString()))
     await tool.subscribeAsync('#')
     const leaf = `${root}/s/${gateway.node}/hall/`
-    gateway.state.set('hall/text', 'x'.repeat(4000))
+    gateway.state.set('hall/text', 'short')
     gateway.state.set('hall/lamp', 1)
     const lines: string[] = []
     const shown = mirror({ servers: [`mqtt://127.0.0.1:${small.port}`], logger: keepingLogger(lines) })
+    await until(() => seen.get(`${leaf}text`) === '"short"', 'a short text is shown')
+    gateway.state.set('hall/text', 'x'.repeat(4000))
+    await until(() => seen.get(`${leaf}text`) === '', 'it is no more, since it is not the value any more')
     await until(() => seen.get(`${leaf}lamp`) === '1', 'the other point is shown')
     await until(() => lines.some((line) => /hall\/text is left out/.test(line)), 'it says so')
     gateway.state.set('hall/lamp', 2)
@@ -220,6 +223,20 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     await broker.restart()
     await until(() => shown.status().state === 'up', 'it is connected again')
     assert.deepEqual([shown.status().cause, shown.status().counters.reconnects], [null, 1])
+  })
+
+  it('says again that it is there when something else is retained of it', async (t) => {
+    const { gateway, root, seen, mirror, publish } = await stage(t)
+    const topic = `${root}/n/${gateway.node}/mirror`
+    const shown = mirror()
+    for (const message of ['offline', '']) {
+      await until(() => seen.get(topic) === 'online', 'it says that it is there')
+      seen.delete(topic)
+      await publish(topic, message, '-r')
+    }
+    await until(() => seen.get(topic) === 'online', 'it says so again')
+    await shown.stop()
+    await until(() => seen.get(topic) === 'offline', 'until it goes')
   })
 
   it('describes the device to a Home Assistant that says all the time that it has started', async (t) => {
@@ -265,10 +282,14 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     gateway.profiles.apply('hall', HALL)
     await wish('hall/lamp', 'true')
     await wish('hall/name', '"main"')
+    await wish('hall/meter', '9007199254740993')
+    await until(() => gateway.state.get('hall/meter') !== undefined, 'a number beyond 2^53 is granted')
+    assert.equal(gateway.state.get('hall/meter'), 9_007_199_254_740_993n, 'with all of its digits')
     await until(() => gateway.state.get('hall/name') === 'main', 'the wishes are granted')
     assert.equal(gateway.state.get('hall/lamp'), true)
     for (const [path, message, code, text, ...words] of [
       ['hall/lamp', 'on', 'request-invalid', /"on" is not JSON: text stands in double quotes/],
+      ['hall/meter', '1e400', 'request-invalid', /^1e400 is too large for a number$/],
       ['hall/lamp', '1', 'operation-invalid', /hall\/lamp must be true or false \(Bool\), but is 1/],
       ['hall/lamp', '', 'request-invalid', /a wish has 1 to .* an empty one deletes nothing/],
       ['door', 'true', 'operation-refused', /may not be set from here: see mirror\.writes/],
@@ -360,6 +381,35 @@ describe('the mirror in JSON', { skip: MOSQUITTO_SKIP }, () => {
     assert.deepEqual(next?.['load'], { p: 'sensor' }, 'what is gone is taken away')
   })
 
+  it('takes away in Home Assistant what has another platform now, before it is described anew', async (t) => {
+    const { gateway, seen, messages, mirror } = await stage(t)
+    const topic = `homeassistant/device/${gateway.node}/config`
+    const described = (): unknown[] =>
+      messages
+        .filter((line) => line.startsWith(topic))
+        .map((line) => (JSON.parse(line.slice(topic.length, line.lastIndexOf(' '))) as Record<string, unknown>)['cmps'])
+    const { profile } = accepted(profileText('valueType: Bool, readWrite: RW'))
+    gateway.useProfile(profile)
+    const first = mirror({ homeAssistant: true })
+    await until(() => seen.get(topic)?.includes('"switch"') === true, 'the point can be set')
+    const { profile: number } = accepted(profileText('valueType: Uint8, readWrite: RW'))
+    gateway.useProfile(number)
+    first.describeAnew()
+    await until(() => seen.get(topic)?.includes('"number"') === true, 'it is a number')
+    assert.deepEqual(described().at(-2), { point: { p: 'switch' } }, 'the switch is taken away')
+    await first.stop()
+    const second = mirror({ homeAssistant: true, writes: [] })
+    await until(
+      () => described().some((cmps) => JSON.stringify(cmps) === '{"point":{"p":"number"}}'),
+      'so is the number',
+    )
+    await until(() => seen.get(topic)?.includes('"stat_t"') === true, 'what is there now is said last')
+    assert.match(seen.get(topic) ?? '', /"point":\{"p":"sensor"/)
+    await second.stop()
+    mirror({ homeAssistant: true, profile: () => null })
+    await until(() => seen.get(topic) === '', 'without a profile nothing is described any more')
+  })
+
   it('takes away in Home Assistant what was described before the start and is not any more', async (t) => {
     const { gateway, seen, mirror } = await stage(t)
     const topic = `homeassistant/device/${gateway.node}/config`
@@ -389,7 +439,7 @@ describe('the mirror with a broker that acknowledges nothing', () => {
     let isPrompt = false
     const broker = await startScriptedBroker({
       connack: ACCEPTED,
-      suback: SUBSCRIBED,
+      suback: [...SUBSCRIBED, 0],
       subscribe: () => undefined,
       publish(socket, packetId, topic) {
         published.push(topic)

@@ -31,7 +31,7 @@ describe('an application of its own', { timeout: 120_000 }, () => {
 
     const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, logger: silentLogger })
     t.after(() => broker.close())
-    const end = await mirror(other, { servers: [`mqtt://127.0.0.1:${broker.port}`], writes: ['hall/**'] })
+    const shown = await mirror(other, { servers: [`mqtt://127.0.0.1:${broker.port}`], writes: ['hall/**'] })
     const tool = connect(`mqtt://127.0.0.1:${broker.port}`, { protocolVersion: 4 })
     t.after(() => tool.end(true))
     const seen = new Map<string, string>()
@@ -39,9 +39,11 @@ describe('an application of its own', { timeout: 120_000 }, () => {
     await tool.subscribeAsync('fleet/#')
     const root = `fleet/${other.fleet}`
     await until(() => seen.get(`${root}/s/${second}/hall/lamp`) === 'true', 'the tool sees it', 60_000)
+    const { state, peer } = shown.status()
+    assert.deepEqual([state, peer], ['up', `mqtt://127.0.0.1:${broker.port}`])
     await tool.publishAsync(`${root}/set/${second}/hall/lamp`, 'false')
     await until(() => gateway.state.get('hall/lamp') === false, 'the wish is granted everywhere', 60_000)
-    await end()
+    await shown.close()
     await until(() => seen.get(`${root}/n/${second}/mirror`) === 'offline', 'it says goodbye', 60_000)
   })
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { MQTT_VERSION_STALE_MS } from '../../runtime/base/limits.ts'
 import { seededRandom } from '../../runtime/base/random.ts'
 import { describeFailure, failureOf, failureOfReason, type Failure } from '../../runtime/links/mqtt/failure.ts'
 import { reconnectDelayMs } from '../../runtime/links/reconnect.ts'
@@ -131,6 +132,19 @@ describe('the session of an MQTT link', () => {
     walk.fail(WRONG_VERSION).tell('connected', 'subscribed').fail(SHUT)
     walk.wake()
     assert.equal(walk.names, 'connect 0 v4', 'it has said by itself that it speaks 3.1.1 now')
+  })
+
+  test('a server that was silent at first is asked for MQTT 5 again after a long connection in 3.1.1', () => {
+    const walk = new Walk().tell('open', 'reached').fail(SHUT).tell('connected', 'subscribed')
+    walk.now += MQTT_VERSION_STALE_MS - 1
+    walk.fail(SHUT)
+    walk.wake()
+    assert.equal(walk.names, 'connect 0 v4', 'it may speak nothing else, and each question costs a while')
+    walk.tell('connected', 'subscribed')
+    walk.now += MQTT_VERSION_STALE_MS + 1
+    walk.fail(SHUT)
+    walk.wake()
+    assert.equal(walk.names, 'connect 0 v5')
   })
 
   test('a try of 3.1.1 that fails as well is not remembered', () => {

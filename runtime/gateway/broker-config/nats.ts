@@ -56,6 +56,7 @@ function nodePermissions(fleet: string, node: NodeId): Permissions {
       ...['op', 'b', 'w'].map((kind) => `${root}.${kind}.*`),
       `${root}.in.${node}.*`,
       `${root}.n.*.st`,
+      `${root}.n.${node}.mirror`,
       ...tree(`${root}.set.${node}`),
       ...tree(`${root}.s.${node}`),
       ...tree(`${root}.q.${node}`),

@@ -73,6 +73,7 @@ function definitionsOf(request: BrokerRequest): object {
       `${root}\\.(op|b|w)\\.\\*`,
       `${root}\\.in\\.${node}\\.\\*`,
       `${root}\\.n\\.\\*\\.st`,
+      `${root}\\.n\\.${node}\\.mirror`,
       `${root}\\.(set|s|q)\\.${node}\\.#`,
       'homeassistant\\.status',
       `homeassistant\\.device\\.${node}\\.config`,

@@ -57,6 +57,12 @@ export function discoveryOf(source: DiscoverySource, before: Components): Discov
   }
 }
 
+/** What was described `before` under another platform than in `now`, as what is to be taken away. */
+export function replacedIn(before: Components, now: Components): Components {
+  const replaced = Object.entries(before).filter(([name, { p }]) => name in now && now[name]?.['p'] !== p)
+  return Object.fromEntries(replaced.map(([name, { p }]) => [name, { p }]))
+}
+
 /**
  * What a mirror described in `payload`, by its retained discovery, of what is still to be taken away once it is gone; null if it is
  * not of a mirror.

@@ -20,9 +20,10 @@ import { clientIdOf } from '../../links/mqtt/topics.ts'
 import { RareLines, shownName } from '../../links/rare-lines.ts'
 import { matchesPattern, type Path } from '../../state/path.ts'
 import { valueFromJson, valueToJson } from '../control-protocol.ts'
+import { parseExactJson } from '../exact-json.ts'
 import type { Gateway } from '../gateway.ts'
 import { type PathQuality, qualitiesOf } from '../qualities.ts'
-import { type Components, describedIn, discoveryOf } from './home-assistant.ts'
+import { type Components, describedIn, discoveryOf, replacedIn } from './home-assistant.ts'
 import { LeafQueue } from './leaf-queue.ts'
 import { QualityLeaves } from './quality-leaves.ts'
 import { mirrorTopics, pathOfTopic, topicOfPath } from './mirror-topics.ts'
@@ -128,7 +129,11 @@ export class Mirror {
         username,
         password,
         tls,
-        subscriptions: filters.map((filter) => ({ filter, withoutOwn: true })),
+        subscriptions: [
+          ...filters.map((filter) => ({ filter, withoutOwn: true })),
+          // Its own last will would be left out too.
+          { filter: topics.availability, withoutOwn: false },
+        ],
         // What an earlier start has published comes back, to be tidied.
         packetBytesMax: MIRROR_PAYLOAD_BYTES_MAX + MQTT_PACKET_HEAD_BYTES_MAX,
         will: () => ({ topic: topics.availability, payload: Buffer.from('offline') }),
@@ -163,11 +168,15 @@ export class Mirror {
   #rise(): void {
     if (this.#hasBeenUp) this.#counters.reconnects += 1
     this.#hasBeenUp = true
-    this.#courier.publish(text(this.#topics.availability, 'online'))
+    this.#sayOnline()
     this.#publishDiscovery()
     for (const [path] of this.#options.gateway.state.entries()) if (this.#isShown(path)) this.#leaves.add(path)
     this.#leaves.resume()
     this.#qualities.begin()
+  }
+
+  #sayOnline(): void {
+    this.#courier.publish(text(this.#topics.availability, 'online'))
   }
 
   #publishQuality(path: Path, quality: PathQuality | null): boolean {
@@ -198,6 +207,8 @@ export class Mirror {
   /** @returns false to be asked again when there is room */
   #publish(message: Outgoing): boolean {
     if (this.#courier.mayCarry(message)) return this.#courier.publish(message)
+    // What lies there of it is older, and would be taken for the value of now.
+    if (message.retain && message.payload.length > 0 && !this.#publish(json(message.topic, '', true))) return false
     countDropped(this.#counters, 'over-broker-limit')
     this.#strangers.say(
       `mirror: ${this.#courier.label} takes no message of ${message.payload.length} bytes, so ${shownName(message.topic)} is left out: raise the broker's limit`,
@@ -214,22 +225,30 @@ export class Mirror {
     const isShown = (path: Path): boolean => this.#isShown(path)
     const source = { node, device, profile, version, topics: this.#topics, isShown, mayWrite }
     const discovery = discoveryOf(source, this.#described)
+    const replaced = replacedIn(this.#described, discovery.cmps)
     this.#described = discovery.cmps
     const message = json(this.#topics.discovery, JSON.stringify(discovery), true)
     if (message.payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
       this.#options.logger.warn('mirror: the profile has too many points for one discovery message')
-    } else this.#publishOnce(message)
+      return
+    }
+    // What has another platform now stays beside the new one, unless it is taken away first.
+    if (Object.keys(replaced).length > 0)
+      this.#publishOnce(json(this.#topics.discovery, JSON.stringify({ ...discovery, cmps: replaced }), true))
+    this.#publishOnce(message)
   }
 
   /** Called by the broker's client, which a throw would break. */
   #receive(topic: string, payload: Buffer, isRetained: boolean): void {
     countReceived(this.#counters, payload.length)
-    const { leaves, qualities, wishes, assistant, discovery } = this.#topics
+    const { leaves, qualities, wishes, availability, assistant, discovery } = this.#topics
     try {
       if (topic.startsWith(wishes)) this.#wish(topic.slice(wishes.length), payload, isRetained)
       else if (topic.startsWith(leaves) || topic.startsWith(qualities)) this.#tidy(topic, payload)
       else if (topic === assistant && payload.toString('utf8') === 'online') this.#discoverSoon()
       else if (topic === discovery && isRetained) this.#tidyDiscovery(payload)
+      // The will of an earlier connection came late, as from another server of a cluster, or somebody cleared what is retained.
+      else if (topic === availability && payload.toString('utf8') !== 'online') this.#sayOnline()
     } catch (error) {
       this.#options.logger.error('mirror: a message could not be handled; this is a bug', { error })
     }
@@ -266,9 +285,10 @@ export class Mirror {
   #tidyDiscovery(payload: Buffer): void {
     const before = describedIn(payload)
     if (before === null) return
-    if (!this.#options.homeAssistant) return this.#publishOnce(json(this.#topics.discovery, '', true))
-    const isAllThere = Object.keys(before).every((name) => name in this.#described)
-    this.#described = { ...before, ...this.#described }
+    if (!this.#options.homeAssistant || this.#options.profile() === null)
+      return this.#publishOnce(json(this.#topics.discovery, '', true))
+    const isAllThere = Object.entries(before).every(([name, { p }]) => this.#described[name]?.['p'] === p)
+    this.#described = { ...this.#described, ...before }
     if (!isAllThere) this.#publishDiscovery()
   }
 
@@ -340,8 +360,9 @@ function parseJson(payload: Buffer): unknown {
     throw new FleetstepError('request-invalid', message)
   }
   try {
-    return JSON.parse(payload.toString('utf8'))
+    return parseExactJson(payload.toString('utf8'), 'request-invalid')
   } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
     const message = `${JSON.stringify(shown)} is not JSON: text stands in double quotes, as in "on"`
     throw new FleetstepError('request-invalid', message, { cause })
   }

@@ -12,6 +12,7 @@
  */
 import type { Monotonic } from '../../base/clock.ts'
 import { unreachable } from '../../base/errors.ts'
+import { MQTT_VERSION_STALE_MS } from '../../base/limits.ts'
 import type { Random } from '../../base/random.ts'
 import type { Failure } from './failure.ts'
 import { reconnectDelayMs, type ReconnectTiming } from '../reconnect.ts'
@@ -46,7 +47,7 @@ export interface Session {
   readonly cause: { readonly failure: Failure; readonly server: number } | null
   /** True once the present outage has been told. */
   readonly fallen: boolean
-  /** By server: MQTT 5 once that has worked, until it is refused; else the version that worked last. */
+  /** By server: MQTT 5 once that has worked, until it is refused; else the version that worked last, unless that is long ago. */
   readonly versions: ReadonlyMap<number, MqttVersion>
 }
 
@@ -186,7 +187,8 @@ function onFailed(session: Session, failure: Failure, world: SessionWorld): Deci
   const { state } = session
   if (state.kind === 'closed' || state.kind === 'waiting') return stay(session)
   const { server } = state
-  const versions = failure.kind === 'protocol-version' ? without(session.versions, server) : session.versions
+  const isInDoubt = failure.kind === 'protocol-version' || isOldVersion(state, world.now)
+  const versions = isInDoubt ? without(session.versions, server) : session.versions
   if (mayBeTheVersion(state, failure)) {
     const decision = connect({ ...session, versions }, server, world, 4)
     return { ...decision, steps: [{ kind: 'abandon' }, ...decision.steps] }
@@ -227,6 +229,11 @@ function mayBeTheVersion(state: SessionState, failure: Failure): boolean {
   if (state.kind !== 'connecting' || state.version !== 5) return false
   if (failure.kind === 'protocol-version') return true
   return state.reached && (failure.kind === 'timeout' || failure.kind === 'closed')
+}
+
+/** A broker that was silent once may speak MQTT 5 all the same, and one that did not may be a newer one by now. */
+function isOldVersion(state: SessionState, now: Monotonic): boolean {
+  return state.kind === 'up' && state.version === 4 && now - state.since >= MQTT_VERSION_STALE_MS
 }
 
 function connect(session: Session, server: number, world: SessionWorld, only?: MqttVersion): Decision {

@@ -6,9 +6,9 @@
 import { Bonjour } from 'bonjour-service'
 import type { Clock } from '../../../base/clock.ts'
 import { isNodeId, type NodeId } from '../../../base/ids.ts'
-import { DISCOVERY_INTERVAL_MS } from '../../../base/limits.ts'
+import { DISCOVERY_ADDRESSES_MAX, DISCOVERY_INTERVAL_MS } from '../../../base/limits.ts'
 import type { Logger } from '../../../base/logger.ts'
-import type { PeerAddress } from './addresses.ts'
+import type { MetPeer } from './addresses.ts'
 
 export interface DiscoveryOptions {
   readonly fleet: string
@@ -17,7 +17,8 @@ export interface DiscoveryOptions {
   readonly port: number | null
   readonly clock: Clock
   readonly logger: Logger
-  found(address: PeerAddress): void
+  /** Told again by each search. */
+  found(peer: MetPeer): void
 }
 
 /** Text record of `_fleetstep._tcp`: `fleet` and `node` are ids, `v` is the version of this record. */
@@ -29,24 +30,26 @@ export function startDiscovery(options: DiscoveryOptions): () => Promise<void> {
   const { fleet, node, port, clock, logger } = options
   // A network that is away for a moment must not end the gateway.
   const bonjour = new Bonjour({}, (error: unknown) => logger.warn(`discovery: ${String(error)}`))
-  const browser = bonjour.find({ type: TYPE }, (service: FoundService) => {
-    for (const address of addressesOf(service, options)) options.found(address)
-  })
-  // The first question may come before the network is there, and those who start together do not hear each other's.
-  let cancel = (): void => {}
-  const askAgain = (): void => {
-    cancel = clock.schedule(clock.now() + DISCOVERY_INTERVAL_MS, () => {
-      browser.update()
-      askAgain()
+  // Each search tells once of whoever answers. Who was out of reach then, or has another address now, is found by a later one; and so
+  // are those whom the first question did not reach, because the network was not there yet.
+  let stop = (): void => {}
+  const search = (): void => {
+    stop()
+    const browser = bonjour.find({ type: TYPE }, (service: FoundService) => {
+      for (const peer of peersOf(service, options)) options.found(peer)
     })
+    const cancel = clock.schedule(clock.now() + DISCOVERY_INTERVAL_MS, search)
+    stop = () => {
+      cancel()
+      browser.stop()
+    }
   }
-  askAgain()
+  search()
   if (port !== null) {
     bonjour.publish({ name: `fleetstep-${node}`, type: TYPE, port, txt: { fleet, node, v: VERSION }, probe: false })
   }
   return async () => {
-    cancel()
-    browser.stop()
+    stop()
     await new Promise<void>((resolve) => bonjour.unpublishAll(() => resolve()))
     await new Promise<void>((resolve) => bonjour.destroy(() => resolve()))
   }
@@ -58,11 +61,17 @@ interface FoundService {
   readonly txt?: unknown
 }
 
-/** Of one's own fleet, in IPv4 if there is one: addresses of IPv6 on a local network may need a zone. */
-function addressesOf({ port, addresses = [], txt }: FoundService, { fleet, node }: DiscoveryOptions): PeerAddress[] {
+/**
+ * Of one's own fleet, in IPv4 if there is any: addresses of IPv6 on a local network may need a zone. All of them, since some are of
+ * networks that lead nowhere, as those of containers are.
+ */
+function peersOf({ port, addresses = [], txt }: FoundService, { fleet, node }: DiscoveryOptions): MetPeer[] {
   if (typeof txt !== 'object' || txt === null || !('fleet' in txt) || !('node' in txt)) return []
-  if (txt.fleet !== fleet || !isNodeId(txt.node) || txt.node === node) return []
+  const { fleet: ofFleet, node: found } = txt
+  if (ofFleet !== fleet || !isNodeId(found) || found === node) return []
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return []
   const usable = addresses.filter((address) => !/^fe80:/i.test(address))
-  const best = usable.find((address) => !address.includes(':')) ?? usable[0]
-  return best === undefined || !Number.isInteger(port) || port < 1 || port > 65_535 ? [] : [{ host: best, port }]
+  const old = usable.filter((address) => !address.includes(':'))
+  const best = (old.length > 0 ? old : usable).slice(0, DISCOVERY_ADDRESSES_MAX)
+  return best.map((host) => ({ node: found, host, port }))
 }

@@ -6,6 +6,7 @@ import type { Channel, Link, LinkCounters, LinkEvents, LinkStatus, Waiting } fro
 import { DEFAULT_TIMING } from '../options.ts'
 import { reconnectDelayMs } from '../../reconnect.ts'
 import { parseServers } from '../servers.ts'
+import type { MetPeer } from './addresses.ts'
 import { PeerMesh } from './peer-mesh.ts'
 import type { PeersLinkOptions } from './options.ts'
 
@@ -147,7 +148,9 @@ class PeersLink implements Link {
     const { startDiscovery } = await import('./discovery.ts')
     if (this.mesh !== mesh) return
     const { fleet, node, clock, logger } = this.options
-    const found = (address: { readonly host: string; readonly port: number }): void => mesh.dial(address, false)
+    const found = (peer: MetPeer): void => {
+      if (!mesh.pairs.has(peer.node)) mesh.dial(peer, false)
+    }
     this.endDiscovery = startDiscovery({ fleet, node, clock, logger, port: mesh.port, found })
   }
 
