@@ -137,6 +137,20 @@ export const EXCHANGE = [
     noticedBy: 'test/sync/member-room.test.ts',
   },
   {
+    name: 'exchange: an answer with the vector does not put off the next digest',
+    file: 'runtime/sync/anti-entropy.ts',
+    from: 'if (this.#regularAt !== null) this.#announceAt =',
+    to: 'if (this.#regularAt === Infinity) this.#announceAt =',
+    noticedBy: 'test/sync/rest.test.ts',
+  },
+  {
+    name: 'exchange: what is forged is not taken for what a relay need not pass on',
+    file: 'runtime/sync/receiving.ts',
+    from: '    const problem = core.problemOfSignature(batch)\n',
+    to: '    core.relay.noteHeard(batch.digest, link)\n    const problem = core.problemOfSignature(batch)\n',
+    noticedBy: 'test/sync/signatures.test.ts',
+  },
+  {
     name: 'exchange: nor more than a bound of memory',
     file: 'runtime/sync/member-room.ts',
     from: ' || log.memoryBytesAfter(settledSeq) >= MEMBER_BYTES_MAX',

@@ -12,6 +12,7 @@ import type { Genesis } from '../../runtime/sync/membership.ts'
 import type { Announcement, Batch, Offer } from '../../runtime/sync/message.ts'
 import { encodeFrame } from '../../runtime/sync/message-codec.ts'
 import type { Recovered } from '../../runtime/sync/recovery.ts'
+import { Relay } from '../../runtime/sync/relay.ts'
 import { Signatures } from '../../runtime/sync/signatures.ts'
 import { vectorDigest } from '../../runtime/sync/version-vector.ts'
 import { DrivenReplica } from '../support/driven-replica.ts'
@@ -103,6 +104,19 @@ for (const [what, batch, reason] of cases) {
     assert.deepEqual(stateOf(a.replica), { b: 1 })
   })
 }
+
+test('a batch with another signature is not taken for one that a relay need not pass on any more', (t) => {
+  const { mock } = t.mock.method(Relay.prototype, 'noteHeard')
+  const a = founder(0)
+  assert.equal(altered.digest, good.digest)
+  a.giveMessage({ kind: 'batch', batch: altered })
+  assert.equal(mock.callCount(), 0)
+  a.giveMessage({ kind: 'batch', batch: good })
+  assert.deepEqual(
+    mock.calls.map((call) => call.arguments[0]),
+    [good.digest],
+  )
+})
 
 test('a signature is for these seqs of this member alone', () => {
   const signatures = new Signatures(founder(0).replica.fleet, schemeOf(KEY_B))
