@@ -236,6 +236,7 @@ export class JournalStore implements Store {
     await fileSystem.syncDirectory(directory)
     const journal = new Journal(files, recovered)
     journal.free(snapshots.coveredByBoth)
+    await this.#keepFailedSegments(journal)
     const late = await this.#begin(journal)
     await this.#wear.load()
     this.#openedAt = this.#options.clock?.now() ?? 0

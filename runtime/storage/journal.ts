@@ -27,10 +27,10 @@ export class Journal {
   #nextPage: number | null
   #bytes: number
   #bytesWritten = 0
-  #mediumErrors = 0
+  #mediumErrors: number
   /** Segments whose medium failed: what they hold stays readable, nothing more is written to them. */
-  readonly #failed = new Set<string>()
-  #retired: readonly string[] = []
+  readonly #failed: Set<string>
+  #retired: readonly string[]
   #preparing: Promise<void> | null = null
 
   constructor(files: SegmentFiles, recovered: RecoveredJournal) {
@@ -41,6 +41,9 @@ export class Journal {
     this.#opening = recovered.lastBatch ?? { firstSequence: recovered.last + 1, records: [] }
     this.#live = recovered.live
     this.#spare = recovered.spare
+    this.#failed = new Set(recovered.failed)
+    this.#retired = recovered.retired
+    this.#mediumErrors = recovered.failed.length + recovered.retired.length
     this.#nextPage = recovered.nextPage
     this.#bytes = recovered.bytes
   }

@@ -4,6 +4,7 @@ import { followChain, judgeTail } from './chain.ts'
 import type { Chain, Tail } from './chain.ts'
 import { DamageMark } from './damage-mark.ts'
 import type { Evidence } from './evidence.ts'
+import { errorCode } from './file-system.ts'
 import type { PageHeader } from './page.ts'
 import { scanSegment } from './segment.ts'
 import type { ScannedSegment } from './segment.ts'
@@ -28,6 +29,10 @@ export interface RecoveredJournal {
   /** First free page of the last live segment; null if the next batch must begin another segment. */
   readonly nextPage: number | null
   readonly spare: readonly string[]
+  /** Live segments whose medium takes no writes. */
+  readonly failed: readonly string[]
+  /** The same of those that nothing needs. */
+  readonly retired: readonly string[]
 }
 
 export interface LiveSegment {
@@ -56,14 +61,17 @@ export async function recoverJournal(
   const findings = describe(files.directory, chain, tail, through)
   if (tail.kind === 'damaged') await new DamageMark(files.fileSystem, files.directory).put(findings.join('; '))
   const removed = tail.kind === 'damaged' ? await setAside(files, evidence, scanned, chain, tail, findings) : []
-  for (const [name, pages] of tail.blots) if (!removed.includes(name)) await files.blank(name, pages)
+  const failed = await blankOut(files, new Map([...tail.blots].filter(([name]) => !removed.includes(name))))
+  for (const name of failed)
+    findings.push(`${files.directory}/${name}: its medium takes no writes, so it is not used again; check the medium`)
   const kept = scanned.filter(({ name }) => !removed.includes(name))
-  return { ...standing(chain, covered, scanned, kept), findings, damaged: tail.kind === 'damaged' }
+  const standing = standingOf(chain, covered, scanned, kept)
+  return { ...withoutFailed(standing, failed), findings, damaged: tail.kind === 'damaged' }
 }
 
 /** A journal that begins behind record `last`, of which nothing is written yet. */
 export function emptyJournal(last: number): RecoveredJournal {
-  const nothing = { records: [], findings: [], live: [], spare: [], bytes: 0, damaged: false }
+  const nothing = { records: [], findings: [], live: [], spare: [], failed: [], retired: [], bytes: 0, damaged: false }
   return { ...nothing, last, nextBatch: 1, nextEpoch: 1, lastBatch: null, nextPage: null }
 }
 
@@ -99,12 +107,14 @@ function inOrder(glances: readonly Glance[]): readonly Placed[] {
     .toSorted((left, right) => left.first.batch - right.first.batch)
 }
 
-function standing(
+type Standing = Omit<RecoveredJournal, 'findings' | 'damaged' | 'failed' | 'retired'>
+
+function standingOf(
   chain: Chain,
   covered: readonly Placed[],
   scanned: readonly ScannedSegment[],
   kept: readonly ScannedSegment[],
-): Omit<RecoveredJournal, 'findings' | 'damaged'> {
+): Standing {
   const end = chain.batches.at(-1)
   const pages = scanned.flatMap((segment) => segment.pages)
   const seen = pages.flatMap((page) => (page.kind === 'written' ? [page.header] : []))
@@ -138,6 +148,40 @@ function placeOf({ name, batches }: ScannedSegment, chain: Chain): Glance {
 
 function endsAt(batch: Batch): number {
   return batch.firstSequence + batch.records.length - 1
+}
+
+/**
+ * Returns the segments whose medium refuses it. What stays there is of an earlier epoch than the opening batch that is written
+ * elsewhere, or behind the last batch of a segment that was left: the next recovery passes it over.
+ */
+async function blankOut(files: SegmentFiles, blots: Tail['blots']): Promise<readonly string[]> {
+  const failed: string[] = []
+  for (const [name, pages] of blots) {
+    try {
+      await files.blank(name, pages)
+    } catch (error) {
+      if (errorCode(error) !== 'EIO') throw error
+      failed.push(name)
+    }
+  }
+  return failed
+}
+
+function withoutFailed(
+  standing: Standing,
+  names: readonly string[],
+): Standing & Pick<RecoveredJournal, 'failed' | 'retired'> {
+  const isFailed = (name: string): boolean => names.includes(name)
+  const { live, spare } = standing
+  const failed = live.map(({ name }) => name).filter(isFailed)
+  const nextPage = failed.includes(live.at(-1)?.name ?? '') ? null : standing.nextPage
+  return {
+    ...standing,
+    nextPage,
+    spare: spare.filter((name) => !isFailed(name)),
+    failed,
+    retired: spare.filter(isFailed),
+  }
 }
 
 /** Keeps every segment that holds a blot: as a copy if a part of it is still needed, otherwise under another name. */

@@ -224,6 +224,71 @@ describe('Damage in the middle', () => {
   })
 })
 
+describe('A segment that can be neither read nor written', () => {
+  it('costs nothing but itself where nothing needs it', async () => {
+    const bench = new SimulatedBench()
+    const first = bench.store()
+    await first.open()
+    await first.commit([record('a')])
+    await first.close()
+    refuse(bench, SECOND, ['read', 'write'])
+    const second = bench.store()
+    const recovered = await second.open()
+    assert.deepEqual([texts(recovered.records), recovered.damaged], [['a'], false])
+    assert.match(recovered.findings.join(), /journal-0002: its medium takes no writes/)
+    assert.equal(second.info().mediumErrors, 1)
+    assert.ok(bench.fileSystem.paths().includes(`${DIRECTORY}/damaged-0001-journal-0002`), 'nothing writes there again')
+    bench.fileSystem.intercept = () => null
+    for (const text of ['b', 'c', 'd', 'e']) await second.commit([record(text)])
+    bench.fileSystem.crash('drop')
+    const third = await bench.store().open()
+    assert.deepEqual([texts(third.records), third.damaged], [['a', 'b', 'c', 'd', 'e'], false])
+  })
+
+  it('where the journal ends is left: it goes on in another one, and this one is put away when nothing needs it', async () => {
+    const { whole } = await tornJournal()
+    const bench = benchWith(whole.slice().fill(0, 2 * PAGE + 100))
+    refuse(bench, FIRST, ['write'])
+    const store = bench.store()
+    assert.deepEqual(texts((await store.open()).records), ['a'])
+    assert.equal(store.info().snapshotDue, true)
+    for (const through of [2, 3]) {
+      await store.commit([record('c')])
+      await store.snapshot(record(`state ${through}`), through)
+    }
+    assert.deepEqual([bench.fileSystem.paths().includes(FIRST), store.info().snapshotDue], [false, false])
+  })
+
+  for (const found of ['torn', 'damaged'] as const) {
+    it(`keeps no store from opening, at any power cut after it was found ${found}`, async () => {
+      const whole = await journalOf([['a'], ['b'], ['c']])
+      const rest = found === 'torn' ? whole.slice().fill(0, 2 * PAGE + 20) : whole.slice().fill(1, 2 * PAGE, 3 * PAGE)
+      for (let operation = 0; ; operation += 1) {
+        const bench = benchWith(rest)
+        refuse(bench, FIRST, ['write'])
+        const told = ['a']
+        const store = bench.store()
+        bench.fileSystem.cutPowerAt(operation)
+        await store
+          .open()
+          .then(async () => {
+            for (const text of ['B', 'C', 'D', 'E']) {
+              await store.commit([record(text)])
+              told.push(text)
+            }
+          })
+          .catch(() => undefined)
+        const isOver = !bench.fileSystem.isPowerCut
+        bench.fileSystem.crash('torn')
+        const records = texts((await bench.store().open()).records)
+        assert.deepEqual(records.slice(0, told.length), told, `cut at operation ${operation}`)
+        assert.deepEqual(records, ['a', 'B', 'C', 'D', 'E'].slice(0, records.length), `cut at operation ${operation}`)
+        if (isOver) break
+      }
+    })
+  }
+})
+
 describe('A damaged snapshot', () => {
   it('costs nothing at any byte: the older one and the journal since then stand in for it', async () => {
     const bytes = await snapshotted()
@@ -305,6 +370,11 @@ describe('Recycled segments', () => {
 const PAGE = 4096
 /** Bytes between two places at which the whole store is tried; every byte is tried on its reading part. */
 const STRIDE = 61
+
+/** The medium fails whenever the segment is used so. */
+function refuse(bench: SimulatedBench, segment: string, kinds: readonly string[]): void {
+  bench.fileSystem.intercept = ({ kind, path }) => (path === segment && kinds.includes(kind) ? { code: 'EIO' } : null)
+}
 
 /** What the reading part of recovery makes of a journal of one segment. */
 function readJournal(segment: Uint8Array): { records: readonly string[]; kind: string; unneeded: number } {
