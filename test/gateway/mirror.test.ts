@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import type { Socket } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { connect, type MqttClient } from 'mqtt'
@@ -434,43 +435,77 @@ describe('the mirror with a broker that acknowledges nothing', () => {
   it('keeps no more of wishes for points that are not there than the queue takes', async (t) => {
     const gateway = await openAlone(t, {})
     const root = `fleet/${gateway.fleet}`
-    const published: string[] = []
-    const acknowledge: (() => void)[] = []
-    let isPrompt = false
-    const broker = await startScriptedBroker({
-      connack: ACCEPTED,
-      suback: [...SUBSCRIBED, 0],
-      subscribe: () => undefined,
-      publish(socket, packetId, topic) {
-        published.push(topic)
-        const answer = (): void => void socket.write(Buffer.from([0x40, 2, ...packetId]))
-        if (isPrompt) return answer()
-        acknowledge.push(answer)
-        if (published.length > 1) return
+    const { published, acknowledge } = await silentStage(
+      t,
+      { gateway, profile: () => null, writes: ['lamp'] },
+      (socket) => {
         for (let index = 0; index < 3000; index += 1) say(socket, `${root}/set/${gateway.node}/nothing/${index}`, '1')
         say(socket, `${root}/set/${gateway.node}/lamp`, 'true')
       },
-    })
-    t.after(() => broker.end())
-    const servers = [`mqtt://127.0.0.1:${broker.port}`]
-    const mirror = new Mirror({
-      ...mirrorDefaults,
-      gateway,
-      profile: () => null,
-      servers,
-      writes: ['lamp'],
-      random: seededRandom(1),
-    })
-    mirror.start()
-    t.after(() => mirror.stop())
+    )
     await until(() => gateway.state.get('lamp') === true, 'all wishes have come')
-    isPrompt = true
-    for (const answer of acknowledge) answer()
+    acknowledge()
     await until(() => published.includes(`${root}/s/${gateway.node}/lamp`), 'the lamp is shown')
     const ofNothing = published.filter((topic) => topic.startsWith(`${root}/s/${gateway.node}/nothing/`))
     assert.ok(ofNothing.length < LINK_QUEUE_FRAMES_MAX, `${ofNothing.length} were kept`)
   })
+
+  it('describes another profile as soon as the queue has room', async (t) => {
+    const { profile } = accepted(profileText('valueType: Bool, readWrite: RW'))
+    const gateway = await openAlone(t, { profile })
+    for (let index = 0; index < 3 * LINK_QUEUE_FRAMES_MAX; index += 1) gateway.state.set(`row/${index}`, index)
+    const options = { gateway, profile: () => gateway.profile, homeAssistant: true }
+    const { mirror, published, acknowledge } = await silentStage(t, options, () => {})
+    const descriptions = (): number => published.filter((topic) => topic.startsWith('homeassistant/')).length
+    await until(() => published.some((topic) => topic.includes('/s/')), 'the points wait in the queue')
+    assert.equal(descriptions(), 1)
+    gateway.useProfile(accepted(profileText('valueType: Uint8, readWrite: R')).profile)
+    mirror.describeAnew()
+    acknowledge()
+    await until(() => descriptions() === 3, 'what was there is taken away, and what is there now is described')
+    assert.deepEqual(mirror.status().counters.dropped, {})
+  })
 })
+
+interface SilentStage {
+  readonly mirror: Mirror
+  /** Topics that have come to the broker. */
+  readonly published: readonly string[]
+  /** From now on it acknowledges. */
+  acknowledge(): void
+}
+
+async function silentStage(
+  t: TestContext,
+  options: Pick<MirrorOptions, 'gateway' | 'profile'> & Partial<MirrorOptions>,
+  atFirst: (socket: Socket) => void,
+): Promise<SilentStage> {
+  const published: string[] = []
+  const answers: (() => void)[] = []
+  let isPrompt = false
+  const broker = await startScriptedBroker({
+    connack: ACCEPTED,
+    suback: [...SUBSCRIBED, 0],
+    subscribe: () => undefined,
+    publish(socket, packetId, topic) {
+      published.push(topic)
+      const answer = (): void => void socket.write(Buffer.from([0x40, 2, ...packetId]))
+      if (isPrompt) return answer()
+      answers.push(answer)
+      if (published.length === 1) atFirst(socket)
+    },
+  })
+  t.after(() => broker.end())
+  const servers = [`mqtt://127.0.0.1:${broker.port}`]
+  const mirror = new Mirror({ ...mirrorDefaults, servers, random: seededRandom(1), ...options })
+  mirror.start()
+  t.after(() => mirror.stop())
+  const acknowledge = (): void => {
+    isPrompt = true
+    for (const answer of answers) answer()
+  }
+  return { mirror, published, acknowledge }
+}
 
 describe('topics of the mirror', () => {
   it('write each path in letters that every broker takes, and back', () => {

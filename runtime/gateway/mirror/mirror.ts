@@ -68,6 +68,8 @@ export class Mirror {
   #stopWatch: () => void = () => {}
   #cancelDiscovery: () => void = () => {}
   #isDiscoveryDue = false
+  /** The queue had no room for it. */
+  #isDiscoveryOwed = false
 
   constructor(options: MirrorOptions) {
     const { gateway, clock, logger } = options
@@ -157,6 +159,7 @@ export class Mirror {
         // All that is shown is said again once there is a connection.
         lost: () => undefined,
         writable: () => {
+          if (this.#isDiscoveryOwed) this.#publishDiscovery()
           this.#leaves.resume()
           this.#tidyRest()
         },
@@ -217,25 +220,31 @@ export class Mirror {
   }
 
   #publishDiscovery(): void {
+    this.#isDiscoveryOwed = !this.#describe()
+  }
+
+  /** @returns false if there is no room for it now */
+  #describe(): boolean {
     const { gateway, version, homeAssistant } = this.#options
     const profile = this.#options.profile()
-    if (!homeAssistant || profile === null) return
+    if (!homeAssistant || profile === null) return true
     const { node, device } = gateway
     const mayWrite = (path: Path): boolean => this.#isWritable(path)
     const isShown = (path: Path): boolean => this.#isShown(path)
     const source = { node, device, profile, version, topics: this.#topics, isShown, mayWrite }
     const discovery = discoveryOf(source, this.#described)
     const replaced = replacedIn(this.#described, discovery.cmps)
-    this.#described = discovery.cmps
     const message = json(this.#topics.discovery, JSON.stringify(discovery), true)
     if (message.payload.length > MIRROR_PAYLOAD_BYTES_MAX) {
       this.#options.logger.warn('mirror: the profile has too many points for one discovery message')
-      return
+      return true
     }
     // What has another platform now stays beside the new one, unless it is taken away first.
-    if (Object.keys(replaced).length > 0)
-      this.#publishOnce(json(this.#topics.discovery, JSON.stringify({ ...discovery, cmps: replaced }), true))
-    this.#publishOnce(message)
+    const takingAway = json(this.#topics.discovery, JSON.stringify({ ...discovery, cmps: replaced }), true)
+    if (Object.keys(replaced).length > 0 && !this.#publish(takingAway)) return false
+    if (!this.#publish(message)) return false
+    this.#described = discovery.cmps
+    return true
   }
 
   /** Called by the broker's client, which a throw would break. */
