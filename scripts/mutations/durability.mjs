@@ -375,6 +375,20 @@ export const DURABILITY = [
     noticedBy: 'test/storage/power-cut.test.ts',
   },
   {
+    name: 'storage: nothing is written behind the end where the medium takes no blank pages',
+    file: 'runtime/storage/recovery.ts',
+    from: "failed.includes(live.at(-1)?.name ?? '') ? null : standing.nextPage",
+    to: 'standing.nextPage',
+    noticedBy: 'test/storage/damage.test.ts',
+  },
+  {
+    name: 'storage: a spare segment whose medium takes no blank pages is not used',
+    file: 'runtime/storage/recovery.ts',
+    from: 'spare: spare.filter((name) => !isFailed(name))',
+    to: 'spare',
+    noticedBy: 'test/storage/damage.test.ts',
+  },
+  {
     name: 'storage: damage is told again where an opening failed',
     file: 'runtime/storage/journal-store.ts',
     from: 'damaged: this.#isDamageTold',
