@@ -159,7 +159,7 @@ export const WAITING_STRANGER_BYTES_MAX: number = 4 * FRAME_BYTES_MAX
 export const JOURNAL_OPERATIONS_WARNING = 200_000
 /** Operations in the journal at which local operations, and drafts that ask to join, are refused, so that a Pi with 512 MiB survives. */
 export const JOURNAL_OPERATIONS_MAX = 400_000
-/** Operations of another member above the floor that it announces: more than its journal takes, and what it has drafted besides. */
+/** Operations of another member above the floor that it announces: more than its journal takes, and what it has drafted in some lives. */
 export const MEMBER_OPERATIONS_MAX: number = 2 * JOURNAL_OPERATIONS_MAX
 /** Bytes of memory that the operations in the journal take, at which the operator is warned as above. */
 export const JOURNAL_BYTES_WARNING: number = 96 * 1024 * 1024
@@ -748,7 +748,11 @@ assert(
   JOURNAL_OPERATIONS_WARNING < JOURNAL_OPERATIONS_MAX && JOURNAL_BYTES_WARNING < JOURNAL_BYTES_MAX,
   'the warning comes before the refusal',
 )
-assert(JOURNAL_BYTES_MAX + DRAFTS_BYTES_MAX < MEMBER_BYTES_MAX, 'what a member may have issued at once is taken of it')
+assert(
+  JOURNAL_OPERATIONS_MAX + 10 * DRAFTS_MAX < MEMBER_OPERATIONS_MAX &&
+    JOURNAL_BYTES_MAX + 10 * DRAFTS_BYTES_MAX < MEMBER_BYTES_MAX,
+  'a member that was retired ten times before anything of it was settled is taken in with the drafts of all its lives',
+)
 assert(DISK_FREE_REFUSAL_BYTES < DISK_FREE_WARNING_BYTES, 'people are warned before anything is refused')
 assert(STORE_BYTES_WARNING < STORE_BYTES_MAX, 'people are warned before anything is refused')
 assert(COMMIT_GATHER_MS < COMMIT_CONGESTED_MS, 'a commit waits longer for a link in which frames wait')
