@@ -40,8 +40,9 @@ export class YieldingTail {
   take({ id, floor, priority, writes }: Operation): void {
     this.to += 1
     this.#see(id.member, id.seq)
+    // Of its own member it has seen what lies below its seq, whatever it replaces.
     const replaces = writes[0]?.replaces ?? null
-    if (replaces !== null) this.#see(replaces.member, replaces.seq)
+    if (replaces !== null && replaces.member !== id.member) this.#see(replaces.member, replaces.seq)
     this.#floor = Math.max(this.#floor, floor)
     if (this.#priority === null || comparePriority(priority, this.#priority) > 0) this.#priority = priority
   }

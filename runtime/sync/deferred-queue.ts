@@ -23,8 +23,7 @@ export class DeferredQueue {
     return this.#claims.slice(1)
   }
 
-  /** @returns true if `waiting` took the place in the waiting list, false if it was deferred */
-  add(waiting: Waiting): boolean {
+  add(waiting: Waiting): void {
     let position = 0
     for (let end = this.#claims.length; position < end;) {
       const middle = (position + end) >>> 1
@@ -32,11 +31,6 @@ export class DeferredQueue {
       else position = middle + 1
     }
     this.#claims.splice(position, 0, waiting)
-    return position === 0
-  }
-
-  remove(waiting: Waiting): void {
-    this.#claims.splice(this.#claims.indexOf(waiting), 1)
   }
 }
 

@@ -71,6 +71,8 @@ export class History implements Holdings {
   /** Why a batch is not from whom it says, or null: asked again of one whose key was not known when it came. */
   problemOf: (batch: Batch) => string | null = () => null
   readonly #logs = new Map<MemberId, MemberLog>()
+  /** The one of them that was asked for last: a batch asks for the log of its origin eight times. */
+  #lastLog: MemberLog | null = null
   /** Whose joins have left, or will never come, since what waits was looked at. */
   readonly #gone = new Set<MemberId>()
   #revision = 0
@@ -103,8 +105,9 @@ export class History implements Holdings {
 
   /** The log of a member; of anybody else an empty one that is not kept, so that hostile ids cost no memory. */
   log(member: MemberId): MemberLog {
+    if (this.#lastLog?.member === member) return this.#lastLog
     const known = this.#logs.get(member)
-    if (known !== undefined) return known
+    if (known !== undefined) return (this.#lastLog = known)
     const log = new MemberLog(member)
     if (this.membership.get(member) !== undefined) this.#logs.set(member, log)
     return log
@@ -128,6 +131,7 @@ export class History implements Holdings {
 
   /** Takes back a log and the high-water mark of a snapshot. Only before the first batch. */
   restoreLog(settled: VersionEntry): void {
+    this.#lastLog = null
     this.#logs.set(settled.member, new MemberLog(settled.member, settled))
   }
 
@@ -215,6 +219,7 @@ export class History implements Holdings {
       const isStranger = this.membership.get(member) === undefined && !isKept(member)
       if (batches.length === 0 && isStranger) this.#logs.delete(member)
     }
+    this.#lastLog = null
     return { entries, messages, effects, conflicts }
   }
 

@@ -53,7 +53,7 @@ export class MemberLog {
   /** `entry` is on the disk. What has left the log meanwhile is not stored any more. */
   markStored(entry: VersionEntry): void {
     if (entry.seq <= this.#stored.seq || entry.seq > this.#held.seq) return
-    if (!this.contradicts(entry.seq, entry.digest)) this.#stored = entry
+    if (entry === this.#held || !this.contradicts(entry.seq, entry.digest)) this.#stored = entry
   }
 
   /** Lets go of the batches that end behind `seq`, and returns them. What is folded stays. */

@@ -52,6 +52,8 @@ export class Relay {
 
   /** It came over this link, by whomever, so nobody need pass it on there. */
   noteHeard(name: string, link: string): void {
+    // Asked for with every batch, and nearly always there is none.
+    if (this.#waiting.size === 0) return
     const waiting = this.#waiting.get(name)
     if (waiting?.links.delete(link) === true && waiting.links.size === 0) this.#drop(name)
   }

@@ -1,3 +1,4 @@
+import type { MemberId } from '../base/ids.ts'
 import { OWN_VECTORS_MAX } from '../base/limits.ts'
 import type { History } from './history.ts'
 import type { OwnVector, Peers } from './peers.ts'
@@ -52,7 +53,9 @@ export class StoredVector {
     let own = before
     // Of those that the peers would forget at once, only the last of each member matter.
     const forgotten = changes.splice(0, Math.max(0, changes.length - OWN_VECTORS_MAX))
-    for (const entry of new Map(forgotten.map((one) => [one.member, one])).values()) own = withChange(own, entry)
+    const last = new Map<MemberId, VersionEntry>()
+    for (const entry of forgotten) last.set(entry.member, entry)
+    for (const entry of last.values()) own = withChange(own, entry)
     for (const entry of changes) {
       own = withChange(own, entry)
       this.#peers.noteOwn(own)

@@ -15,16 +15,16 @@ import { type Batch, firstOf, type Gap, lastOf } from './message.ts'
 export type { Waiting } from './deferred-queue.ts'
 
 /** What became of a batch that cannot be executed yet. */
-export type Waits = 'waiting' | 'deferred' | 'full' | 'full of strangers'
+export type Waits = 'waiting' | 'full' | 'full of strangers'
 
 /**
  * The waiting list: batches of members that are ahead of us. One place for each (stage, previous operation); who loses a
- * place goes to the deferred queue of that place. Each is found again by what it waits for.
+ * place goes to the deferred queue of that place. Each is found again by what it waits for, and released by that alone: who claims
+ * which place is put together when somebody looks.
  */
 export class WaitingList {
-  readonly #places = new Map<string, DeferredQueue>()
   /** By the member whose operation is missing, then in the order of its seqs: who becomes ready stands in front. */
-  readonly #blockedBy = new Map<MemberId, Placed[]>()
+  readonly #blockedBy = new Map<MemberId, Loaded[]>()
   /** By its digest, which tells contents apart. */
   readonly #known = new Map<Digest, Batch>()
   readonly #total = new Load()
@@ -44,12 +44,13 @@ export class WaitingList {
 
   /** A full one has not taken it; it will be asked for again, of a stranger when its join is here. */
   add(batch: Batch, missing: OperationId): Waits {
-    const waiting = { batch, missing, place: placeOf(batch), bytes: batchMemoryBytes(batch) }
+    const waiting = { batch, missing, bytes: batchMemoryBytes(batch) }
     if (!this.#total.hasRoomFor(waiting, WAITING_MESSAGES_MAX, WAITING_BYTES_MAX)) return 'full'
     if (isStranger(waiting) && !this.#hasRoomForStranger(waiting)) return 'full of strangers'
     this.#count(waiting, 1)
     this.#known.set(batch.digest, batch)
-    return this.#insert(waiting) ? 'waiting' : 'deferred'
+    this.#insert(waiting)
+    return 'waiting'
   }
 
   /** Takes out what waited for `member` up to `seq`. The caller looks at each again and may put it back. */
@@ -57,7 +58,7 @@ export class WaitingList {
     const blocked = this.#blockedBy.get(member)
     if (blocked === undefined) return NONE
     let count = 0
-    while (count < blocked.length && (blocked[count] as Placed).missing.seq <= seq) count += 1
+    while (count < blocked.length && (blocked[count] as Loaded).missing.seq <= seq) count += 1
     if (count === 0) return NONE
     const released = blocked.splice(0, count)
     if (blocked.length === 0) this.#blockedBy.delete(member)
@@ -68,7 +69,6 @@ export class WaitingList {
   /** Forgets everything and returns it. */
   clear(): Batch[] {
     const batches = [...this.#blockedBy.values()].flat().map((waiting) => waiting.batch)
-    this.#places.clear()
     this.#blockedBy.clear()
     this.#known.clear()
     this.#strangerLoads.clear()
@@ -100,32 +100,41 @@ export class WaitingList {
 
   /** The best claim of each place, in canonical order. */
   waiting(): Waiting[] {
-    return [...this.#places.values()].flatMap((place) => place.best ?? []).sort(byOrder)
+    return this.#places()
+      .flatMap((place) => place.best ?? [])
+      .sort(byOrder)
   }
 
   /** The beaten claims, in canonical order, each with the best one of its place. */
   deferred(): Deferred[] {
-    return [...this.#places.values()].flatMap((place) => deferredAt(place)).sort(byOrder)
+    return this.#places()
+      .flatMap((place) => deferredAt(place))
+      .sort(byOrder)
   }
 
-  #insert(waiting: Placed): boolean {
+  #places(): DeferredQueue[] {
+    const places = new Map<string, DeferredQueue>()
+    for (const waiting of [...this.#blockedBy.values()].flat()) {
+      const name = placeOf(waiting.batch)
+      let place = places.get(name)
+      if (place === undefined) places.set(name, (place = new DeferredQueue()))
+      place.add(waiting)
+    }
+    return [...places.values()]
+  }
+
+  #insert(waiting: Loaded): void {
     const blocked = this.#blockedBy.get(waiting.missing.member)
     if (blocked === undefined) this.#blockedBy.set(waiting.missing.member, [waiting])
     else blocked.splice(positionOf(waiting.missing.seq, blocked), 0, waiting)
-    let place = this.#places.get(waiting.place)
-    if (place === undefined) this.#places.set(waiting.place, (place = new DeferredQueue()))
-    return place.add(waiting)
   }
 
-  #leave(waiting: Placed): void {
-    const place = this.#places.get(waiting.place)
-    place?.remove(waiting)
-    if (place?.best === undefined) this.#places.delete(waiting.place)
+  #leave(waiting: Loaded): void {
     this.#known.delete(waiting.batch.digest)
     this.#count(waiting, -1)
   }
 
-  #hasRoomForStranger(waiting: Placed): boolean {
+  #hasRoomForStranger(waiting: Loaded): boolean {
     const own = this.#strangerLoads.get(waiting.batch.origin) ?? new Load()
     return (
       own.hasRoomFor(waiting, WAITING_STRANGER_MESSAGES_MAX, WAITING_STRANGER_BYTES_MAX) &&
@@ -133,7 +142,7 @@ export class WaitingList {
     )
   }
 
-  #count(waiting: Placed, sign: 1 | -1): void {
+  #count(waiting: Loaded, sign: 1 | -1): void {
     const { origin } = waiting.batch
     this.#total.count(waiting, sign)
     if (!isStranger(waiting)) return
@@ -153,9 +162,7 @@ function deferredAt({ best, beaten }: DeferredQueue): Deferred[] {
   return best === undefined ? [] : beaten.map((waiting) => ({ ...waiting, behind: best.batch }))
 }
 
-/** With the key of its place, which takes longer to make than to keep. */
-interface Placed extends Waiting {
-  readonly place: string
+interface Loaded extends Waiting {
   /** What it is worth in memory. */
   readonly bytes: number
 }
@@ -165,11 +172,11 @@ class Load {
   messages = 0
   bytes = 0
 
-  hasRoomFor({ batch, bytes }: Placed, messagesMax: number, bytesMax: number): boolean {
+  hasRoomFor({ batch, bytes }: Loaded, messagesMax: number, bytesMax: number): boolean {
     return this.messages + batch.messages.length <= messagesMax && this.bytes + bytes <= bytesMax
   }
 
-  count({ batch, bytes }: Placed, sign: 1 | -1): void {
+  count({ batch, bytes }: Loaded, sign: 1 | -1): void {
     this.messages += sign * batch.messages.length
     this.bytes += sign * bytes
   }

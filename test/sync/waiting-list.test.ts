@@ -20,9 +20,7 @@ describe('the waiting list and the deferred queue', () => {
   test('one place for each stage and previous operation: the claim of highest priority holds it, others are deferred', () => {
     const list = new WaitingList()
     const [a, b, c] = [batchOf({ by: 'A', ...PLACE }), batchOf({ by: 'B', ...PLACE }), batchOf({ by: 'C', ...PLACE })]
-    assert.equal(list.add(b, MISSING), 'waiting')
-    assert.equal(list.add(c, MISSING), 'deferred')
-    assert.equal(list.add(a, MISSING), 'waiting')
+    for (const batch of [b, c, a]) assert.equal(list.add(batch, MISSING), 'waiting')
     assert.deepEqual(list.waiting().map(batchIn), [a])
     assert.deepEqual(list.deferred().map(batchIn), [b, c])
   })
