@@ -256,6 +256,11 @@ export const REQUEST_RETRY_MS = 500
 /** Longest delay between two requests for the same gap. */
 export const REQUEST_DELAY_MAX_MS = 30_000
 /**
+ * Requests without an answer, some four minutes, after which nobody is thought to know the join that operations wait for: whoever
+ * held it may have lost it, and then they would wait for ever.
+ */
+export const JOIN_REQUESTS_MAX = 10
+/**
  * Announcements of a member that do not know of an operation, after which whoever said that it had issued that one is found out:
  * some may have been under way when it was said.
  */

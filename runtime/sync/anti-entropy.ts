@@ -6,6 +6,7 @@ import {
   ANNOUNCE_INTERVAL_MEMBERS,
   ANNOUNCE_INTERVAL_MIN_MS,
   ANSWER_DELAY_MAX_MS,
+  JOIN_REQUESTS_MAX,
   REQUEST_DELAY_MAX_MS,
   REQUEST_DELAY_MS,
   REQUEST_RETRY_MS,
@@ -13,6 +14,7 @@ import {
 import { fraction, type Random } from '../base/random.ts'
 import { Answers } from './answers.ts'
 import { Differences } from './differences.ts'
+import type { DropCounter } from './drop-counter.ts'
 import { Gaps } from './gaps.ts'
 import type { History } from './history.ts'
 import { type Announcement, type Batch, type Gap, lastOf, type Message, type Request, subjectOf } from './message.ts'
@@ -43,6 +45,7 @@ export interface AntiEntropyOptions {
   readonly ownVector: () => OwnVector
   /** Whether operations of our own may be sent yet (PROTOCOL section 5, hear before you speak). */
   readonly maySpeak: () => boolean
+  readonly dropped: DropCounter
 }
 
 /**
@@ -341,8 +344,15 @@ export class AntiEntropy {
     const askOriginators = this.#attempts % 2 === 0
     this.#letAskSince = null
     this.#attempts += 1
+    if (this.#attempts > JOIN_REQUESTS_MAX) this.#forgetStrangers()
     this.#requestAt = now + delayMs * (1 + fraction(this.#options.random))
     return askOriginators ? this.#askOriginators(gaps) : [this.#ask(null, gaps, 'all')]
+  }
+
+  /** Nobody has told of their joins: whoever hears of one later gets the operations then. */
+  #forgetStrangers(): void {
+    for (const _ of this.#history.waitingList.forgetStrangers())
+      this.#options.dropped.add('nobody knows the join that operations wait for')
   }
 
   /** Asks each member for its own operations where it has been heard, and whoever can for the rest. */

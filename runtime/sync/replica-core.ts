@@ -97,6 +97,7 @@ export class ReplicaCore {
       signRequest: (request: Request) => this.requests.sign(request),
       ownVector: () => this.storedVector(),
       maySpeak: () => this.speaking.maySpeak(),
+      dropped: this.dropped,
     }
     this.antiEntropy = new AntiEntropy(parts, this.self, this.history)
   }

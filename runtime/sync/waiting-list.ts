@@ -66,6 +66,20 @@ export class WaitingList {
     return released.map((waiting) => waiting.batch)
   }
 
+  /** Forgets what waits for the join of its own member. Once that is here, the operations are asked for like any that are missing. */
+  forgetStrangers(): readonly Batch[] {
+    const strangers: Loaded[] = []
+    for (const [member, blocked] of this.#blockedBy) {
+      const others = blocked.filter((waiting) => !isStranger(waiting))
+      if (others.length === blocked.length) continue
+      strangers.push(...blocked.filter(isStranger))
+      if (others.length > 0) this.#blockedBy.set(member, others)
+      else this.#blockedBy.delete(member)
+    }
+    for (const waiting of strangers) this.#leave(waiting)
+    return strangers.map(({ batch }) => batch)
+  }
+
   /** Forgets everything and returns it. */
   clear(): Batch[] {
     const batches = [...this.#blockedBy.values()].flat().map((waiting) => waiting.batch)

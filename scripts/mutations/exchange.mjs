@@ -53,6 +53,13 @@ export const EXCHANGE = [
     noticedBy: 'test/sync/fetch.test.ts',
   },
   {
+    name: 'exchange: nothing waits for ever for a join that nobody knows',
+    file: 'runtime/sync/anti-entropy.ts',
+    from: 'if (this.#attempts > JOIN_REQUESTS_MAX) this.#forgetStrangers()',
+    to: '',
+    noticedBy: 'test/sync/exchange.test.ts',
+  },
+  {
     name: 'exchange: a relay leaves to others what they bring',
     file: 'runtime/sync/relay.ts',
     from: 'if (fraction(this.#random) < 1 - RELAY_PATIENCE_MIN_MS / (2 * patienceMs)) return',

@@ -4,6 +4,7 @@ import type { MemberId } from '../../runtime/base/ids.ts'
 import {
   ANSWER_BYTES_MAX,
   BATCHES_PER_ANSWER_MAX,
+  JOIN_REQUESTS_MAX,
   QUESTIONS_ASKERS_MAX,
   QUESTIONS_WAITING_MAX,
   REQUEST_DELAY_MAX_MS,
@@ -203,6 +204,21 @@ test('what a member asks of somebody who is unknown here is asked on the other l
   a.give({ kind: 'link-down', link: 'cable' })
   a.wait(10 * REQUEST_RETRY_MS)
   assert.deepEqual(asked(stranger), [])
+})
+
+test('operations wait for a join that nobody tells of while some questions are asked, and may wait again', () => {
+  const { a } = idle()
+  const stranger = life('e', 7)
+  const batch = issuedBy(stranger, 1).batches[0]!
+  const waiting = (): number => a.inspect().waitingList.length
+  const questions = (ms: number): number => gapsIn(a, a.wait(ms)).filter(({ member }) => member === stranger).length
+  for (let turn = 0; turn < 2; turn++) {
+    a.giveMessage({ kind: 'batch', batch })
+    assert.equal(waiting(), 1)
+    assert.equal(questions(20 * REQUEST_DELAY_MAX_MS), JOIN_REQUESTS_MAX + 1)
+    assert.equal(waiting(), 0)
+  }
+  assert.equal(a.inspect().dropped['nobody knows the join that operations wait for'], 2)
 })
 
 test('whoever asks a relay for somebody who is unknown again and again does not use up the turns of others', () => {
