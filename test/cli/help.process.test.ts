@@ -137,6 +137,25 @@ describe('fleetstep without a gateway', () => {
     assert.match(explained.stdout, new RegExp(`node id ${json.id}\ntier +--config FILE shows it`))
   })
 
+  it('reads an epoch, and a patch, from no device that never ends, and from no text that is not UTF-8', async (t) => {
+    const place = workplace(t)
+    const endless = await fleetstep(place, 'fleet', 'apply', '/dev/zero')
+    assert.equal(endless.code, 8)
+    assert.match(
+      endless.stderr,
+      /^fleetstep: cannot read \/dev\/zero: it has more than \d+ bytes; name another file\n$/,
+    )
+    const latin = startCommand(place, 'sh', [
+      '-c',
+      `printf '{"k\\374che": 1}' | '${process.execPath}' '${PROGRAM}' state patch -`,
+    ])
+    await latin.ended
+    assert.deepEqual(
+      [latin.code, latin.stderr],
+      [2, 'fleetstep: standard input cannot be read: it is not UTF-8: save it as UTF-8\n'],
+    )
+  })
+
   it('prints a config that it accepts', async (t) => {
     const place = workplace(t)
     const example = await fleetstep(place, 'config')
