@@ -63,5 +63,6 @@ function agoText(agoMs: number): string {
 
 function healthText(health: unknown): string {
   if (typeof health !== 'object' || health === null || !('state' in health)) return ''
-  return 'error' in health ? `${String(health.state)}: ${String(health.error)}` : String(health.state)
+  const state = valueText(health.state)
+  return 'error' in health ? `${state}: ${valueText(health.error)}` : state
 }
