@@ -75,6 +75,8 @@ describe('fleetstep without a gateway', () => {
     [['state', 'patch', '{"a":'], /^fleetstep: the patch is not JSON/],
     [['state', 'patch', '--set', 'a'], /^fleetstep: --set a has no value: write PATH=VALUE/],
     [['state', 'patch', '{"a":1}', '--set', 'a=2'], /^fleetstep: a is given twice/],
+    [['state', 'patch', '--set', 'a=1', '--rm', 'a'], /^fleetstep: a is given twice/],
+    [['state', 'patch', '--add', 'a=1', '--set', 'a=5'], /^fleetstep: a is given twice/],
     [['status', '--socket', ''], /^fleetstep: --socket is empty: give it a value, or leave it out$/m],
     [['broker', '--host', ''], /^fleetstep: --host is empty/],
     [['demo', '--once', '--directory', ''], /^fleetstep: --directory is empty/],
