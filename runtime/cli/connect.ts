@@ -2,7 +2,33 @@ import type { Command } from 'commander'
 import { FleetstepError } from '../base/errors.ts'
 import { connectControl, type ControlClient, listControlSockets } from '../gateway/control-client.ts'
 import { controlPath, deviceOfControlPath } from '../gateway/control-path.ts'
+import type { Form } from './answer-form.ts'
 import { globalOptions, note } from './output.ts'
+
+/** The answer of the gateway that the user means. @throws FleetstepError as {@link askOf} */
+export async function ask<T>(
+  command: Command,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  form: Form<T>,
+): Promise<T> {
+  return await withGateway(command, async (gateway) => await askOf(gateway, method, params, form))
+}
+
+/** @throws FleetstepError as the daemon answers, `daemon-unreachable`, or `message-invalid` for an answer of another form */
+export async function askOf<T>(
+  gateway: ControlClient,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  form: Form<T>,
+): Promise<T> {
+  const answer = await gateway.call(method, params)
+  if (form(answer)) return answer
+  throw new FleetstepError(
+    'message-invalid',
+    `the gateway on ${gateway.path} answers ${method} in another form than this version knows: run the gateway and fleetstep from the same version`,
+  )
+}
 
 /** Runs `use` on a connection to the gateway that the user means, and ends it. @throws FleetstepError `daemon-unreachable` */
 export async function withGateway<T>(command: Command, use: (gateway: ControlClient) => Promise<T>): Promise<T> {

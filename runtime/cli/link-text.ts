@@ -1,16 +1,31 @@
-import { isRecord } from '../gateway/control-protocol.ts'
+import type { LinkReport } from '../gateway/gateway.ts'
+import { type Form, isNumber, isText, mapOf, orNull, recordOf } from './answer-form.ts'
 import { table } from './output.ts'
 
-/** The answer of the control method `link.list` as a table, with the cause of what is not up below its link. */
-export function linksText(links: unknown, indent: string = ''): string {
-  const list = Array.isArray(links) ? links.filter(isRecord) : []
-  if (list.length === 0) return `${indent}none: this gateway is alone; its config names no links`
-  return list.map((link) => linkText(link, indent)).join('\n')
+type LinkStatus = Omit<LinkReport, 'name' | 'isOpen'>
+
+const LINK_STATUS = {
+  state: isText,
+  cause: orNull(isText),
+  peer: isText,
+  counters: recordOf<LinkReport['counters']>({
+    framesSent: isNumber,
+    framesReceived: isNumber,
+    dropped: mapOf(isNumber),
+  }),
 }
 
-function linkText(link: Readonly<Record<string, unknown>>, indent: string): string {
-  const counters = isRecord(link['counters']) ? link['counters'] : {}
-  const traffic = `sent ${String(counters['framesSent'])}, received ${String(counters['framesReceived'])} frames`
-  const line = table([[String(link['name']), String(link['state']), String(link['peer']), traffic]], indent)
-  return typeof link['cause'] === 'string' ? `${line}\n${indent}  ${link['cause']}` : line
+export const isLinkStatus: Form<LinkStatus> = recordOf<LinkStatus>(LINK_STATUS)
+export const isLink: Form<LinkReport> = recordOf<LinkReport>({ ...LINK_STATUS, name: isText })
+
+/** The answer of the control method `link.list` as a table, with the cause of what is not up below its link. */
+export function linksText(links: readonly LinkReport[], indent: string = ''): string {
+  if (links.length === 0) return `${indent}none: this gateway is alone; its config names no links`
+  return links.map((link) => linkText(link, indent)).join('\n')
+}
+
+function linkText({ name, state, cause, peer, counters }: LinkReport, indent: string): string {
+  const traffic = `sent ${counters.framesSent}, received ${counters.framesReceived} frames`
+  const line = table([[name, state, peer, traffic]], indent)
+  return cause === null ? line : `${line}\n${indent}  ${cause}`
 }

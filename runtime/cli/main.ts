@@ -6,6 +6,7 @@ import { afterHelp, beforeHelp } from './help.ts'
 import { GUARD_OUTPUTS } from './internal-commands.ts'
 import { watchOutput } from './lost-output.ts'
 import { endWithParent } from './parent.ts'
+import { readWords, refuseEmptyOptions } from './words.ts'
 
 /** A command's module: it gives its arguments, options and action to the command that carries its name. */
 interface CommandModule {
@@ -149,7 +150,7 @@ async function main(words: readonly string[]): Promise<void> {
   endWithParent()
   watchOutput(failed)
   try {
-    await createProgram().parseAsync(words.length === 0 ? ['--help'] : words, { from: 'user' })
+    await createProgram().parseAsync(readWords(words), { from: 'user' })
   } catch (error) {
     // Help and version end in an error with code 0.
     if (!(error instanceof CommanderError && error.exitCode === 0)) failed(error)
@@ -175,6 +176,7 @@ function createProgram(): Command {
     const entry = COMMANDS.find(({ name }) => name === command.name())
     if (entry !== undefined) (await entry.load()).configure(command)
   })
+  program.hook('preAction', (_program, command) => refuseEmptyOptions(command))
   return program
 }
 

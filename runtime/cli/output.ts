@@ -40,14 +40,22 @@ export function table(rows: readonly (readonly string[])[], indent: string = '')
 /** As people write it: text without quotes unless it is ambiguous, numbers beyond 2^53 as digits, the rest as JSON. */
 export function valueText(value: unknown): string {
   if (value === undefined) return '(none)'
-  if (typeof value === 'string') return isPlain(value) ? value : JSON.stringify(value)
+  if (typeof value === 'string') return isPlain(value) ? value : jsonText(value)
   if (isRecord(value) && typeof value['$int'] === 'string' && Object.keys(value).length === 1) return value['$int']
-  return JSON.stringify(value)
+  return jsonText(value)
 }
+
+/** A value comes from any gateway: what would steer a terminal, or turn the order of what is read, stands there as its number. */
+function jsonText(value: unknown): string {
+  return JSON.stringify(value).replaceAll(STEERING, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+const STEERING = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
 
 /** Text that `state set` would read back as this same text. */
 function isPlain(text: string): boolean {
-  if (text === '' || text === '(none)' || text !== text.trim() || /[\n\r\t"]/.test(text)) return false
+  if (text === '' || text === '(none)' || text !== text.trim() || text.includes('"') || text.search(STEERING) >= 0)
+    return false
   try {
     JSON.parse(text)
     return false

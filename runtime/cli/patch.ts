@@ -30,19 +30,20 @@ export interface Patch extends Readonly<Record<string, unknown>> {
  */
 export function readPatch(json: string | null, options: PatchOptions): Patch {
   const points = json === null ? [] : Object.entries(parseObject(json))
-  const patch = {
-    set: unique([...points.filter(([, value]) => value !== null), ...pairs('--set', options.set)]),
-    delete: [...points.filter(([, value]) => value === null).map(([path]) => path), ...(options.rm ?? [])],
-    toggle: options.toggle ?? [],
-    add: unique(pairs('--add', options.add)),
-    append: unique(pairs('--append', options.append)),
+  const set = [...points.filter(([, value]) => value !== null), ...pairs('--set', options.set)]
+  const remove = [...points.filter(([, value]) => value === null).map(([path]) => path), ...(options.rm ?? [])]
+  const toggle = options.toggle ?? []
+  const add = pairs('--add', options.add)
+  const append = pairs('--append', options.append)
+  checkPaths([...[...set, ...add, ...append].map(([path]) => path), ...remove, ...toggle])
+  return {
+    set: Object.fromEntries(set),
+    delete: remove,
+    toggle,
+    add: Object.fromEntries(add),
+    append: Object.fromEntries(append),
     expect: (options.expect ?? []).map(parseCondition),
   }
-  const changes = [patch.set, patch.delete, patch.toggle, patch.add, patch.append]
-  if (changes.every((part) => Object.keys(part).length === 0)) {
-    throw new FleetstepError('usage', 'the patch changes nothing: see fleetstep state patch --help')
-  }
-  return patch
 }
 
 function parseObject(json: string): Readonly<Record<string, unknown>> {
@@ -67,14 +68,15 @@ function pairs(option: string, words: readonly string[] = []): [string, unknown]
   })
 }
 
-/** One operation writes a point once, so the second word is a slip. */
-function unique(entries: readonly (readonly [string, unknown])[]): Readonly<Record<string, unknown>> {
-  const seen = new Map<string, unknown>()
-  for (const [path, value] of entries) {
+/** One operation writes a point once, and in no order that the words have, so the second word is a slip. */
+function checkPaths(paths: readonly string[]): void {
+  if (paths.length === 0)
+    throw new FleetstepError('usage', 'the patch changes nothing: see fleetstep state patch --help')
+  const seen = new Set<string>()
+  for (const path of paths) {
     if (seen.has(path)) throw new FleetstepError('usage', `${path} is given twice: one operation changes a point once`)
-    seen.set(path, value)
+    seen.add(path)
   }
-  return Object.fromEntries(seen)
 }
 
 /** `path=value`, `path>=value` and so on; a path alone asks that it exists. */

@@ -1,7 +1,14 @@
 import type { Remark } from '../device/profiles/document.ts'
 import type { Enforcement } from '../gateway/fleet-profiles.ts'
 import type { JsonDifference } from '../gateway/profile-json.ts'
+import { type Form, isText, isTruth, oneOf, recordOf } from './answer-form.ts'
 import { table, valueText } from './output.ts'
+
+export const isEnforcement: Form<Enforcement> = (data): data is Enforcement =>
+  recordOf<Extract<Enforcement, { kind: 'refused' }>>({ kind: oneOf(['refused']), reason: isText })(data) ||
+  recordOf<Extract<Enforcement, { kind: 'in-state' }>>({ kind: oneOf(['in-state']), isSettled: isTruth })(data)
+
+export const isDifference: Form<JsonDifference> = recordOf<JsonDifference>({ what: isText })
 
 /** Places in a file, as compilers and editors have them. */
 export function remarksText(file: string, remarks: readonly Remark[], kind: 'error' | 'warning'): string {

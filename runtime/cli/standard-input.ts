@@ -1,7 +1,8 @@
 import { FleetstepError } from '../base/errors.ts'
 import { CONTROL_LINE_BYTES_MAX } from '../base/limits.ts'
+import { decodeText, readProblem } from '../gateway/read-text.ts'
 
-/** @throws FleetstepError `request-invalid` for more than a request can hold */
+/** @throws FleetstepError `request-invalid` for more than a request can hold, `usage` for what is not UTF-8 */
 export async function readStandardInput(): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
@@ -15,5 +16,9 @@ export async function readStandardInput(): Promise<string> {
     }
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  try {
+    return decodeText(Buffer.concat(chunks))
+  } catch (cause) {
+    throw new FleetstepError('usage', `standard input cannot be read: ${readProblem(cause)}`, { cause })
+  }
 }

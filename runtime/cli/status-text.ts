@@ -92,7 +92,7 @@ function waitingText({ operations, reason, waitsFor, behind }: WaitingLine): str
   return `${operations[0]} waits for ${REASONS[reason](waitsFor)}${deferred}`
 }
 
-const REASONS: Readonly<Record<WaitingLine['reason'], (operation: string) => string>> = {
+export const REASONS: Readonly<Record<WaitingLine['reason'], (operation: string) => string>> = {
   join: (operation) => `the join of ${operation.split(':')[0]}`,
   earlier: (operation) => `${operation} of the same member`,
   previous: (operation) => `${operation}, which it follows`,
@@ -137,7 +137,7 @@ function floorReason({ floor, last, floorHold, members }: GatewayStatus): string
   return `waiting for gateway ${nodeOf(floorHold.member)}, ${heard}: ${HOLD_REASONS[floorHold.reason]}`
 }
 
-const HOLD_REASONS: Readonly<Record<NonNullable<GatewayStatus['floorHold']>['reason'], string>> = {
+export const HOLD_REASONS: Readonly<Record<NonNullable<GatewayStatus['floorHold']>['reason'], string>> = {
   'not heard yet': 'it has not been heard since the start here',
   'we lack operations of it': 'operations of it are missing here',
   'it lacks operations that we hold': 'it lacks operations that are held here',

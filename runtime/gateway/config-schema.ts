@@ -107,6 +107,7 @@ export function checkSettings(data: unknown): ConfigSettings | ConfigProblem {
 
 const NAME = v.pipe(v.string(), v.regex(/^[A-Za-z0-9._~-]{1,64}$/, 'a name has 1 to 64 of A-Z a-z 0-9 . _ ~ -'))
 const FILE = v.pipe(v.string(), v.nonEmpty('a file name is not empty'))
+const HOST = v.pipe(v.string(), v.nonEmpty('a host is not empty: 0.0.0.0 is all networks of this machine'))
 const PORT = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535))
 
 const ENDURANCE = v.pipe(
@@ -188,7 +189,7 @@ type LinkSchema = v.GenericSchema<unknown, ConfigSettings['links'][number]>
 const KINDS: ReadonlyMap<unknown, LinkSchema> = new Map<string, LinkSchema>([
   ['mqtt', MQTT],
   ['serial', SERIAL],
-  ['peers', peersSchema(NAME, FILE)],
+  ['peers', peersSchema(NAME, FILE, HOST)],
 ])
 
 /** What a link may say depends on its kind, so that a problem is told of that kind alone. */
@@ -236,7 +237,7 @@ const CONFIG: v.GenericSchema<unknown, ConfigSettings> = v.strictObject({
   gpio: v.optional(GPIO_SETTINGS, {}),
   ports: v.optional(portSettings(NAME, SERIAL_PORT), {}),
   broker: v.optional(
-    v.nullable(v.strictObject({ host: v.optional(v.string(), '127.0.0.1'), port: v.optional(PORT, 1883) })),
+    v.nullable(v.strictObject({ host: v.optional(HOST, '127.0.0.1'), port: v.optional(PORT, 1883) })),
     null,
   ),
   links: v.optional(LINKS, []),

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 // yaml: the maintained YAML 1.2 parser whose nodes know their place in the text, so that an error names line and column; ISC.
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
 import { FleetstepError } from '../base/errors.ts'
 import { CONFIG_BYTES_MAX } from '../base/limits.ts'
 import { type ConfigProblem, type ConfigSettings, checkSettings, type MqttSettings } from './config-schema.ts'
-import { readProblem } from './read-problem.ts'
+import { readProblem, readText } from './read-text.ts'
 
 /** What one gateway is told by its operator. All file names are absolute. */
 export type GatewayConfig = ConfigSettings
@@ -17,9 +16,6 @@ export function loadConfig(file: string): GatewayConfig {
 
 /** @param file names the place in errors; file names in the config are relative to its folder */
 export function parseConfig(text: string, file: string): GatewayConfig {
-  if (Buffer.byteLength(text) > CONFIG_BYTES_MAX) {
-    throw invalid(`${file}: has more than ${CONFIG_BYTES_MAX} bytes; name the right file`)
-  }
   const lines = new LineCounter()
   const { document, data } = readYaml(text, file, lines)
   const settings = checkSettings(data)
@@ -57,7 +53,7 @@ function offsetOf(document: Document.Parsed, { path }: ConfigProblem): number {
 
 function readConfigFile(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readText(file, CONFIG_BYTES_MAX)
   } catch (cause) {
     throw invalid(`cannot read the config ${file}: ${readProblem(cause)}; fleetstep config prints an example`, cause)
   }

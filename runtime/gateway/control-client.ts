@@ -63,7 +63,11 @@ function clientOn(socket: Socket, path: string): ControlClient {
   const pending = new PendingCalls(path)
   const ended = new Promise<void>((resolve) => {
     socket.once('close', () => {
-      pending.end(unreachable(`the gateway on ${path} has ended`))
+      pending.end(
+        unreachable(
+          `the gateway on ${path} has ended before its answer: a change that was asked for may be in its state`,
+        ),
+      )
       resolve()
     })
   })
@@ -106,7 +110,9 @@ class PendingCalls {
     const id = this.#lastId
     const answer = new Promise((resolve, reject) => {
       if (this.#problem !== null) return reject(this.#problem)
-      const late = unreachable(`the gateway on ${this.#path} has not answered within ${CONTROL_TIMEOUT_MS} ms`)
+      const late = unreachable(
+        `the gateway on ${this.#path} has not answered within ${CONTROL_TIMEOUT_MS / 1000} s: it stands still or has too much to do; a change that was asked for may still be made`,
+      )
       const timer = setTimeout(() => reject(late), CONTROL_TIMEOUT_MS)
       const forget = (): void => {
         clearTimeout(timer)

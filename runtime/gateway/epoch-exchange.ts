@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { FleetstepError } from '../base/errors.ts'
+import { EPOCH_FILE_BYTES_MAX } from '../base/limits.ts'
 import type { Epoch } from '../sync/epoch.ts'
 import { type EpochDocument, epochFromText, epochText, proposalFromText, type ProposedEpoch } from './epoch-file.ts'
 import { createSecretFile } from './secret-file.ts'
-import { readProblem } from './read-problem.ts'
+import { readProblem, readText } from './read-text.ts'
 
 /** Epochs on their way between the operator's machine and a gateway, as files. Nothing in them is secret. */
 export function writeEpochFile(file: string, document: EpochDocument<ProposedEpoch | Epoch>): void {
@@ -22,7 +22,7 @@ export function readProposalFile(file: string): EpochDocument<ProposedEpoch> {
 
 function read(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readText(file, EPOCH_FILE_BYTES_MAX)
   } catch (cause) {
     throw new FleetstepError('request-invalid', `cannot read ${file}: ${readProblem(cause)}; name another file`, {
       cause,

@@ -29,7 +29,10 @@ export interface ExportedData {
 export async function readExport(file: string): Promise<ExportedData> {
   const reader = new ExportReader(file)
   try {
-    if (statSync(file).size > EXPORT_FILE_BYTES_MAX) {
+    const found = statSync(file)
+    // A device or a pipe does not say how much is to come, and may never end.
+    if (!found.isFile()) throw invalid(file, 'is no file')
+    if (found.size > EXPORT_FILE_BYTES_MAX) {
       throw invalid(file, `has more than ${EXPORT_FILE_BYTES_MAX} bytes, which no export has`)
     }
     const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity })

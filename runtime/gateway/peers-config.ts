@@ -20,13 +20,14 @@ export interface PeersSettings {
 /** The port that a post box has unless it is told otherwise; 1883 is left to a broker. */
 export const PEERS_PORT = 1884
 
-/** @param name the check of a link's name; `file` that of a file's */
+/** @param name the check of a link's name; `file` that of a file's; `host` that of an address to listen on */
 export function peersSchema(
   name: v.GenericSchema<unknown, string>,
   file: v.GenericSchema<unknown, string>,
+  host: v.GenericSchema<unknown, string>,
 ): v.GenericSchema<unknown, PeersSettings> {
   const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))
-  const listen = v.strictObject({ host: v.optional(v.string(), '0.0.0.0'), port: v.optional(port, PEERS_PORT) })
+  const listen = v.strictObject({ host: v.optional(host, '0.0.0.0'), port: v.optional(port, PEERS_PORT) })
   const peer = v.pipe(v.string(), v.check(isPeer, 'a peer is mqtt://host:port, or mqtts://host:port with certificates'))
   const optionalFile = v.optional(v.nullable(file), null)
   const settings = v.strictObject({

@@ -13,7 +13,7 @@ import {
 import { dirname, resolve } from 'node:path'
 import { FleetstepError, type ErrorCode } from '../base/errors.ts'
 import { isFull } from '../storage/file-system.ts'
-import { readProblem } from './read-problem.ts'
+import { readProblem } from './read-text.ts'
 
 /** Only its owner may read or write it. */
 const SECRET_MODE = 0o600

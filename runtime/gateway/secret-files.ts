@@ -3,7 +3,7 @@ import { FleetstepError } from '../base/errors.ts'
 import type { TlsFiles } from '../links/mqtt/servers.ts'
 import type { MqttSettings } from './config-schema.ts'
 import { readSecretFile } from './secret-file.ts'
-import { readProblem } from './read-problem.ts'
+import { readProblem } from './read-text.ts'
 
 /** Password and certificates, in files so that no secret stands in a config. */
 export interface Secrets {

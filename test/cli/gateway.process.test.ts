@@ -120,8 +120,8 @@ describe('fleetstep with a gateway', () => {
     assert.deepEqual([receipt['outcome'], receipt['stage']], ['applied', 2])
     await fleetstep(place, 'state', 'set', 'below', '-5')
     await fleetstep(place, 'state', 'set', 'large', '12345678901234567890')
-    await fleetstep(place, 'state', 'patch', '{"note": "a b", "below": null}', '--toggle', 'on', '--set', 'on=1').then(
-      (run) => assert.equal(run.code, 8, run.stderr),
+    await fleetstep(place, 'state', 'patch', '{"note": "a b", "below": null}', '--toggle', 'line/text').then((run) =>
+      assert.equal(run.code, 8, run.stderr),
     )
     const patch = await fleetstep(
       place,

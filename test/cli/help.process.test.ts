@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { EXIT_CODES } from '../../runtime/base/errors.ts'
 import { isNodeId } from '../../runtime/base/ids.ts'
-import { fleetstep, fleetstepJson, workplace } from './program.ts'
+import { fleetstep, fleetstepJson, PROGRAM, startCommand, workplace } from './program.ts'
 
 describe('fleetstep without a gateway', () => {
   it('teaches when it is bare, and with --help', async (t) => {
@@ -31,6 +31,30 @@ describe('fleetstep without a gateway', () => {
     assert.match(patch.stdout, /--json/)
   })
 
+  it('explains a command in full when help names it', async (t) => {
+    const place = workplace(t)
+    for (const words of [['state'], ['state', 'patch'], ['broker']]) {
+      const [named, asked] = await Promise.all([
+        fleetstep(place, 'help', ...words),
+        fleetstep(place, ...words, '--help'),
+      ])
+      assert.deepEqual([named.code, named.stdout, named.stderr], [0, asked.stdout, ''])
+      assert.match(named.stdout, /Global Options/)
+    }
+    assert.match((await fleetstep(place, 'help', 'state')).stdout, /^ +patch /m)
+  })
+
+  it('refuses a word that was not UTF-8, which would be stored as something else', async (t) => {
+    const place = workplace(t)
+    const run = startCommand(place, 'sh', [
+      '-c',
+      `'${process.execPath}' '${PROGRAM}' state set name "$(printf 'k\\374che')"`,
+    ])
+    await run.ended
+    assert.deepEqual([run.code, run.stdout], [2, ''])
+    assert.match(run.stderr, /^fleetstep: k\uFFFDche is not UTF-8: set the terminal[^\n]+\n$/)
+  })
+
   it('prints its version', async (t) => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
     const run = await fleetstep(workplace(t), '--version')
@@ -51,6 +75,11 @@ describe('fleetstep without a gateway', () => {
     [['state', 'patch', '{"a":'], /^fleetstep: the patch is not JSON/],
     [['state', 'patch', '--set', 'a'], /^fleetstep: --set a has no value: write PATH=VALUE/],
     [['state', 'patch', '{"a":1}', '--set', 'a=2'], /^fleetstep: a is given twice/],
+    [['state', 'patch', '--set', 'a=1', '--rm', 'a'], /^fleetstep: a is given twice/],
+    [['state', 'patch', '--add', 'a=1', '--set', 'a=5'], /^fleetstep: a is given twice/],
+    [['status', '--socket', ''], /^fleetstep: --socket is empty: give it a value, or leave it out$/m],
+    [['broker', '--host', ''], /^fleetstep: --host is empty/],
+    [['demo', '--once', '--directory', ''], /^fleetstep: --directory is empty/],
     [['conflict'], /a command is missing: choose one of those above\n$/],
   ]
 
@@ -108,6 +137,25 @@ describe('fleetstep without a gateway', () => {
     const explained = await fleetstep(place, 'node', 'id', '--node-id', 'one', '--explain')
     assert.match(explained.stdout, /used +operator-override/)
     assert.match(explained.stdout, new RegExp(`node id ${json.id}\ntier +--config FILE shows it`))
+  })
+
+  it('reads an epoch, and a patch, from no device that never ends, and from no text that is not UTF-8', async (t) => {
+    const place = workplace(t)
+    const endless = await fleetstep(place, 'fleet', 'apply', '/dev/zero')
+    assert.equal(endless.code, 8)
+    assert.match(
+      endless.stderr,
+      /^fleetstep: cannot read \/dev\/zero: it has more than \d+ bytes; name another file\n$/,
+    )
+    const latin = startCommand(place, 'sh', [
+      '-c',
+      `printf '{"k\\374che": 1}' | '${process.execPath}' '${PROGRAM}' state patch -`,
+    ])
+    await latin.ended
+    assert.deepEqual(
+      [latin.code, latin.stderr],
+      [2, 'fleetstep: standard input cannot be read: it is not UTF-8: save it as UTF-8\n'],
+    )
   })
 
   it('prints a config that it accepts', async (t) => {

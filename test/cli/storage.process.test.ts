@@ -110,6 +110,18 @@ describe('fleetstep storage', () => {
     assert.equal(existsSync(join(place.folder, 'empty')), false)
   })
 
+  it('import refuses a device, which never ends, and a folder', async (t) => {
+    const place = workplace(t)
+    for (const [file, problem] of [
+      ['/dev/zero', 'is no file'],
+      ['/', 'is no file'],
+    ] as const) {
+      const run = await fleetstep(place, 'storage', 'import', file, '--directory', 'data')
+      assert.equal(run.code, 10)
+      assert.match(run.stderr, new RegExp(`^fleetstep: ${file} ${problem}; nothing was changed`))
+    }
+  })
+
   it('asks for the directory, and says when there is no data in it or the export is there already', async (t) => {
     const { place, config } = await stoppedGateway(t)
     const unnamed = await fleetstep(place, 'storage', 'info')

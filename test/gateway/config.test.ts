@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { FleetstepError } from '../../runtime/base/errors.ts'
@@ -202,7 +204,14 @@ links:
       text: `${LEAST}logLevel: loud\n`,
       says: /:3:11: logLevel is "loud", and should be debug or info or warn or error/,
     },
-    'is too large': { text: `# ${'x'.repeat(CONFIG_BYTES_MAX)}\n${LEAST}`, says: /has more than/ },
+    'has a broker that would listen everywhere': {
+      text: `${LEAST}broker: { host: '' }\n`,
+      says: /:3:17: broker\.host is not right: a host is not empty/,
+    },
+    'has peers that would come from everywhere': {
+      text: `${LEAST}links: [{ kind: peers, listen: { host: '' } }]\n`,
+      says: /:3:40: links\.0\.listen\.host is not right: a host is not empty/,
+    },
     'is nested too deep': { text: `a: ${'['.repeat(50_000)}`, says: /gateway\.yaml/ },
     'unfolds without end': {
       text: `a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n${LEAST}`,
@@ -226,10 +235,16 @@ links:
     })
   }
 
-  it('names the file that it cannot read, and says why', () => {
+  it('names the file that it cannot read, and says why', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'fleetstep-config-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const latin = join(folder, 'latin.yaml')
+    writeFileSync(latin, Buffer.from(`${LEAST}label: küche\n`, 'latin1'))
     for (const [file, why] of [
       [join('/nowhere', 'gateway.yaml'), 'there is no such file'],
       ['/', 'it is a folder'],
+      ['/dev/zero', `it has more than ${CONFIG_BYTES_MAX} bytes`],
+      [latin, 'it is not UTF-8: save it as UTF-8'],
     ] as const)
       assert.throws(() => loadConfig(file), {
         code: 'config-invalid',

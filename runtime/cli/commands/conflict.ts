@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { isRecord } from '../../gateway/control-protocol.ts'
-import { withGateway } from '../connect.ts'
+import { isNumber, isText, listOf, recordOf } from '../answer-form.ts'
+import { ask, withGateway } from '../connect.ts'
 import { print, valueText } from '../output.ts'
-import { receiptText } from './state-change.ts'
+import { isReceipt, receiptText } from './state-change.ts'
 
 export function configure(command: Command): void {
   command.addHelpText(
@@ -18,7 +18,7 @@ one of higher priority stands; the other is kept here until a person applies it 
     .argument('<id>')
     .description('make the change that yielded again, and take it off the list')
     .action(async (id: string) => {
-      const receipt = await withGateway(reapply, async (gateway) => await gateway.call('conflict.reapply', { id }))
+      const receipt = await ask(reapply, 'conflict.reapply', { id }, isReceipt)
       print(reapply, receipt, () => receiptText(receipt))
     })
   const dismiss = command
@@ -32,22 +32,32 @@ one of higher priority stands; the other is kept here until a person applies it 
 }
 
 async function listConflicts(command: Command): Promise<void> {
-  const conflicts = await withGateway(command, async (gateway) => await gateway.call('conflict.list'))
-  const list: readonly unknown[] = Array.isArray(conflicts) ? conflicts : []
-  print(command, conflicts, () => (list.length === 0 ? 'no conflicts' : list.map(conflictText).join('\n')))
+  const conflicts = await ask(command, 'conflict.list', {}, listOf(isConflict))
+  print(command, conflicts, () => (conflicts.length === 0 ? 'no conflicts' : conflicts.map(conflictText).join('\n')))
 }
 
-function conflictText(conflict: unknown): string {
-  if (!isRecord(conflict)) return valueText(conflict)
-  return [
-    String(conflict['id']),
-    `  stands   ${sideText(conflict['winner'])}`,
-    `  yielded  ${sideText(conflict['loser'])}`,
-  ].join('\n')
+/** In JSON, as the gateway answers. */
+interface ShownConflict {
+  readonly id: string
+  readonly winner: ShownSide
+  readonly loser: ShownSide
 }
 
-function sideText(side: unknown): string {
-  if (!isRecord(side)) return valueText(side)
-  const value = 'value' in side ? valueText(side['value']) : '(removed)'
-  return `${value}  by operation ${String(side['operation'])} at stage ${String(side['stage'])}`
+interface ShownSide {
+  readonly operation: string
+  readonly stage: number
+  /** Left out if the point was removed. */
+  readonly value?: unknown
+}
+
+const isSide = recordOf<ShownSide>({ operation: isText, stage: isNumber })
+const isConflict = recordOf<ShownConflict>({ id: isText, winner: isSide, loser: isSide })
+
+function conflictText({ id, winner, loser }: ShownConflict): string {
+  return [id, `  stands   ${sideText(winner)}`, `  yielded  ${sideText(loser)}`].join('\n')
+}
+
+function sideText(side: ShownSide): string {
+  const value = 'value' in side ? valueText(side.value) : '(removed)'
+  return `${value}  by operation ${side.operation} at stage ${side.stage}`
 }

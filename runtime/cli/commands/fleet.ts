@@ -3,11 +3,12 @@ import { isNodeId } from '../../base/ids.ts'
 import { FleetstepError } from '../../base/errors.ts'
 import { createFleetFolder } from '../../gateway/fleet-folder.ts'
 import type { GatewayStatus } from '../../gateway/inspection.ts'
-import { withGateway } from '../connect.ts'
+import { ask } from '../connect.ts'
 import { configureEpochCommands } from '../epoch-commands.ts'
 import { epochStatusText, membersText } from '../fleet-text.ts'
 import { wholeNumber } from '../number-option.ts'
 import { type GlobalOptions, print } from '../output.ts'
+import { isStatus } from '../status-form.ts'
 
 interface CreateOptions extends GlobalOptions {
   readonly founder: string
@@ -72,5 +73,5 @@ function createFleet(command: Command, name: string): void {
 }
 
 async function statusOf(command: Command): Promise<GatewayStatus> {
-  return (await withGateway(command, async (gateway) => await gateway.call('status'))) as GatewayStatus
+  return await ask(command, 'status', {}, isStatus)
 }

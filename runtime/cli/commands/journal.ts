@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { isRecord } from '../../gateway/control-protocol.ts'
-import { withGateway } from '../connect.ts'
+import { isNumber, isText, listOf, orNull, recordOf } from '../answer-form.ts'
+import { ask } from '../connect.ts'
 import { watchUntilStopped } from '../follow.ts'
 import { print, table, valueText } from '../output.ts'
 
@@ -16,19 +17,22 @@ export function configure(command: Command): void {
 }
 
 async function listJournal(command: Command): Promise<void> {
-  const lines = await withGateway(command, async (gateway) => await gateway.call('journal.list'))
-  print(command, lines, () => journalText(Array.isArray(lines) ? lines : []))
+  const lines = await ask(command, 'journal.list', {}, listOf(isLine))
+  print(command, lines, () => journalText(lines))
 }
 
-function journalText(lines: readonly unknown[]): string {
+/** An operation as the gateway shows it; without an outcome until it is executed. */
+interface JournalLine {
+  readonly stage: number
+  readonly operation: string
+  readonly outcome: string | null
+}
+
+const isLine = recordOf<JournalLine>({ stage: isNumber, operation: isText, outcome: orNull(isText) })
+
+function journalText(lines: readonly JournalLine[]): string {
   if (lines.length === 0) return 'the journal is empty: all operations are settled'
-  const rows = lines
-    .filter(isRecord)
-    .map((line) => [
-      String(line['stage']),
-      String(line['operation']),
-      line['outcome'] === null ? 'not executed yet' : valueText(line['outcome']),
-    ])
+  const rows = lines.map(({ stage, operation, outcome }) => [String(stage), operation, outcome ?? 'not executed yet'])
   return table([['stage', 'operation', 'outcome'], ...rows])
 }
 

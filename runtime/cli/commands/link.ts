@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { withGateway } from '../connect.ts'
-import { linksText } from '../link-text.ts'
+import { listOf } from '../answer-form.ts'
+import { ask, withGateway } from '../connect.ts'
+import { isLink, linksText } from '../link-text.ts'
 import { print } from '../output.ts'
 
 export function configure(command: Command): void {
@@ -8,7 +9,7 @@ export function configure(command: Command): void {
     .command('list')
     .description('print the links, what they are connected to, and why one is not')
     .action(async () => {
-      const links = await withGateway(list, async (gateway) => await gateway.call('link.list'))
+      const links = await ask(list, 'link.list', {}, listOf(isLink))
       print(list, links, () => linksText(links))
     })
   for (const [verb, description] of [

@@ -4,10 +4,12 @@ import { acceptedProfile, readProfileFile } from '../../device/profiles/load.ts'
 import type { TakenOffer } from '../../gateway/profile-offers.ts'
 import type { AppliedProfile } from '../../gateway/profile-part.ts'
 import { shippedProfile } from '../../gateway/shipped-profiles.ts'
-import { withGateway } from '../connect.ts'
+import { isText, listOf, recordOf } from '../answer-form.ts'
+import { ask } from '../connect.ts'
 import { print, table, valueText } from '../output.ts'
-import { differencesText, enforcementText } from '../profile-text.ts'
-import { receiptText } from './state-change.ts'
+import { differencesText, enforcementText, isDifference, isEnforcement } from '../profile-text.ts'
+import { isMisfit } from './profile-misfits.ts'
+import { isReceipt, receiptText } from './state-change.ts'
 
 interface ApplyOptions {
   readonly device?: string
@@ -31,9 +33,17 @@ export async function applyProfile(command: Command, name: string | undefined): 
       'for another node name all three: fleetstep profile apply FILE --device NAME --node ID; this gateway applies the profile of its config',
     )
   }
-  const applied = (await withGateway(command, async (gateway) => await gateway.call('profile.apply'))) as AppliedProfile
+  const applied = await ask(command, 'profile.apply', {}, isApplied)
   print(command, applied, () => appliedText(applied))
 }
+
+const isApplied = recordOf<AppliedProfile>({
+  file: isText,
+  hash: isText,
+  differences: listOf(isDifference),
+  misfits: listOf(isMisfit),
+  fleet: isEnforcement,
+})
 
 async function applyForAnother(
   command: Command,
@@ -44,21 +54,20 @@ async function applyForAnother(
   // A mistake is told with the name of the file.
   acceptedProfile(file)
   const params = { ...target, text: file.text }
-  const receipt = await withGateway(command, async (gateway) => await gateway.call('profile.enforce', params))
+  const receipt = await ask(command, 'profile.enforce', params, isReceipt)
   print(command, receipt, () => receiptText(receipt))
 }
 
 async function applyOffered(command: Command, device: string | undefined): Promise<void> {
   const params = device === undefined ? {} : { device }
-  const taken = (await withGateway(
-    command,
-    async (gateway) => await gateway.call('profile.take-offers', params),
-  )) as readonly TakenOffer[]
+  const taken = await ask(command, 'profile.take-offers', params, listOf(isTaken))
   print(command, taken, () => {
     if (taken.length === 0) return 'no profile is offered that is not in force'
     return table(taken.map(({ device: of, name, hash, outcome }) => [of, name, `version ${hash}`, outcome]))
   })
 }
+
+const isTaken = recordOf<TakenOffer>({ device: isText, name: isText, hash: isText, outcome: isText })
 
 function appliedText(applied: AppliedProfile): string {
   const { file, hash, differences, misfits } = applied

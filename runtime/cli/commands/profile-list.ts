@@ -3,7 +3,8 @@ import { FleetstepError } from '../../base/errors.ts'
 import type { FleetProfile } from '../../gateway/fleet-profiles.ts'
 import type { ProfileOffer } from '../../gateway/profile-offers.ts'
 import { listShippedProfiles } from '../../gateway/shipped-profiles.ts'
-import { withGateway } from '../connect.ts'
+import { isText, isTruth, listOf, orNull, recordOf } from '../answer-form.ts'
+import { askOf, withGateway } from '../connect.ts'
 import { globalOptions, print, table } from '../output.ts'
 
 export async function listProfiles(command: Command): Promise<void> {
@@ -24,13 +25,29 @@ interface InFleet {
   readonly offers: readonly ProfileOffer[] | null
 }
 
+const isInForce = recordOf<FleetProfile>({
+  device: isText,
+  name: isText,
+  hash: isText,
+  node: orNull(isText),
+  isSettled: isTruth,
+})
+const isOffer = recordOf<ProfileOffer>({
+  device: isText,
+  name: isText,
+  hash: isText,
+  node: isText,
+  instead: orNull(isText),
+  problem: orNull(isText),
+})
+
 /** Null where no gateway runs, unless one was asked for by name. */
 async function listInFleet(command: Command): Promise<InFleet> {
   const { gateway, socket } = globalOptions(command)
   try {
     return await withGateway(command, async (client) => ({
-      inForce: (await client.call('profile.list')) as readonly FleetProfile[],
-      offers: (await client.call('profile.offers')) as readonly ProfileOffer[],
+      inForce: await askOf(client, 'profile.list', {}, listOf(isInForce)),
+      offers: await askOf(client, 'profile.offers', {}, listOf(isOffer)),
     }))
   } catch (error) {
     const isAbsent = error instanceof FleetstepError && error.code === 'daemon-unreachable'

@@ -1,22 +1,26 @@
 import type { Command } from 'commander'
 import type { CorrectedMisfit } from '../../gateway/profile-misfits.ts'
-import { withGateway } from '../connect.ts'
+import { type Form, isText, listOf, orAbsent, recordOf } from '../answer-form.ts'
+import { ask } from '../connect.ts'
 import { print, valueText } from '../output.ts'
-import { receiptText } from './state-change.ts'
+import { isReceipt, receiptText } from './state-change.ts'
+
+export const isMisfit: Form<CorrectedMisfit> = recordOf<CorrectedMisfit>({
+  path: isText,
+  reason: isText,
+  problem: orAbsent(isText),
+})
 
 /** @param device this gateway's own if undefined */
 export async function showMisfits(command: Command, device: string | undefined): Promise<void> {
   const { correct } = command.opts<{ readonly correct?: true }>()
   const params = { ...(device !== undefined && { device }), ...(correct === true && { correct }) }
-  const misfits = (await withGateway(
-    command,
-    async (gateway) => await gateway.call('profile.misfits', params),
-  )) as readonly CorrectedMisfit[]
+  const misfits = await ask(command, 'profile.misfits', params, listOf(isMisfit))
   print(command, misfits, () => misfitsText(misfits, correct === true))
 }
 
 export async function removeProfile(command: Command, device: string): Promise<void> {
-  const receipt = await withGateway(command, async (gateway) => await gateway.call('profile.remove', { device }))
+  const receipt = await ask(command, 'profile.remove', { device }, isReceipt)
   print(command, receipt, () => receiptText(receipt))
 }
 

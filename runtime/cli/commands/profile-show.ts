@@ -7,7 +7,8 @@ import { acceptedProfile, type ProfileFile, readProfileFile } from '../../device
 import { differencesToJson, profileToJson } from '../../gateway/profile-json.ts'
 import type { ProfileReport } from '../../gateway/profile-keeper.ts'
 import { shippedProfile } from '../../gateway/shipped-profiles.ts'
-import { withGateway } from '../connect.ts'
+import { isText, recordOf } from '../answer-form.ts'
+import { ask } from '../connect.ts'
 import { print } from '../output.ts'
 import { differencesText } from '../profile-text.ts'
 
@@ -33,9 +34,11 @@ export async function diffProfiles(command: Command, from: string | undefined, t
 }
 
 async function inForce(command: Command): Promise<ProfileFile> {
-  const report = (await withGateway(command, async (gateway) => await gateway.call('profile.get'))) as ProfileReport
+  const report = await ask(command, 'profile.get', {}, isReport)
   return { file: report.file, text: report.text, reading: readProfileText(report.text) }
 }
+
+const isReport = recordOf<ProfileReport>({ file: isText, text: isText })
 
 function sameText({ hash }: LoadedProfile): string {
   return `they say the same (version ${hash}); comments and layout do not count`

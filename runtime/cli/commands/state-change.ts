@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { FleetstepError } from '../../base/errors.ts'
-import { isRecord } from '../../gateway/control-protocol.ts'
-import { withGateway } from '../connect.ts'
+import { type Form, isNumber, isText, isTruth, recordOf } from '../answer-form.ts'
+import { ask } from '../connect.ts'
 import { print } from '../output.ts'
 import { type PatchOptions, readPatch } from '../patch.ts'
 import { readStandardInput } from '../standard-input.ts'
@@ -28,15 +28,29 @@ async function patchText(json: string | undefined): Promise<string | null> {
 }
 
 async function change(command: Command, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
-  const receipt = await withGateway(command, async (gateway) => await gateway.call(method, params))
+  const receipt = await ask(command, method, params, isReceipt)
   print(command, receipt, () => receiptText(receipt))
 }
 
-export function receiptText(receipt: unknown): string {
-  if (!isRecord(receipt)) return 'done'
-  const { outcome, operation, stage, settled, draft } = receipt
-  if (draft === true)
-    return `${String(outcome)}: draft ${String(operation)}, on this disk; it waits until this node is a member`
-  const certainty = settled === true ? 'settled' : 'on this disk; not settled yet'
-  return `${String(outcome)}: operation ${String(operation)} at stage ${String(stage)}, ${certainty}`
+/** What became of a change, as the control protocol says it. */
+interface ShownReceipt {
+  readonly operation: string
+  readonly stage: number
+  readonly outcome: string
+  readonly settled: boolean
+  readonly draft: boolean
+}
+
+export const isReceipt: Form<ShownReceipt> = recordOf<ShownReceipt>({
+  operation: isText,
+  stage: isNumber,
+  outcome: isText,
+  settled: isTruth,
+  draft: isTruth,
+})
+
+export function receiptText({ outcome, operation, stage, settled, draft }: ShownReceipt): string {
+  if (draft) return `${outcome}: draft ${operation}, on this disk; it waits until this node is a member`
+  const certainty = settled ? 'settled' : 'on this disk; not settled yet'
+  return `${outcome}: operation ${operation} at stage ${stage}, ${certainty}`
 }

@@ -1,40 +1,48 @@
 import type { Command } from 'commander'
-import { isRecord } from '../../gateway/control-protocol.ts'
-import { withGateway } from '../connect.ts'
+import { isNumber, isText, listOf, mapOf, recordOf } from '../answer-form.ts'
+import { askOf, withGateway } from '../connect.ts'
 import { print, table, valueText } from '../output.ts'
 
 export async function getState(command: Command, path: string | undefined): Promise<void> {
   const { settled = false, telemetry = false } = command.opts<{ readonly settled?: true; readonly telemetry?: true }>()
   const { points, readings } = await withGateway(command, async (gateway) => ({
-    points: telemetry ? {} : await gateway.call('state.get', { path, settled }),
-    readings: settled ? [] : await gateway.call('telemetry.list', { path }),
+    points: telemetry ? {} : await askOf(gateway, 'state.get', { path, settled }, isPoints),
+    readings: settled ? [] : await askOf(gateway, 'telemetry.list', { path }, listOf(isReading)),
   }))
   if (telemetry) print(command, readings, () => readingsText(readings))
   else print(command, points, () => pointsText(points, readings))
 }
 
-function pointsText(points: unknown, readings: unknown): string {
-  const notes = new Map(listOf(readings).map((reading) => [reading['path'], noteOf(reading)]))
-  const rows = Object.entries(isRecord(points) ? points : {}).map(([path, value]) => [
-    path,
-    valueText(value),
-    notes.get(path) ?? '',
-  ])
+/** A reading that is no operation, in JSON. */
+interface ShownReading {
+  readonly path: string
+  readonly value?: unknown
+  readonly quality: string
+  readonly ageMs: number
+  readonly node: string
+}
+
+const isReading = recordOf<ShownReading>({ path: isText, quality: isText, ageMs: isNumber, node: isText })
+const isPoints = mapOf((_value): _value is unknown => true)
+
+function pointsText(points: Readonly<Record<string, unknown>>, readings: readonly ShownReading[]): string {
+  const notes = new Map(readings.map((reading) => [reading.path, noteOf(reading)]))
+  const rows = Object.entries(points).map(([path, value]) => [path, valueText(value), notes.get(path) ?? ''])
   return rows.length === 0 ? 'there are no points yet: fleetstep state set PATH VALUE makes one' : table(rows)
 }
 
-function readingsText(readings: unknown): string {
-  const rows = listOf(readings).map((reading) => [
-    String(reading['path']),
-    valueText(reading['value']),
+function readingsText(readings: readonly ShownReading[]): string {
+  const rows = readings.map((reading) => [
+    reading.path,
+    valueText(reading.value),
     noteOf(reading),
-    `read by ${String(reading['node'])}`,
+    `read by ${reading.node}`,
   ])
   return rows.length === 0 ? 'there is no telemetry here' : table(rows)
 }
 
-function noteOf({ quality, ageMs }: Readonly<Record<string, unknown>>): string {
-  return `${String(quality)}, ${ageText(Number(ageMs))} old`
+function noteOf({ quality, ageMs }: ShownReading): string {
+  return `${quality}, ${ageText(ageMs)} old`
 }
 
 function ageText(ms: number): string {
@@ -42,8 +50,4 @@ function ageText(ms: number): string {
   if (seconds < 120) return `${seconds} s`
   const minutes = Math.round(seconds / 60)
   return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
-}
-
-function listOf(data: unknown): readonly Readonly<Record<string, unknown>>[] {
-  return Array.isArray(data) ? data.filter(isRecord) : []
 }

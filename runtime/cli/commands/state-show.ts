@@ -1,16 +1,22 @@
 import type { Command } from 'commander'
 import type { PointView } from '../../gateway/point-view.ts'
-import { withGateway } from '../connect.ts'
+import { isNumber, isText, listOf, orAbsent, recordOf } from '../answer-form.ts'
+import { ask } from '../connect.ts'
 import { print, table, valueText } from '../output.ts'
 
 export async function showState(command: Command): Promise<void> {
   const { device } = command.optsWithGlobals<{ readonly device?: string }>()
-  const points = (await withGateway(
-    command,
-    async (gateway) => await gateway.call('state.show', device === undefined ? {} : { device }),
-  )) as readonly PointView[]
+  const points = await ask(command, 'state.show', device === undefined ? {} : { device }, listOf(isPoint))
   print(command, points, () => pointsText(points))
 }
+
+const isPoint = recordOf<PointView>({
+  path: isText,
+  units: orAbsent(isText),
+  changedAgoMs: orAbsent(isNumber),
+  quality: orAbsent(isText),
+  readAgoMs: orAbsent(isNumber),
+})
 
 function pointsText(points: readonly PointView[]): string {
   if (points.length === 0)
@@ -57,5 +63,6 @@ function agoText(agoMs: number): string {
 
 function healthText(health: unknown): string {
   if (typeof health !== 'object' || health === null || !('state' in health)) return ''
-  return 'error' in health ? `${String(health.state)}: ${String(health.error)}` : String(health.state)
+  const state = valueText(health.state)
+  return 'error' in health ? `${state}: ${valueText(health.error)}` : state
 }

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
-import type { GatewayStatus } from '../../gateway/inspection.ts'
-import { withGateway } from '../connect.ts'
+import { ask } from '../connect.ts'
 import { print } from '../output.ts'
+import { isStatus } from '../status-form.ts'
 import { statusText } from '../status-text.ts'
 
 export function configure(command: Command): void {
   command.action(async () => {
-    const status = await withGateway(command, async (gateway) => await gateway.call('status'))
-    print(command, status, () => statusText(status as GatewayStatus))
+    const status = await ask(command, 'status', {}, isStatus)
+    print(command, status, () => statusText(status))
   })
 }

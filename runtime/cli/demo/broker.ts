@@ -1,6 +1,6 @@
-import { connect, createServer, type AddressInfo } from 'node:net'
-import { FleetstepError } from '../../base/errors.ts'
-import type { Children } from './children.ts'
+import { connect } from 'node:net'
+import { EXIT_CODES, FleetstepError } from '../../base/errors.ts'
+import type { Child, Children } from './children.ts'
 import { type Patience, until } from './until.ts'
 
 /** Where the gateways of the demo meet. */
@@ -11,20 +11,40 @@ export interface DemoBroker {
   stop(): Promise<void>
 }
 
-/** Starts a broker in a process of its own, on MQTT's usual port if that is free. */
+/**
+ * Starts a broker in a process of its own, on MQTT's usual port if that is free. It says itself where it listens: on the usual port
+ * the broker of another demo, which begins at the same moment, may answer.
+ */
 export async function startBroker(children: Children, patience: Patience): Promise<DemoBroker> {
-  const port = (await isFree(USUAL_PORT)) ? USUAL_PORT : await freePort()
-  const child = children.start('broker', ['broker', '--host', HOST, '--port', String(port)], 'start')
+  const usual = startOn(USUAL_PORT, children)
+  const url = await readyUrl(usual, children, patience)
+  if (url !== null) return { url, text: `an embedded broker on ${placeOf(url)}`, stop: () => usual.stop() }
+  if (usual.end() !== PORT_IN_USE) throw children.failure(usual)
+  const child = startOn(0, children)
+  const otherUrl = await readyUrl(child, children, patience)
+  if (otherUrl === null) throw children.failure(child)
+  const text = `an embedded broker on ${placeOf(otherUrl)}, because ${USUAL_PORT} is in use`
+  return { url: otherUrl, text, stop: () => child.stop() }
+}
+
+const PORT_IN_USE = `exit code ${EXIT_CODES['port-in-use']}`
+
+function startOn(port: number, children: Children): Child {
+  return children.start('broker', ['broker', '--host', HOST, '--port', String(port)], 'start')
+}
+
+/** Null if it has ended. */
+async function readyUrl(child: Child, children: Children, patience: Patience): Promise<string | null> {
+  let url: string | null = null
   await until(async () => {
-    if (child.end() !== null) throw children.failure(child)
-    return (await answers(HOST, port)) ? null : `the broker does not answer on ${HOST}:${port}`
+    url = /^broker ready on (\S+)$/.exec(children.words(child) ?? '')?.[1] ?? null
+    return url !== null || child.end() !== null ? null : 'the broker is not ready'
   }, patience)
-  const reason = port === USUAL_PORT ? '' : `, because ${USUAL_PORT} is in use`
-  return {
-    url: `mqtt://${HOST}:${port}`,
-    text: `an embedded broker on ${HOST}:${port}${reason}`,
-    stop: () => child.stop(),
-  }
+  return child.end() === null ? url : null
+}
+
+function placeOf(url: string): string {
+  return new URL(url).host
 }
 
 /** A broker that is there already. @throws FleetstepError `broker-unreachable`, `usage` */
@@ -67,26 +87,4 @@ async function answers(host: string, port: number): Promise<boolean> {
   })
   socket.destroy()
   return answered
-}
-
-async function isFree(port: number): Promise<boolean> {
-  return (await listenOnce(port)) !== null
-}
-
-async function freePort(): Promise<number> {
-  const port = await listenOnce(0)
-  if (port === null) throw new FleetstepError('port-in-use', `no port of ${HOST} is free: end a program that listens`)
-  return port
-}
-
-async function listenOnce(port: number): Promise<number | null> {
-  const server = createServer()
-  return await new Promise((resolve) => {
-    server.once('error', () => resolve(null))
-    server.listen({ host: HOST, port }, () => {
-      const address: AddressInfo | string | null = server.address()
-      const taken = typeof address === 'object' && address !== null ? address.port : null
-      server.close(() => resolve(taken))
-    })
-  })
 }

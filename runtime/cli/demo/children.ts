@@ -55,9 +55,14 @@ export class Children {
     }
   }
 
+  /** What it has said last, or null. */
+  words(child: Child): string | null {
+    return this.#directory.lastWords(child.program)
+  }
+
   /** What to tell of a child that should be running: its own last line, which names what to do. */
   failure(child: Child): FleetstepError {
-    const words = this.#directory.lastWords(child.program) ?? 'it has said nothing'
+    const words = this.words(child) ?? 'it has said nothing'
     const log = this.#directory.logFile(child.program)
     return new FleetstepError(
       'daemon-unreachable',
