@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { FleetstepError } from '../base/errors.ts'
 import { connectControl, type ControlClient, listControlSockets } from '../gateway/control-client.ts'
 import { controlPath, deviceOfControlPath } from '../gateway/control-path.ts'
-import type { Form } from './answer-form.ts'
+import { type Form, isOfForm } from './answer-form.ts'
 import { globalOptions, note } from './output.ts'
 
 /** The answer of the gateway that the user means. @throws FleetstepError as {@link askOf} */
@@ -23,7 +23,7 @@ export async function askOf<T>(
   form: Form<T>,
 ): Promise<T> {
   const answer = await gateway.call(method, params)
-  if (form(answer)) return answer
+  if (isOfForm(form, answer)) return answer
   throw new FleetstepError(
     'message-invalid',
     `the gateway on ${gateway.path} answers ${method} in another form than this version knows: run the gateway and fleetstep from the same version`,

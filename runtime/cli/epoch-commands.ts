@@ -8,7 +8,7 @@ import type { GatewayStatus } from '../gateway/inspection.ts'
 import { askOf, withGateway } from './connect.ts'
 import { epochText } from './fleet-text.ts'
 import { type GlobalOptions, note, print } from './output.ts'
-import { isStatus } from './status-form.ts'
+import { statusSchema } from './status-schema.ts'
 
 interface ChangeOptions extends GlobalOptions {
   readonly fleet?: string
@@ -76,7 +76,7 @@ async function makeEpoch(command: Command, wanted: Change): Promise<void> {
     throw new FleetstepError('usage', 'say either --fleet FOLDER, to sign it here, or --unsigned FILE')
   await withGateway(command, async (gateway) => {
     if (unsigned !== undefined) {
-      const before = await askOf(gateway, 'status', {}, isStatus)
+      const before = await askOf(gateway, 'status', {}, statusSchema)
       const proposal = await propose(gateway, { ...wanted, force })
       writeEpochFile(unsigned, proposal)
       print(command, epochToJson(proposal), () => `${epochText(proposal.epoch)}\nto be signed: ${unsigned}`)
@@ -94,7 +94,7 @@ async function signAndTake(
 ): Promise<void> {
   const folder = openFleetFolder(path)
   const last = lastSignedEpoch(folder)
-  const before = await askOf(gateway, 'status', {}, isStatus)
+  const before = await askOf(gateway, 'status', {}, statusSchema)
   // What was signed last and has not come this far goes first: two epochs of one number would be a conflict.
   if (last !== null && before.epoch.number < last.number)
     await gateway.call('epoch.take', { epoch: epochToJson({ fleet: folder.facts.id, epoch: last }) })

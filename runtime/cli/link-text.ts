@@ -1,22 +1,23 @@
+import * as v from 'valibot'
 import type { LinkReport } from '../gateway/gateway.ts'
-import { type Form, isNumber, isText, mapOf, orNull, recordOf } from './answer-form.ts'
+import { type Form, recordOf } from './answer-form.ts'
 import { table } from './output.ts'
 
 type LinkStatus = Omit<LinkReport, 'name' | 'isOpen'>
 
 const LINK_STATUS = {
-  state: isText,
-  cause: orNull(isText),
-  peer: isText,
+  state: v.string(),
+  cause: v.nullable(v.string()),
+  peer: v.string(),
   counters: recordOf<LinkReport['counters']>({
-    framesSent: isNumber,
-    framesReceived: isNumber,
-    dropped: mapOf(isNumber),
+    framesSent: v.number(),
+    framesReceived: v.number(),
+    dropped: v.record(v.string(), v.number()),
   }),
 }
 
-export const isLinkStatus: Form<LinkStatus> = recordOf<LinkStatus>(LINK_STATUS)
-export const isLink: Form<LinkReport> = recordOf<LinkReport>({ ...LINK_STATUS, name: isText })
+export const linkStatusSchema: Form<LinkStatus> = recordOf<LinkStatus>(LINK_STATUS)
+export const linkSchema: Form<LinkReport> = recordOf<LinkReport>({ ...LINK_STATUS, name: v.string() })
 
 /** The answer of the control method `link.list` as a table, with the cause of what is not up below its link. */
 export function linksText(links: readonly LinkReport[], indent: string = ''): string {

@@ -1,14 +1,16 @@
+import * as v from 'valibot'
 import type { Remark } from '../device/profiles/document.ts'
 import type { Enforcement } from '../gateway/fleet-profiles.ts'
 import type { JsonDifference } from '../gateway/profile-json.ts'
-import { type Form, isText, isTruth, oneOf, recordOf } from './answer-form.ts'
+import { type Form, recordOf } from './answer-form.ts'
 import { table, valueText } from './output.ts'
 
-export const isEnforcement: Form<Enforcement> = (data): data is Enforcement =>
-  recordOf<Extract<Enforcement, { kind: 'refused' }>>({ kind: oneOf(['refused']), reason: isText })(data) ||
-  recordOf<Extract<Enforcement, { kind: 'in-state' }>>({ kind: oneOf(['in-state']), isSettled: isTruth })(data)
+export const enforcementSchema: Form<Enforcement> = v.union([
+  recordOf<Extract<Enforcement, { kind: 'refused' }>>({ kind: v.literal('refused'), reason: v.string() }),
+  recordOf<Extract<Enforcement, { kind: 'in-state' }>>({ kind: v.literal('in-state'), isSettled: v.boolean() }),
+])
 
-export const isDifference: Form<JsonDifference> = recordOf<JsonDifference>({ what: isText })
+export const differenceSchema: Form<JsonDifference> = recordOf<JsonDifference>({ what: v.string() })
 
 /** Places in a file, as compilers and editors have them. */
 export function remarksText(file: string, remarks: readonly Remark[], kind: 'error' | 'warning'): string {

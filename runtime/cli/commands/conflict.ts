@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
-import { isNumber, isText, listOf, recordOf } from '../answer-form.ts'
+import * as v from 'valibot'
+import { recordOf } from '../answer-form.ts'
 import { ask, withGateway } from '../connect.ts'
 import { print, valueText } from '../output.ts'
-import { isReceipt, receiptText } from './state-change.ts'
+import { receiptSchema, receiptText } from './state-change.ts'
 
 export function configure(command: Command): void {
   command.addHelpText(
@@ -18,7 +19,7 @@ one of higher priority stands; the other is kept here until a person applies it 
     .argument('<id>')
     .description('make the change that yielded again, and take it off the list')
     .action(async (id: string) => {
-      const receipt = await ask(reapply, 'conflict.reapply', { id }, isReceipt)
+      const receipt = await ask(reapply, 'conflict.reapply', { id }, receiptSchema)
       print(reapply, receipt, () => receiptText(receipt))
     })
   const dismiss = command
@@ -32,7 +33,7 @@ one of higher priority stands; the other is kept here until a person applies it 
 }
 
 async function listConflicts(command: Command): Promise<void> {
-  const conflicts = await ask(command, 'conflict.list', {}, listOf(isConflict))
+  const conflicts = await ask(command, 'conflict.list', {}, v.array(conflictSchema))
   print(command, conflicts, () => (conflicts.length === 0 ? 'no conflicts' : conflicts.map(conflictText).join('\n')))
 }
 
@@ -50,8 +51,8 @@ interface ShownSide {
   readonly value?: unknown
 }
 
-const isSide = recordOf<ShownSide>({ operation: isText, stage: isNumber })
-const isConflict = recordOf<ShownConflict>({ id: isText, winner: isSide, loser: isSide })
+const sideSchema = recordOf<ShownSide>({ operation: v.string(), stage: v.number() })
+const conflictSchema = recordOf<ShownConflict>({ id: v.string(), winner: sideSchema, loser: sideSchema })
 
 function conflictText({ id, winner, loser }: ShownConflict): string {
   return [id, `  stands   ${sideText(winner)}`, `  yielded  ${sideText(loser)}`].join('\n')

@@ -8,7 +8,7 @@ import { configureEpochCommands } from '../epoch-commands.ts'
 import { epochStatusText, membersText } from '../fleet-text.ts'
 import { wholeNumber } from '../number-option.ts'
 import { type GlobalOptions, print } from '../output.ts'
-import { isStatus } from '../status-form.ts'
+import { statusSchema } from '../status-schema.ts'
 
 interface CreateOptions extends GlobalOptions {
   readonly founder: string
@@ -73,5 +73,5 @@ function createFleet(command: Command, name: string): void {
 }
 
 async function statusOf(command: Command): Promise<GatewayStatus> {
-  return await ask(command, 'status', {}, isStatus)
+  return await ask(command, 'status', {}, statusSchema)
 }

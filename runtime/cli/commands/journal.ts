@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import * as v from 'valibot'
 import { isRecord } from '../../gateway/control-protocol.ts'
-import { isNumber, isText, listOf, orNull, recordOf } from '../answer-form.ts'
+import { recordOf } from '../answer-form.ts'
 import { ask } from '../connect.ts'
 import { watchUntilStopped } from '../follow.ts'
 import { print, table, valueText } from '../output.ts'
@@ -17,7 +18,7 @@ export function configure(command: Command): void {
 }
 
 async function listJournal(command: Command): Promise<void> {
-  const lines = await ask(command, 'journal.list', {}, listOf(isLine))
+  const lines = await ask(command, 'journal.list', {}, v.array(lineSchema))
   print(command, lines, () => journalText(lines))
 }
 
@@ -28,7 +29,7 @@ interface JournalLine {
   readonly outcome: string | null
 }
 
-const isLine = recordOf<JournalLine>({ stage: isNumber, operation: isText, outcome: orNull(isText) })
+const lineSchema = recordOf<JournalLine>({ stage: v.number(), operation: v.string(), outcome: v.nullable(v.string()) })
 
 function journalText(lines: readonly JournalLine[]): string {
   if (lines.length === 0) return 'the journal is empty: all operations are settled'

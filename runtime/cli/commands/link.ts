@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { listOf } from '../answer-form.ts'
+import * as v from 'valibot'
 import { ask, withGateway } from '../connect.ts'
-import { isLink, linksText } from '../link-text.ts'
+import { linkSchema, linksText } from '../link-text.ts'
 import { print } from '../output.ts'
 
 export function configure(command: Command): void {
@@ -9,7 +9,7 @@ export function configure(command: Command): void {
     .command('list')
     .description('print the links, what they are connected to, and why one is not')
     .action(async () => {
-      const links = await ask(list, 'link.list', {}, listOf(isLink))
+      const links = await ask(list, 'link.list', {}, v.array(linkSchema))
       print(list, links, () => linksText(links))
     })
   for (const [verb, description] of [

@@ -1,15 +1,16 @@
 import type { Command } from 'commander'
+import * as v from 'valibot'
 import { FleetstepError } from '../../base/errors.ts'
 import { acceptedProfile, readProfileFile } from '../../device/profiles/load.ts'
 import type { TakenOffer } from '../../gateway/profile-offers.ts'
 import type { AppliedProfile } from '../../gateway/profile-part.ts'
 import { shippedProfile } from '../../gateway/shipped-profiles.ts'
-import { isText, listOf, recordOf } from '../answer-form.ts'
+import { recordOf } from '../answer-form.ts'
 import { ask } from '../connect.ts'
 import { print, table, valueText } from '../output.ts'
-import { differencesText, enforcementText, isDifference, isEnforcement } from '../profile-text.ts'
-import { isMisfit } from './profile-misfits.ts'
-import { isReceipt, receiptText } from './state-change.ts'
+import { differencesText, enforcementText, differenceSchema, enforcementSchema } from '../profile-text.ts'
+import { misfitSchema } from './profile-misfits.ts'
+import { receiptSchema, receiptText } from './state-change.ts'
 
 interface ApplyOptions {
   readonly device?: string
@@ -33,16 +34,16 @@ export async function applyProfile(command: Command, name: string | undefined): 
       'for another node name all three: fleetstep profile apply FILE --device NAME --node ID; this gateway applies the profile of its config',
     )
   }
-  const applied = await ask(command, 'profile.apply', {}, isApplied)
+  const applied = await ask(command, 'profile.apply', {}, appliedSchema)
   print(command, applied, () => appliedText(applied))
 }
 
-const isApplied = recordOf<AppliedProfile>({
-  file: isText,
-  hash: isText,
-  differences: listOf(isDifference),
-  misfits: listOf(isMisfit),
-  fleet: isEnforcement,
+const appliedSchema = recordOf<AppliedProfile>({
+  file: v.string(),
+  hash: v.string(),
+  differences: v.array(differenceSchema),
+  misfits: v.array(misfitSchema),
+  fleet: enforcementSchema,
 })
 
 async function applyForAnother(
@@ -54,20 +55,25 @@ async function applyForAnother(
   // A mistake is told with the name of the file.
   acceptedProfile(file)
   const params = { ...target, text: file.text }
-  const receipt = await ask(command, 'profile.enforce', params, isReceipt)
+  const receipt = await ask(command, 'profile.enforce', params, receiptSchema)
   print(command, receipt, () => receiptText(receipt))
 }
 
 async function applyOffered(command: Command, device: string | undefined): Promise<void> {
   const params = device === undefined ? {} : { device }
-  const taken = await ask(command, 'profile.take-offers', params, listOf(isTaken))
+  const taken = await ask(command, 'profile.take-offers', params, v.array(takenSchema))
   print(command, taken, () => {
     if (taken.length === 0) return 'no profile is offered that is not in force'
     return table(taken.map(({ device: of, name, hash, outcome }) => [of, name, `version ${hash}`, outcome]))
   })
 }
 
-const isTaken = recordOf<TakenOffer>({ device: isText, name: isText, hash: isText, outcome: isText })
+const takenSchema = recordOf<TakenOffer>({
+  device: v.string(),
+  name: v.string(),
+  hash: v.string(),
+  outcome: v.string(),
+})
 
 function appliedText(applied: AppliedProfile): string {
   const { file, hash, differences, misfits } = applied

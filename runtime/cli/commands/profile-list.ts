@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
+import * as v from 'valibot'
 import { FleetstepError } from '../../base/errors.ts'
 import type { FleetProfile } from '../../gateway/fleet-profiles.ts'
 import type { ProfileOffer } from '../../gateway/profile-offers.ts'
 import { listShippedProfiles } from '../../gateway/shipped-profiles.ts'
-import { isText, isTruth, listOf, orNull, recordOf } from '../answer-form.ts'
+import { recordOf } from '../answer-form.ts'
 import { askOf, withGateway } from '../connect.ts'
 import { globalOptions, print, table } from '../output.ts'
 
@@ -25,20 +26,20 @@ interface InFleet {
   readonly offers: readonly ProfileOffer[] | null
 }
 
-const isInForce = recordOf<FleetProfile>({
-  device: isText,
-  name: isText,
-  hash: isText,
-  node: orNull(isText),
-  isSettled: isTruth,
+const inForceSchema = recordOf<FleetProfile>({
+  device: v.string(),
+  name: v.string(),
+  hash: v.string(),
+  node: v.nullable(v.string()),
+  isSettled: v.boolean(),
 })
-const isOffer = recordOf<ProfileOffer>({
-  device: isText,
-  name: isText,
-  hash: isText,
-  node: isText,
-  instead: orNull(isText),
-  problem: orNull(isText),
+const offerSchema = recordOf<ProfileOffer>({
+  device: v.string(),
+  name: v.string(),
+  hash: v.string(),
+  node: v.string(),
+  instead: v.nullable(v.string()),
+  problem: v.nullable(v.string()),
 })
 
 /** Null where no gateway runs, unless one was asked for by name. */
@@ -46,8 +47,8 @@ async function listInFleet(command: Command): Promise<InFleet> {
   const { gateway, socket } = globalOptions(command)
   try {
     return await withGateway(command, async (client) => ({
-      inForce: await askOf(client, 'profile.list', {}, listOf(isInForce)),
-      offers: await askOf(client, 'profile.offers', {}, listOf(isOffer)),
+      inForce: await askOf(client, 'profile.list', {}, v.array(inForceSchema)),
+      offers: await askOf(client, 'profile.offers', {}, v.array(offerSchema)),
     }))
   } catch (error) {
     const isAbsent = error instanceof FleetstepError && error.code === 'daemon-unreachable'

@@ -1,26 +1,27 @@
 import type { Command } from 'commander'
+import * as v from 'valibot'
 import type { CorrectedMisfit } from '../../gateway/profile-misfits.ts'
-import { type Form, isText, listOf, orAbsent, recordOf } from '../answer-form.ts'
+import { type Form, recordOf } from '../answer-form.ts'
 import { ask } from '../connect.ts'
 import { print, valueText } from '../output.ts'
-import { isReceipt, receiptText } from './state-change.ts'
+import { receiptSchema, receiptText } from './state-change.ts'
 
-export const isMisfit: Form<CorrectedMisfit> = recordOf<CorrectedMisfit>({
-  path: isText,
-  reason: isText,
-  problem: orAbsent(isText),
+export const misfitSchema: Form<CorrectedMisfit> = recordOf<CorrectedMisfit>({
+  path: v.string(),
+  reason: v.string(),
+  problem: v.optional(v.string()),
 })
 
 /** @param device this gateway's own if undefined */
 export async function showMisfits(command: Command, device: string | undefined): Promise<void> {
   const { correct } = command.opts<{ readonly correct?: true }>()
   const params = { ...(device !== undefined && { device }), ...(correct === true && { correct }) }
-  const misfits = await ask(command, 'profile.misfits', params, listOf(isMisfit))
+  const misfits = await ask(command, 'profile.misfits', params, v.array(misfitSchema))
   print(command, misfits, () => misfitsText(misfits, correct === true))
 }
 
 export async function removeProfile(command: Command, device: string): Promise<void> {
-  const receipt = await ask(command, 'profile.remove', { device }, isReceipt)
+  const receipt = await ask(command, 'profile.remove', { device }, receiptSchema)
   print(command, receipt, () => receiptText(receipt))
 }
 

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
+import * as v from 'valibot'
 import { profileDifferences } from '../../device/profiles/difference.ts'
 import type { LoadedProfile } from '../../device/profiles/document.ts'
 import { readProfileText } from '../../device/profiles/document.ts'
@@ -7,7 +8,7 @@ import { acceptedProfile, type ProfileFile, readProfileFile } from '../../device
 import { differencesToJson, profileToJson } from '../../gateway/profile-json.ts'
 import type { ProfileReport } from '../../gateway/profile-keeper.ts'
 import { shippedProfile } from '../../gateway/shipped-profiles.ts'
-import { isText, recordOf } from '../answer-form.ts'
+import { recordOf } from '../answer-form.ts'
 import { ask } from '../connect.ts'
 import { print } from '../output.ts'
 import { differencesText } from '../profile-text.ts'
@@ -34,11 +35,11 @@ export async function diffProfiles(command: Command, from: string | undefined, t
 }
 
 async function inForce(command: Command): Promise<ProfileFile> {
-  const report = await ask(command, 'profile.get', {}, isReport)
+  const report = await ask(command, 'profile.get', {}, reportSchema)
   return { file: report.file, text: report.text, reading: readProfileText(report.text) }
 }
 
-const isReport = recordOf<ProfileReport>({ file: isText, text: isText })
+const reportSchema = recordOf<ProfileReport>({ file: v.string(), text: v.string() })
 
 function sameText({ hash }: LoadedProfile): string {
   return `they say the same (version ${hash}); comments and layout do not count`

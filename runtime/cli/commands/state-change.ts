@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import * as v from 'valibot'
 import { FleetstepError } from '../../base/errors.ts'
-import { type Form, isNumber, isText, isTruth, recordOf } from '../answer-form.ts'
+import { type Form, recordOf } from '../answer-form.ts'
 import { ask } from '../connect.ts'
 import { print } from '../output.ts'
 import { type PatchOptions, readPatch } from '../patch.ts'
@@ -28,7 +29,7 @@ async function patchText(json: string | undefined): Promise<string | null> {
 }
 
 async function change(command: Command, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
-  const receipt = await ask(command, method, params, isReceipt)
+  const receipt = await ask(command, method, params, receiptSchema)
   print(command, receipt, () => receiptText(receipt))
 }
 
@@ -41,12 +42,12 @@ interface ShownReceipt {
   readonly draft: boolean
 }
 
-export const isReceipt: Form<ShownReceipt> = recordOf<ShownReceipt>({
-  operation: isText,
-  stage: isNumber,
-  outcome: isText,
-  settled: isTruth,
-  draft: isTruth,
+export const receiptSchema: Form<ShownReceipt> = recordOf<ShownReceipt>({
+  operation: v.string(),
+  stage: v.number(),
+  outcome: v.string(),
+  settled: v.boolean(),
+  draft: v.boolean(),
 })
 
 export function receiptText({ outcome, operation, stage, settled, draft }: ShownReceipt): string {

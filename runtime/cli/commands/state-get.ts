@@ -1,13 +1,14 @@
 import type { Command } from 'commander'
-import { isNumber, isText, listOf, mapOf, recordOf } from '../answer-form.ts'
+import * as v from 'valibot'
+import { recordOf } from '../answer-form.ts'
 import { askOf, withGateway } from '../connect.ts'
 import { print, table, valueText } from '../output.ts'
 
 export async function getState(command: Command, path: string | undefined): Promise<void> {
   const { settled = false, telemetry = false } = command.opts<{ readonly settled?: true; readonly telemetry?: true }>()
   const { points, readings } = await withGateway(command, async (gateway) => ({
-    points: telemetry ? {} : await askOf(gateway, 'state.get', { path, settled }, isPoints),
-    readings: settled ? [] : await askOf(gateway, 'telemetry.list', { path }, listOf(isReading)),
+    points: telemetry ? {} : await askOf(gateway, 'state.get', { path, settled }, pointsSchema),
+    readings: settled ? [] : await askOf(gateway, 'telemetry.list', { path }, v.array(readingSchema)),
   }))
   if (telemetry) print(command, readings, () => readingsText(readings))
   else print(command, points, () => pointsText(points, readings))
@@ -22,8 +23,13 @@ interface ShownReading {
   readonly node: string
 }
 
-const isReading = recordOf<ShownReading>({ path: isText, quality: isText, ageMs: isNumber, node: isText })
-const isPoints = mapOf((_value): _value is unknown => true)
+const readingSchema = recordOf<ShownReading>({
+  path: v.string(),
+  quality: v.string(),
+  ageMs: v.number(),
+  node: v.string(),
+})
+const pointsSchema = v.record(v.string(), v.unknown())
 
 function pointsText(points: Readonly<Record<string, unknown>>, readings: readonly ShownReading[]): string {
   const notes = new Map(readings.map((reading) => [reading.path, noteOf(reading)]))

@@ -1,21 +1,22 @@
 import type { Command } from 'commander'
+import * as v from 'valibot'
 import type { PointView } from '../../gateway/point-view.ts'
-import { isNumber, isText, listOf, orAbsent, recordOf } from '../answer-form.ts'
+import { recordOf } from '../answer-form.ts'
 import { ask } from '../connect.ts'
 import { print, table, valueText } from '../output.ts'
 
 export async function showState(command: Command): Promise<void> {
   const { device } = command.optsWithGlobals<{ readonly device?: string }>()
-  const points = await ask(command, 'state.show', device === undefined ? {} : { device }, listOf(isPoint))
+  const points = await ask(command, 'state.show', device === undefined ? {} : { device }, v.array(pointSchema))
   print(command, points, () => pointsText(points))
 }
 
-const isPoint = recordOf<PointView>({
-  path: isText,
-  units: orAbsent(isText),
-  changedAgoMs: orAbsent(isNumber),
-  quality: orAbsent(isText),
-  readAgoMs: orAbsent(isNumber),
+const pointSchema = recordOf<PointView>({
+  path: v.string(),
+  units: v.optional(v.string()),
+  changedAgoMs: v.optional(v.number()),
+  quality: v.optional(v.string()),
+  readAgoMs: v.optional(v.number()),
 })
 
 function pointsText(points: readonly PointView[]): string {

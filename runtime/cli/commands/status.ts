@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { ask } from '../connect.ts'
 import { print } from '../output.ts'
-import { isStatus } from '../status-form.ts'
+import { statusSchema } from '../status-schema.ts'
 import { statusText } from '../status-text.ts'
 
 export function configure(command: Command): void {
   command.action(async () => {
-    const status = await ask(command, 'status', {}, isStatus)
+    const status = await ask(command, 'status', {}, statusSchema)
     print(command, status, () => statusText(status))
   })
 }

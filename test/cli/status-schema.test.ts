@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { silentLogger } from '../../runtime/base/logger.ts'
+import { isOfForm } from '../../runtime/cli/answer-form.ts'
 import { epochStatusText, membersText } from '../../runtime/cli/fleet-text.ts'
-import { isStatus } from '../../runtime/cli/status-form.ts'
+import { statusSchema } from '../../runtime/cli/status-schema.ts'
 import { statusText } from '../../runtime/cli/status-text.ts'
 import { openGateway } from '../../runtime/gateway/gateway.ts'
 import { statusOf } from '../../runtime/gateway/inspection.ts'
@@ -14,13 +15,14 @@ import { founders } from '../bench/workload.ts'
 
 test('what is read of a status is asked of it, so that no other form is told as a bug or as "undefined"', async () => {
   const whole = await fullStatus()
-  assert.ok(isStatus(whole))
+  assert.ok(isOfForm(statusSchema, whole))
   assert.doesNotMatch(textOf(whole), NOT_TEXT)
   const wrong = [...mutants(whole)]
   assert.ok(wrong.length > 300, `${wrong.length}`)
-  const refused = wrong.filter(({ status }) => !isStatus(status))
+  const refused = wrong.filter(({ status }) => !isOfForm(statusSchema, status))
   assert.ok(refused.length > 200, `${refused.length}`)
-  for (const { what, status } of wrong) if (isStatus(status)) assert.doesNotMatch(textOf(status), NOT_TEXT, what)
+  for (const { what, status } of wrong)
+    if (isOfForm(statusSchema, status)) assert.doesNotMatch(textOf(status), NOT_TEXT, what)
 })
 
 const NOT_TEXT = /undefined|NaN|\[object|function/
