@@ -69,7 +69,6 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
   const binding = tierBinding(fleet, node)
   const keeper = config.profile === null ? null : keepProfile(config.profile, binding, logger)
   const { tier } = chosenTier(binding, keeper?.current.profile ?? null)
-  const brokerPort = await startOwnBroker(config, logger, closers)
   const gateway = await openGateway({
     fleet: fleet.genesis,
     enrolment: enrol(fleet, node, config, tier),
@@ -89,6 +88,8 @@ async function assemble(options: DaemonOptions, closers: Closer[], close: Daemon
     onFatal: options.onFatal,
   })
   closers.push(() => gateway.close())
+  // Behind it, so that a second daemon on this data directory is told of that, and not of its port.
+  const brokerPort = await startOwnBroker(config, logger, closers)
   const notice = foundersSeedNotice(fleet, node)
   if (notice !== null && gateway.inspect().status === 'draft') logger.warn(notice)
   const profile = keeper === null ? null : startProfile(gateway, keeper, options, closers, binding)
@@ -125,7 +126,8 @@ function linksOf({ links }: GatewayConfig, { seed }: ConfiguredFleet): GatewayCo
 async function startOwnBroker(config: GatewayConfig, logger: Logger, closers: Closer[]): Promise<number | null> {
   if (config.broker === null) return null
   const broker = await startBroker({ ...config.broker, logger })
-  closers.push(() => broker.close())
+  // It ends last: the gateway says farewell over it.
+  closers.unshift(() => broker.close())
   return broker.port
 }
 

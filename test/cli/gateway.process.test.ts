@@ -315,7 +315,7 @@ describe('fleetstep with a gateway', () => {
     t.after(() => void blocker.close())
     const address = blocker.address()
     const port = typeof address === 'object' ? address?.port : 0
-    const config = aloneConfig(place, 'pump')
+    const config = aloneConfig(place, 'pump', `broker: { port: ${await freePort()} }\n`)
     await runGateway(place, config, '--node-id', 'a')
     const members = "fleet: { name: test, members: [{ node: '0200000000000001' }] }\n"
     const bad: readonly (readonly [number, RegExp, readonly string[]])[] = [
