@@ -178,6 +178,7 @@ async function durableOrFull(gateway: Gateway, receipt: Receipt): Promise<void> 
   const full = new Promise<never>((_resolve, reject) => {
     stop = gateway.observeStorage((problem) => {
       if (problem === null) return
+      if (problem.code !== 'disk-full') return reject(problem)
       const message = `${problem.message}; this change is in the state already and is stored as soon as there is room`
       reject(new FleetstepError(problem.code, message, { cause: problem }))
     })

@@ -4,19 +4,25 @@ import { DISK_CHECK_MS, DISK_RETRY_MS } from '../base/limits.ts'
 import type { Logger } from '../base/logger.ts'
 import type { SpaceLevel, Store } from '../storage/store.ts'
 
-/** Looks at the room on the disk now and then, warns people, and says when local changes have to be refused. */
+/**
+ * Looks now and then whether the store is in its place and how much room is left there, warns people, and says when local
+ * changes have to be refused.
+ */
 export class DiskWatch {
   readonly #store: Store
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #onFailed: (error: unknown) => void
   #level: SpaceLevel = 'enough'
   #refusal: FleetstepError | null = null
   #cancel: (() => void) | null = null
 
-  constructor(store: Store, clock: Clock, logger: Logger) {
+  /** @param onFailed the store takes nothing more: its directory is gone, say */
+  constructor(store: Store, clock: Clock, logger: Logger, onFailed: (error: unknown) => void) {
     this.#store = store
     this.#clock = clock
     this.#logger = logger
+    this.#onFailed = onFailed
   }
 
   /** Why local changes are refused at present, or null: what is left is for others' changes and those taken already. */
@@ -63,6 +69,11 @@ export class DiskWatch {
   }
 
   async #check(): Promise<void> {
+    try {
+      this.#store.checkPlace()
+    } catch (error) {
+      return this.#onFailed(error)
+    }
     try {
       await this.#store.checkSpace()
     } catch (error) {

@@ -111,7 +111,7 @@ export interface Gateway {
   /** Nodes that are there, as a broker, a peer or a cable tells: a hint. */
   online(): readonly NodeId[]
   alarms(): readonly GatewayAlarm[]
-  /** Why changes are refused at present: the disk is full. Null while it can be written. */
+  /** Why changes are refused at present: the disk is full, or has failed for good. Null while it can be written. */
   storageProblem(): FleetstepError | null
   /** What the store says of itself, and what waits for it. */
   storage(): StorageReport
@@ -316,8 +316,11 @@ class RunningGateway implements Gateway {
   }
 
   async close(): Promise<void> {
-    await this.#pump.close()
-    this.#receipts.close()
+    try {
+      await this.#pump.close()
+    } finally {
+      this.#receipts.close()
+    }
   }
 
   raise(alarm: GatewayAlarm): void {

@@ -67,6 +67,8 @@ export class Pump {
   #isSnapshotAsked = false
   #snapshotRetryAt = -Infinity
   #mediumErrors = 0
+  /** Why nothing is taken until the next start. */
+  #failure: FleetstepError | null = null
   #cancelWake: (() => void) | null = null
   #wakeAt = Infinity
 
@@ -74,7 +76,7 @@ export class Pump {
     this.#options = options
     this.#issuedSeq = options.replica.durableSeq
     this.#durableSeq = options.replica.durableSeq
-    this.#disk = new DiskWatch(options.store, options.clock, options.logger)
+    this.#disk = new DiskWatch(options.store, options.clock, options.logger, (error) => this.#fail(error))
     this.#commits = new CommitQueue({
       ...options,
       gatherMs: () => this.#gatherMs(),
@@ -89,7 +91,7 @@ export class Pump {
 
   /** Why no local change is taken at present, or null. */
   get storageProblem(): FleetstepError | null {
-    return this.#commits.problem ?? this.#disk.refusal ?? this.#slowness()
+    return this.#failure ?? this.#commits.problem ?? this.#disk.refusal ?? this.#slowness()
   }
 
   /** What the store says of itself. */
@@ -206,6 +208,10 @@ export class Pump {
 
   #fail(error: unknown): void {
     this.#end()
+    if (error instanceof FleetstepError) {
+      this.#failure = error
+      this.#options.onStorageProblem(error)
+    }
     this.#options.onFatal(error)
   }
 

@@ -1,5 +1,5 @@
 import { FleetstepError } from '../base/errors.ts'
-import { errorCode, isFull } from './file-system.ts'
+import { isFull, isNowhere } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
 
 /** One life of a process: a pid is used again, a pid with the same start is not. */
@@ -38,7 +38,8 @@ export async function lockDirectory(
     const identity = parseIdentity(holder)
     if (identity !== null && (await processes.isAlive(identity))) throw lockedBy(directory, identity)
     const turn = top + 1
-    if (!(await fileSystem.createMark(pathOf(directory, turn), `${own.pid} ${own.start}`))) continue
+    const mark = `${own.pid} ${own.start}`
+    if (!(await fileSystem.createMark(pathOf(directory, turn), mark))) continue
     // The first listing may have missed a turn that was made while it ran.
     const turns = await listTurns(fileSystem, directory)
     if (turns.at(-1) !== turn) {
@@ -46,7 +47,7 @@ export async function lockDirectory(
       continue
     }
     for (const older of turns.slice(0, -1)) await removeMark(fileSystem, directory, older)
-    return { release: () => releaseTurn(fileSystem, directory, turn) }
+    return { release: () => releaseTurn(fileSystem, directory, turn, mark) }
   }
   throw new FleetstepError(
     'data-directory-locked',
@@ -63,12 +64,16 @@ async function listTurns(fileSystem: FileSystem, directory: string): Promise<rea
   return turns.toSorted((left, right) => left - right)
 }
 
-/** Says that the turn is over, for a process that goes on living; the next holder tidies up. */
-async function releaseTurn(fileSystem: FileSystem, directory: string, turn: number): Promise<void> {
+/**
+ * Says that the turn is over, for a process that goes on living; the next holder tidies up. A directory without our mark is
+ * gone or another one: there is nothing to release, and a turn made there could end somebody else's.
+ */
+async function releaseTurn(fileSystem: FileSystem, directory: string, turn: number, mark: string): Promise<void> {
+  if ((await fileSystem.readMark(pathOf(directory, turn))) !== mark) return
   try {
     await fileSystem.createMark(pathOf(directory, turn + 1), FREE)
   } catch (error) {
-    if (!isFull(error)) throw error
+    if (!isFull(error) && !isNowhere(error)) throw error
   }
   await removeMark(fileSystem, directory, turn)
 }
@@ -77,7 +82,7 @@ async function removeMark(fileSystem: FileSystem, directory: string, turn: numbe
   try {
     await fileSystem.remove(pathOf(directory, turn))
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error
+    if (!isNowhere(error)) throw error
   }
 }
 

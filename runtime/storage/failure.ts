@@ -27,4 +27,12 @@ export function explainFailure(
   return new FleetstepError('storage-failed', message, { cause: error })
 }
 
+/** What was acknowledged from now on would not be found where the next opening looks for it. */
+export function displaced(directory: string): FleetstepError {
+  return new FleetstepError(
+    'storage-failed',
+    `${directory} was removed, moved, replaced or mounted over while it was in use, so nothing more is stored; put it back, then start again`,
+  )
+}
+
 const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG']

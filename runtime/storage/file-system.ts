@@ -30,6 +30,11 @@ export interface File {
   /** Resolves once content and size are on the medium (fdatasync). */
   sync(): Promise<void>
   size(): Promise<number>
+  /**
+   * The path by which it was opened leads to it still. Asked at every commit, so it looks at the names that the machine has
+   * in memory, and at once: 3 µs.
+   */
+  isInPlace(): boolean
   close(): Promise<void>
 }
 
@@ -72,6 +77,11 @@ export async function withFile<T>(
 /** `code` of errno(3), or an empty text. */
 export function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
+
+/** The path leads to nothing. */
+export function isNowhere(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(errorCode(error))
 }
 
 /** No space, or none left for this user. */

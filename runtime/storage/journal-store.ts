@@ -103,6 +103,7 @@ export class JournalStore implements Store {
   }
 
   async snapshot(bytes: Uint8Array, through: number): Promise<void> {
+    this.checkPlace()
     const parts = this.#parts()
     assert(through <= parts.journal.last, 'a snapshot stands for committed records alone')
     assert(this.#snapshotting === null, 'one snapshot is written at a time')
@@ -118,7 +119,7 @@ export class JournalStore implements Store {
   }
 
   async keepEvidence(name: string, bytes: Uint8Array): Promise<string | null> {
-    this.#parts()
+    this.checkPlace()
     const { fileSystem, directory } = this.#options
     const evidence = new Evidence(fileSystem, directory)
     try {
@@ -162,17 +163,44 @@ export class JournalStore implements Store {
     return this.#space
   }
 
+  checkPlace(): void {
+    const { journal } = this.#parts()
+    try {
+      journal.checkPlace()
+    } catch (error) {
+      throw this.#fail(error)
+    }
+  }
+
   async close(): Promise<void> {
     const state = this.#state
     if (state.kind === 'new' || state.kind === 'closed') return
     this.#state = { kind: 'closed' }
+    const { journal, lock } = state.parts
     await Promise.allSettled([this.#committing, this.#snapshotting])
-    if (state.kind === 'open') await state.parts.journal.end().catch(() => undefined)
-    await state.parts.journal.settled()
-    if (state.kind === 'open') await this.#saveWear(state.parts.journal)
+    const lost = state.kind === 'open' ? await this.#finish(journal) : null
+    await journal.settled()
     // Everything acknowledged is on the medium already, so a failure to close a file means nothing.
-    await state.parts.journal.close().catch(() => undefined)
-    await state.parts.lock.release()
+    await journal.close().catch(() => undefined)
+    try {
+      await lock.release()
+    } catch (error) {
+      throw explainFailure(error, this.#options.directory, 'writing')
+    }
+    if (lost !== null) throw lost
+  }
+
+  /** What a clean end adds. Returns why that has no place any more, or null. */
+  async #finish(journal: Journal): Promise<FleetstepError | null> {
+    try {
+      journal.checkPlace()
+    } catch (error) {
+      return explainFailure(error, this.#options.directory, 'writing')
+    }
+    await journal.end().catch(() => undefined)
+    await journal.settled()
+    await this.#saveWear(journal)
+    return null
   }
 
   async #replaceSnapshot({ journal, snapshots }: Parts, bytes: Uint8Array, through: number): Promise<void> {

@@ -2,6 +2,7 @@ import { AssertionError, FleetstepError } from '../base/errors.ts'
 import { STORAGE_PAGE_BYTES } from '../base/limits.ts'
 import { encodeBatch } from './batch.ts'
 import type { Batch } from './batch.ts'
+import { displaced } from './failure.ts'
 import { errorCode, isFull, writeFully } from './file-system.ts'
 import type { File } from './file-system.ts'
 import type { LiveSegment, RecoveredJournal } from './recovery.ts'
@@ -170,6 +171,14 @@ export class Journal {
     await this.#file.sync()
   }
 
+  /**
+   * The path leads to the segment in use still, as far as one is.
+   * @throws FleetstepError `storage-failed`; an error of errno(3) if it cannot be told
+   */
+  checkPlace(): void {
+    if (this.#file?.isInPlace() === false) throw displaced(this.#files.directory)
+  }
+
   async close(): Promise<void> {
     const file = this.#file
     this.#file = null
@@ -209,6 +218,7 @@ export class Journal {
       // other records under the same number could mix with it.
       throw new JournalBroken(error)
     }
+    this.checkPlace()
     this.#nextPage = page + pages
     this.#bytes += bytes.length
     this.#bytesWritten += bytes.length
@@ -216,6 +226,8 @@ export class Journal {
 
   /** Nothing more is written into the segment in use; the next batch begins another and a new epoch. */
   async #leaveSegment(): Promise<void> {
+    // A disk that is gone leaves the directory below it, in which another segment could be made.
+    this.checkPlace()
     const failed = this.#live.at(-1)
     if (failed !== undefined) this.#failed.add(failed.name)
     this.#mediumErrors += 1
@@ -232,6 +244,7 @@ export class Journal {
       return { file: this.#file, page: this.#nextPage }
     }
     await this.#preparing
+    this.checkPlace()
     const name = this.#spare[0] ?? (await this.#createSegment())
     await this.close()
     this.#file = await this.#files.open(name)

@@ -108,6 +108,10 @@ export class MemoryStore implements Store {
     return Promise.resolve('enough')
   }
 
+  checkPlace(): void {
+    this.#assertOpen()
+  }
+
   close(): Promise<void> {
     if (this.#medium.holder === this) this.#medium.holder = null
     return Promise.resolve()

@@ -1,9 +1,10 @@
-import { constants } from 'node:fs'
+import { constants, fstatSync, statSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { mkdir, open, readFile, readdir, readlink, rename, statfs, symlink, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { ProcessIdentity, ProcessTable } from './directory-lock.ts'
-import { errorCode } from './file-system.ts'
+import { errorCode, isNowhere } from './file-system.ts'
 import type { File, FileSystem } from './file-system.ts'
 
 /** The file system of this machine. */
@@ -18,7 +19,7 @@ export const nodeFileSystem: FileSystem = {
   },
   list: (directory) => readdir(directory),
   async open(path, mode) {
-    return new NodeFile(await open(path, OPEN_FLAGS[mode], 0o600))
+    return new NodeFile(await open(path, OPEN_FLAGS[mode], 0o600), path)
   },
   rename,
   remove: unlink,
@@ -41,7 +42,7 @@ export const nodeFileSystem: FileSystem = {
     try {
       return await readlink(path)
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return null
+      if (isNowhere(error)) return null
       throw error
     }
   },
@@ -79,9 +80,12 @@ async function syncDirectory(path: string): Promise<void> {
 
 class NodeFile implements File {
   readonly #handle: FileHandle
+  readonly #path: string
+  #opened: BigIntStats | null = null
 
-  constructor(handle: FileHandle) {
+  constructor(handle: FileHandle, path: string) {
     this.#handle = handle
+    this.#path = path
   }
 
   async read(into: Uint8Array, at: number): Promise<number> {
@@ -98,6 +102,18 @@ class NodeFile implements File {
 
   async size(): Promise<number> {
     return (await this.#handle.stat()).size
+  }
+
+  /** An inode keeps its number while it is open, on any file system. */
+  isInPlace(): boolean {
+    this.#opened ??= fstatSync(this.#handle.fd, { bigint: true })
+    try {
+      const { dev, ino } = statSync(this.#path, { bigint: true })
+      return ino === this.#opened.ino && dev === this.#opened.dev
+    } catch (error) {
+      if (isNowhere(error)) return false
+      throw error
+    }
   }
 
   close(): Promise<void> {

@@ -113,6 +113,10 @@ class MemoryFile implements File {
     return Promise.resolve(this.#bytes.length)
   }
 
+  isInPlace(): boolean {
+    return true
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
   }

@@ -36,7 +36,15 @@ export interface Store {
   info(): StoreInfo
   /** Looks how much room there is; `info().space` tells afterwards. @throws FleetstepError `storage-failed` */
   checkSpace(): Promise<SpaceLevel>
-  /** Finishes what is in flight and releases the lock. */
+  /**
+   * Sees whether the data directory is the one that was opened; every commit and snapshot does that too.
+   * @throws FleetstepError `storage-failed`: it was removed, moved or replaced, or the store has failed before
+   */
+  checkPlace(): void
+  /**
+   * Finishes what is in flight and releases the lock.
+   * @throws FleetstepError `storage-failed`: as `checkPlace`, if that is new; all is let go of nevertheless
+   */
   close(): Promise<void>
 }
 

@@ -164,6 +164,7 @@ export class CountingFileSystem implements FileSystem {
         await file.sync()
       },
       size: () => file.size(),
+      isInPlace: () => file.isInPlace(),
       close: () => file.close(),
     }
   }

@@ -6,6 +6,7 @@ import {
   BATCHED_COMMIT_WINDOW_MS,
   BATCHES_PER_ANSWER_STEP_MAX,
   COMMIT_CONGESTED_MS,
+  DISK_CHECK_MS,
   DISK_RETRY_MS,
   VOLATILE_COMMIT_WINDOW_MS,
 } from '../../runtime/base/limits.ts'
@@ -364,6 +365,22 @@ describe('gateway on a full disk', () => {
     anna.state.set('lamp', 1)
     await until(() => fatal.length === 1, 'the daemon is told')
     assert.ok(isError('storage-failed', /the card is gone/)(fatal[0]))
+  })
+
+  it('ends for good at its next look when the data directory is gone, and takes no change after it', async (t) => {
+    const clock = new SteppedClock()
+    const storage = new FullStore()
+    const fatal: unknown[] = []
+    const anna = await openAlone(t, { storage, clock, onFatal: (error) => fatal.push(error) })
+    await anna.state.set('before', 1).durable
+    storage.checkPlace = () => {
+      throw new FleetstepError('storage-failed', 'the directory was moved')
+    }
+    while (fatal.length === 0) assert.ok(clock.step() && clock.now() <= DISK_CHECK_MS, 'a look is due')
+    assert.ok(isError('storage-failed', /was moved/)(fatal[0]))
+    assert.throws(() => anna.state.set('lamp', 1), isError('storage-failed', /was moved/))
+    assert.equal(anna.storageProblem(), fatal[0])
+    assert.equal(anna.state.get('lamp'), undefined)
   })
 })
 

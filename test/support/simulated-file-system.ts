@@ -186,6 +186,7 @@ export class SimulatedFileSystem implements FileSystem {
         }),
       sync: () => run('sync', () => inode.sync()),
       size: () => Promise.resolve(inode.size),
+      isInPlace: () => this.#names.get(path) === inode,
       close: () => {
         if (life === this.#life) this.openFiles -= 1
         return Promise.resolve()

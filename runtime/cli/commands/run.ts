@@ -22,8 +22,8 @@ export function configure(command: Command): void {
       `
 It prints one line when it is ready, and logs to standard error: readable lines, or JSON lines with --json.
 Ctrl-C or SIGTERM ends it cleanly with exit code 0; a second one ends it at once, which loses nothing either.
-Without its broker it goes on alone and catches up later. It ends by itself only when its disk has failed (exit
-code 5) or on a bug (70): let a supervisor start it again.`,
+Without its broker it goes on alone and catches up later. It ends by itself only when its disk has failed or
+its data directory is gone (exit code 5) or on a bug (70): let a supervisor start it again.`,
     )
     .action(async () => await run(command))
 }
