@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isRecord } from '../../runtime/gateway/control-protocol.ts'
-import type { NodeId } from '../../runtime/base/ids.ts'
-import { silentLogger } from '../../runtime/base/logger.ts'
 import { isOfForm } from '../../runtime/cli/answer-form.ts'
 import { epochStatusText, membersText } from '../../runtime/cli/fleet-text.ts'
 import { statusSchema } from '../../runtime/cli/status-schema.ts'
 import { statusText } from '../../runtime/cli/status-text.ts'
-import { openGateway } from '../../runtime/gateway/gateway.ts'
-import { statusOf } from '../../runtime/gateway/inspection.ts'
-import { memoryStorage } from '../../runtime/gateway/parts.ts'
 import { newCounters } from '../../runtime/links/counters.ts'
-import { founders } from '../bench/workload.ts'
+import { aStatus } from './a-status.ts'
 
 test('what is read of a status is asked of it, so that no other form is told as a bug or as "undefined"', async () => {
   const whole = await fullStatus()
@@ -49,15 +44,7 @@ function* mutants(
 
 /** A status in which nothing is empty or null that has something to say, as it comes over the socket. */
 async function fullStatus(): Promise<unknown> {
-  const gateway = await openGateway({
-    node: '0000000000001000' as NodeId,
-    fleet: founders(2),
-    storage: memoryStorage(),
-    links: [],
-    logger: silentLogger,
-  })
-  const status = statusOf(gateway)
-  await gateway.close()
+  const status = await aStatus()
   const waiting = { operations: ['b:4'], stage: 9, reason: 'join', waitsFor: 'b:1', behind: 'c:2' }
   const link = {
     state: 'closed',

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { statusText } from '../../runtime/cli/status-text.ts'
-import type { NodeId } from '../../runtime/base/ids.ts'
-import { silentLogger } from '../../runtime/base/logger.ts'
-import { openGateway } from '../../runtime/gateway/gateway.ts'
-import { type GatewayStatus, statusOf } from '../../runtime/gateway/inspection.ts'
-import { memoryStorage } from '../../runtime/gateway/parts.ts'
 import { newCounters } from '../../runtime/links/counters.ts'
-import { founders } from '../bench/workload.ts'
+import { aStatus } from './a-status.ts'
 
 const WAITING = { operations: ['bb.00000000:4', 'bb.00000000:5'], stage: 9, behind: null }
 
@@ -69,16 +64,3 @@ test('fleetstep status says of the mirror where it is connected, else why it is 
   )
   assert.match(text, /dropped frames, by reason\n +2 +mirror: over-broker-limit$/m)
 })
-
-async function aStatus(): Promise<GatewayStatus> {
-  const gateway = await openGateway({
-    node: '0000000000001000' as NodeId,
-    fleet: founders(2),
-    storage: memoryStorage(),
-    links: [],
-    logger: silentLogger,
-  })
-  const status = statusOf(gateway)
-  await gateway.close()
-  return status
-}
